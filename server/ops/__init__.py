@@ -1,0 +1,1 @@
+"""Run Hubbub as processes: embedded servers, supervisor, gateway and worker loops, logs."""
