@@ -1,1 +1,1 @@
-"""Compose and operate Hubbub: the only package that imports both `commerce` and `realtime`."""
+"""Composition and operation: the only package that knows both commerce and realtime."""

@@ -1,0 +1,1 @@
+"""Words every feature shares: money, ids, errors, ports. Pure, and imported by all."""

@@ -1,0 +1,41 @@
+"""Identifiers: time-ordered for new things, derived for whatever an idempotency key names.
+
+A derived id is how a retry meets its own row: the same user, place and key always
+give the same UUID, so no table of remembered answers is needed.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+# Our own namespaces, drawn once; changing one would orphan every earlier retry.
+RESERVATION_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c01")
+ORDER_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c02")
+SALE_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c03")
+
+KEY_CHARS_MAX = 200  # An idempotency key is a UUID or a short token, never a document.
+
+
+def uuid7(now_ms: int, random_bytes: bytes) -> uuid.UUID:
+    """Return a UUIDv7 (RFC 9562 section 5.7) from a Unix time in ms and 10 random bytes."""
+    if len(random_bytes) != 10:
+        raise ValueError("uuid7 needs exactly 10 random bytes")
+    value = (now_ms & ((1 << 48) - 1)) << 80 | int.from_bytes(random_bytes, "big")
+    value = value & ~(0xF << 76) | (0x7 << 76)
+    value = value & ~(0x3 << 62) | (0x2 << 62)
+    return uuid.UUID(int=value)
+
+
+def reservation_id(user_id: str, sale_id: str, key: str) -> str:
+    """Return the id of the reservation that this user's key names in this sale."""
+    return str(uuid.uuid5(RESERVATION_NAMESPACE, f"{user_id}/{sale_id}/{key}"))
+
+
+def order_id(user_id: str, key: str) -> str:
+    """Return the id of the order that this user's key names."""
+    return str(uuid.uuid5(ORDER_NAMESPACE, f"{user_id}/{key}"))
+
+
+def sale_id(user_id: str, room_id: str, key: str) -> str:
+    """Return the id of the sale that this host's key names in this room."""
+    return str(uuid.uuid5(SALE_NAMESPACE, f"{user_id}/{room_id}/{key}"))

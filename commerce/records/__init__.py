@@ -1,0 +1,1 @@
+"""What every promise needs: the log of what a room must see."""

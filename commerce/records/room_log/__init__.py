@@ -1,0 +1,1 @@
+"""The room's log: must-deliver events with a gapless offset."""

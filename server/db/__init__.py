@@ -1,0 +1,1 @@
+"""PostgreSQL: transactions that announce after COMMIT, and forward-only migrations."""

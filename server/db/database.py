@@ -1,0 +1,159 @@
+"""Transactions over asyncpg that tell the world only what is committed.
+
+Invariant: whatever a transaction announces is appended to the room's log as its very last
+statement before COMMIT (the offset row is the last lock) and is published right after it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import msgspec
+import orjson
+
+from commerce.kernel.ports import Connection, SystemLine
+from commerce.records.room_log.model import RoomEvent, StoredEvent
+from commerce.records.room_log.store import append_events
+
+log = logging.getLogger(__name__)
+
+# General work: short transactions only. The reservation core has connections of its own.
+POOL_CONNECTIONS_MIN = 1
+POOL_CONNECTIONS_MAX = 8
+# No request waits longer for a free connection; the caller gets `database_unavailable`.
+ACQUIRE_TIMEOUT_S = 5.0
+STATEMENT_TIMEOUT_MS = 10_000
+LOCK_TIMEOUT_MS = 5_000
+
+
+class Told(msgspec.Struct):
+    """What one committed transaction has to tell: filled inside it, handed over after COMMIT."""
+
+    events: list[StoredEvent] = []
+    direct: list[tuple[str, str, str, bytes]] = []
+    touched: set[tuple[str, str]] = set()
+    lines: list[tuple[str, SystemLine]] = []
+
+
+Publish = Callable[[Told], Awaitable[None]]
+
+
+class PgTransaction:
+    """An open transaction: asyncpg's calls, and the four ways of telling after COMMIT."""
+
+    def __init__(self, connection: Any) -> None:
+        self.fetch = connection.fetch
+        self.fetchrow = connection.fetchrow
+        self.fetchval = connection.fetchval
+        self.execute = connection.execute
+        self.executemany = connection.executemany
+        self.announced: list[RoomEvent] = []
+        self.told = Told(events=[], direct=[], touched=set(), lines=[])
+
+    def announce(self, room_id: str, type: str, payload: dict[str, Any]) -> None:
+        """Append to the room's sale lane just before COMMIT."""
+        self.announced.append(RoomEvent(room_id, type, orjson.dumps(payload)))
+
+    def tell(self, room_id: str, user_id: str, type: str, payload: dict[str, Any]) -> None:
+        """Push to one user after COMMIT."""
+        self.told.direct.append((room_id, user_id, type, orjson.dumps(payload)))
+
+    def touch(self, room_id: str, sale_id: str) -> None:
+        """Mark the sale's stock figures as changed."""
+        self.told.touched.add((room_id, sale_id))
+
+    def say(self, room_id: str, line: SystemLine) -> None:
+        """Put a line of the house into the room's chat after COMMIT."""
+        self.told.lines.append((room_id, line))
+
+
+async def _tell_nobody(told: Told) -> None:
+    """Publish nothing: the worker's relay re-publishes what the log holds."""
+
+
+class PgDatabase:
+    """The general connection pool of one process."""
+
+    def __init__(self, pool: asyncpg.Pool, publish: Publish = _tell_nobody) -> None:
+        self.pool = pool
+        self.publish = publish
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[PgTransaction]:
+        """Open a transaction; on leaving append what was announced, COMMIT, then publish."""
+        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+            async with connection.transaction():
+                transaction = PgTransaction(connection)
+                yield transaction
+                if transaction.announced:
+                    transaction.told.events = await append_events(
+                        transaction, transaction.announced
+                    )
+        await self._publish_quietly(transaction.told)
+
+    async def _publish_quietly(self, told: Told) -> None:
+        """Publish after COMMIT; a failure loses nothing, the relay re-publishes the log."""
+        if told.events or told.direct or told.touched or told.lines:
+            try:
+                await self.publish(told)
+            except Exception:
+                log.exception("publishing after commit failed; the relay will repeat it")
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Connection]:
+        """Open a REPEATABLE READ, READ ONLY transaction."""
+        async with (
+            self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield connection
+
+    async def is_alive(self) -> bool:
+        """Say whether a trivial query is answered within two seconds."""
+        try:
+            async with self.pool.acquire(timeout=2.0) as connection:
+                return await connection.fetchval("SELECT 1", timeout=2.0) == 1
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.pool.close()
+
+
+async def open_pool(
+    database_url: str,
+    *,
+    connections_max: int = POOL_CONNECTIONS_MAX,
+    lock_timeout_ms: int = LOCK_TIMEOUT_MS,
+    statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
+) -> asyncpg.Pool:
+    """Open a pool whose limits are kept by the server, not by cancelling from the client."""
+    pool = await asyncpg.create_pool(
+        database_url,
+        min_size=POOL_CONNECTIONS_MIN,
+        max_size=connections_max,
+        timeout=ACQUIRE_TIMEOUT_S,
+        init=_use_text_ids,
+        server_settings={
+            "application_name": "hubbub",
+            "default_transaction_isolation": "read committed",
+            "synchronous_commit": "on",
+            "lock_timeout": str(lock_timeout_ms),
+            "statement_timeout": str(statement_timeout_ms),
+            "idle_in_transaction_session_timeout": "30000",
+        },
+    )
+    assert pool is not None
+    return pool
+
+
+async def _use_text_ids(connection: asyncpg.Connection) -> None:
+    """Read and write UUIDs as text: ids are text everywhere above the database."""
+    await connection.set_type_codec(
+        "uuid", schema="pg_catalog", encoder=str, decoder=str, format="text"
+    )
