@@ -1,0 +1,219 @@
+// @ts-check
+/**
+ * The room as a page knows it: old state + frame = new state, as `docs/protocol.md` says.
+ *
+ * Invariant: nothing here changes its arguments, and an unknown type or key leaves the state as it was.
+ */
+
+/** @typedef {[available: number, held: number, sold: number]} Stock */
+/** @typedef {[id: string, user: string, name: string, text: string, flags: string[], at_ms: number]} ChatLine */
+/** @typedef {{id: string, title: string, status: 'scheduled' | 'live' | 'ended', starts_at_ms?: number | null, started_at_ms?: number | null}} Show */
+/** @typedef {{item: string, no: number, sku: string, title: string, title_zh?: string | null, picture?: string | null,
+ *   price_minor: number, currency: string, sale: string | null}} BagItem */
+/** @typedef {{id: string, kind: 'regular' | 'flash', sku: string, price_minor: number, currency: string,
+ *   state: 'armed' | 'open' | 'sold_out' | 'ended' | 'cancelled', opens_at_ms: number | null, ends_at_ms: number | null,
+ *   per_buyer: number | null, stock: Stock, item?: string | null, normal_price_minor?: number | null, hold_s?: number | null}} Sale */
+/** @typedef {{room: string, show: Show | null, pinned: string | null, bag: BagItem[], sales: Sale[], viewers: number, likes: number,
+ *   modes: Record<string, unknown>, chat: ChatLine[], host?: {id: string, name: string, avatar?: string | null},
+ *   announcement?: string | null}} RoomState */
+/** @typedef {[type: string, payload: any, at_ms: number]} SaleEvent */
+/** @typedef {{took_ms?: number, reason?: string}} SaleFacts what events told beside the state */
+/** @typedef {{epoch: string, offset: number, state: RoomState, versions: Record<string, number>,
+ *   facts: Record<string, SaleFacts>}} RoomModel */
+
+/** Lines kept for a page that opens its chat late; the list draws from its own flow. */
+const CHAT_KEPT = 120;
+
+/**
+ * A model around a state that did not come with a position (the server-rendered page).
+ * @param {RoomState} state
+ * @returns {RoomModel}
+ */
+export function modelOf(state) {
+  return { epoch: '', offset: 0, state, versions: {}, facts: {} };
+}
+
+/**
+ * @param {RoomState} state
+ * @param {string} sale
+ * @param {Partial<Sale>} change
+ * @returns {RoomState}
+ */
+function withSale(state, sale, change) {
+  if (!state.sales.some((one) => one.id === sale)) return state;
+  return { ...state, sales: state.sales.map((one) => (one.id === sale ? { ...one, ...change } : one)) };
+}
+
+/** @type {Record<string, (state: RoomState, payload: any) => RoomState>} */
+const EVENTS = {
+  'room.state': (state, { show, pinned, bag, sales, announcement }) => ({ ...state, show, pinned, bag, sales, announcement }),
+  'show.pinned': (state, { item }) => ({ ...state, pinned: item }),
+  'show.unpinned': (state) => ({ ...state, pinned: null }),
+  'bag.changed': (state, { bag, sales }) => ({ ...state, bag, sales }),
+  announcement: (state, { text }) => ({ ...state, announcement: text }),
+  'flash.armed': (state, { sale }) => ({
+    ...state,
+    sales: state.sales.some((one) => one.id === sale.id)
+      ? state.sales.map((one) => (one.id === sale.id ? sale : one))
+      : [...state.sales, sale],
+  }),
+  'flash.opened': (state, { sale }) => withSale(state, sale, { state: 'open' }),
+  'flash.sold_out': (state, { sale }) => withSale(state, sale, { state: 'sold_out' }),
+  'flash.resumed': (state, { sale }) => withSale(state, sale, { state: 'open' }),
+  'flash.closed': (state, { sale, state: closed, ends_at_ms }) => withSale(state, sale, { state: closed, ends_at_ms }),
+  'chat.deleted': (state, { line }) => ({ ...state, chat: state.chat.filter(([id]) => id !== line) }),
+};
+
+/**
+ * The room state after one sale-lane event.
+ * @param {RoomState} state
+ * @param {SaleEvent} event
+ * @returns {RoomState}
+ */
+export function applyEvent(state, [type, payload]) {
+  const change = Object.hasOwn(EVENTS, type) ? EVENTS[type] : undefined;
+  return change ? change(state, payload) : state;
+}
+
+/**
+ * What an event tells that the state does not keep: how long a sale took, why it was stopped.
+ * @param {Record<string, SaleFacts>} facts
+ * @param {SaleEvent} event
+ * @returns {Record<string, SaleFacts>}
+ */
+function factsAfter(facts, [type, payload]) {
+  if (type === 'flash.sold_out') return { ...facts, [payload.sale]: { ...facts[payload.sale], took_ms: payload.took_ms } };
+  if (type === 'flash.closed' && payload.reason) {
+    return { ...facts, [payload.sale]: { ...facts[payload.sale], reason: payload.reason } };
+  }
+  return facts;
+}
+
+/**
+ * Frame Z: the whole room anew.
+ * @param {RoomModel} model
+ * @param {string} epoch
+ * @param {number} offset
+ * @param {RoomState} state
+ * @returns {RoomModel}
+ */
+export function applySnapshot(model, epoch, offset, state) {
+  return { ...model, epoch, offset, state, versions: {} };
+}
+
+/**
+ * Frame S: events already known are skipped; after a gap nothing is applied (the caller asks for a sync).
+ * @param {RoomModel} model
+ * @param {number} first offset of the first event
+ * @param {readonly SaleEvent[]} events
+ * @returns {RoomModel}
+ */
+export function applySales(model, first, events) {
+  if (hasGap(model, first)) return model;
+  return events.slice(Math.max(0, model.offset + 1 - first)).reduce(
+    (now, event) => ({
+      ...now,
+      offset: now.offset + 1,
+      state: applyEvent(now.state, event),
+      facts: factsAfter(now.facts, event),
+    }),
+    model,
+  );
+}
+
+/**
+ * Whether events are missing between what the model has and `first`.
+ * @param {{offset: number}} model
+ * @param {number} first
+ * @returns {boolean}
+ */
+export function hasGap(model, first) {
+  return first > model.offset + 1;
+}
+
+/**
+ * @param {RoomState} state
+ * @param {string} key
+ * @param {any} value
+ * @returns {RoomState}
+ */
+function withKey(state, key, value) {
+  if (key === 'viewers') return { ...state, viewers: value };
+  if (key === 'likes') return { ...state, likes: value };
+  if (key.startsWith('stock:')) return withSale(state, key.slice('stock:'.length), { stock: value });
+  return state;
+}
+
+/**
+ * Frame K: of each key only a newer version counts.
+ * @param {RoomModel} model
+ * @param {Record<string, [version: number, value: any]>} entries
+ * @returns {RoomModel}
+ */
+export function applyKeys(model, entries) {
+  let { state } = model;
+  const versions = { ...model.versions };
+  for (const [key, [version, value]] of Object.entries(entries)) {
+    if (version <= (versions[key] ?? -1)) continue;
+    versions[key] = version;
+    state = withKey(state, key, value);
+  }
+  return { ...model, state, versions };
+}
+
+/**
+ * Frame L: lines are added once each, the oldest go.
+ * @param {RoomModel} model
+ * @param {readonly ChatLine[]} lines
+ * @returns {RoomModel}
+ */
+export function applyLines(model, lines) {
+  const known = new Set(model.state.chat.map(([id]) => id));
+  const fresh = lines.filter(([id]) => !known.has(id));
+  return { ...model, state: { ...model.state, chat: [...model.state.chat, ...fresh].slice(-CHAT_KEPT) } };
+}
+
+/**
+ * The model after any frame of the server; frames that do not touch the room's state leave it.
+ * @param {RoomModel} model
+ * @param {any[]} frame
+ * @returns {RoomModel}
+ */
+export function applyFrame(model, frame) {
+  switch (frame[0]) {
+    case 'h':
+      return { ...model, versions: {} };
+    case 'Z':
+      return applySnapshot(model, frame[1], frame[2], frame[3]);
+    case 'S':
+      return applySales(model, frame[1], frame[2]);
+    case 'K':
+      return applyKeys(model, frame[2]);
+    case 'L':
+      return applyLines(model, frame[2]);
+    default:
+      return model;
+  }
+}
+
+/**
+ * The bag item with an id.
+ * @param {RoomState} state
+ * @param {string | null | undefined} item
+ * @returns {BagItem | null}
+ */
+export function itemOf(state, item) {
+  return state.bag.find((one) => one.item === item) ?? null;
+}
+
+/**
+ * The newest sale of a kind for a bag item.
+ * @param {RoomState} state
+ * @param {BagItem} item
+ * @param {'regular' | 'flash'} kind
+ * @returns {Sale | null}
+ */
+export function saleOf(state, item, kind) {
+  if (kind === 'regular') return state.sales.find((sale) => sale.id === item.sale) ?? null;
+  return state.sales.filter((sale) => sale.kind === 'flash' && (sale.item ? sale.item === item.item : sale.sku === item.sku)).at(-1) ?? null;
+}
