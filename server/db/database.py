@@ -157,3 +157,42 @@ async def _use_text_ids(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec(
         "uuid", schema="pg_catalog", encoder=str, decoder=str, format="text"
     )
+
+
+RESERVE_CONNECTIONS_MIN = 2
+RESERVE_CONNECTIONS_MAX = 4
+# A batch takes milliseconds; whoever waits longer than this for the hot row has met a fault.
+RESERVE_LOCK_TIMEOUT_MS = 2_000
+RESERVE_STATEMENT_TIMEOUT_MS = 3_000
+
+
+async def open_reserve_pool(database_url: str) -> asyncpg.Pool:
+    """Open the reservation core's own connections: no reset between batches, no client cancel.
+
+    The timeouts are the server's: a cancel sent during COMMIT would leave an unknown outcome.
+    """
+    pool = await asyncpg.create_pool(
+        database_url,
+        min_size=RESERVE_CONNECTIONS_MIN,
+        max_size=RESERVE_CONNECTIONS_MAX,
+        timeout=ACQUIRE_TIMEOUT_S,
+        reset=_keep_as_it_is,
+        server_settings={
+            "application_name": "hubbub reserve",
+            "default_transaction_isolation": "read committed",
+            "synchronous_commit": "on",
+            "lock_timeout": str(RESERVE_LOCK_TIMEOUT_MS),
+            "statement_timeout": str(RESERVE_STATEMENT_TIMEOUT_MS),
+            "jit": "off",
+            # The arrays are short and the keys exact: only index look-ups make sense here.
+            "enable_seqscan": "off",
+            "enable_hashjoin": "off",
+            "enable_mergejoin": "off",
+        },
+    )
+    assert pool is not None
+    return pool
+
+
+async def _keep_as_it_is(connection: asyncpg.Connection) -> None:
+    """Skip asyncpg's reset round trip: these sessions never change a setting."""

@@ -1,0 +1,1 @@
+"""What we have: the catalogue, and the stock that can be promised."""

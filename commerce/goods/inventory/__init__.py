@@ -1,0 +1,1 @@
+"""The reservation core: promises about stock, decided in batches, kept in PostgreSQL."""

@@ -1,0 +1,249 @@
+"""Reserve and release stock: the promise a buyer gets, and the end of it.
+
+Invariant: no answer leaves before its COMMIT; an outcome nobody knows is asked again with the
+same ids, never guessed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from commerce.goods.inventory import store
+from commerce.goods.inventory.batcher import PoolBatcher, unknown_outcome
+from commerce.goods.inventory.latch import Latches
+from commerce.goods.inventory.model import (
+    Answer,
+    BatchResult,
+    Hold,
+    Outcome,
+    PooledSale,
+    Refused,
+    Request,
+    Reservation,
+    Reserved,
+)
+from commerce.kernel.errors import CommerceError, not_found
+from commerce.kernel.ids import reservation_id
+from commerce.kernel.ports import Database
+
+# A lost connection is asked again for this long; then the buyer asks again with the same key.
+UNKNOWN_AFTER_MS = 5_000
+RETRY_PAUSE_S = 0.05
+ACQUIRE_TIMEOUT_S = 2.0
+# Sales a process remembers the pool of; far more than any show has.
+KNOWN_SALES_MAX = 10_000
+
+
+class News(Protocol):
+    """Who hears of committed changes that no transaction object announces."""
+
+    def stock_changed(self, room_id: str, sale_id: str) -> None:
+        """The figures of a sale changed."""
+
+    def hold_expired(self, room_id: str, hold: Hold) -> None:
+        """A buyer's hold has ended."""
+
+    def pressed(self, sale_id: str, answer: str) -> None:
+        """A press got this answer: `reserved`, or the refusal's name."""
+
+
+class InventoryService:
+    """The reservation core of one process."""
+
+    def __init__(
+        self,
+        connections: store.Connections,
+        database: Database,
+        news: News,
+        monotonic_ms: Callable[[], int],
+    ) -> None:
+        self._connections = connections
+        self._database = database
+        self._news = news
+        self._monotonic_ms = monotonic_ms
+        self._latches = Latches(monotonic_ms)
+        self._batchers: dict[str, PoolBatcher] = {}
+        self._sales: dict[str, PooledSale] = {}
+
+    async def reserve(self, *, user_id: str, sale_id: str, qty: int, key: str) -> Answer:
+        """Reserve `qty` units for a user; the answer is committed when it returns.
+
+        Raises CommerceError `not_found`, `idempotency_conflict`, `overloaded` or
+        `unknown_outcome`; a refusal is a value.
+        """
+        sale = await self._find_sale(sale_id)
+        request = Request(reservation_id(user_id, sale_id, key), sale_id, user_id, qty)
+        answer: Answer | None = self._latches.answer(sale.pool_id, request)
+        if answer is None:
+            answer = await self._batcher(sale.pool_id).submit(request)
+        if isinstance(answer, Refused):
+            if answer.outcome is Outcome.CONFLICT:
+                raise CommerceError(
+                    "idempotency_conflict", "This key was used for another quantity."
+                )
+            if answer.outcome is Outcome.NO_SUCH_SALE:
+                raise not_found("sale")
+            self._news.pressed(sale_id, answer.outcome.name.lower())
+        else:
+            self._news.pressed(sale_id, "reserved")
+        return answer
+
+    async def release(self, *, user_id: str, reservation_id: str) -> Reservation:
+        """Give a hold back; its units are free at once. Repeating it changes nothing."""
+        async with self._database.transaction() as transaction:
+            mine = await store.select_reservation(transaction, reservation_id)
+            if mine.user_id != user_id:
+                raise not_found("reservation")
+            await store.lock_pools(transaction, [mine.pool_id])
+            freed = await store.free_reservations(
+                transaction,
+                pool_id=mine.pool_id,
+                reservation_ids=[reservation_id],
+                from_states=["held"],
+                to_state="released",
+            )
+            if freed:
+                transaction.touch(mine.room_id, mine.sale_id)
+            after = await store.select_reservation(transaction, reservation_id)
+        if after.state in ("held", "paying", "sold"):
+            raise CommerceError(
+                "wrong_state",
+                f"The reservation is {after.state}; cancel its order instead.",
+                detail={"state": after.state},
+            )
+        self._latches.clear(mine.pool_id)
+        return after
+
+    async def list_holds(self, user_id: str) -> list[store.PlacedReservation]:
+        """Return the live holds of a user, newest first."""
+        async with self._database.reading() as connection:
+            return await store.select_live_of_user(connection, user_id)
+
+    def forget_latches(self, pool_ids: Sequence[str]) -> None:
+        """Let the database decide again for these pools."""
+        for pool_id in pool_ids:
+            self._latches.clear(pool_id)
+
+    async def _find_sale(self, sale_id: str) -> PooledSale:
+        sale = self._sales.get(sale_id)
+        if sale is None:
+            async with self._connections.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+                sale = await store.select_pooled_sale(connection, sale_id)
+            if sale is None:
+                raise not_found("sale")
+            if len(self._sales) >= KNOWN_SALES_MAX:
+                self._sales.clear()
+            self._sales[sale_id] = sale
+        return sale
+
+    def _batcher(self, pool_id: str) -> PoolBatcher:
+        batcher = self._batchers.get(pool_id)
+        if batcher is None:
+            for idle in [id for id, other in self._batchers.items() if other.is_idle]:
+                del self._batchers[idle]
+            batcher = self._batchers[pool_id] = PoolBatcher(pool_id, self._decide)
+        return batcher
+
+    async def _decide(
+        self, pool_id: str, requests: list[Request]
+    ) -> list[Answer | CommerceError]:
+        """Decide a batch; one that the database refuses is halved until the culprit is alone."""
+        try:
+            result = await self._ask_until_known(pool_id, requests)
+        except store.REFUSED_BY_DATABASE:
+            if len(requests) == 1:
+                return [unknown_outcome(requests[0])]
+            half = len(requests) // 2
+            return [
+                *await self._decide(pool_id, requests[:half]),
+                *await self._decide(pool_id, requests[half:]),
+            ]
+        await self._latch(pool_id, result)
+        await self._spread(requests, result)
+        return [
+            self._answer(request, index, result) for index, request in enumerate(requests)
+        ]
+
+    async def _ask_until_known(self, pool_id: str, requests: list[Request]) -> BatchResult:
+        """Ask again after a lost connection: the ids make a repeated batch meet its own rows."""
+        started_ms = self._monotonic_ms()
+        while True:
+            try:
+                async with self._connections.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+                    return await store.reserve_batch(connection, pool_id, requests)
+            except store.LOST_CONNECTION:
+                if self._monotonic_ms() - started_ms > UNKNOWN_AFTER_MS:
+                    raise unknown_outcome(requests[0]) from None
+                await asyncio.sleep(RETRY_PAUSE_S)
+
+    async def _latch(self, pool_id: str, result: BatchResult) -> None:
+        """Remember that no unit is free, with the ids that a retry may still own."""
+        if result.available > 0:
+            self._latches.clear(pool_id)
+            return
+        read_at_ms = self._monotonic_ms()
+        live_ids = None
+        if not self._latches.is_known(pool_id, result.pool_version):
+            try:
+                async with self._connections.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+                    live_ids = await store.select_live_ids(connection, pool_id)
+            except (*store.LOST_CONNECTION, *store.REFUSED_BY_DATABASE):
+                return
+        is_all_sold = result.sold == result.total
+        self._latches.set(
+            pool_id,
+            Outcome.SOLD_OUT if is_all_sold else Outcome.HELD_OUT,
+            version=result.pool_version,
+            read_at_ms=read_at_ms,
+            live_ids=live_ids,
+        )
+
+    async def _spread(self, requests: list[Request], result: BatchResult) -> None:
+        """Tell of the figures that changed and the holds that ended with this batch."""
+        changed = {
+            request.sale_id
+            for request, outcome in zip(requests, result.outcomes, strict=True)
+            if outcome == Outcome.RESERVED
+        }
+        for sale_id in changed:
+            self._news.stock_changed(self._sales[sale_id].room_id, sale_id)
+        for hold in result.expired:
+            with contextlib.suppress(CommerceError):
+                sale = await self._find_sale(hold.sale_id)
+                self._news.stock_changed(sale.room_id, sale.id)
+                self._news.hold_expired(sale.room_id, hold)
+
+    def _answer(self, request: Request, index: int, result: BatchResult) -> Answer:
+        outcome = Outcome(result.outcomes[index])
+        if outcome not in (Outcome.RESERVED, Outcome.REPLAYED):
+            opens_at = result.opens_at[index]
+            return Refused(
+                outcome,
+                result.pool_version,
+                opens_in_ms=max(0, opens_at - result.now_ms) if opens_at else None,
+                available=result.available,
+            )
+        sale = self._sales[request.sale_id]
+        price = result.prices[index]
+        shown_until = result.shown_until[index]
+        version = result.versions[index] or result.pool_version
+        assert price is not None and shown_until is not None
+        return Reserved(
+            Reservation(
+                id=request.id,
+                sale_id=sale.id,
+                user_id=request.user_id,
+                sku=sale.sku,
+                qty=request.qty,
+                unit_price_minor=price,
+                currency=sale.currency,
+                state=result.states[index] or "held",
+                version=version,
+                decided_at_ms=result.now_ms,
+                shown_until_ms=shown_until,
+                expires_in_ms=max(0, shown_until - result.now_ms),
+            )
+        )

@@ -1,0 +1,219 @@
+"""SQL of the reservation core; the only place that touches stock, journal and reservations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+import asyncpg
+
+from commerce.goods.inventory.model import (
+    BatchResult,
+    Hold,
+    PooledSale,
+    Request,
+    Reservation,
+)
+from commerce.kernel.errors import CommerceError
+from commerce.kernel.ports import Connection
+
+RESERVE_BATCH = """
+    SELECT outcomes, states, versions, prices, shown_until, opens_at, now_ms, pool_version,
+        total, claimed, sold, expired_ids, expired_sales, expired_users
+    FROM reserve_batch($1, $2, $3, $4, $5)
+"""
+SELECT_LIVE_IDS = """
+    SELECT r.id::text FROM reservations r
+    WHERE r.pool_id = $1 AND r.state IN ('held', 'paying', 'sold')
+"""
+SELECT_POOLED_SALE = """
+    SELECT id::text, pool_id::text, room_id::text, sku, currency FROM sales WHERE id = $1
+"""
+LOCK_POOLS = """
+    SELECT pool_id, total, claimed FROM stock
+    WHERE pool_id = ANY ($1::uuid[]) ORDER BY pool_id FOR NO KEY UPDATE
+"""
+INSERT_POOL = """
+    INSERT INTO stock (pool_id, sku, sale_id, total, version) VALUES ($1, $2, $3, $4, 1)
+"""
+INSERT_JOURNAL = """
+    INSERT INTO stock_journal (pool_id, version, claimed_delta, total_delta, reason, at_ms)
+    VALUES ($1, $2, 0, $3, $4, clock_ms())
+"""
+UPDATE_TOTAL = """
+    UPDATE stock SET total = total + $2, version = version + 1
+    WHERE pool_id = $1 RETURNING version
+"""
+FREE = """
+    SELECT id, sale_id, user_id FROM free_reservations($1, $2, $3, $4, clock_ms())
+"""
+EXPIRE_DUE = """
+    SELECT e.id, e.sale_id, e.user_id, s.room_id
+    FROM expire_due($1) e JOIN sales s ON s.id = e.sale_id
+"""
+SELECT_DUE_POOLS = """
+    SELECT DISTINCT pool_id FROM reservations
+    WHERE state IN ('held', 'paying') AND release_at_ms <= clock_ms() LIMIT $1
+"""
+SELECT_RESERVATIONS = """
+    SELECT r.id, r.sale_id, r.user_id, s.sku, r.qty, r.unit_price_minor, s.currency, r.state,
+        r.version, r.decided_at_ms, r.shown_until_ms, s.room_id, r.pool_id, m.slug AS room,
+        greatest(0, r.shown_until_ms - clock_ms()) AS expires_in_ms
+    FROM reservations r JOIN sales s ON s.id = r.sale_id JOIN rooms m ON m.id = s.room_id
+"""
+SELECT_RESERVATION = SELECT_RESERVATIONS + " WHERE r.id = $1"
+SELECT_LIVE_OF_USER = (
+    SELECT_RESERVATIONS
+    + " WHERE r.user_id = $1 AND r.state IN ('held', 'paying') AND r.release_at_ms > clock_ms()"
+    + " ORDER BY r.decided_at_ms DESC LIMIT 50"
+)
+SELECT_FIGURES = """
+    SELECT s.id, k.total - k.claimed AS available, k.claimed - coalesce(q.sold, 0) AS held,
+        coalesce(q.sold, 0) AS sold
+    FROM sales s
+    JOIN stock k ON k.pool_id = s.pool_id
+    LEFT JOIN LATERAL (
+        SELECT sum(r.qty)::int AS sold FROM reservations r
+        WHERE r.pool_id = s.pool_id AND r.state = 'sold'
+    ) q ON true
+    WHERE s.id = ANY ($1::uuid[])
+"""
+
+# A broken connection: nobody knows whether the batch was committed, so it is asked again.
+LOST_CONNECTION = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+)
+# The database answered and refused; the batch did not commit.
+REFUSED_BY_DATABASE = (asyncpg.PostgresError,)
+
+
+class Connections(Protocol):
+    """The reservation core's own connections; asyncpg's pool is one."""
+
+    def acquire(self, *, timeout: float | None = None) -> AbstractAsyncContextManager[Any]:
+        """Lend a connection; asyncpg's pool takes it back."""
+
+
+async def reserve_batch(
+    connection: Any, pool_id: str, requests: Sequence[Request]
+) -> BatchResult:
+    """Decide a batch and commit it, in one round trip; outside any transaction."""
+    row = await connection.fetchrow(
+        RESERVE_BATCH,
+        pool_id,
+        [request.id for request in requests],
+        [request.sale_id for request in requests],
+        [request.user_id for request in requests],
+        [request.qty for request in requests],
+    )
+    expired = zip(
+        row["expired_ids"] or (), row["expired_sales"] or (), row["expired_users"] or (),
+        strict=True,
+    )
+    return BatchResult(
+        *row[:11],
+        expired=[Hold(str(id), str(sale), str(user)) for id, sale, user in expired],
+    )
+
+
+async def select_live_ids(connection: Any, pool_id: str) -> frozenset[str]:
+    """Return the ids of every live reservation of a pool: those a latch must not answer."""
+    return frozenset(row[0] for row in await connection.fetch(SELECT_LIVE_IDS, pool_id))
+
+
+async def select_pooled_sale(connection: Any, sale_id: str) -> PooledSale | None:
+    """Return where a sale's stock lies, or None when there is no such sale."""
+    row = await connection.fetchrow(SELECT_POOLED_SALE, sale_id)
+    return PooledSale(*row) if row else None
+
+
+async def lock_pools(connection: Connection, pool_ids: Sequence[str]) -> dict[str, int]:
+    """Lock stock rows in ascending order and return the free units of each."""
+    rows = await connection.fetch(LOCK_POOLS, sorted(pool_ids))
+    return {str(row["pool_id"]): row["total"] - row["claimed"] for row in rows}
+
+
+async def insert_pool(
+    connection: Connection, *, pool_id: str, sku: str, sale_id: str | None, total: int
+) -> None:
+    """Create a pool with its first journal row."""
+    await connection.execute(INSERT_POOL, pool_id, sku, sale_id, total)
+    reason = "stocked" if sale_id is None else "carved_in"
+    await connection.execute(INSERT_JOURNAL, pool_id, 1, total, reason)
+
+
+async def update_total(
+    connection: Connection, *, pool_id: str, delta: int, reason: str
+) -> None:
+    """Change what a locked pool has, with its journal row."""
+    version = await connection.fetchval(UPDATE_TOTAL, pool_id, delta)
+    await connection.execute(INSERT_JOURNAL, pool_id, version, delta, reason)
+
+
+async def free_reservations(
+    connection: Connection,
+    *,
+    pool_id: str,
+    reservation_ids: Sequence[str],
+    from_states: Sequence[str],
+    to_state: str,
+) -> list[Hold]:
+    """Return units of a locked pool; what is in none of `from_states` stays as it is."""
+    rows = await connection.fetch(
+        FREE, pool_id, list(reservation_ids), list(from_states), to_state
+    )
+    return [Hold(str(row["id"]), str(row["sale_id"]), str(row["user_id"])) for row in rows]
+
+
+async def expire_due(connection: Connection, pool_id: str) -> list[tuple[Hold, str]]:
+    """Free every due hold of a pool; returns each with its room."""
+    rows = await connection.fetch(EXPIRE_DUE, pool_id)
+    return [
+        (Hold(str(row["id"]), str(row["sale_id"]), str(row["user_id"])), str(row["room_id"]))
+        for row in rows
+    ]
+
+
+async def select_due_pools(connection: Connection, limit: int) -> list[str]:
+    """Return pools that have due holds."""
+    return sorted(str(row[0]) for row in await connection.fetch(SELECT_DUE_POOLS, limit))
+
+
+async def select_figures(
+    connection: Connection, sale_ids: Sequence[str]
+) -> dict[str, tuple[int, int, int]]:
+    """Return (available, held, sold) by sale, all of one instant."""
+    rows = await connection.fetch(SELECT_FIGURES, list(sale_ids))
+    return {str(row["id"]): (row["available"], row["held"], row["sold"]) for row in rows}
+
+
+class PlacedReservation(Reservation, frozen=True):
+    """A reservation with the room and the pool that it lies in."""
+
+    room_id: str
+    room: str
+    pool_id: str
+
+
+async def select_reservation(connection: Connection, id: str) -> PlacedReservation:
+    """Return one reservation; raises `not_found`."""
+    row = await connection.fetchrow(SELECT_RESERVATION, id)
+    if row is None:
+        raise CommerceError("not_found", "There is no such reservation.")
+    return _placed(row)
+
+
+async def select_live_of_user(connection: Connection, user_id: str) -> list[PlacedReservation]:
+    """Return the newest live holds of a user."""
+    return [_placed(row) for row in await connection.fetch(SELECT_LIVE_OF_USER, user_id)]
+
+
+def _placed(row: Any) -> PlacedReservation:
+    fields = {name: row[name] for name in PlacedReservation.__struct_fields__}
+    for name in ("id", "sale_id", "user_id", "room_id", "pool_id"):
+        fields[name] = str(fields[name])
+    return PlacedReservation(**fields)

@@ -1,0 +1,31 @@
+"""End the holds whose time is over; safe to run twice at once, and never needed for truth.
+
+A hold is dead at read time even when no sweeper ran: every batch frees due holds first.
+"""
+
+from __future__ import annotations
+
+from commerce.goods.inventory import store
+from commerce.kernel.ports import Database
+
+# Pools freed in one round; the rest comes with the next round a moment later.
+POOLS_A_ROUND_MAX = 100
+
+
+async def sweep(database: Database) -> int:
+    """Free every due hold, tell its buyer, and return how many there were."""
+    async with database.reading() as connection:
+        pool_ids = await store.select_due_pools(connection, POOLS_A_ROUND_MAX)
+    count = 0
+    for pool_id in pool_ids:
+        async with database.transaction() as transaction:
+            for hold, room_id in await store.expire_due(transaction, pool_id):
+                transaction.touch(room_id, hold.sale_id)
+                transaction.tell(
+                    room_id,
+                    hold.user_id,
+                    "reservation.expired",
+                    {"reservation": hold.id, "sale": hold.sale_id},
+                )
+                count += 1
+    return count
