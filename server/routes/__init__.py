@@ -1,0 +1,1 @@
+"""HTTP: each route is at most decode, call, encode."""

@@ -1,0 +1,148 @@
+"""Every HTTP error of Hubbub: one table from code to status, one envelope, no traceback.
+
+Invariant: whatever goes wrong, the answer is `{"error": {code, message, retryable, …}}` with a
+code of this table; what went wrong inside is in the log, never in the answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ExceptionHandler
+
+from commerce.kernel.errors import CommerceError
+from server.db.faults import IMPOSSIBLE_VALUE, UNAVAILABLE
+
+log = logging.getLogger(__name__)
+
+HTTP_STATUS: Mapping[str, int] = {
+    # The request itself.
+    "invalid_request": 400,
+    "idempotency_key_required": 400,
+    "bad_signature": 400,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "body_too_large": 413,
+    "unsupported_media_type": 415,
+    "idempotency_conflict": 422,
+    # Who is asking.
+    "unauthenticated": 401,
+    "invalid_token": 401,
+    "bad_credentials": 401,
+    "forbidden": 403,
+    "foreign_origin": 403,
+    "slow_down": 429,
+    # The state of things says no.
+    "sold_out": 409,
+    "held_out": 409,
+    "not_enough_left": 409,
+    "limit_reached": 409,
+    "not_open": 409,
+    "ended": 409,
+    "wrong_state": 409,
+    "already_live": 409,
+    "not_enough_stock": 409,
+    "reservation_gone": 409,
+    "amount_mismatch": 422,
+    # Ours to repair.
+    "internal": 500,
+    "unknown_outcome": 503,
+    "database_unavailable": 503,
+    "overloaded": 503,
+}
+
+# A code that is not in the table is a refusal all the same; a test keeps the table complete.
+UNLISTED_STATUS = 409
+
+FRAMEWORK_CODES: Mapping[int, tuple[str, str]] = {
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not take that method."),
+    413: ("body_too_large", "The body is larger than this server reads."),
+    415: ("unsupported_media_type", "Send JSON with Content-Type: application/json."),
+}
+
+DATABASE_RETRY_MS = 1_000
+
+
+def error_response(error: CommerceError) -> Response:
+    """Return the envelope of an error, with `Retry-After` when the error names a time."""
+    body: dict[str, Any] = {
+        "code": error.code,
+        "message": error.message,
+        "retryable": error.retryable,
+    }
+    headers = {"Cache-Control": "no-store"}
+    if error.detail is not None:
+        body["detail"] = error.detail
+    if error.retry_ms is not None:
+        body["retry_ms"] = error.retry_ms
+        headers["Retry-After"] = str(-(-error.retry_ms // 1000))
+    status = HTTP_STATUS.get(error.code, UNLISTED_STATUS)
+    return json_response({"error": body}, status=status, headers=headers)
+
+
+def json_response(
+    data: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return `data` as JSON; orjson writes UTF-8 without escapes."""
+    return Response(
+        orjson.dumps(data), status_code=status, media_type="application/json", headers=headers
+    )
+
+
+async def answer_commerce_error(_request: Request, error: Exception) -> Response:
+    """Answer a refusal or a bad request."""
+    assert isinstance(error, CommerceError)
+    return error_response(error)
+
+
+async def answer_framework_error(_request: Request, error: Exception) -> Response:
+    """Answer what the router refuses: unknown address, wrong method."""
+    assert isinstance(error, HTTPException)
+    code, message = FRAMEWORK_CODES.get(
+        error.status_code, ("invalid_request", "The request cannot be read.")
+    )
+    response = error_response(CommerceError(code, message))
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+async def answer_unavailable(_request: Request, error: Exception) -> Response:
+    """Answer while PostgreSQL is away or has no free connection."""
+    log.warning("the database is unavailable: %s", type(error).__name__)
+    return error_response(
+        CommerceError(
+            "database_unavailable",
+            "The database does not answer. Try again.",
+            retryable=True,
+            retry_ms=DATABASE_RETRY_MS,
+        )
+    )
+
+
+async def answer_impossible_value(_request: Request, error: Exception) -> Response:
+    """Answer for a value that the edge let through and no column can hold."""
+    log.warning("a value was refused by the database: %s", type(error).__name__)
+    return error_response(CommerceError("invalid_request", "A value is out of range."))
+
+
+async def answer_bug(request: Request, error: Exception) -> Response:
+    """Answer a bug: log it with its traceback, tell nothing of it."""
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return error_response(CommerceError("internal", "Something went wrong here."))
+
+
+EXCEPTION_HANDLERS: Mapping[type[Exception], ExceptionHandler] = {
+    CommerceError: answer_commerce_error,
+    HTTPException: answer_framework_error,
+    **dict.fromkeys(UNAVAILABLE, answer_unavailable),
+    **dict.fromkeys(IMPOSSIBLE_VALUE, answer_impossible_value),
+    Exception: answer_bug,
+}
