@@ -1,0 +1,196 @@
+// @ts-check
+/**
+ * Which sale the one card shows and in which state, from the room, the clock, one's own holds and the last answer.
+ *
+ * Invariant: a hold of one's own comes before everything, a running question before every other answer.
+ */
+import { itemOf, saleOf } from './room_state.js';
+import { LAST_MS } from './countdown.js';
+
+/** @typedef {import('./room_state.js').RoomState} RoomState */
+/** @typedef {import('./room_state.js').Sale} Sale */
+/** @typedef {import('./room_state.js').BagItem} BagItem */
+/** @typedef {{id: string, sale: string, qty: number, unit_price_minor: number, currency: string, expires_at_ms: number,
+ *   whole_ms: number, reserved_at_ms: number, state: 'held' | 'paying', pay_url: string | null, order: string | null}} Hold */
+/** @typedef {{kind: 'asking', at_ms: number}
+ *   | {kind: 'unknown', at_ms: number, attempt: number, retry_at_ms: number | null}
+ *   | {kind: 'refused', at_ms: number, code: string, detail?: any}
+ *   | {kind: 'early', at_ms: number}
+ *   | {kind: 'gone', at_ms: number}
+ *   | {kind: 'let_go', at_ms: number}} Answer */
+/** @typedef {'none' | 'soon' | 'over' | 'pinned' | 'armed' | 'open' | 'asking' | 'held' | 'last' | 'paying' | 'gone' | 'let-go'
+ *   | 'refused-not_open' | 'refused-limit_reached' | 'refused-held_out' | 'refused-sold_out' | 'refused-ended'
+ *   | 'refused-cancelled' | 'refused-unknown_outcome' | 'refused-other'} CardState */
+/** @typedef {{item: BagItem, sale: Sale | null, regular: Sale | null, upcoming: Sale | null}} Offer */
+
+/** Longer ahead than this an armed sale is a note under the price: people may still buy the item as it is. */
+const ARMED_SHOWN_MS = 120_000;
+/** A sale that is over keeps the card this long, so that whoever was pressing sees how it went. */
+const CLOSED_SHOWN_MS = 60_000;
+/** The answer to an early press. */
+const EARLY_SHOWN_MS = 2_000;
+/** The news that a hold is gone, and refusals without a lasting cause. */
+const NEWS_SHOWN_MS = 10_000;
+
+/**
+ * Which item and sale the card is about; null when nothing is shown.
+ * @param {RoomState} state
+ * @param {readonly Hold[]} holds own live holds
+ * @param {number} now_ms server time
+ * @returns {Offer | null}
+ */
+export function chooseOffer(state, holds, now_ms) {
+  const running = state.sales.filter((sale) => sale.kind === 'flash' && (sale.state === 'armed' || sale.state === 'open')).at(-1);
+  const heldSale = state.sales.find((sale) => holds.some((hold) => hold.sale === sale.id));
+  const item = itemOf(state, state.pinned) ?? itemOfSale(state, running) ?? itemOfSale(state, heldSale);
+  if (!item) return null;
+  return offerOf(state, item, holds, now_ms);
+}
+
+/**
+ * @param {RoomState} state
+ * @param {Sale | null | undefined} sale
+ * @returns {BagItem | null}
+ */
+export function itemOfSale(state, sale) {
+  if (!sale) return null;
+  return itemOf(state, sale.item) ?? state.bag.find((one) => one.sale === sale.id || one.sku === sale.sku) ?? null;
+}
+
+/**
+ * The offer of one bag item: the sale with one's own hold, else the flash sale of the moment, else the regular one.
+ * @param {RoomState} state
+ * @param {BagItem} item
+ * @param {readonly Hold[]} holds
+ * @param {number} now_ms
+ * @returns {Offer}
+ */
+export function offerOf(state, item, holds, now_ms) {
+  const regular = saleOf(state, item, 'regular');
+  const flash = saleOf(state, item, 'flash');
+  const isLater = flash?.state === 'armed' && (flash.opens_at_ms ?? 0) - now_ms > ARMED_SHOWN_MS;
+  const held = [flash, regular].find((sale) => sale && holds.some((hold) => hold.sale === sale.id));
+  const sale = held ?? (flash && !isLater && isCurrent(flash, now_ms) ? flash : regular);
+  return { item, sale: sale ?? null, regular, upcoming: isLater ? flash : null };
+}
+
+/**
+ * @param {Sale} sale
+ * @param {number} now_ms
+ * @returns {boolean}
+ */
+function isCurrent(sale, now_ms) {
+  if (sale.state === 'armed' || sale.state === 'open') return true;
+  return now_ms - (sale.ends_at_ms ?? now_ms) < CLOSED_SHOWN_MS;
+}
+
+/**
+ * The card's state.
+ * @param {object} facts
+ * @param {Offer | null} facts.offer
+ * @param {'scheduled' | 'live' | 'ended' | null} facts.show
+ * @param {Hold | null} facts.hold own hold on the offer's sale
+ * @param {Answer | null} facts.answer last answer about the offer's sale
+ * @param {number} facts.bought units of this sale one has paid
+ * @param {boolean} facts.isClockCertain
+ * @param {number} facts.now_ms server time
+ * @returns {CardState}
+ */
+export function decideCard({ offer, show, hold, answer, bought, isClockCertain, now_ms }) {
+  if (hold) return holdState(hold, now_ms);
+  if (answer?.kind === 'asking') return 'asking';
+  if (answer?.kind === 'unknown') return 'refused-unknown_outcome';
+  if (show === 'ended') return 'over';
+  if (show !== 'live') return 'soon';
+  const sale = offer?.sale;
+  if (!sale) return 'none';
+  return answerState(sale, answer, now_ms) ?? saleState(sale, bought, isClockCertain, now_ms);
+}
+
+/**
+ * @param {Hold} hold
+ * @param {number} now_ms
+ * @returns {CardState}
+ */
+function holdState(hold, now_ms) {
+  if (hold.state === 'paying') return 'paying';
+  const left_ms = hold.expires_at_ms - now_ms;
+  if (left_ms <= 0) return 'gone';
+  return left_ms <= LAST_MS ? 'last' : 'held';
+}
+
+/**
+ * What the last answer still says about a sale; null when it is out of date.
+ * @param {Sale} sale
+ * @param {Answer | null} answer
+ * @param {number} now_ms
+ * @returns {CardState | null}
+ */
+function answerState(sale, answer, now_ms) {
+  if (!answer) return null;
+  const age_ms = now_ms - answer.at_ms;
+  const [available] = sale.stock;
+  if (answer.kind === 'gone') return age_ms < NEWS_SHOWN_MS ? 'gone' : null;
+  if (answer.kind === 'let_go') return age_ms < NEWS_SHOWN_MS ? 'let-go' : null;
+  const isOpen = sale.state === 'open' || sale.state === 'sold_out';
+  if (answer.kind === 'early') return sale.state === 'armed' && age_ms < EARLY_SHOWN_MS ? 'refused-not_open' : null;
+  if (answer.kind !== 'refused') return null;
+  switch (answer.code) {
+    case 'not_open':
+      return sale.state === 'armed' && age_ms < EARLY_SHOWN_MS ? 'refused-not_open' : null;
+    case 'limit_reached':
+      return isOpen ? 'refused-limit_reached' : null;
+    case 'held_out':
+      return isOpen && available === 0 && sale.stock[1] > 0 ? 'refused-held_out' : null;
+    case 'sold_out':
+      return isOpen && available === 0 ? 'refused-sold_out' : null;
+    case 'ended':
+      return age_ms < NEWS_SHOWN_MS ? 'refused-ended' : null;
+    case 'cancelled':
+      return age_ms < NEWS_SHOWN_MS ? 'refused-cancelled' : null;
+    default:
+      return age_ms < NEWS_SHOWN_MS ? 'refused-other' : null;
+  }
+}
+
+/**
+ * What the sale itself says to somebody who has not asked.
+ * @param {Sale} sale
+ * @param {number} bought
+ * @param {boolean} isClockCertain
+ * @param {number} now_ms
+ * @returns {CardState}
+ */
+function saleState(sale, bought, isClockCertain, now_ms) {
+  if (sale.state === 'cancelled') return 'refused-cancelled';
+  if (sale.state === 'ended') return 'refused-ended';
+  if (sale.state === 'armed') {
+    if (sale.kind === 'regular') return 'soon';
+    if (!isClockCertain || now_ms < (sale.opens_at_ms ?? Infinity)) return 'armed';
+  }
+  if (sale.kind === 'flash' && sale.ends_at_ms !== null && now_ms >= sale.ends_at_ms) return 'refused-ended';
+  if (sale.per_buyer !== null && bought >= sale.per_buyer) return 'refused-limit_reached';
+  return stockState(sale);
+}
+
+/**
+ * @param {Sale} sale open by its state or by the clock
+ * @returns {CardState}
+ */
+function stockState(sale) {
+  const [available, held] = sale.stock;
+  if (available > 0) return sale.kind === 'regular' ? 'pinned' : 'open';
+  return held > 0 ? 'refused-held_out' : 'refused-sold_out';
+}
+
+/**
+ * The next thing to look at when a sale is over: the first other item that can be bought, in bag order after this one.
+ * @param {RoomState} state
+ * @param {BagItem} item
+ * @returns {BagItem | null}
+ */
+export function nextItem(state, item) {
+  const sorted = [...state.bag].sort((a, b) => a.no - b.no);
+  const ordered = [...sorted.filter((one) => one.no > item.no), ...sorted.filter((one) => one.no < item.no)];
+  return ordered.find((one) => (saleOf(state, one, 'regular')?.stock[0] ?? 0) > 0) ?? null;
+}
