@@ -85,14 +85,14 @@ class PgDatabase:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PgTransaction]:
         """Open a transaction; on leaving append what was announced, COMMIT, then publish."""
-        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-            async with connection.transaction():
-                transaction = PgTransaction(connection)
-                yield transaction
-                if transaction.announced:
-                    transaction.told.events = await append_events(
-                        transaction, transaction.announced
-                    )
+        async with (
+            self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection,
+            connection.transaction(),
+        ):
+            transaction = PgTransaction(connection)
+            yield transaction
+            if transaction.announced:
+                transaction.told.events = await append_events(transaction, transaction.announced)
         await self._publish_quietly(transaction.told)
 
     async def _publish_quietly(self, told: Told) -> None:
@@ -116,7 +116,7 @@ class PgDatabase:
         """Say whether a trivial query is answered within two seconds."""
         try:
             async with self.pool.acquire(timeout=2.0) as connection:
-                return await connection.fetchval("SELECT 1", timeout=2.0) == 1
+                return bool(await connection.fetchval("SELECT true", timeout=2.0))
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return False
 

@@ -75,9 +75,7 @@ def decide_batch(
     return outcomes
 
 
-def _decide_one(
-    pool: PoolState, sale: SaleTerms | None, request: Request, now_ms: int
-) -> Outcome:
+def _decide_one(pool: PoolState, sale: SaleTerms | None, request: Request, now_ms: int) -> Outcome:
     """Decide everything but the remainder; RESERVED means that only stock is left to ask."""
     if request.id in pool.granted:
         is_same = pool.granted[request.id] == request.qty

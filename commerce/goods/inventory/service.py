@@ -147,9 +147,7 @@ class InventoryService:
             batcher = self._batchers[pool_id] = PoolBatcher(pool_id, self._decide)
         return batcher
 
-    async def _decide(
-        self, pool_id: str, requests: list[Request]
-    ) -> list[Answer | CommerceError]:
+    async def _decide(self, pool_id: str, requests: list[Request]) -> list[Answer | CommerceError]:
         """Decide a batch; one that the database refuses is halved until the culprit is alone."""
         try:
             result = await self._ask_until_known(pool_id, requests)
@@ -163,9 +161,7 @@ class InventoryService:
             ]
         await self._latch(pool_id, result)
         await self._spread(requests, result)
-        return [
-            self._answer(request, index, result) for index, request in enumerate(requests)
-        ]
+        return [self._answer(request, index, result) for index, request in enumerate(requests)]
 
     async def _ask_until_known(self, pool_id: str, requests: list[Request]) -> BatchResult:
         """Ask again after a lost connection: the ids make a repeated batch meet its own rows."""

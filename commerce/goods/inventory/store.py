@@ -98,9 +98,7 @@ class Connections(Protocol):
         """Lend a connection; asyncpg's pool takes it back."""
 
 
-async def reserve_batch(
-    connection: Any, pool_id: str, requests: Sequence[Request]
-) -> BatchResult:
+async def reserve_batch(connection: Any, pool_id: str, requests: Sequence[Request]) -> BatchResult:
     """Decide a batch and commit it, in one round trip; outside any transaction."""
     row = await connection.fetchrow(
         RESERVE_BATCH,
@@ -111,13 +109,14 @@ async def reserve_batch(
         [request.qty for request in requests],
     )
     expired = zip(
-        row["expired_ids"] or (), row["expired_sales"] or (), row["expired_users"] or (),
+        row["expired_ids"] or (),
+        row["expired_sales"] or (),
+        row["expired_users"] or (),
         strict=True,
     )
-    return BatchResult(
-        *row[:11],
-        expired=[Hold(str(id), str(sale), str(user)) for id, sale, user in expired],
-    )
+    fields = {name: row[name] for name in BatchResult.__struct_fields__ if name != "expired"}
+    holds = [Hold(str(id), str(sale), str(user)) for id, sale, user in expired]
+    return BatchResult(expired=holds, **fields)
 
 
 async def select_live_ids(connection: Any, pool_id: str) -> frozenset[str]:
@@ -146,9 +145,7 @@ async def insert_pool(
     await connection.execute(INSERT_JOURNAL, pool_id, 1, total, reason)
 
 
-async def update_total(
-    connection: Connection, *, pool_id: str, delta: int, reason: str
-) -> None:
+async def update_total(connection: Connection, *, pool_id: str, delta: int, reason: str) -> None:
     """Change what a locked pool has, with its journal row."""
     version = await connection.fetchval(UPDATE_TOTAL, pool_id, delta)
     await connection.execute(INSERT_JOURNAL, pool_id, version, delta, reason)
@@ -163,9 +160,7 @@ async def free_reservations(
     to_state: str,
 ) -> list[Hold]:
     """Return units of a locked pool; what is in none of `from_states` stays as it is."""
-    rows = await connection.fetch(
-        FREE, pool_id, list(reservation_ids), list(from_states), to_state
-    )
+    rows = await connection.fetch(FREE, pool_id, list(reservation_ids), list(from_states), to_state)
     return [Hold(str(row["id"]), str(row["sale_id"]), str(row["user_id"])) for row in rows]
 
 

@@ -34,9 +34,7 @@ MARK_PUBLISHED = """
 """
 
 
-async def append_events(
-    connection: Connection, events: Sequence[RoomEvent]
-) -> list[StoredEvent]:
+async def append_events(connection: Connection, events: Sequence[RoomEvent]) -> list[StoredEvent]:
     """Give each event its offset and store it; rooms are locked in ascending order."""
     by_room: dict[str, list[RoomEvent]] = defaultdict(list)
     for event in events:

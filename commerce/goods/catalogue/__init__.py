@@ -1,0 +1,1 @@
+"""Products and their variants: what can be put into a bag."""

@@ -1,0 +1,1 @@
+"""Flash sales: stock carved out, a countdown, a window that the server keeps."""

@@ -1,0 +1,36 @@
+"""A flash sale as its host asks for it, and as the jobs see it."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class FlashSaleTerms(msgspec.Struct, frozen=True):
+    """What a host asks for; price in minor units, durations in seconds."""
+
+    sku: str
+    price_minor: int
+    quantity: int
+    per_buyer: int
+    countdown_s: int
+    duration_s: int
+    hold_s: int = 300
+    grace_s: int = 60
+
+
+class FlashSale(msgspec.Struct, frozen=True):
+    """A stored sale with where it belongs."""
+
+    id: str
+    room_id: str
+    room: str
+    show_id: str
+    item_id: str
+    pool_id: str
+    kind: str
+    sku: str
+    state: str
+    opens_at_ms: int | None
+    ends_at_ms: int | None
+    quantity: int | None
+    request_hash: str | None

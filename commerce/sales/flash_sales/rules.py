@@ -1,0 +1,56 @@
+"""What a flash sale may ask for, and its states."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from commerce.kernel.errors import CommerceError, invalid
+from commerce.kernel.money import PRICE_MINOR_MAX
+from commerce.kernel.transitions import Transitions
+from commerce.sales.flash_sales.model import FlashSaleTerms
+
+# (lowest, highest) of each figure; an hour of countdown and a day of sale are plenty.
+LIMITS = {
+    "price_minor": (0, PRICE_MINOR_MAX),
+    "quantity": (1, 1_000_000),
+    "per_buyer": (1, 1_000),
+    "countdown_s": (0, 3_600),
+    "duration_s": (1, 86_400),
+    "hold_s": (1, 900),
+    "grace_s": (0, 300),
+}
+
+SALE = Transitions(
+    "The sale",
+    {
+        ("armed", "open"): "open",
+        ("open", "sell_out"): "sold_out",
+        ("sold_out", "resume"): "open",
+        ("armed", "end"): "ended",
+        ("open", "end"): "ended",
+        ("sold_out", "end"): "ended",
+        ("armed", "cancel"): "cancelled",
+        ("open", "cancel"): "cancelled",
+        ("sold_out", "cancel"): "cancelled",
+    },
+)
+
+
+def check_terms(terms: FlashSaleTerms) -> None:
+    """Raise `invalid_request` naming the first figure that is out of its range."""
+    for name, (lowest, highest) in LIMITS.items():
+        if not lowest <= getattr(terms, name) <= highest:
+            raise invalid(f"{name} must be {lowest} to {highest}.", field=name)
+
+
+def hash_terms(terms: FlashSaleTerms) -> str:
+    """Return a digest of the terms: a retry must ask for the same."""
+    return hashlib.sha256(msgspec.json.encode(terms)).hexdigest()
+
+
+def check_same(stored_hash: str | None, terms: FlashSaleTerms) -> None:
+    """Raise `idempotency_conflict` when a key comes back with other terms."""
+    if stored_hash != hash_terms(terms):
+        raise CommerceError("idempotency_conflict", "This key was used for another flash sale.")

@@ -1,0 +1,178 @@
+"""SQL of flash sales."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commerce.kernel.errors import not_found
+from commerce.kernel.ports import Connection
+from commerce.sales.flash_sales.model import FlashSale, FlashSaleTerms
+from commerce.sales.flash_sales.rules import hash_terms
+
+SELECT_SALES = """
+    SELECT s.id, s.room_id, m.slug AS room, s.show_id, s.item_id, s.pool_id, s.kind, s.sku,
+        s.state, s.opens_at_ms, s.ends_at_ms, s.quantity, s.request_hash
+    FROM sales s JOIN rooms m ON m.id = s.room_id
+"""
+SELECT_SALE = SELECT_SALES + " WHERE s.id = $1"
+SELECT_RUNNING = (
+    SELECT_SALES + " WHERE s.show_id = $1 AND s.kind = 'flash'"
+    " AND s.state IN ('armed', 'open', 'sold_out') ORDER BY s.pool_id"
+)
+SELECT_TO_OPEN = (
+    SELECT_SALES + " WHERE s.kind = 'flash' AND s.state = 'armed'"
+    " AND s.opens_at_ms <= clock_ms() LIMIT 100"
+)
+SELECT_TO_END = (
+    SELECT_SALES + " WHERE s.kind = 'flash' AND s.state IN ('armed', 'open', 'sold_out')"
+    " AND s.ends_at_ms <= clock_ms() LIMIT 100"
+)
+# Sales whose "sold out" does not say what the counts say.
+SELECT_TO_SELL_OUT = """
+    SELECT s.id FROM sales s JOIN stock k ON k.pool_id = s.pool_id
+    WHERE s.kind = 'flash' AND s.state IN ('open', 'sold_out')
+      AND (s.state = 'sold_out') <> (k.total = (
+        SELECT coalesce(sum(r.qty), 0) FROM reservations r
+        WHERE r.pool_id = s.pool_id AND r.state = 'sold'))
+    LIMIT 100
+"""
+SELECT_COUNTS = """
+    SELECT k.total, coalesce(sum(r.qty), 0)::int AS sold
+    FROM stock k LEFT JOIN reservations r ON r.pool_id = k.pool_id AND r.state = 'sold'
+    WHERE k.pool_id = $1 GROUP BY k.total
+"""
+SELECT_LEFTOVERS = (
+    SELECT_SALES + " JOIN stock k ON k.pool_id = s.pool_id"
+    " WHERE s.kind = 'flash' AND s.state IN ('ended', 'cancelled') AND k.total > k.claimed"
+    " LIMIT 100"
+)
+SELECT_ITEM_OF_SKU = """
+    SELECT id FROM bag_items WHERE show_id = $1 AND sku = $2 AND removed_at_ms IS NULL
+"""
+SELECT_SKU_POOL = "SELECT pool_id FROM stock WHERE sku = $1 AND sale_id IS NULL"
+SELECT_OTHER_RUNNING = """
+    SELECT 1 FROM sales WHERE show_id = $1 AND sku = $2 AND kind = 'flash'
+      AND state IN ('armed', 'open', 'sold_out')
+"""
+SELECT_REGULAR_OF_SKU = """
+    SELECT id FROM sales WHERE show_id = $1 AND sku = $2 AND kind = 'regular' LIMIT 1
+"""
+INSERT_SALE = """
+    INSERT INTO sales (id, room_id, show_id, item_id, pool_id, kind, sku, price_minor, currency,
+        state, opens_at_ms, ends_at_ms, per_buyer, hold_s, grace_s, quantity, request_hash)
+    SELECT $1, $2, $3, $4, $5, 'flash', $6, $7, $8, 'armed', t.opens, t.opens + $10, $11, $12,
+        $13, $14, $15
+    FROM (SELECT clock_ms() + $9::bigint AS opens) t
+"""
+UPDATE_STATE = """
+    UPDATE sales SET state = $2, reason = coalesce($3, reason),
+        ends_at_ms = CASE WHEN $2 IN ('ended', 'cancelled')
+            THEN least(greatest(clock_ms(), opens_at_ms), ends_at_ms) ELSE ends_at_ms END
+    WHERE id = $1 RETURNING ends_at_ms, opens_at_ms, clock_ms() AS now_ms
+"""
+
+
+async def select_sale(connection: Connection, sale_id: str) -> FlashSale:
+    """Return a sale of any kind; raises `not_found`."""
+    row = await connection.fetchrow(SELECT_SALE, sale_id)
+    if row is None:
+        raise not_found("sale")
+    return _sale(row)
+
+
+async def find_sale(connection: Connection, sale_id: str) -> FlashSale | None:
+    """Return a sale, or None."""
+    row = await connection.fetchrow(SELECT_SALE, sale_id)
+    return _sale(row) if row else None
+
+
+async def select_running(connection: Connection, show_id: str) -> list[FlashSale]:
+    """Return the flash sales of a show that are not over."""
+    return [_sale(row) for row in await connection.fetch(SELECT_RUNNING, show_id)]
+
+
+async def select_to_open(connection: Connection) -> list[FlashSale]:
+    """Return armed sales whose moment has come."""
+    return [_sale(row) for row in await connection.fetch(SELECT_TO_OPEN)]
+
+
+async def select_to_end(connection: Connection) -> list[FlashSale]:
+    """Return running sales whose time is over."""
+    return [_sale(row) for row in await connection.fetch(SELECT_TO_END)]
+
+
+async def select_to_sell_out(connection: Connection) -> list[str]:
+    """Return sales whose state and counts differ about being sold out."""
+    return [str(row[0]) for row in await connection.fetch(SELECT_TO_SELL_OUT)]
+
+
+async def select_counts(connection: Connection, pool_id: str) -> tuple[int, int]:
+    """Return (total, sold) of a pool."""
+    row = await connection.fetchrow(SELECT_COUNTS, pool_id)
+    return row["total"], row["sold"]
+
+
+async def select_leftovers(connection: Connection) -> list[FlashSale]:
+    """Return ended sales whose pool still has free units."""
+    return [_sale(row) for row in await connection.fetch(SELECT_LEFTOVERS)]
+
+
+async def select_item_of_sku(connection: Connection, show_id: str, sku: str) -> str | None:
+    """Return the bag item of a SKU."""
+    item = await connection.fetchval(SELECT_ITEM_OF_SKU, show_id, sku)
+    return str(item) if item else None
+
+
+async def select_sku_pool(connection: Connection, sku: str) -> str:
+    """Return the SKU's own pool."""
+    return str(await connection.fetchval(SELECT_SKU_POOL, sku))
+
+
+async def is_sku_on_flash(connection: Connection, show_id: str, sku: str) -> bool:
+    """Say whether a flash sale of this SKU is armed or running."""
+    return await connection.fetchval(SELECT_OTHER_RUNNING, show_id, sku) is not None
+
+
+async def select_regular_of_sku(connection: Connection, show_id: str, sku: str) -> str | None:
+    """Return the regular sale of a SKU: its figures change when stock is carved out."""
+    sale = await connection.fetchval(SELECT_REGULAR_OF_SKU, show_id, sku)
+    return str(sale) if sale else None
+
+
+async def insert_sale(
+    connection: Connection, *, sale: FlashSale, terms: FlashSaleTerms, currency: str
+) -> None:
+    """Store an armed sale; its window is counted from the database's clock."""
+    await connection.execute(
+        INSERT_SALE,
+        sale.id,
+        sale.room_id,
+        sale.show_id,
+        sale.item_id,
+        sale.pool_id,
+        sale.sku,
+        terms.price_minor,
+        currency,
+        terms.countdown_s * 1000,
+        terms.duration_s * 1000,
+        terms.per_buyer,
+        terms.hold_s,
+        terms.grace_s,
+        terms.quantity,
+        hash_terms(terms),
+    )
+
+
+async def update_state(
+    connection: Connection, sale_id: str, state: str, reason: str | None = None
+) -> tuple[int, int, int]:
+    """Set a sale's state and return (ends_at_ms, opens_at_ms, now_ms)."""
+    row = await connection.fetchrow(UPDATE_STATE, sale_id, state, reason)
+    return row["ends_at_ms"], row["opens_at_ms"], row["now_ms"]
+
+
+def _sale(row: Any) -> FlashSale:
+    fields = {name: row[name] for name in FlashSale.__struct_fields__}
+    for name in ("id", "room_id", "show_id", "item_id", "pool_id"):
+        fields[name] = str(fields[name])
+    return FlashSale(**fields)

@@ -1,0 +1,61 @@
+"""What viewers see of a show's offers; the field names are those of the wire."""
+
+from __future__ import annotations
+
+import msgspec
+
+# A regular sale holds for 5 minutes as shown, and releases a minute later.
+HOLD_S = 300
+GRACE_S = 60
+
+
+class BagItem(msgspec.Struct, frozen=True):
+    """A numbered item of the bag; `sale` is its regular sale."""
+
+    item: str
+    no: int
+    sku: str
+    title: str
+    title_zh: str | None
+    picture: str
+    price_minor: int
+    currency: str
+    sale: str
+
+
+class SaleView(msgspec.Struct, frozen=True):
+    """An offer as viewers see it; `stock` is (available, held, sold)."""
+
+    id: str
+    kind: str
+    sku: str
+    price_minor: int
+    currency: str
+    state: str
+    opens_at_ms: int | None
+    ends_at_ms: int | None
+    per_buyer: int | None
+    stock: tuple[int, int, int]
+    item: str
+    normal_price_minor: int
+    hold_s: int
+
+
+class ShowView(msgspec.Struct, frozen=True):
+    """A show as viewers see it."""
+
+    id: str
+    title: str
+    status: str
+    starts_at_ms: int
+    started_at_ms: int | None
+
+
+class Floor(msgspec.Struct, frozen=True):
+    """Everything a show offers at one instant."""
+
+    show: ShowView | None
+    pinned: str | None
+    bag: list[BagItem]
+    sales: list[SaleView]
+    announcement: str | None

@@ -1,0 +1,143 @@
+"""SQL of the show floor: the public bag, the public sales, and regular sales."""
+
+from __future__ import annotations
+
+from commerce.kernel.ports import Connection
+from commerce.sales.show_floor.model import (
+    GRACE_S,
+    HOLD_S,
+    BagItem,
+    Floor,
+    SaleView,
+    ShowView,
+)
+from commerce.shows.bag.store import select_pinned
+from commerce.shows.schedule.model import Room, Show
+from commerce.shows.schedule.store import select_current_show
+
+SELECT_BAG = """
+    SELECT i.id AS item, i.no, i.sku, concat_ws(', ', p.title, v.label) AS title,
+        CASE WHEN p.title_zh IS NULL THEN NULL
+             ELSE concat_ws('，', p.title_zh, coalesce(v.label_zh, v.label)) END AS title_zh,
+        p.picture, s.price_minor, s.currency, s.id AS sale
+    FROM bag_items i
+    JOIN variants v ON v.sku = i.sku
+    JOIN products p ON p.id = v.product_id
+    JOIN sales s ON s.item_id = i.id AND s.kind = 'regular'
+    WHERE i.show_id = $1 AND i.removed_at_ms IS NULL ORDER BY i.no
+"""
+SELECT_SALES = """
+    SELECT s.id, s.kind, s.sku, s.price_minor, s.currency, s.state, s.opens_at_ms, s.ends_at_ms,
+        s.per_buyer, s.item_id AS item, v.price_minor AS normal_price_minor, s.hold_s,
+        k.total - k.claimed AS available, k.claimed - coalesce(q.sold, 0) AS held,
+        coalesce(q.sold, 0) AS sold
+    FROM sales s
+    JOIN stock k ON k.pool_id = s.pool_id
+    JOIN variants v ON v.sku = s.sku
+    JOIN bag_items i ON i.id = s.item_id
+    LEFT JOIN LATERAL (
+        SELECT sum(r.qty)::int AS sold FROM reservations r
+        WHERE r.pool_id = s.pool_id AND r.state = 'sold'
+    ) q ON true
+    WHERE s.show_id = $1 AND (i.removed_at_ms IS NULL OR s.kind = 'flash')
+    ORDER BY s.created_at_ms, i.no, s.id
+"""
+INSERT_REGULAR = """
+    INSERT INTO sales (id, room_id, show_id, item_id, pool_id, kind, sku, price_minor, currency,
+        state, opens_at_ms, hold_s, grace_s)
+    SELECT $1, $2, $3, $4, k.pool_id, 'regular', v.sku, v.price_minor, $6,
+        CASE WHEN $7 THEN 'open' ELSE 'armed' END, CASE WHEN $7 THEN clock_ms() END, $8, $9
+    FROM variants v JOIN stock k ON k.sku = v.sku AND k.sale_id IS NULL
+    WHERE v.sku = $5 RETURNING id
+"""
+OPEN_REGULAR = """
+    UPDATE sales SET state = 'open', opens_at_ms = clock_ms()
+    WHERE show_id = $1 AND kind = 'regular' AND state = 'armed'
+"""
+END_REGULAR = """
+    UPDATE sales SET state = 'ended', ends_at_ms = clock_ms()
+    WHERE kind = 'regular' AND state IN ('armed', 'open')
+      AND (show_id = $1 AND $2::uuid IS NULL OR item_id = $2)
+"""
+SELECT_SHOW_POOLS = "SELECT DISTINCT pool_id FROM sales WHERE show_id = $1"
+
+
+async def select_floor(connection: Connection, room: Room) -> Floor:
+    """Return everything the room's current show offers."""
+    show = await select_current_show(connection, room.id)
+    if show is None:
+        return Floor(None, None, [], [], room.announcement)
+    is_over = show.status == "ended"
+    return Floor(
+        show=view_show(show),
+        pinned=None if is_over else await select_pinned(connection, show.id),
+        bag=[] if is_over else await select_bag(connection, show.id),
+        sales=[] if is_over else await select_sales(connection, show.id),
+        announcement=room.announcement,
+    )
+
+
+async def select_bag(connection: Connection, show_id: str) -> list[BagItem]:
+    """Return the bag in the order of its numbers."""
+    rows = await connection.fetch(SELECT_BAG, show_id)
+    return [
+        BagItem(**{**dict(row), "item": str(row["item"]), "sale": str(row["sale"])}) for row in rows
+    ]
+
+
+async def select_sales(connection: Connection, show_id: str) -> list[SaleView]:
+    """Return the show's sales, oldest first, with the figures of this instant."""
+    sales = []
+    for row in await connection.fetch(SELECT_SALES, show_id):
+        fields = dict(row)
+        stock = (fields.pop("available"), fields.pop("held"), fields.pop("sold"))
+        fields["id"], fields["item"] = str(fields["id"]), str(fields["item"])
+        sales.append(SaleView(stock=stock, **fields))
+    return sales
+
+
+async def insert_regular_sale(
+    connection: Connection,
+    *,
+    id: str,
+    show: Show,
+    item_id: str,
+    sku: str,
+    currency: str,
+) -> bool:
+    """Offer a bag item at its normal price; False when there is no such SKU."""
+    inserted = await connection.fetchval(
+        INSERT_REGULAR,
+        id,
+        show.room_id,
+        show.id,
+        item_id,
+        sku,
+        currency,
+        show.status == "live",
+        HOLD_S,
+        GRACE_S,
+    )
+    return inserted is not None
+
+
+async def open_regular_sales(connection: Connection, show_id: str) -> None:
+    """Open what waits for the show to start."""
+    await connection.execute(OPEN_REGULAR, show_id)
+
+
+async def end_regular_sales(
+    connection: Connection, show_id: str, item_id: str | None = None
+) -> None:
+    """End the regular sales of a show, or of one item; their pools must be locked."""
+    await connection.execute(END_REGULAR, show_id, item_id)
+
+
+async def select_show_pools(connection: Connection, show_id: str) -> list[str]:
+    """Return every pool that a sale of this show takes from."""
+    return [str(row[0]) for row in await connection.fetch(SELECT_SHOW_POOLS, show_id)]
+
+
+def view_show(show: Show) -> ShowView:
+    """Return a show as viewers see it."""
+    return ShowView(show.id, show.title, show.status, show.starts_at_ms, show.started_at_ms)

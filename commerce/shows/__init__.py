@@ -1,0 +1,1 @@
+"""The live show: its schedule, the numbered bag, the pinned item."""
