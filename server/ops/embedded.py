@@ -42,15 +42,18 @@ class EmbeddedServer(Protocol):
 class DataLock:
     """Hold the data folder for one program; the kernel lets go when the program ends."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *, may_share: bool) -> None:
         self._file = os.open(data / "hubbub.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        self.is_held = True
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(self._file)
-            raise OperationalError(
-                f"another hubbub already runs on {data}; stop it, or choose another DATA."
-            ) from None
+            self.is_held = False
+            if not may_share:
+                os.close(self._file)
+                raise OperationalError(
+                    f"another hubbub already runs on {data}; stop it, or choose another DATA."
+                ) from None
 
     def release(self) -> None:
         """Let the next program have the folder."""
@@ -58,11 +61,21 @@ class DataLock:
 
 
 class Embedded:
-    """The servers of one data folder. `database_url` or `redis_url` is None when not wanted."""
+    """The servers of one data folder. `database_url` or `redis_url` is None when not wanted.
 
-    def __init__(self, data: Path, *, with_database: bool = True, with_redis: bool = True) -> None:
+    With `may_share`, the servers of a running `serve` are used and left running.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        with_database: bool = True,
+        with_redis: bool = True,
+        may_share: bool = False,
+    ) -> None:
         self._data = prepare_data_folder(data)
-        self._lock = DataLock(self._data)
+        self._lock = DataLock(self._data, may_share=may_share)
         self._servers: list[EmbeddedServer] = []
         self.database_url: str | None = None
         self.redis_url: str | None = None
@@ -104,7 +117,9 @@ class Embedded:
     def stop(self) -> None:
         """Stop Valkey, then PostgreSQL, and let go of the data folder."""
         while self._servers:
-            self._servers.pop().stop()
+            server = self._servers.pop()
+            if self._lock.is_held:
+                server.stop()
         self._lock.release()
 
 

@@ -1,0 +1,302 @@
+"""The command line: `hubbub serve | migrate | seed | check | audit`.
+
+Invariant: an operational failure is one clear line on stderr and an exit code, never a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+import uvloop
+
+from server.ops.embedded import Embedded
+from server.ops.errors import EXIT_FAILED, EXIT_USAGE, OperationalError
+from server.ops.gateway_process import run_gateway
+from server.ops.logging import configure_logging
+from server.ops.parent_link import ParentLink
+from server.ops.reachability import require_database, require_redis
+from server.ops.supervisor import ROLES, Steps, Supervisor
+from server.ops.worker_process import run_worker
+from server.settings import SettingError, Settings, read_settings, variable
+
+# The wiring is imported by the commands that need it, so that `--help`, a taken port or a wrong
+# setting answer at once.
+# ruff: noqa: PLC0415
+
+DEMO_LOGINS = ("host / demo-host", "moderator / demo-moderator", "operator / demo-operator")
+DEMO_ROOM = "demo"
+EXIT_VIOLATIONS = 1
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and end the process with its exit code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        settings = read_settings(
+            os.environ,
+            host=given.host,
+            port=given.port,
+            data=given.data,
+            gateways=given.gateways,
+            demo=given.demo or None,
+        )
+        command: Callable[[argparse.Namespace, Settings], int] = given.command
+        return command(given, settings)
+    except SettingError as error:
+        print(f"hubbub: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except OperationalError as error:
+        print(f"hubbub: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return EXIT_FAILED
+
+
+def serve(given: argparse.Namespace, settings: Settings) -> int:
+    """Run everything, or be one of the children that do."""
+    if given.parent is not None:
+        return _serve_as_child(given, settings)
+    configure_logging(settings.log, "parent")
+    settings = msgspec.structs.replace(settings, data=settings.data.expanduser().resolve())
+    steps = Steps(
+        check=_require_servers,
+        migrate=_migrate,
+        seed=_seed,
+        has_demo_logins=_has_demo_logins,
+        greeting=_greeting,
+    )
+    supervisor = Supervisor(settings, role=given.role, steps=steps, say=_say)
+    asyncio.run(supervisor.run())
+    return 0
+
+
+def migrate(given: argparse.Namespace, settings: Settings) -> int:
+    """Bring the database's schema up to date."""
+    return _with_servers(settings, _migrate_loudly)
+
+
+def seed(given: argparse.Namespace, settings: Settings) -> int:
+    """Make the demo shop once."""
+
+    async def work(settings: Settings) -> int:
+        await _migrate(settings)
+        await _seed(settings)
+        _say("the demo shop is there")
+        return 0
+
+    return _with_servers(settings, work)
+
+
+def check(given: argparse.Namespace, settings: Settings) -> int:
+    """Look at settings, servers and schema; change nothing."""
+    return _with_servers(settings, _check)
+
+
+def audit(given: argparse.Namespace, settings: Settings) -> int:
+    """Print the audit as JSON; exit 1 when a promise was broken."""
+    return _with_servers(settings, _audit)
+
+
+def _serve_as_child(given: argparse.Namespace, settings: Settings) -> int:
+    link = ParentLink(given.parent)
+    link.watch()
+    configure_logging(settings.log, given.name)
+    from server import wiring
+
+    work: Coroutine[Any, Any, None]
+    if given.role == "gateway":
+        work = run_gateway(
+            settings, given.name, build=wiring.build_gateway, on_ready=link.tell_ready
+        )
+    else:
+        work = run_worker(settings, given.name, build=wiring.build_worker, on_ready=link.tell_ready)
+    try:
+        uvloop.run(work)
+    except OperationalError:
+        raise
+    except Exception:
+        log.exception("this process ends because its work failed")
+        return EXIT_FAILED
+    return 0
+
+
+def _with_servers(settings: Settings, work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
+    """Run one command against the given servers, or our own ones started for it.
+
+    A `serve` that runs on the same data folder has them already; then its sockets are used.
+    """
+    configure_logging(settings.log, "command")
+    with contextlib.ExitStack() as held:
+        if settings.database_url is None or settings.redis_url is None:
+            embedded = Embedded(
+                settings.data,
+                with_database=settings.database_url is None,
+                with_redis=settings.redis_url is None,
+                may_share=True,
+            )
+            held.callback(embedded.stop)
+            embedded.start(_say)
+            settings = msgspec.structs.replace(
+                settings,
+                database_url=settings.database_url or embedded.database_url,
+                redis_url=settings.redis_url or embedded.redis_url,
+            )
+        return asyncio.run(work(settings))
+
+
+async def _require_servers(settings: Settings) -> None:
+    await require_database(_url(settings.database_url))
+    await require_redis(_url(settings.redis_url))
+
+
+async def _migrate(settings: Settings) -> None:
+    from server.db.migrate import MigrationError
+    from server.db.migrate import migrate as apply
+
+    try:
+        for name in await apply(_url(settings.database_url)):
+            log.info("migrated", extra={"file": name})
+    except MigrationError as error:
+        raise OperationalError(str(error)) from error
+
+
+async def _migrate_loudly(settings: Settings) -> int:
+    await require_database(_url(settings.database_url))
+    await _migrate(settings)
+    _say("the database is up to date")
+    return 0
+
+
+async def _seed(settings: Settings) -> None:
+    from server.wiring.seed import seed_demo
+
+    await seed_demo(settings)
+
+
+async def _has_demo_logins(settings: Settings) -> bool:
+    from server.wiring.seed import has_demo_logins
+
+    return await has_demo_logins(_url(settings.database_url))
+
+
+async def _check(settings: Settings) -> int:
+    database_version = await require_database(_url(settings.database_url))
+    _say(f"PostgreSQL {database_version} answers")
+    redis_version = await require_redis(_url(settings.redis_url))
+    _say(f"Redis or Valkey {redis_version} answers")
+    missing = await _missing_migrations(_url(settings.database_url))
+    if missing:
+        raise OperationalError(
+            f"the schema lacks {len(missing)} migration(s), first {missing[0]}; "
+            "run `hubbub migrate`."
+        )
+    _say("the schema is up to date")
+    return 0
+
+
+async def _missing_migrations(database_url: str) -> list[str]:
+    import asyncpg
+
+    from server.db.migrate import MigrationError, pending_migrations
+
+    connection = await asyncpg.connect(database_url)
+    try:
+        return await pending_migrations(connection)
+    except MigrationError as error:
+        raise OperationalError(str(error)) from error
+    finally:
+        await connection.close()
+
+
+async def _audit(settings: Settings) -> int:
+    from server.wiring.audit import run_audit
+
+    await require_database(_url(settings.database_url))
+    report = await run_audit(settings)
+    print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
+    return 0 if report["ok"] else EXIT_VIOLATIONS
+
+
+def _greeting(settings: Settings) -> str:
+    lines = [
+        f"Hubbub is ready, with {settings.gateways} gateways.",
+        f"  room     {settings.base_url}/r/{DEMO_ROOM}",
+        f"  console  {settings.base_url}/console/{DEMO_ROOM}",
+    ]
+    if settings.demo:
+        lines.append(f"  logins   {', '.join(DEMO_LOGINS)}")
+    else:
+        lines[1:] = [f"  shop     {settings.base_url}/"]
+    return "\n".join([*lines, "Stop it with Ctrl-C."])
+
+
+def _url(url: str | None) -> str:
+    assert url is not None, "the servers are started before their addresses are used"
+    return url
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hubbub", description="A live-stream commerce server.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command in (
+        ("serve", serve),
+        ("migrate", migrate),
+        ("seed", seed),
+        ("check", check),
+        ("audit", audit),
+    ):
+        summary = (command.__doc__ or "").partition("\n")[0]
+        sub = commands.add_parser(name, help=summary, description=summary, epilog=_variables())
+        sub.formatter_class = argparse.RawDescriptionHelpFormatter
+        sub.set_defaults(
+            command=command, host=None, port=None, gateways=None, demo=False, parent=None
+        )
+        sub.add_argument("--data", type=Path, help="folder for keys, logs and databases (DATA)")
+        if name == "serve":
+            _add_serve_flags(sub)
+    return parser
+
+
+def _add_serve_flags(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--host", help="address to listen on (HOST)")
+    sub.add_argument("--port", type=int, help="port to listen on, 0 for any (PORT)")
+    sub.add_argument("--gateways", type=int, help="gateway processes (HUBBUB_GATEWAYS)")
+    sub.add_argument("--demo", action="store_true", help="seed and allow the demo shop")
+    sub.add_argument("--role", choices=ROLES, default="all", help="what this machine runs")
+    sub.add_argument("--name", default="", help=argparse.SUPPRESS)  # Given to children only.
+    sub.add_argument("--parent", type=int, help=argparse.SUPPRESS)  # Their link's descriptor.
+
+
+def _variables() -> str:
+    """Describe every setting, from the struct itself."""
+    lines = ["settings, read from the environment:"]
+    for field in msgspec.structs.fields(Settings):
+        description = field.type.__metadata__[0].description
+        default = field.default if field.default not in {None, ()} else "none"
+        lines.append(f"  {variable(field.name):<24} {description} [{default}]")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
