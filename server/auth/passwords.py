@@ -9,8 +9,6 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 # One hash takes 64 MiB and all of a core for some 50 ms: a flood must queue, not pile up.
 HASHES_AT_ONCE_MAX = 2
-# Longer input only costs time; no person types it.
-PASSWORD_CHARS_MAX = 200
 
 
 class Passwords:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
+import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -90,9 +90,12 @@ def error_response(error: CommerceError) -> Response:
 def json_response(
     data: object, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return `data` as JSON; orjson writes UTF-8 without escapes."""
+    """Return `data` (builtins or structs) as JSON."""
     return Response(
-        orjson.dumps(data), status_code=status, media_type="application/json", headers=headers
+        msgspec.json.encode(data),
+        status_code=status,
+        media_type="application/json",
+        headers=headers,
     )
 
 

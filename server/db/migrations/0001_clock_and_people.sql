@@ -19,9 +19,12 @@ CREATE TABLE credentials (
     is_demo boolean NOT NULL DEFAULT false
 );
 
+-- Attempts that have not succeeded, kept for the minutes in which they slow the next one down.
 CREATE TABLE login_failures (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     login text NOT NULL,
     address text NOT NULL,
     at_ms bigint NOT NULL DEFAULT clock_ms()
 );
 CREATE INDEX login_failures_recent ON login_failures (at_ms);
+CREATE INDEX login_failures_of_address ON login_failures (address, at_ms);

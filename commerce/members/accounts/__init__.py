@@ -1,0 +1,1 @@
+"""Accounts: guests in one call, logins for staff, and a brake on guessing."""
