@@ -66,7 +66,7 @@ CREATE TABLE payment_events (
 CREATE TABLE payment_calls (
     id uuid PRIMARY KEY,
     payment_id uuid NOT NULL REFERENCES payments (id),
-    kind text NOT NULL CHECK (kind IN ('capture', 'void', 'refund')),
+    kind text NOT NULL CHECK (kind IN ('create', 'capture', 'void', 'refund')),
     state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done', 'failed')),
     attempts integer NOT NULL DEFAULT 0,
     next_at_ms bigint NOT NULL DEFAULT clock_ms(),

@@ -1,0 +1,1 @@
+"""Checkout: from reservations to an order, and every way an order can end."""

@@ -1,0 +1,147 @@
+"""What an order is, from its lines to the proof that its buyer can check."""
+
+from __future__ import annotations
+
+import msgspec
+
+from commerce.kernel.transitions import Transitions
+
+# The whole life of an order; nothing else changes its state.
+ORDER = Transitions(
+    "The order",
+    {
+        ("awaiting_payment", "pay"): "paid",
+        ("awaiting_payment", "cancel"): "cancelled",
+        ("awaiting_payment", "expire"): "expired",
+        ("paid", "refund"): "refunded",
+    },
+)
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """A reservation as checkout sees it, with what is printed on the order's line."""
+
+    id: str
+    user_id: str
+    pool_id: str
+    sale_id: str
+    room_id: str
+    show_id: str
+    item_id: str
+    no: int
+    sku: str
+    title: str
+    title_zh: str | None
+    qty: int
+    unit_price_minor: int
+    currency: str
+
+
+class HoldState(msgspec.Struct, frozen=True):
+    """The part of a locked reservation that decides; times in ms of the database's clock."""
+
+    id: str
+    state: str
+    decided_at_ms: int
+    release_at_ms: int
+    is_extended: bool
+
+    def is_dead(self, now_ms: int) -> bool:
+        """Say whether it holds nothing any more, also when no sweeper has come by yet."""
+        if self.state in ("held", "paying"):
+            return self.release_at_ms <= now_ms
+        return self.state != "sold"
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """An order before it exists."""
+
+    id: str
+    user_id: str
+    room_id: str
+    show_id: str
+    total_minor: int
+    currency: str
+    ship_to: str | None
+    request_hash: str
+
+
+class OrderRow(msgspec.Struct, frozen=True):
+    """An order's own row."""
+
+    id: str
+    user_id: str
+    room_id: str
+    state: str
+    total_minor: int
+    currency: str
+    request_hash: str
+
+
+class LineView(msgspec.Struct, frozen=True):
+    """A line of an order as its buyer sees it."""
+
+    sku: str
+    title: str
+    title_zh: str | None
+    picture: str
+    qty: int
+    unit_price_minor: int
+    reservation: str
+    sale: str
+    no: int
+
+
+class PaymentView(msgspec.Struct, frozen=True):
+    """The newest attempt to pay; `url` is the page to pay at while it is open.
+
+    `attempt` counts from 1: a higher one means that an earlier attempt was declined.
+    """
+
+    id: str
+    state: str
+    url: str | None
+    attempt: int
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """The buyer's place in the decided order of the sale, and when it was decided."""
+
+    place: int
+    of: int | None
+    decided_at_ms: int
+
+
+class Buyer(msgspec.Struct, frozen=True):
+    """Who ordered, for the host."""
+
+    id: str
+    name: str
+
+
+class OrderView(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """An order as people see it; the field names are those of the wire.
+
+    `proof` is in the detail alone, `buyer` in the host's list alone.
+    """
+
+    id: str
+    state: str
+    total_minor: int
+    currency: str
+    created_at_ms: int
+    paid_at_ms: int | None
+    room: str
+    lines: list[LineView]
+    payment: PaymentView | None
+    ship_to: str | None = None
+    proof: Proof | None = None
+    buyer: Buyer | None = None
+
+
+class PaidLine(msgspec.Struct, frozen=True):
+    """What the room may read of a paid line: the number and the title."""
+
+    no: int
+    title: str
+    sale_id: str

@@ -1,0 +1,111 @@
+"""What may become an order, how long its goods are held, and when money comes too late."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Sequence
+
+from commerce.kernel.errors import CommerceError, invalid, not_found
+from commerce.kernel.ids import order_id
+from commerce.kernel.money import Money
+from commerce.orders.checkout.model import Draft, Hold, HoldState
+from commerce.orders.payments.model import Settled, Settlement, TooLate
+
+# More lines than a cart of one show ever has.
+RESERVATIONS_MAX = 20
+# Checkout gives at least this much time to type an address and ask a bank …
+PAYING_MS = 10 * 60_000
+# … but nobody keeps a unit from others for longer than this after the press.
+HELD_MS_MAX = 15 * 60_000
+
+
+def hash_request(reservation_ids: Sequence[str], ship_to: str | None) -> str:
+    """Return what tells one request from another under the same key."""
+    body = json.dumps([sorted(reservation_ids), ship_to], ensure_ascii=True)
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def quote_order(
+    *,
+    user_id: str,
+    key: str,
+    reservation_ids: Sequence[str],
+    holds: Sequence[Hold],
+    ship_to: str | None,
+) -> Draft:
+    """Return the order that these reservations make.
+
+    Raises `not_found` for somebody else's reservation, `invalid_request` when they are of
+    two shows: an order belongs to one room.
+    """
+    mine = {hold.id: hold for hold in holds if hold.user_id == user_id}
+    if any(id not in mine for id in reservation_ids):
+        raise not_found("reservation")
+    wanted = [mine[id] for id in reservation_ids]
+    first = wanted[0]
+    if any((hold.room_id, hold.show_id) != (first.room_id, first.show_id) for hold in wanted):
+        raise invalid("An order takes reservations of one show.", field="reservations")
+    total = Money(0, first.currency)
+    for hold in wanted:
+        total += Money(hold.unit_price_minor, hold.currency).times(hold.qty)
+    return Draft(
+        id=order_id(user_id, key),
+        user_id=user_id,
+        room_id=first.room_id,
+        show_id=first.show_id,
+        total_minor=total.minor,
+        currency=total.currency,
+        ship_to=ship_to,
+        request_hash=hash_request(reservation_ids, ship_to),
+    )
+
+
+def check_still_held(holds: Sequence[HoldState], now_ms: int) -> None:
+    """Raise `reservation_gone`, naming the reservations that cannot be ordered any more."""
+    gone = {
+        hold.id: "expired" if hold.state == "held" else hold.state
+        for hold in holds
+        if hold.state != "held" or hold.is_dead(now_ms)
+    }
+    if gone:
+        raise CommerceError(
+            "reservation_gone",
+            "A reservation has ended or is in another order.",
+            detail={"reservations": gone},
+        )
+
+
+def next_release_at_ms(hold: HoldState, now_ms: int) -> int:
+    """Return until when a hold that goes to checkout is kept.
+
+    It is extended once, never beyond the cap, and never shortened.
+    """
+    if hold.is_extended:
+        return hold.release_at_ms
+    wished = max(hold.release_at_ms, now_ms + PAYING_MS)
+    return max(hold.release_at_ms, min(wished, hold.decided_at_ms + HELD_MS_MAX))
+
+
+def decide_settlement(order_state: str, holds: Sequence[HoldState], now_ms: int) -> Settlement:
+    """Say whether authorised money still buys what was ordered."""
+    if order_state == "paid":
+        return TooLate("already_paid")
+    if order_state != "awaiting_payment":
+        return TooLate(f"order_{order_state}")
+    if not holds or any(hold.state != "paying" or hold.is_dead(now_ms) for hold in holds):
+        return TooLate("hold_expired")
+    return Settled()
+
+
+def mask_name(name: str) -> str:
+    """Return a name that its owner knows again and nobody else: l***a, 陈*宇."""
+    stars = "*" if any(_is_han(char) for char in name) else "***"
+    if len(name) < 2:
+        return stars
+    return name[0] + stars + (name[-1] if len(name) > 2 else "")
+
+
+def _is_han(char: str) -> bool:
+    return "CJK UNIFIED IDEOGRAPH" in unicodedata.name(char, "")

@@ -1,0 +1,156 @@
+"""Place orders from reservations, cancel them, and read them.
+
+Invariant: an order, its lines, its reservations in `paying` and its first payment appear in
+one transaction or not at all; the provider is called after COMMIT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from commerce.kernel.errors import CommerceError, forbidden, invalid, not_found
+from commerce.kernel.ids import order_id as derive_order_id
+from commerce.kernel.ports import Database, Transaction
+from commerce.orders.checkout import store
+from commerce.orders.checkout.model import ORDER, Draft, Hold, OrderView
+from commerce.orders.checkout.rules import (
+    RESERVATIONS_MAX,
+    check_still_held,
+    hash_request,
+    next_release_at_ms,
+    quote_order,
+)
+from commerce.orders.checkout.settlement import end_order
+from commerce.orders.payments import store as payment_store
+from commerce.orders.payments.service import PaymentService
+
+# A page shows the latest; older ones are asked for with `since_ms` by whoever syncs.
+ORDERS_SHOWN_MAX = 200
+
+
+class PlaceOrder(msgspec.Struct, frozen=True):
+    """A buyer's wish to order; `key` is the idempotency key."""
+
+    user_id: str
+    key: str
+    reservation_ids: Sequence[str]
+    ship_to: str | None = None
+
+
+class CheckoutService:
+    """Orders, as their buyers and their hosts use them."""
+
+    def __init__(self, database: Database, payments: PaymentService) -> None:
+        self._database = database
+        self._payments = payments
+
+    async def place_order(self, wish: PlaceOrder) -> OrderView:
+        """Make an order of held reservations and open its payment.
+
+        A repeated key returns the same order as it is now. Raises `invalid_request`,
+        `not_found`, `reservation_gone` or `idempotency_conflict`.
+        """
+        ids = list(wish.reservation_ids)
+        if not 1 <= len(ids) <= RESERVATIONS_MAX or len(set(ids)) != len(ids):
+            raise invalid(
+                f"An order takes 1 to {RESERVATIONS_MAX} different reservations.",
+                field="reservations",
+            )
+        order_id = derive_order_id(wish.user_id, wish.key)
+        request_hash = hash_request(ids, wish.ship_to)
+        async with self._database.transaction() as transaction:
+            payment_id = None
+            known = await store.select_order(transaction, order_id)
+            if known is None:
+                holds = await store.select_holds(transaction, ids)
+                draft = quote_order(
+                    user_id=wish.user_id,
+                    key=wish.key,
+                    reservation_ids=ids,
+                    holds=holds,
+                    ship_to=wish.ship_to,
+                )
+                payment_id = await self._save(transaction, draft, holds)
+                if payment_id is None:
+                    known = await store.select_order(transaction, order_id)
+            if known is not None and known.request_hash != request_hash:
+                raise CommerceError("idempotency_conflict", "This key ordered something else.")
+        return await self._with_payment(wish.user_id, order_id, payment_id)
+
+    async def cancel(self, *, user_id: str, order_id: str) -> OrderView:
+        """Cancel an unpaid order; its units are free at once. Repeating it changes nothing.
+
+        Raises `not_found` or `wrong_state`.
+        """
+        async with self._database.transaction() as transaction:
+            await payment_store.lock_payments_of_order(transaction, order_id)
+            order = await store.lock_order(transaction, order_id)
+            if order is None or order.user_id != user_id:
+                raise not_found("order")
+            if order.state != "cancelled":
+                ORDER.next(order.state, "cancel")
+                await end_order(transaction, order, event="cancel", hold_state="released")
+        return await self.get_order(user_id=user_id, order_id=order_id)
+
+    async def get_order(self, *, user_id: str, order_id: str) -> OrderView:
+        """Return the buyer's own order with its proof; raises `not_found`."""
+        async with self._database.reading() as connection:
+            found = await store.select_view(connection, order_id)
+        if found is None or found[0] != user_id:
+            raise not_found("order")
+        return found[1]
+
+    async def list_orders(self, *, user_id: str, since_ms: int) -> list[OrderView]:
+        """Return the buyer's orders that changed at or after `since_ms`, newest first."""
+        async with self._database.reading() as connection:
+            return await store.select_views_of_user(
+                connection, user_id, since_ms=since_ms, limit=ORDERS_SHOWN_MAX
+            )
+
+    async def list_room_orders(
+        self, *, user_id: str, role: str, slug: str, since_ms: int
+    ) -> list[OrderView]:
+        """Return a room's orders for its host or an operator; raises `forbidden`."""
+        async with self._database.reading() as connection:
+            room = await store.select_room(connection, slug)
+            if room is None:
+                raise not_found("room")
+            room_id, host_id = room
+            if role != "operator" and (role != "host" or user_id != host_id):
+                raise forbidden("Only the room's host sees its orders.")
+            return await store.select_views_of_room(
+                connection, room_id, since_ms=since_ms, limit=ORDERS_SHOWN_MAX
+            )
+
+    async def _save(
+        self, transaction: Transaction, draft: Draft, holds: Sequence[Hold]
+    ) -> str | None:
+        """Store the order if its reservations can still be had; None when it exists already."""
+        if not await store.insert_order(transaction, draft):
+            return None
+        ids = [hold.id for hold in holds]
+        states = await store.lock_holds(transaction, ids)
+        now_ms = await store.select_now_ms(transaction)
+        check_still_held(states, now_ms)
+        await store.move_to_paying(
+            transaction, [(hold.id, next_release_at_ms(hold, now_ms)) for hold in states]
+        )
+        await store.insert_lines(transaction, draft.id, holds)
+        return await self._payments.open(
+            transaction,
+            order_id=draft.id,
+            amount_minor=draft.total_minor,
+            currency=draft.currency,
+        )
+
+    async def _with_payment(self, user_id: str, order_id: str, payment_id: str | None) -> OrderView:
+        """Return the order with the page to pay at, which a repeated call asks for again."""
+        view = await self.get_order(user_id=user_id, order_id=order_id)
+        if payment_id is None and view.payment is not None and view.payment.url is None:
+            payment_id = view.payment.id
+        if payment_id is None or view.state != "awaiting_payment":
+            return view
+        await self._payments.ensure_created(payment_id)
+        return await self.get_order(user_id=user_id, order_id=order_id)

@@ -1,0 +1,1 @@
+"""Payments: what a provider says about money, and what we owe the provider."""

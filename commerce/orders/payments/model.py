@@ -1,0 +1,75 @@
+"""What a payment is here, and what a provider reports about it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from commerce.kernel.transitions import Transitions
+
+# Every step a payment can take. What a provider reports out of turn is not in the table and
+# changes nothing: duplicates, late and reordered reports are normal.
+PAYMENT = Transitions(
+    "The payment",
+    {
+        ("created", "authorise"): "authorised",
+        ("created", "decline"): "declined",
+        ("created", "void"): "voided",
+        ("authorised", "capture"): "captured",
+        ("authorised", "void"): "voided",
+        ("captured", "refund"): "refunded",
+    },
+)
+
+
+class Payment(msgspec.Struct, frozen=True):
+    """One attempt to pay an order; `provider_ref` and `url` are None until it is created there."""
+
+    id: str
+    order_id: str
+    provider: str
+    provider_ref: str | None
+    url: str | None
+    amount_minor: int
+    currency: str
+    state: str
+
+
+class PaymentReport(msgspec.Struct, frozen=True):
+    """What a provider says a payment is now; `payment_id` is our id, which it was given."""
+
+    payment_id: str
+    provider_ref: str
+    state: str
+    amount_minor: int
+    currency: str
+    url: str | None = None
+
+
+class PaymentEvent(msgspec.Struct, frozen=True):
+    """A verified webhook: the provider's id of the event, and its report."""
+
+    id: str
+    type: str
+    report: PaymentReport
+
+
+class PaymentCall(msgspec.Struct, frozen=True):
+    """A call owed to the provider: create, capture, void or refund."""
+
+    id: str
+    kind: str
+    attempts: int
+    payment: Payment
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """The order took the money: it is paid now."""
+
+
+class TooLate(msgspec.Struct, frozen=True):
+    """The order cannot take the money; `reason` says why, for the buyer's page."""
+
+    reason: str
+
+
+Settlement = Settled | TooLate

@@ -1,0 +1,282 @@
+"""Follow the money: believe verified reports once, settle orders, and call the provider.
+
+Invariants: no lock is held while a provider is called; whatever we owe a provider is a row
+before it is a call; a report is applied in the transaction that stores it, in the lock order
+payment, order, reservations.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import msgspec
+
+from commerce.kernel.errors import CommerceError, not_found
+from commerce.kernel.ports import Clock, Database, Ids, Transaction
+from commerce.orders.payments import store
+from commerce.orders.payments.model import (
+    PAYMENT,
+    Payment,
+    PaymentCall,
+    PaymentReport,
+    Settled,
+)
+from commerce.orders.payments.ports import (
+    PayingOrder,
+    PaymentOrders,
+    PaymentProvider,
+    ProviderRefusedError,
+    ProviderUnavailableError,
+)
+from commerce.orders.payments.rules import check_amount, decide_steps, next_retry_ms
+
+log = logging.getLogger(__name__)
+
+# Longer than any call with its timeouts: only a dead worker's call is taken over.
+CALL_LEASE_MS = 30_000
+# One round of a job is bounded, so that the worker's other jobs get their turn.
+CALLS_A_ROUND_MAX = 100
+POLLS_A_ROUND_MAX = 100
+# A webhook that has not come for this long is asked after.
+SILENT_MS = 30_000
+ERROR_CHARS_MAX = 500
+
+
+class _After(msgspec.Struct, frozen=True):
+    """What to do once a report's transaction is committed."""
+
+    fresh_payment: str | None = None
+    dead_order: str | None = None
+
+
+class PaymentService:
+    """Payments of one provider at a time, with every registered provider's webhooks."""
+
+    def __init__(
+        self,
+        database: Database,
+        ids: Ids,
+        clock: Clock,
+        *,
+        providers: Mapping[str, PaymentProvider],
+        orders: PaymentOrders,
+    ) -> None:
+        self._database = database
+        self._ids = ids
+        self._clock = clock
+        self._providers = providers
+        self._orders = orders
+        # New payments go to the first provider; the others still answer for older ones.
+        self._current = next(iter(providers))
+
+    async def open(
+        self, transaction: Transaction, *, order_id: str, amount_minor: int, currency: str
+    ) -> str:
+        """Store a new attempt to pay and owe the provider its creation; return its id."""
+        payment = Payment(
+            id=self._ids.new(),
+            order_id=order_id,
+            provider=self._current,
+            provider_ref=None,
+            url=None,
+            amount_minor=amount_minor,
+            currency=currency,
+            state="created",
+        )
+        await store.insert_payment(transaction, payment)
+        await self._owe(transaction, payment.id, "create")
+        return payment.id
+
+    async def ensure_created(self, payment_id: str) -> None:
+        """Try to create the payment at its provider now; otherwise a worker will do it."""
+        async with self._database.reading() as connection:
+            payment = await store.select_payment(connection, payment_id)
+        if payment is None or payment.provider_ref is not None or payment.state != "created":
+            return
+        try:
+            report = await self._providers[payment.provider].create(payment)
+        except (ProviderUnavailableError, ProviderRefusedError) as error:
+            log.warning("payment %s is not created yet: %s", payment_id, error)
+            return
+        await self._take(report, answered="create")
+
+    async def receive_webhook(self, provider_name: str, body: bytes, signature: str) -> bool:
+        """Take a provider's webhook; False when it was known already.
+
+        Raises `not_found`, `bad_signature`, `invalid_request` or `amount_mismatch`; then
+        nothing has changed.
+        """
+        provider = self._providers.get(provider_name)
+        if provider is None:
+            raise not_found("payment provider")
+        event = provider.read_webhook(body, signature, self._clock.now_ms())
+        async with self._database.transaction() as transaction:
+            if not await store.insert_event(transaction, provider_name, event, body):
+                return False
+            after = await self._apply(transaction, event.report)
+        await self._follow_up(after)
+        return True
+
+    async def run_payment_calls(self) -> int:
+        """Job: make the calls that are due; return how many were tried."""
+        for tried in range(CALLS_A_ROUND_MAX):
+            async with self._database.transaction() as transaction:
+                call = await store.claim_call(transaction, lease_ms=CALL_LEASE_MS)
+            if call is None:
+                return tried
+            await self._make(call)
+        return CALLS_A_ROUND_MAX
+
+    async def poll_silent_payments(self, silent_ms: int = SILENT_MS) -> int:
+        """Job: ask after payments whose webhook may be lost; return how many were asked."""
+        async with self._database.transaction() as transaction:
+            payments = await store.claim_silent(
+                transaction, silent_ms=silent_ms, limit=POLLS_A_ROUND_MAX
+            )
+        for payment in payments:
+            try:
+                report = await self._providers[payment.provider].status(payment)
+                await self._take(report)
+            except (ProviderUnavailableError, ProviderRefusedError, CommerceError) as error:
+                log.warning("asking after payment %s failed: %s", payment.id, error)
+        return len(payments)
+
+    async def _make(self, call: PaymentCall) -> None:
+        """Make one call, outside any transaction, and note its answer."""
+        try:
+            report = await self._ask(call)
+        except ProviderUnavailableError as error:
+            await self._postpone(call, str(error))
+            return
+        except ProviderRefusedError as error:
+            await self._give_up(call, str(error))
+            return
+        try:
+            await self._take(report, answered=call.kind)
+        except CommerceError as error:
+            await self._give_up(call, str(error))
+
+    async def _ask(self, call: PaymentCall) -> PaymentReport:
+        payment, provider = call.payment, self._providers[call.payment.provider]
+        if payment.provider_ref is None:
+            # Creating is idempotent: a creation in flight elsewhere gets the same answer.
+            report = await provider.create(payment)
+            async with self._database.transaction() as transaction:
+                await self._apply(transaction, report)
+                await store.finish_call(transaction, payment.id, "create")
+                payment = await store.select_payment(transaction, payment.id) or payment
+            if call.kind == "create":
+                return report
+        match call.kind:
+            case "create":
+                return await provider.status(payment)
+            case "capture":
+                return await provider.capture(payment)
+            case "void":
+                return await provider.void(payment)
+            case "refund":
+                return await provider.refund(payment)
+            case _:
+                raise ProviderRefusedError(f"no such call: {call.kind}")
+
+    async def _take(self, report: PaymentReport, *, answered: str | None = None) -> None:
+        """Apply a report in a transaction of its own, and note the call that it answers."""
+        async with self._database.transaction() as transaction:
+            after = await self._apply(transaction, report)
+            if answered is not None:
+                await store.finish_call(transaction, report.payment_id, answered)
+        await self._follow_up(after)
+
+    async def _apply(self, transaction: Transaction, report: PaymentReport) -> _After:
+        """Walk the payment to the reported state, as far as the table of steps allows."""
+        payment = await store.lock_payment(transaction, report.payment_id)
+        if payment is None:
+            log.warning("a provider reports payment %s, which is not ours", report.payment_id)
+            return _After()
+        check_amount(payment, report)
+        await store.update_provider(
+            transaction, payment.id, provider_ref=report.provider_ref, url=report.url
+        )
+        steps = decide_steps(payment.state, report)
+        if not steps:
+            return _After()
+        state = payment.state
+        for step in steps:
+            state = PAYMENT.next(state, step)
+        await store.update_state(transaction, payment.id, state)
+        order = await self._orders.lock(transaction, payment.order_id)
+        if "authorise" in steps:
+            return await self._settle(transaction, payment, order, is_captured="capture" in steps)
+        if state in ("declined", "voided") and order.is_waiting:
+            return await self._reopen(transaction, payment, order, state)
+        return _After()
+
+    async def _settle(
+        self,
+        transaction: Transaction,
+        payment: Payment,
+        order: PayingOrder,
+        *,
+        is_captured: bool,
+    ) -> _After:
+        """Confirm the order with authorised money, or let the money go.
+
+        A success that comes too late ends here: a later feature tries to reserve again at
+        this place, before the money is let go.
+        """
+        settlement = await self._orders.settle(transaction, order.id)
+        if isinstance(settlement, Settled):
+            if not is_captured:
+                await self._owe(transaction, payment.id, "capture")
+            return _After()
+        await self._owe(transaction, payment.id, "refund" if is_captured else "void")
+        transaction.tell(
+            order.room_id,
+            order.user_id,
+            "payment.voided",
+            {"order": order.id, "reason": settlement.reason},
+        )
+        return _After(dead_order=order.id if order.is_waiting else None)
+
+    async def _reopen(
+        self, transaction: Transaction, payment: Payment, order: PayingOrder, state: str
+    ) -> _After:
+        """Give a waiting order a fresh attempt: the hold continues, the old page is over."""
+        if state == "declined":
+            transaction.tell(order.room_id, order.user_id, "payment.declined", {"order": order.id})
+        fresh = await self.open(
+            transaction,
+            order_id=order.id,
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+        )
+        return _After(fresh_payment=fresh)
+
+    async def _follow_up(self, after: _After) -> None:
+        """Do at once, after COMMIT, what the jobs would do a little later."""
+        if after.fresh_payment is not None:
+            await self.ensure_created(after.fresh_payment)
+        if after.dead_order is not None:
+            await self._orders.expire_if_dead(after.dead_order)
+
+    async def _owe(self, transaction: Transaction, payment_id: str, kind: str) -> None:
+        await store.insert_call(
+            transaction, call_id=self._ids.new(), payment_id=payment_id, kind=kind
+        )
+
+    async def _postpone(self, call: PaymentCall, error: str) -> None:
+        pause_ms = next_retry_ms(call.attempts)
+        if pause_ms is None:
+            await self._give_up(call, error)
+            return
+        async with self._database.transaction() as transaction:
+            await store.delay_call(
+                transaction, call.id, pause_ms=pause_ms, error=error[:ERROR_CHARS_MAX]
+            )
+
+    async def _give_up(self, call: PaymentCall, error: str) -> None:
+        """Leave a call for a person: the money is not where we want it."""
+        log.error("%s of payment %s failed: %s", call.kind, call.payment.id, error)
+        async with self._database.transaction() as transaction:
+            await store.fail_call(transaction, call.id, error=error[:ERROR_CHARS_MAX])

@@ -1,0 +1,185 @@
+"""SQL of payments, their events from providers, and the calls owed to providers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commerce.kernel.ports import Connection
+from commerce.orders.payments.model import Payment, PaymentCall, PaymentEvent
+
+COLUMNS = "p.id, p.order_id, p.provider, p.provider_ref, p.url, p.amount_minor, p.currency, p.state"
+
+INSERT_PAYMENT = """
+    INSERT INTO payments (id, order_id, provider, amount_minor, currency, state)
+    VALUES ($1, $2, $3, $4, $5, 'created')
+"""
+# NO KEY: a call row that refers to a locked payment may be inserted meanwhile.
+LOCK_PAYMENT = f"SELECT {COLUMNS} FROM payments p WHERE p.id = $1 FOR NO KEY UPDATE"  # noqa: S608
+LOCK_PAYMENTS_OF_ORDER = (
+    f"SELECT {COLUMNS} FROM payments p WHERE p.order_id = $1"  # noqa: S608 - our own columns.
+    " ORDER BY p.id FOR NO KEY UPDATE"
+)
+SELECT_PAYMENT = f"SELECT {COLUMNS} FROM payments p WHERE p.id = $1"  # noqa: S608
+UPDATE_STATE = "UPDATE payments SET state = $2, updated_at_ms = clock_ms() WHERE id = $1"
+UPDATE_PROVIDER = """
+    UPDATE payments SET provider_ref = $2, url = coalesce($3, url), updated_at_ms = clock_ms()
+    WHERE id = $1 AND (provider_ref IS NULL OR (url IS NULL AND $3::text IS NOT NULL))
+"""
+INSERT_EVENT = """
+    INSERT INTO payment_events (provider, event_id, payment_id, type, body)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (provider, event_id) DO NOTHING RETURNING event_id
+"""
+INSERT_CALL = """
+    INSERT INTO payment_calls (id, payment_id, kind) VALUES ($1, $2, $3)
+    ON CONFLICT (payment_id, kind) DO NOTHING
+"""
+INSERT_VOIDS_OF_ORDER = """
+    INSERT INTO payment_calls (id, payment_id, kind)
+    SELECT gen_random_uuid(), p.id, 'void' FROM payments p
+    WHERE p.order_id = $1 AND p.state IN ('created', 'authorised')
+    ON CONFLICT (payment_id, kind) DO NOTHING
+"""
+# The claim moves the next attempt ahead, so a worker that dies leaves the call to another one.
+CLAIM_CALL = f"""
+    UPDATE payment_calls c
+    SET attempts = c.attempts + 1, next_at_ms = clock_ms() + $1::bigint
+    FROM payments p
+    WHERE p.id = c.payment_id AND c.id = (
+        SELECT w.id FROM payment_calls w
+        WHERE w.state = 'pending' AND w.next_at_ms <= clock_ms()
+        ORDER BY w.next_at_ms, w.id LIMIT 1 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING c.id AS call_id, c.kind, c.attempts, {COLUMNS}
+"""  # noqa: S608 - our own columns.
+FINISH_CALL = """
+    UPDATE payment_calls SET state = 'done', last_error = NULL
+    WHERE payment_id = $1 AND kind = $2 AND state <> 'done'
+"""
+DELAY_CALL = """
+    UPDATE payment_calls SET next_at_ms = clock_ms() + $2::bigint, last_error = $3
+    WHERE id = $1 AND state = 'pending'
+"""
+FAIL_CALL = """
+    UPDATE payment_calls SET state = 'failed', last_error = $2
+    WHERE id = $1 AND state = 'pending'
+"""
+CLAIM_SILENT = f"""
+    UPDATE payments p SET polled_at_ms = clock_ms()
+    WHERE p.id IN (
+        SELECT s.id FROM payments s JOIN orders o ON o.id = s.order_id
+        WHERE s.state = 'created' AND s.provider_ref IS NOT NULL
+          AND o.state = 'awaiting_payment'
+          AND s.created_at_ms <= clock_ms() - $1::bigint
+          AND s.polled_at_ms <= clock_ms() - $1::bigint
+        ORDER BY s.polled_at_ms, s.id LIMIT $2 FOR UPDATE OF s SKIP LOCKED
+    )
+    RETURNING {COLUMNS}
+"""  # noqa: S608 - our own columns.
+
+
+async def insert_payment(connection: Connection, payment: Payment) -> None:
+    """Store a new attempt to pay."""
+    await connection.execute(
+        INSERT_PAYMENT,
+        payment.id,
+        payment.order_id,
+        payment.provider,
+        payment.amount_minor,
+        payment.currency,
+    )
+
+
+async def lock_payment(connection: Connection, payment_id: str) -> Payment | None:
+    """Lock a payment; None when there is none with this id."""
+    row = await connection.fetchrow(LOCK_PAYMENT, payment_id)
+    return _payment(row) if row else None
+
+
+async def lock_payments_of_order(connection: Connection, order_id: str) -> list[Payment]:
+    """Lock every payment of an order, in the order of their ids."""
+    return [_payment(row) for row in await connection.fetch(LOCK_PAYMENTS_OF_ORDER, order_id)]
+
+
+async def select_payment(connection: Connection, payment_id: str) -> Payment | None:
+    """Return a payment."""
+    row = await connection.fetchrow(SELECT_PAYMENT, payment_id)
+    return _payment(row) if row else None
+
+
+async def update_state(connection: Connection, payment_id: str, state: str) -> None:
+    """Write the next state of a locked payment."""
+    await connection.execute(UPDATE_STATE, payment_id, state)
+
+
+async def update_provider(
+    connection: Connection, payment_id: str, *, provider_ref: str, url: str | None
+) -> None:
+    """Note the payment's name and page at the provider; the first answer stays."""
+    await connection.execute(UPDATE_PROVIDER, payment_id, provider_ref, url)
+
+
+async def insert_event(
+    connection: Connection, provider: str, event: PaymentEvent, body: bytes
+) -> bool:
+    """Store a verified webhook; False when this event is known already."""
+    inserted = await connection.fetchval(
+        INSERT_EVENT,
+        provider,
+        event.id,
+        event.report.payment_id,
+        event.type,
+        body.decode(),
+    )
+    return inserted is not None
+
+
+async def insert_call(connection: Connection, *, call_id: str, payment_id: str, kind: str) -> None:
+    """Owe the provider a call; owing the same one twice is owing it once."""
+    await connection.execute(INSERT_CALL, call_id, payment_id, kind)
+
+
+async def insert_voids_of_order(connection: Connection, order_id: str) -> None:
+    """Owe the provider a void for every payment of the order that could still take money."""
+    await connection.execute(INSERT_VOIDS_OF_ORDER, order_id)
+
+
+async def claim_call(connection: Connection, *, lease_ms: int) -> PaymentCall | None:
+    """Take the call that is due longest; nobody else gets it before the lease is over."""
+    row = await connection.fetchrow(CLAIM_CALL, lease_ms)
+    if row is None:
+        return None
+    return PaymentCall(str(row["call_id"]), row["kind"], row["attempts"], _payment(row))
+
+
+async def finish_call(connection: Connection, payment_id: str, kind: str) -> None:
+    """Note that a call was answered."""
+    await connection.execute(FINISH_CALL, payment_id, kind)
+
+
+async def delay_call(connection: Connection, call_id: str, *, pause_ms: int, error: str) -> None:
+    """Try again after a pause."""
+    await connection.execute(DELAY_CALL, call_id, pause_ms, error)
+
+
+async def fail_call(connection: Connection, call_id: str, *, error: str) -> None:
+    """Give a call up."""
+    await connection.execute(FAIL_CALL, call_id, error)
+
+
+async def claim_silent(connection: Connection, *, silent_ms: int, limit: int) -> list[Payment]:
+    """Take open payments of waiting orders that nobody has heard of for `silent_ms`."""
+    return [_payment(row) for row in await connection.fetch(CLAIM_SILENT, silent_ms, limit)]
+
+
+def _payment(row: Any) -> Payment:
+    return Payment(
+        id=str(row["id"]),
+        order_id=str(row["order_id"]),
+        provider=row["provider"],
+        provider_ref=row["provider_ref"],
+        url=row["url"],
+        amount_minor=row["amount_minor"],
+        currency=row["currency"],
+        state=row["state"],
+    )
