@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
-    given = _parser().parse_args(arguments)
+    given = build_parser().parse_args(arguments)
     try:
         settings = read_settings(
             os.environ,
@@ -261,7 +261,8 @@ def _note(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Describe every command and flag; the settings' help is made from the struct itself."""
     parser = argparse.ArgumentParser(prog="hubbub", description="A live-stream commerce server.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command in (
