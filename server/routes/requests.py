@@ -71,6 +71,11 @@ async def read_body(request: Request, shape: type[Body]) -> Body:
     return decode_body(await read_bytes(request), shape)
 
 
+async def read_optional_body(request: Request, shape: type[Body]) -> Body:
+    """Return the JSON body as `shape`; no body at all stands for `{}`."""
+    return decode_body(await read_bytes(request) or b"{}", shape)
+
+
 def decode_body(body: bytes, shape: type[Body]) -> Body:
     """Return JSON bytes as `shape`; raises `invalid_request` that names the field."""
     if ESCAPED_NUL in body:

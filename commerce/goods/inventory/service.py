@@ -226,7 +226,8 @@ class InventoryService:
         price = result.prices[index]
         shown_until = result.shown_until[index]
         version = result.versions[index] or result.pool_version
-        assert price is not None and shown_until is not None
+        assert price is not None
+        assert shown_until is not None
         return Reserved(
             Reservation(
                 id=request.id,

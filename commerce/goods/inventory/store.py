@@ -69,7 +69,7 @@ SELECT_LIVE_OF_USER = (
     + " ORDER BY r.decided_at_ms DESC LIMIT 50"
 )
 SELECT_FIGURES = """
-    SELECT s.id, k.total - k.claimed AS available, k.claimed - coalesce(q.sold, 0) AS held,
+    SELECT s.id, s.room_id, k.total - k.claimed AS available, k.claimed - coalesce(q.sold, 0) AS held,
         coalesce(q.sold, 0) AS sold
     FROM sales s
     JOIN stock k ON k.pool_id = s.pool_id
@@ -77,8 +77,12 @@ SELECT_FIGURES = """
         SELECT sum(r.qty)::int AS sold FROM reservations r
         WHERE r.pool_id = s.pool_id AND r.state = 'sold'
     ) q ON true
-    WHERE s.id = ANY ($1::uuid[])
 """
+SELECT_FIGURES_OF_SALES = SELECT_FIGURES + " WHERE s.id = ANY ($1::uuid[])"
+SELECT_FIGURES_OF_ROOM = (
+    SELECT_FIGURES
+    + " JOIN shows w ON w.id = s.show_id WHERE s.room_id = $1 AND w.status <> 'ended'"
+)
 
 # A broken connection: nobody knows whether the batch was committed, so it is asked again.
 LOST_CONNECTION = (
@@ -178,12 +182,24 @@ async def select_due_pools(connection: Connection, limit: int) -> list[str]:
     return sorted(str(row[0]) for row in await connection.fetch(SELECT_DUE_POOLS, limit))
 
 
-async def select_figures(
-    connection: Connection, sale_ids: Sequence[str]
-) -> dict[str, tuple[int, int, int]]:
-    """Return (available, held, sold) by sale, all of one instant."""
-    rows = await connection.fetch(SELECT_FIGURES, list(sale_ids))
-    return {str(row["id"]): (row["available"], row["held"], row["sold"]) for row in rows}
+Figures = dict[str, tuple[str, tuple[int, int, int]]]
+
+
+async def select_figures(connection: Connection, sale_ids: Sequence[str]) -> Figures:
+    """Return sale to (room, (available, held, sold)), all of one instant."""
+    return _figures(await connection.fetch(SELECT_FIGURES_OF_SALES, list(sale_ids)))
+
+
+async def select_figures_of_room(connection: Connection, room_id: str) -> Figures:
+    """Return the figures of every sale of a room's shows that are not over."""
+    return _figures(await connection.fetch(SELECT_FIGURES_OF_ROOM, room_id))
+
+
+def _figures(rows: list[Any]) -> Figures:
+    return {
+        str(row["id"]): (str(row["room_id"]), (row["available"], row["held"], row["sold"]))
+        for row in rows
+    }
 
 
 class PlacedReservation(Reservation, frozen=True):

@@ -18,6 +18,7 @@ INSERT_EVENTS = """
     FROM unnest($3::text[], $4::text[]) WITH ORDINALITY AS q (type, payload, ord)
     RETURNING log_offset, type, payload, at_ms
 """
+SELECT_HEAD = "SELECT log_offset FROM room_log_heads WHERE room_id = $1"
 SELECT_EVENTS = """
     SELECT log_offset, type, payload, at_ms FROM room_events
     WHERE room_id = $1 AND log_offset > $2 ORDER BY log_offset LIMIT $3
@@ -52,6 +53,11 @@ async def append_events(connection: Connection, events: Sequence[RoomEvent]) -> 
         )
         stored += sorted((_event(room_id, row) for row in rows), key=lambda e: e.offset)
     return stored
+
+
+async def select_head(connection: Connection, room_id: str) -> int:
+    """Return the newest offset of a room's log; 0 for an empty one."""
+    return int(await connection.fetchval(SELECT_HEAD, room_id) or 0)
 
 
 async def select_events(

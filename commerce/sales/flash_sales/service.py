@@ -23,15 +23,9 @@ REASON_CHARS_MAX = 120
 
 
 async def arm(
-    transaction: Transaction,
-    ids: Ids,
-    room: Room,
-    terms: FlashSaleTerms,
-    *,
-    currency: str,
-    key: str,
-) -> str:
-    """Carve stock out of the SKU's pool, arm the sale and return its id.
+    transaction: Transaction, ids: Ids, room: Room, terms: FlashSaleTerms, *, key: str
+) -> tuple[str, bool]:
+    """Carve stock out of the SKU's pool, arm the sale; return its id and whether it is new.
 
     The caller announces `flash.armed`. The same key with the same terms returns the same sale.
     Raises `invalid_request`, `show_not_live`, `not_in_bag`, `already_on_flash`,
@@ -43,7 +37,7 @@ async def arm(
     known = await store.find_sale(transaction, sale_id)
     if known is not None:
         check_same(known.request_hash, terms)
-        return sale_id
+        return sale_id, False
     show = await live_show(transaction, room)
     item_id = await store.select_item_of_sku(transaction, show.id, terms.sku)
     if item_id is None:
@@ -78,9 +72,9 @@ async def arm(
         quantity=terms.quantity,
         request_hash=hash_terms(terms),
     )
-    await store.insert_sale(transaction, sale=sale, terms=terms, currency=currency)
+    await store.insert_sale(transaction, sale=sale, terms=terms)
     await _touch_both(transaction, sale)
-    return sale_id
+    return sale_id, True
 
 
 async def finish(

@@ -60,9 +60,10 @@ SELECT_REGULAR_OF_SKU = """
 INSERT_SALE = """
     INSERT INTO sales (id, room_id, show_id, item_id, pool_id, kind, sku, price_minor, currency,
         state, opens_at_ms, ends_at_ms, per_buyer, hold_s, grace_s, quantity, request_hash)
-    SELECT $1, $2, $3, $4, $5, 'flash', $6, $7, $8, 'armed', t.opens, t.opens + $10, $11, $12,
-        $13, $14, $15
-    FROM (SELECT clock_ms() + $9::bigint AS opens) t
+    SELECT $1, $2, $3, $4, $5, 'flash', $6, $7, r.currency, 'armed', t.opens, t.opens + $9, $10,
+        $11, $12, $13, $14
+    FROM (SELECT clock_ms() + $8::bigint AS opens) t,
+        (SELECT currency FROM sales WHERE item_id = $4 AND kind = 'regular') r
 """
 UPDATE_STATE = """
     UPDATE sales SET state = $2, reason = coalesce($3, reason),
@@ -139,10 +140,8 @@ async def select_regular_of_sku(connection: Connection, show_id: str, sku: str) 
     return str(sale) if sale else None
 
 
-async def insert_sale(
-    connection: Connection, *, sale: FlashSale, terms: FlashSaleTerms, currency: str
-) -> None:
-    """Store an armed sale; its window is counted from the database's clock."""
+async def insert_sale(connection: Connection, *, sale: FlashSale, terms: FlashSaleTerms) -> None:
+    """Store an armed sale in the currency of its item; its window is counted from the database's clock."""
     await connection.execute(
         INSERT_SALE,
         sale.id,
@@ -152,7 +151,6 @@ async def insert_sale(
         sale.pool_id,
         sale.sku,
         terms.price_minor,
-        currency,
         terms.countdown_s * 1000,
         terms.duration_s * 1000,
         terms.per_buyer,

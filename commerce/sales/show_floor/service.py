@@ -158,8 +158,7 @@ class ShowFloor:
             transaction,
             id=self._ids.new(),
             show=show,
-            item_id=item_id,
-            sku=sku,
+            item=(item_id, sku),
             currency=self._currency,
         )
         return no

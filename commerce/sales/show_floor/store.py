@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from commerce.kernel.ports import Connection
 from commerce.sales.show_floor.model import (
     GRACE_S,
@@ -39,9 +41,13 @@ SELECT_SALES = """
         SELECT sum(r.qty)::int AS sold FROM reservations r
         WHERE r.pool_id = s.pool_id AND r.state = 'sold'
     ) q ON true
-    WHERE s.show_id = $1 AND (i.removed_at_ms IS NULL OR s.kind = 'flash')
-    ORDER BY s.created_at_ms, i.no, s.id
 """
+SELECT_SALES_OF_SHOW = (
+    SELECT_SALES
+    + " WHERE s.show_id = $1 AND (i.removed_at_ms IS NULL OR s.kind = 'flash')"
+    + " ORDER BY s.created_at_ms, i.no, s.id"
+)
+SELECT_SALE = SELECT_SALES + " WHERE s.id = $1"
 INSERT_REGULAR = """
     INSERT INTO sales (id, room_id, show_id, item_id, pool_id, kind, sku, price_minor, currency,
         state, opens_at_ms, hold_s, grace_s)
@@ -87,32 +93,31 @@ async def select_bag(connection: Connection, show_id: str) -> list[BagItem]:
 
 async def select_sales(connection: Connection, show_id: str) -> list[SaleView]:
     """Return the show's sales, oldest first, with the figures of this instant."""
-    sales = []
-    for row in await connection.fetch(SELECT_SALES, show_id):
-        fields = dict(row)
-        stock = (fields.pop("available"), fields.pop("held"), fields.pop("sold"))
-        fields["id"], fields["item"] = str(fields["id"]), str(fields["item"])
-        sales.append(SaleView(stock=stock, **fields))
-    return sales
+    return [_sale(row) for row in await connection.fetch(SELECT_SALES_OF_SHOW, show_id)]
+
+
+async def select_sale_view(connection: Connection, sale_id: str) -> SaleView:
+    """Return one sale as viewers see it."""
+    return _sale(await connection.fetchrow(SELECT_SALE, sale_id))
+
+
+def _sale(row: Any) -> SaleView:
+    fields = dict(row)
+    stock = (fields.pop("available"), fields.pop("held"), fields.pop("sold"))
+    fields["id"], fields["item"] = str(fields["id"]), str(fields["item"])
+    return SaleView(stock=stock, **fields)
 
 
 async def insert_regular_sale(
-    connection: Connection,
-    *,
-    id: str,
-    show: Show,
-    item_id: str,
-    sku: str,
-    currency: str,
+    connection: Connection, *, id: str, show: Show, item: tuple[str, str], currency: str
 ) -> bool:
-    """Offer a bag item at its normal price; False when there is no such SKU."""
+    """Offer a bag item, (id, SKU), at its normal price; False when there is no such SKU."""
     inserted = await connection.fetchval(
         INSERT_REGULAR,
         id,
         show.room_id,
         show.id,
-        item_id,
-        sku,
+        *item,
         currency,
         show.status == "live",
         HOLD_S,

@@ -12,8 +12,10 @@ SELECT_ROOM = """
     SELECT r.id, r.slug, r.host_id, r.title, r.poster, r.epoch, r.announcement,
         ARRAY(SELECT m.user_id::text FROM room_moderators m WHERE m.room_id = r.id)
             AS moderator_ids
-    FROM rooms r WHERE r.slug = $1
+    FROM rooms r
 """
+SELECT_ROOM_BY_SLUG = SELECT_ROOM + " WHERE r.slug = $1"
+SELECT_ROOM_BY_ID = SELECT_ROOM + " WHERE r.id = $1"
 INSERT_ROOM = """
     INSERT INTO rooms (id, slug, host_id, title, poster, epoch) VALUES ($1, $2, $3, $4, $5, $6)
 """
@@ -44,10 +46,12 @@ END_SHOW = """
 
 async def select_room(connection: Connection, slug: str) -> Room:
     """Return a room by its slug; raises `not_found`."""
-    row = await connection.fetchrow(SELECT_ROOM, slug)
-    if row is None:
-        raise not_found("room")
-    return Room(**{name: _text(name, row[name]) for name in Room.__struct_fields__})
+    return _room(await connection.fetchrow(SELECT_ROOM_BY_SLUG, slug))
+
+
+async def select_room_by_id(connection: Connection, room_id: str) -> Room:
+    """Return a room by its id; raises `not_found`."""
+    return _room(await connection.fetchrow(SELECT_ROOM_BY_ID, room_id))
 
 
 async def insert_room(connection: Connection, room: Room) -> None:
@@ -92,6 +96,12 @@ async def start_show(connection: Connection, show_id: str) -> Show:
 async def end_show(connection: Connection, show_id: str) -> Show:
     """Mark a show as ended by the database's clock."""
     return _show(await connection.fetchrow(END_SHOW, show_id))
+
+
+def _room(row: Any) -> Room:
+    if row is None:
+        raise not_found("room")
+    return Room(**{name: _text(name, row[name]) for name in Room.__struct_fields__})
 
 
 def _show(row: Any) -> Show:

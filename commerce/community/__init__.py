@@ -1,0 +1,1 @@
+"""The crowd: what it says, and who keeps order."""

@@ -1,0 +1,1 @@
+"""Chat lines as they are kept, and the acts of those who keep order."""

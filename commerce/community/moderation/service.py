@@ -1,0 +1,50 @@
+"""Delete lines and mute people: acts that every viewer's page must follow."""
+
+from __future__ import annotations
+
+from commerce.community.moderation import store
+from commerce.kernel.errors import CommerceError, invalid, not_found
+from commerce.kernel.ports import Transaction
+from commerce.shows.schedule.model import Room
+
+# A week; whoever deserves more is a matter for the shop, not for a button.
+MUTE_MINUTES_MAX = 10_080
+REASON_CHARS_MAX = 120
+
+
+async def delete_line(transaction: Transaction, room: Room, line_id: str, by: str) -> None:
+    """Delete a chat line for everybody; repeating it raises `not_found`."""
+    if not await store.delete_line(transaction, room_id=room.id, line_id=line_id, by=by):
+        raise not_found("chat line")
+    transaction.announce(room.id, "chat.deleted", {"line": line_id})
+
+
+async def mute(
+    transaction: Transaction,
+    room: Room,
+    user_id: str,
+    *,
+    minutes: int,
+    by: tuple[str, str | None],
+) -> int:
+    """Mute a user in a room and return until when; `by` is (actor, reason)."""
+    actor, reason = by
+    if not 1 <= minutes <= MUTE_MINUTES_MAX:
+        raise invalid(f"minutes must be 1 to {MUTE_MINUTES_MAX}.", field="minutes")
+    if reason is not None and len(reason) > REASON_CHARS_MAX:
+        raise invalid(f"A reason has at most {REASON_CHARS_MAX} characters.", field="reason")
+    if user_id in (actor, room.host_id, *room.moderator_ids):
+        raise CommerceError("staff_not_muted", "Those who keep order here are not muted.")
+    until_ms = await store.upsert_mute(
+        transaction, room_id=room.id, user_id=user_id, muted_ms=minutes * 60_000, by=by
+    )
+    if until_ms is None:
+        raise not_found("user")
+    transaction.announce(room.id, "user.muted", {"user": user_id, "until_ms": until_ms})
+    return until_ms
+
+
+async def unmute(transaction: Transaction, room: Room, user_id: str) -> None:
+    """End a mute; a user who is not muted stays so."""
+    if await store.delete_mute(transaction, room_id=room.id, user_id=user_id):
+        transaction.announce(room.id, "user.muted", {"user": user_id, "until_ms": 0})

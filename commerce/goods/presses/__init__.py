@@ -1,0 +1,1 @@
+"""How often a sale's button was pressed, and what it answered."""

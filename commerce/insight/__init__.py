@@ -1,0 +1,1 @@
+"""Measuring: every figure here is a query over the live tables."""

@@ -1,0 +1,1 @@
+"""The auditor: the invariants of stock, money and log, checked on live data."""

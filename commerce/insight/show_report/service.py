@@ -1,0 +1,140 @@
+"""Put together what the console shows, in one instant of the database."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from commerce.community.moderation.store import select_mutes
+from commerce.goods.presses.store import select_of_sale
+from commerce.insight.audit.store import select_latest
+from commerce.insight.show_report import store
+from commerce.kernel.ports import Connection
+from commerce.sales.show_floor.model import SaleView
+from commerce.sales.show_floor.store import select_floor
+from commerce.shows.schedule.model import Room, Show
+from commerce.shows.schedule.store import select_current_show
+
+# The bars over the now panel: the first half minute tells the rush.
+PRESS_SECONDS_SHOWN = 30
+RUNNING = ("armed", "open", "sold_out")
+
+
+async def read_console(
+    connection: Connection, room: Room, *, viewers: int, sees_money: bool
+) -> dict[str, Any]:
+    """Return the console of a room; without `sees_money` no amount and no order is in it."""
+    show = await select_current_show(connection, room.id)
+    floor = await select_floor(connection, room)
+    console: dict[str, Any] = {
+        "room": room.slug,
+        "show": msgspec.to_builtins(floor.show),
+        "pinned": floor.pinned,
+        "announcement": room.announcement,
+        "mutes": [
+            {"user": mute.user_id, "name": mute.name, "until_ms": mute.until_ms}
+            for mute in await select_mutes(connection, room.id)
+        ],
+    }
+    if show is None:
+        return console | {"run": [], "now": None, "audit": None}
+    console["run"] = await _run_sheet(connection, show, floor.sales, sees_money=sees_money)
+    console["now"] = await _now(connection, floor.pinned, floor.sales)
+    pins = await store.select_rows(connection, store.SELECT_PINS, show.id)
+    open_pins = [pin for pin in pins if pin["to_ms"] is None]
+    console["pinned_at_ms"] = open_pins[-1]["from_ms"] if open_pins else None
+    console["series"] = await _series(connection, show, pins, sees_money=sees_money)
+    figures = (await store.select_rows(connection, store.SELECT_FIGURES, show.id))[0]
+    if not sees_money:
+        figures = {name: figures[name] for name in ("viewers_avg", "viewers_peak")}
+    console["figures"] = {**figures, "viewers": viewers}
+    console["audit"] = None
+    if sees_money:
+        console["orders"] = await store.select_rows(connection, store.SELECT_LAST_ORDERS, show.id)
+        console["audit"] = await _audit(connection)
+    return console
+
+
+async def _run_sheet(
+    connection: Connection, show: Show, sales: list[SaleView], *, sees_money: bool
+) -> list[dict[str, Any]]:
+    by_id = {sale.id: sale for sale in sales}
+    flash = {sale.item: sale for sale in sales if sale.kind == "flash"}
+    rows = []
+    for row in await store.select_rows(connection, store.SELECT_RUN, show.id):
+        regular = by_id.get(row["sale"])
+        is_now, is_done = row.pop("is_now"), row.pop("is_done")
+        paid, gmv_minor = row.pop("paid"), row.pop("gmv_minor")
+        row["stock"] = list(regular.stock) if regular else [0, 0, 0]
+        row["status"] = "now" if is_now else "done" if is_done else "to_come"
+        row["result"] = {"paid": paid, "gmv_minor": gmv_minor} if sees_money else {"paid": paid}
+        row["flash"] = msgspec.to_builtins(flash.get(row["item"]))
+        rows.append(row)
+    return rows
+
+
+async def _now(
+    connection: Connection, pinned: str | None, sales: list[SaleView]
+) -> dict[str, Any] | None:
+    """Return the sale of the pinned item: its flash sale while one runs, else its regular one.
+
+    With nothing pinned the newest running flash sale is what matters now.
+    """
+    flash = [sale for sale in sales if sale.kind == "flash" and sale.state in RUNNING]
+    mine = [sale for sale in flash if sale.item == pinned] or [
+        sale for sale in sales if sale.item == pinned and sale.kind == "regular"
+    ]
+    if not mine and not flash:
+        return None
+    sale = mine[-1] if mine else flash[-1]
+    presses = await select_of_sale(connection, sale.id)
+    answers: Counter[str] = Counter()
+    seconds: Counter[int] = Counter()
+    for second_ms, answer, count in presses:
+        answers[answer] += count
+        seconds[second_ms] += count
+    got = answers.pop("reserved", 0)
+    return {
+        "sale": msgspec.to_builtins(sale),
+        "presses": got + sum(answers.values()),
+        "got": got,
+        "refused": dict(answers),
+        "presses_per_s": [
+            {"at_ms": second_ms, "count": count}
+            for second_ms, count in sorted(seconds.items())[:PRESS_SECONDS_SHOWN]
+        ],
+        "holds_ending_60s": await store.select_holds_ending(connection, sale.id),
+    }
+
+
+async def _series(
+    connection: Connection, show: Show, pins: list[dict[str, Any]], *, sees_money: bool
+) -> dict[str, Any]:
+    viewers = await store.select_rows(connection, store.SELECT_VIEWERS, show.id)
+    flash = await store.select_rows(connection, store.SELECT_FLASH, show.id)
+    series: dict[str, Any] = {
+        "viewers": [[row["at_ms"], row["viewers"]] for row in viewers],
+        "pins": pins,
+        "flash": flash,
+        "orders": [],
+        "gmv": [],
+    }
+    if sees_money:
+        total_minor = 0
+        for row in await store.select_rows(connection, store.SELECT_ORDERS_A_MINUTE, show.id):
+            total_minor += row["gmv_minor"]
+            series["orders"].append([row["minute_ms"], row["orders"]])
+            series["gmv"].append([row["minute_ms"], total_minor])
+    return series
+
+
+async def _audit(connection: Connection) -> dict[str, Any] | None:
+    latest = await select_latest(connection)
+    if latest is None:
+        return None
+    at_ms, ok, report = latest
+    violations = msgspec.json.decode(report)["violations"]
+    oversold = sum(one["count"] for one in violations if one["check"] == "oversold")
+    return {"ok": ok, "oversold": oversold, "at_ms": at_ms, "violations": violations[:3]}

@@ -1,0 +1,106 @@
+"""SQL of the console: every figure can be computed again from the tables it names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commerce.kernel.ports import Connection
+
+SELECT_RUN = """
+    SELECT i.id AS item, i.no, i.sku, concat_ws(', ', p.title, v.label) AS title,
+        CASE WHEN p.title_zh IS NULL THEN NULL
+             ELSE concat_ws('，', p.title_zh, coalesce(v.label_zh, v.label)) END AS title_zh,
+        p.picture, v.price_minor, s.currency, p.notes, p.notes_zh, s.id AS sale,
+        EXISTS (SELECT 1 FROM pins x WHERE x.item_id = i.id AND x.to_ms IS NULL) AS is_now,
+        EXISTS (SELECT 1 FROM pins x WHERE x.item_id = i.id AND x.to_ms IS NOT NULL) AS is_done,
+        coalesce(q.paid, 0)::int AS paid, coalesce(q.gmv_minor, 0)::bigint AS gmv_minor
+    FROM bag_items i
+    JOIN variants v ON v.sku = i.sku
+    JOIN products p ON p.id = v.product_id
+    JOIN sales s ON s.item_id = i.id AND s.kind = 'regular'
+    LEFT JOIN LATERAL (
+        SELECT sum(l.qty) AS paid, sum(l.qty * l.unit_price_minor) AS gmv_minor
+        FROM order_lines l JOIN orders o ON o.id = l.order_id AND o.state = 'paid'
+        WHERE l.item_id = i.id
+    ) q ON true
+    WHERE i.show_id = $1 AND i.removed_at_ms IS NULL ORDER BY i.no
+"""
+SELECT_FIGURES = """
+    SELECT
+        (SELECT coalesce(sum(total_minor), 0)::bigint FROM orders
+            WHERE show_id = $1 AND state = 'paid') AS gmv_minor,
+        (SELECT count(*) FROM orders WHERE show_id = $1 AND state = 'paid') AS orders,
+        (SELECT count(DISTINCT user_id) FROM orders WHERE show_id = $1 AND state = 'paid')
+            AS buyers,
+        (SELECT round(avg(viewers))::int FROM show_samples WHERE show_id = $1) AS viewers_avg,
+        (SELECT max(viewers) FROM show_samples WHERE show_id = $1) AS viewers_peak
+"""
+# One point a 10 s for a show of 16 hours; beyond that the plot is thinned by its reader.
+SELECT_VIEWERS = """
+    SELECT at_ms, viewers FROM show_samples WHERE show_id = $1 ORDER BY at_ms LIMIT 6000
+"""
+SELECT_ORDERS_A_MINUTE = """
+    SELECT paid_at_ms / 60000 * 60000 AS minute_ms, count(*)::int AS orders,
+        sum(total_minor)::bigint AS gmv_minor
+    FROM orders WHERE show_id = $1 AND state = 'paid' GROUP BY 1 ORDER BY 1
+"""
+SELECT_PINS = """
+    SELECT i.no, p.item_id AS item, p.from_ms, p.to_ms
+    FROM pins p JOIN bag_items i ON i.id = p.item_id
+    WHERE p.show_id = $1 ORDER BY p.from_ms LIMIT 500
+"""
+SELECT_FLASH = """
+    SELECT s.id AS sale, i.no, s.quantity, s.opens_at_ms AS from_ms, s.ends_at_ms AS to_ms
+    FROM sales s JOIN bag_items i ON i.id = s.item_id
+    WHERE s.show_id = $1 AND s.kind = 'flash' ORDER BY s.opens_at_ms LIMIT 200
+"""
+SELECT_LAST_ORDERS = """
+    SELECT o.id, o.state, o.total_minor, o.currency, u.name AS buyer,
+        coalesce(o.paid_at_ms, o.created_at_ms) AS at_ms, l.title, l.title_zh, i.no
+    FROM orders o
+    JOIN users u ON u.id = o.user_id
+    JOIN LATERAL (
+        SELECT * FROM order_lines l WHERE l.order_id = o.id ORDER BY l.reservation_id LIMIT 1
+    ) l ON true
+    JOIN bag_items i ON i.id = l.item_id
+    WHERE o.show_id = $1 ORDER BY o.created_at_ms DESC LIMIT 20
+"""
+SELECT_HOLDS_ENDING = """
+    SELECT count(*)::int FROM reservations
+    WHERE pool_id = (SELECT pool_id FROM sales WHERE id = $1) AND state = 'held'
+      AND shown_until_ms BETWEEN clock_ms() AND clock_ms() + 60000
+"""
+INSERT_SAMPLE = """
+    INSERT INTO show_samples (show_id, at_ms, viewers)
+    VALUES ($1, clock_ms() / 10000 * 10000, $2)
+    ON CONFLICT (show_id, at_ms) DO UPDATE SET viewers = excluded.viewers
+"""
+SELECT_LIVE_SHOWS = "SELECT id, room_id FROM shows WHERE status = 'live'"
+
+
+async def select_rows(connection: Connection, query: str, id: str) -> list[dict[str, Any]]:
+    """Run one of this file's queries for a show; ids come back as text."""
+    return [
+        {name: _plain(value) for name, value in row.items()}
+        for row in await connection.fetch(query, id)
+    ]
+
+
+async def select_holds_ending(connection: Connection, sale_id: str) -> int:
+    """Return how many holds of a sale end, as shown, within a minute."""
+    return int(await connection.fetchval(SELECT_HOLDS_ENDING, sale_id))
+
+
+async def insert_sample(connection: Connection, show_id: str, viewers: int) -> None:
+    """Keep how many watched in this stretch of ten seconds."""
+    await connection.execute(INSERT_SAMPLE, show_id, viewers)
+
+
+async def select_live_shows(connection: Connection) -> list[tuple[str, str]]:
+    """Return (show, room) of every live show."""
+    return [(str(row[0]), str(row[1])) for row in await connection.fetch(SELECT_LIVE_SHOWS)]
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold; UUIDs become text."""
+    return value if value is None or isinstance(value, str | int | float) else str(value)

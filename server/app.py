@@ -1,0 +1,32 @@
+"""The HTTP application, as a table of contents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from server.routes import moderation, operation, pages, rooms, sales
+from server.routes.errors import EXCEPTION_HANDLERS
+from server.routes.requests import Edge
+from server.services import Services
+
+
+def build_app(services: Services, edge: Edge, more_routes: Sequence[BaseRoute]) -> Starlette:
+    """Build the application; `more_routes` are accounts, orders, payments and the sandbox."""
+    app = Starlette(
+        routes=[
+            *operation.ROUTES,
+            *rooms.ROUTES,
+            *sales.ROUTES,
+            *moderation.ROUTES,
+            *more_routes,
+            *pages.ROUTES,
+        ],
+        exception_handlers=dict(EXCEPTION_HANDLERS),
+    )
+    app.state.services = services
+    app.state.edge = edge
+    app.state.pages = pages.Pages()
+    return app

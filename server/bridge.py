@@ -1,0 +1,252 @@
+"""Where commerce and realtime meet: committed changes become messages, commands become acts.
+
+Invariant: nothing is published here that is not committed, and a publish that fails loses
+nothing: the log is re-published by the worker, figures are re-read, holds are re-asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from typing import Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import orjson
+
+from commerce.goods.inventory.model import QTY_MAX, Hold
+from commerce.goods.inventory.service import InventoryService
+from commerce.goods.inventory.store import select_figures, select_figures_of_room
+from commerce.goods.inventory.views import view_answer, view_reservation
+from commerce.goods.presses.service import PressCounter
+from commerce.kernel.errors import CommerceError
+from commerce.kernel.ids import KEY_CHARS_MAX
+from commerce.records.room_log.model import StoredEvent
+from commerce.records.room_log.store import mark_published
+from realtime.brokers.ports import BrokerUnavailableError
+from realtime.protocol.errors import CommandError
+from realtime.protocol.messages import ChatLine, LogEntry
+from realtime.rooms.hub import Hub
+from realtime.rooms.ports import Caller
+from realtime.rooms.publisher import RoomPublisher
+from server.db.database import PgDatabase, Told
+
+log = logging.getLogger(__name__)
+
+# How long changed figures gather before one hint tells of them all.
+HINT_EVERY_S = 0.05
+# Figures are read for viewers at most this often, whatever the press rate.
+FIGURES_EVERY_S = 0.1
+PRESSES_EVERY_S = 1.0
+# Every active room's figures are re-read this often even when no hint came.
+REFRESH_EVERY_S = 5.0
+Args = TypeVar("Args")
+DATABASE_TROUBLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class Announcer:
+    """Tells rooms what was committed in this process; the `publish` of its database."""
+
+    def __init__(self, publisher: RoomPublisher) -> None:
+        self._publisher = publisher
+        self.database: PgDatabase | None = None
+
+    async def publish(self, told: Told) -> None:
+        """Send everything that one transaction had to tell."""
+        await self.publish_events(told.events)
+        for room_id, line in told.lines:
+            shown = ChatLine(line.id, "", line.name, line.text, (line.flag,), line.at_ms)
+            await self._publisher.line(room_id, shown)
+        for room_id, user_id, type, payload in told.direct:
+            await self._publisher.direct(room_id, user_id, type, payload)
+        by_room: dict[str, list[str]] = defaultdict(list)
+        for room_id, sale_id in sorted(told.touched):
+            by_room[room_id].append(f"stock:{sale_id}")
+        for room_id, keys in by_room.items():
+            await self._publisher.hint(room_id, keys)
+
+    async def publish_events(self, events: list[StoredEvent]) -> None:
+        """Send log entries room by room and note that they went out."""
+        by_room: dict[str, list[LogEntry]] = defaultdict(list)
+        for event in events:
+            by_room[event.room_id].append(
+                LogEntry(event.offset, event.type, event.payload, event.at_ms)
+            )
+        for room_id, entries in by_room.items():
+            await self._publisher.sale(room_id, entries)
+        if events and self.database is not None:
+            async with self.database.transaction() as transaction:
+                await mark_published(transaction, events)
+
+
+class InventoryNews:
+    """Gathers what batches changed and tells it in bounded steps; commerce's `News` port."""
+
+    def __init__(self, publisher: RoomPublisher, presses: PressCounter) -> None:
+        self._publisher = publisher
+        self._presses = presses
+        self._changed: dict[str, set[str]] = defaultdict(set)
+        self._expired: list[tuple[str, Hold]] = []
+
+    def stock_changed(self, room_id: str, sale_id: str) -> None:
+        """Note that a sale's figures changed."""
+        self._changed[room_id].add(f"stock:{sale_id}")
+
+    def hold_expired(self, room_id: str, hold: Hold) -> None:
+        """Note whom to tell that a hold has ended."""
+        self._expired.append((room_id, hold))
+
+    def pressed(self, sale_id: str, answer: str) -> None:
+        """Count a press."""
+        self._presses.add(sale_id, answer)
+
+    async def run(self) -> None:
+        """Tell what gathered, for ever."""
+        while True:
+            await asyncio.sleep(HINT_EVERY_S)
+            changed, self._changed = self._changed, defaultdict(set)
+            expired, self._expired = self._expired, []
+            try:
+                for room_id, keys in changed.items():
+                    await self._publisher.hint(room_id, sorted(keys))
+                for room_id, hold in expired:
+                    payload = orjson.dumps({"reservation": hold.id, "sale": hold.sale_id})
+                    await self._publisher.direct(
+                        room_id, hold.user_id, "reservation.expired", payload
+                    )
+            except BrokerUnavailableError:
+                log.warning("a hint could not be published; figures are re-read anyway")
+
+
+class StockBoard:
+    """Reads the figures that viewers see, at most ten times a second, for this process's rooms."""
+
+    def __init__(self, database: PgDatabase, hub: Hub) -> None:
+        self._database = database
+        self._hub = hub
+        self._dirty: set[str] = set()
+        self._dirty_rooms: set[str] = set()
+
+    def hint(self, room_id: str, keys: set[str]) -> None:
+        """Note which keys of a room are to be read again."""
+        if "*" in keys:
+            self._dirty_rooms.add(room_id)
+        self._dirty |= {key.removeprefix("stock:") for key in keys if key.startswith("stock:")}
+
+    async def run(self) -> None:
+        """Read what is dirty, for ever."""
+        waited_s = 0.0
+        while True:
+            await asyncio.sleep(FIGURES_EVERY_S)
+            waited_s += FIGURES_EVERY_S
+            if waited_s >= REFRESH_EVERY_S:
+                waited_s = 0.0
+                self._dirty_rooms.update(self._hub.active_rooms)
+            if self._dirty or self._dirty_rooms:
+                await self._read()
+
+    async def _read(self) -> None:
+        sales, self._dirty = self._dirty, set()
+        rooms, self._dirty_rooms = self._dirty_rooms, set()
+        try:
+            async with self._database.reading() as connection:
+                figures = await select_figures(connection, sorted(sales))
+                for room_id in rooms:
+                    figures |= await select_figures_of_room(connection, room_id)
+        except DATABASE_TROUBLE:
+            log.warning("figures could not be read; they are read again")
+            self._dirty |= sales
+            self._dirty_rooms |= rooms
+            return
+        for sale_id, (room_id, stock) in figures.items():
+            self._hub.set_state(room_id, f"stock:{sale_id}", list(stock))
+
+
+class ReserveArgs(msgspec.Struct, frozen=True):
+    """Arguments of `reserve`."""
+
+    sale: str
+    qty: int = 1
+
+
+class ReleaseArgs(msgspec.Struct, frozen=True):
+    """Arguments of `release`."""
+
+    reservation: str
+
+
+class RoomCommands:
+    """Carries out what viewers ask over the socket; realtime's `CommandHandler`."""
+
+    def __init__(self, inventory: InventoryService) -> None:
+        self._inventory = inventory
+
+    async def __call__(self, caller: Caller, command: str, args: bytes, key: str | None) -> bytes:
+        """Run one command and return its JSON result; a refusal raises CommandError."""
+        try:
+            return orjson.dumps(await self._run(caller, command, args, key))
+        except CommerceError as error:
+            raise CommandError(
+                error.code,
+                error.message,
+                error.retryable,
+                retry_ms=error.retry_ms,
+                detail=error.detail,
+            ) from None
+        except DATABASE_TROUBLE as error:
+            raise CommandError(
+                "database_unavailable", "The database does not answer.", True, retry_ms=1000
+            ) from error
+
+    async def _run(
+        self, caller: Caller, command: str, args: bytes, key: str | None
+    ) -> dict[str, Any]:
+        user_id = caller.identity.user_id
+        if command == "reserve":
+            wanted = _decode(args, ReserveArgs)
+            answer = await self._inventory.reserve(
+                user_id=user_id,
+                sale_id=check_id(wanted.sale, "sale"),
+                qty=check_qty(wanted.qty),
+                key=check_key(key),
+            )
+            return view_answer(answer)
+        if command == "release":
+            check_key(key)
+            named = check_id(_decode(args, ReleaseArgs).reservation, "reservation")
+            released = await self._inventory.release(user_id=user_id, reservation_id=named)
+            return {"reservation": view_reservation(released)}
+        raise CommandError("unknown_command", f"There is no command {command[:32]!r}.")
+
+
+def check_id(text: str, what: str) -> str:
+    """Return an id as canonical UUID text; anything else names nothing."""
+    try:
+        return str(msgspec.convert(text, UUID))
+    except msgspec.ValidationError:
+        raise CommerceError("not_found", f"There is no such {what}.") from None
+
+
+def check_qty(qty: int) -> int:
+    """Return a quantity between 1 and what one press can ask for; raises `invalid_request`."""
+    if not 1 <= qty <= QTY_MAX:
+        raise CommerceError(
+            "invalid_request", f"qty must be 1 to {QTY_MAX}.", detail={"field": "qty"}
+        )
+    return qty
+
+
+def check_key(key: str | None) -> str:
+    """Return an idempotency key; raises `idempotency_key_required`."""
+    if not key or len(key) > KEY_CHARS_MAX:
+        raise CommerceError("idempotency_key_required", "A write needs an idempotency key.")
+    return key
+
+
+def _decode(args: bytes, type: type[Args]) -> Args:
+    try:
+        return msgspec.json.decode(args, type=type)
+    except msgspec.DecodeError as error:
+        raise CommerceError("invalid_request", str(error)) from None

@@ -1,0 +1,165 @@
+"""The web pages: templates filled on the server, so that the first paint needs no script.
+
+Invariant: a strict Content-Security-Policy on every page; nothing inline, nothing from elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import orjson
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from commerce.kernel.errors import CommerceError
+from commerce.shows.schedule.rules import check_watch_console
+from commerce.shows.schedule.store import select_room
+from server.routes.requests import current_user, path_text
+from server.routes.rooms import read_lobby, read_room, services_of
+
+STATIC = Path(__file__).parents[2] / "static"
+LANGUAGES = {"en": "en", "zh": "zh-Hans"}
+LANGUAGE_COOKIE_S = 365 * 86_400
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "font-src 'self'",
+        "media-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+class Pages:
+    """Templates and texts of both languages, read once a process."""
+
+    def __init__(self) -> None:
+        self.texts = {
+            language: json.loads((STATIC / "i18n" / f"{language}.json").read_text("utf-8"))
+            for language in LANGUAGES
+        }
+        self._templates = Environment(
+            loader=FileSystemLoader(STATIC / "html"), autoescape=True, undefined=StrictUndefined
+        )
+
+    def render(self, request: Request, name: str, *, status: int = 200, **context: Any) -> Response:
+        """Fill a template in the request's language; a chosen language is remembered."""
+        language = pick_language(request)
+        user = current_user(request)
+        html = self._templates.get_template(name).render(
+            lang=language,
+            html_lang=LANGUAGES[language],
+            t=self.texts[language],
+            user={"id": user.user_id, "name": user.name, "role": user.role} if user else None,
+            **context,
+        )
+        response = HTMLResponse(html, status_code=status, headers=SECURITY_HEADERS)
+        if request.query_params.get("lang") in LANGUAGES:
+            response.set_cookie("lang", language, max_age=LANGUAGE_COOKIE_S, samesite="lax")
+        return response
+
+
+def pick_language(request: Request) -> str:
+    """Return "en" or "zh": by `?lang=`, else the cookie, else what the browser prefers."""
+    for choice in (request.query_params.get("lang"), request.cookies.get("lang")):
+        if choice in LANGUAGES:
+            return str(choice)
+    preferred = request.headers.get("accept-language", "").strip().lower()
+    return "zh" if preferred.startswith("zh") else "en"
+
+
+def embed_json(data: object) -> str:
+    """Return JSON that cannot end the script element it is put into."""
+    return orjson.dumps(data).decode().replace("<", "\\u003c")
+
+
+def pages_of(request: Request) -> Pages:
+    """Return the templates that the app was built with."""
+    pages: Pages = request.app.state.pages
+    return pages
+
+
+async def lobby(request: Request) -> Response:
+    """Show what is on and what comes."""
+    rooms = await read_lobby(services_of(request))
+    return pages_of(request).render(
+        request, "lobby.html", rooms=rooms, state_json=embed_json({"rooms": rooms})
+    )
+
+
+async def room(request: Request) -> Response:
+    """Show a live room; a slug without a room gets a page that says so."""
+    try:
+        state = await read_room(services_of(request), path_text(request, "room"))
+    except CommerceError:
+        return pages_of(request).render(request, "error.html", status=404, code="no_room")
+    return pages_of(request).render(request, "room.html", state=state, state_json=embed_json(state))
+
+
+async def console(request: Request) -> Response:
+    """Show the host's console; who may not see it is sent to sign in."""
+    slug = path_text(request, "room")
+    services, user = services_of(request), current_user(request)
+    try:
+        async with services.database.reading() as connection:
+            own = await select_room(connection, slug)
+        if user is None:
+            raise CommerceError("unauthenticated", "Sign in first.")
+        check_watch_console(own, user_id=user.user_id, role=user.role)
+    except CommerceError as error:
+        if error.code == "not_found":
+            return pages_of(request).render(request, "error.html", status=404, code="no_room")
+        return RedirectResponse(f"/login?next={quote(request.url.path)}", status_code=303)
+    state = await read_room(services, slug)
+    return pages_of(request).render(
+        request, "console.html", state=state, state_json=embed_json(state)
+    )
+
+
+async def login(request: Request) -> Response:
+    """Show the staff's sign-in; `next` leads back, on this site only."""
+    target = request.query_params.get("next", "/")
+    parts = urlsplit(target)
+    if parts.scheme or parts.netloc or not target.startswith("/") or target.startswith("//"):
+        target = "/"
+    return pages_of(request).render(request, "login.html", next=target)
+
+
+async def orders(request: Request) -> Response:
+    """Show my orders."""
+    return pages_of(request).render(request, "orders.html")
+
+
+async def order(request: Request) -> Response:
+    """Show one order of mine: to pay, or its receipt."""
+    return pages_of(request).render(request, "order.html", order_id=path_text(request, "order"))
+
+
+ROUTES = [
+    Route("/", lobby),
+    Route("/r/{room}", room),
+    Route("/console/{room}", console),
+    Route("/login", login),
+    Route("/orders", orders),
+    Route("/orders/{order}", order),
+    Mount("/static", StaticFiles(directory=STATIC)),
+]

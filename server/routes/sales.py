@@ -1,0 +1,121 @@
+"""Flash sales and reservations over HTTP."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from commerce.goods.inventory.views import view_answer, view_reservation
+from commerce.sales.flash_sales.model import FlashSaleTerms
+from commerce.sales.flash_sales.service import arm, finish
+from commerce.sales.flash_sales.store import select_sale
+from commerce.sales.show_floor.store import select_sale_view
+from commerce.shows.schedule.rules import check_command
+from commerce.shows.schedule.store import select_room
+from server.bridge import check_qty
+from server.routes.errors import json_response
+from server.routes.requests import (
+    idempotency_key,
+    path_id,
+    path_text,
+    read_body,
+    read_optional_body,
+    require_user,
+)
+from server.routes.rooms import own_room, services_of
+
+
+class ReservationBody(msgspec.Struct, frozen=True):
+    """Body of a reservation."""
+
+    qty: int
+
+
+class CloseBody(msgspec.Struct, frozen=True):
+    """Body of closing or cancelling; the reason is shown to viewers."""
+
+    reason: str | None = None
+
+
+async def arm_flash_sale(request: Request) -> Response:
+    """Carve out stock, arm the sale and tell the room when it opens."""
+    services, user = services_of(request), require_user(request)
+    key = idempotency_key(request)
+    terms = await read_body(request, FlashSaleTerms)
+    async with services.database.transaction() as transaction:
+        room = await own_room(transaction, path_text(request, "room"), user)
+        sale_id, is_new = await arm(transaction, services.ids, room, terms, key=key)
+        sale = msgspec.to_builtins(await select_sale_view(transaction, sale_id))
+        if is_new:
+            transaction.announce(room.id, "flash.armed", {"sale": sale})
+    return json_response({"sale": sale}, status=201)
+
+
+async def close_sale(request: Request) -> Response:
+    """End a running flash sale; holds and paid orders stand."""
+    return await _finish(request, "end")
+
+
+async def cancel_sale(request: Request) -> Response:
+    """Stop a flash sale with a reason; holds and paid orders stand."""
+    return await _finish(request, "cancel")
+
+
+async def _finish(request: Request, event: str) -> Response:
+    services, user = services_of(request), require_user(request)
+    idempotency_key(request)
+    sale_id = path_id(request, "sale")
+    reason = (await read_optional_body(request, CloseBody)).reason
+    async with services.database.transaction() as transaction:
+        sale = await select_sale(transaction, sale_id)
+        room = await select_room(transaction, sale.room)
+        check_command(room, user_id=user.user_id, role=user.role)
+        done = await finish(transaction, sale_id, event, reason)
+        view = msgspec.to_builtins(await select_sale_view(transaction, sale_id))
+    services.inventory.forget_latches([done.pool_id])
+    return json_response({"sale": view})
+
+
+async def reserve(request: Request) -> Response:
+    """Reserve units of a sale for the caller."""
+    services, user = services_of(request), require_user(request)
+    key = idempotency_key(request)
+    body = await read_body(request, ReservationBody)
+    answer = await services.inventory.reserve(
+        user_id=user.user_id,
+        sale_id=path_id(request, "sale"),
+        qty=check_qty(body.qty),
+        key=key,
+    )
+    return json_response(view_answer(answer), status=201)
+
+
+async def release(request: Request) -> Response:
+    """Give a hold back; its units are free at once."""
+    services, user = services_of(request), require_user(request)
+    idempotency_key(request)
+    released = await services.inventory.release(
+        user_id=user.user_id, reservation_id=path_id(request, "reservation")
+    )
+    return json_response({"reservation": view_reservation(released)})
+
+
+async def list_holds(request: Request) -> Response:
+    """List the caller's live holds."""
+    services, user = services_of(request), require_user(request)
+    holds = await services.inventory.list_holds(user.user_id)
+    return json_response(
+        {"reservations": [{**view_reservation(hold), "room": hold.room} for hold in holds]}
+    )
+
+
+ROUTES = [
+    Route("/api/rooms/{room}/flash-sales", arm_flash_sale, methods=["POST"]),
+    Route("/api/sales/{sale}/close", close_sale, methods=["POST"]),
+    Route("/api/sales/{sale}/cancel", cancel_sale, methods=["POST"]),
+    Route("/api/sales/{sale}/reservations", reserve, methods=["POST"]),
+    Route("/api/reservations", list_holds),
+    Route("/api/reservations/{reservation}", release, methods=["DELETE"]),
+]

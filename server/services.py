@@ -1,0 +1,30 @@
+"""Everything a request handler may use, built once a process by `server/wiring`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from commerce.goods.inventory.service import InventoryService
+from commerce.kernel.ports import Clock, Ids
+from commerce.sales.show_floor.service import ShowFloor
+from server.db.database import PgDatabase
+from server.room_state import RoomStates
+from server.settings import Settings
+
+
+class Services(msgspec.Struct, frozen=True):
+    """The services of one gateway process."""
+
+    settings: Settings
+    database: PgDatabase
+    clock: Clock
+    ids: Ids
+    inventory: InventoryService
+    floor: ShowFloor
+    states: RoomStates
+    count_viewers: Callable[[str], Awaitable[int]]
+    """Viewers of a room over all processes; 0 while Redis is away."""
+    is_link_ok: Callable[[], bool]
+    metrics: Callable[[], bytes]
