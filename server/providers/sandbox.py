@@ -1,0 +1,139 @@
+"""The sandbox payment provider as the shop calls it: HTTP out, signed webhooks in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import msgspec
+
+from commerce.kernel.errors import CommerceError, invalid
+from commerce.orders.payments.model import Payment, PaymentEvent, PaymentReport
+from commerce.orders.payments.ports import ProviderRefusedError, ProviderUnavailableError
+from server.providers.signatures import is_genuine
+
+SANDBOX = "sandbox"
+# A provider that is slower than this is treated as away; the call is repeated with its key.
+CALL_TIMEOUT_S = 5.0
+CONNECTIONS_MAX = 20
+SERVER_FAULT = 500
+TOO_MANY = 429
+BAD_REQUEST = 400
+
+
+class RemotePayment(msgspec.Struct, frozen=True):
+    """A payment in the sandbox's own words."""
+
+    id: str
+    reference: str
+    state: str
+    amount_minor: int
+    currency: str
+    url: str | None = None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Every answer of the sandbox's API."""
+
+    payment: RemotePayment
+
+
+class Webhook(msgspec.Struct, frozen=True):
+    """What the sandbox posts when a payment has changed."""
+
+    id: str
+    type: str
+    payment: RemotePayment
+
+
+def open_http() -> httpx.AsyncClient:
+    """Return a client for providers; it follows no redirect and no proxy setting."""
+    return httpx.AsyncClient(
+        timeout=CALL_TIMEOUT_S,
+        limits=httpx.Limits(max_connections=CONNECTIONS_MAX),
+        trust_env=False,
+    )
+
+
+class SandboxProvider:
+    """Satisfies `PaymentProvider`; `base_url` is where the sandbox's app is mounted."""
+
+    def __init__(
+        self, http: httpx.AsyncClient, *, base_url: str, api_key: str, webhook_secret: str
+    ) -> None:
+        self._http = http
+        self._base_url = base_url.rstrip("/")
+        self._api_key = api_key
+        self._webhook_secret = webhook_secret
+
+    async def create(self, payment: Payment) -> PaymentReport:
+        """Open the payment; our id is its reference, so a repeated call meets its own row."""
+        return await self._call(
+            "POST",
+            "/api/payments",
+            {
+                "reference": payment.id,
+                "order_reference": payment.order_id,
+                "amount_minor": payment.amount_minor,
+                "currency": payment.currency,
+                "return_path": f"/orders/{payment.order_id}",
+            },
+        )
+
+    async def capture(self, payment: Payment) -> PaymentReport:
+        """Take the authorised money."""
+        return await self._call("POST", f"/api/payments/{payment.provider_ref}/capture")
+
+    async def void(self, payment: Payment) -> PaymentReport:
+        """Let the money go."""
+        return await self._call("POST", f"/api/payments/{payment.provider_ref}/void")
+
+    async def refund(self, payment: Payment) -> PaymentReport:
+        """Give the money back."""
+        return await self._call("POST", f"/api/payments/{payment.provider_ref}/refund")
+
+    async def status(self, payment: Payment) -> PaymentReport:
+        """Ask what the payment is now."""
+        return await self._call("GET", f"/api/payments/{payment.provider_ref}")
+
+    def read_webhook(self, body: bytes, signature: str, now_ms: int) -> PaymentEvent:
+        """Verify the signature first; only then look into the body."""
+        if not is_genuine(body, signature, secret=self._webhook_secret, now_s=now_ms // 1000):
+            raise CommerceError("bad_signature", "The webhook's signature does not fit.")
+        try:
+            webhook = msgspec.json.decode(body, type=Webhook)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise invalid("The webhook is not what the sandbox sends.") from None
+        return PaymentEvent(webhook.id, webhook.type, _report(webhook.payment))
+
+    async def _call(
+        self, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> PaymentReport:
+        try:
+            response = await self._http.request(
+                method,
+                self._base_url + path,
+                json=body,
+                headers={"Authorization": f"Bearer {self._api_key}"},
+            )
+        except httpx.HTTPError as error:
+            raise ProviderUnavailableError(f"{type(error).__name__} at {path}") from error
+        if response.status_code >= SERVER_FAULT or response.status_code == TOO_MANY:
+            raise ProviderUnavailableError(f"status {response.status_code} at {path}")
+        if response.status_code >= BAD_REQUEST:
+            raise ProviderRefusedError(f"{response.status_code}: {response.text[:200]}")
+        try:
+            return _report(msgspec.json.decode(response.content, type=Answer).payment)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ProviderUnavailableError(f"no sense in the answer at {path}") from error
+
+
+def _report(payment: RemotePayment) -> PaymentReport:
+    return PaymentReport(
+        payment_id=payment.reference,
+        provider_ref=payment.id,
+        state=payment.state,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        url=payment.url,
+    )

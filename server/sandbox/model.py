@@ -1,0 +1,69 @@
+"""A payment at the pretend provider, and what may happen to it there."""
+
+from __future__ import annotations
+
+import msgspec
+
+from commerce.kernel.transitions import Transitions
+
+# The provider's own table. Repeating an act that has led to its state is answered, not refused.
+REMOTE_PAYMENT = Transitions(
+    "The sandbox payment",
+    {
+        ("created", "pay"): "authorised",
+        ("created", "decline"): "declined",
+        ("created", "void"): "voided",
+        ("authorised", "capture"): "captured",
+        ("authorised", "void"): "voided",
+        ("declined", "void"): "declined",
+        ("captured", "refund"): "refunded",
+    },
+)
+STATE_AFTER = {
+    "pay": "authorised",
+    "decline": "declined",
+    "void": "voided",
+    "capture": "captured",
+    "refund": "refunded",
+}
+
+
+class NewPayment(msgspec.Struct, frozen=True):
+    """What a shop asks for; `reference` is the shop's own id and the idempotency key."""
+
+    reference: str
+    order_reference: str
+    amount_minor: int
+    currency: str
+    return_path: str
+
+
+class SandboxPayment(msgspec.Struct, frozen=True):
+    """A payment with the unguessable key of its page."""
+
+    id: str
+    page_key: str
+    reference: str
+    order_reference: str
+    amount_minor: int
+    currency: str
+    return_path: str
+    state: str
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """A webhook that is to be delivered."""
+
+    id: str
+    body: str
+    attempts: int
+
+
+class SandboxError(Exception):
+    """A refusal of the sandbox's API: a status and a code of its own."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message

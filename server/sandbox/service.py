@@ -1,0 +1,150 @@
+"""What the pretend provider does: open, pay, decline, capture, void, refund.
+
+Invariant: a change and the webhook that tells of it are one transaction.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any
+
+import msgspec
+
+from commerce.kernel.ports import Database, Ids
+from server.sandbox import store
+from server.sandbox.model import (
+    REMOTE_PAYMENT,
+    STATE_AFTER,
+    NewPayment,
+    SandboxError,
+    SandboxPayment,
+)
+from server.sandbox.webhooks import FIRST_RETRY_MS, WebhookSender
+
+AMOUNT_MINOR_MAX = 10**15
+CURRENCY = re.compile(r"[A-Z]{3}")
+# A path of the shop that made the payment, never another site.
+RETURN_PATH = re.compile(r"/(?!/)[A-Za-z0-9/_.-]{0,200}")
+REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+PAGE_KEY_BYTES = 24
+
+
+class Sandbox:
+    """The pretend provider; `prefix` is the path where its app is mounted."""
+
+    def __init__(self, database: Database, ids: Ids, sender: WebhookSender, *, prefix: str) -> None:
+        self._database = database
+        self._ids = ids
+        self._sender = sender
+        self._prefix = prefix
+
+    async def open(self, new: NewPayment) -> SandboxPayment:
+        """Open a payment; the same reference again returns the same payment.
+
+        Raises SandboxError 422 for an impossible wish, 409 for one that differs from before.
+        """
+        _check(new)
+        async with self._database.transaction() as transaction:
+            await store.insert_payment(
+                transaction,
+                payment_id=f"sp_{self._ids.new()}",
+                page_key=secrets.token_urlsafe(PAGE_KEY_BYTES),
+                new=new,
+            )
+            payment = await store.select_by_reference(transaction, new.reference)
+        assert payment is not None
+        asked = (new.order_reference, new.amount_minor, new.currency)
+        if asked != (payment.order_reference, payment.amount_minor, payment.currency):
+            raise SandboxError(409, "reference_in_use", "This reference has another payment.")
+        return payment
+
+    async def find(self, payment_id: str) -> SandboxPayment:
+        """Return a payment by its id; raises SandboxError 404."""
+        async with self._database.reading() as connection:
+            return _found(await store.select_by_id(connection, payment_id))
+
+    async def find_page(self, page_key: str) -> SandboxPayment:
+        """Return the payment of a page; raises SandboxError 404."""
+        async with self._database.reading() as connection:
+            return _found(await store.select_by_page(connection, page_key))
+
+    async def act(self, payment_id: str, act: str) -> SandboxPayment:
+        """Do what the shop asks: capture, void or refund; asking again changes nothing.
+
+        Raises SandboxError 404, or 409 when the payment's state does not allow it.
+        """
+        payment, _ = await self._change(payment_id, act)
+        return payment
+
+    async def choose(self, page_key: str, act: str) -> SandboxPayment:
+        """Do what the buyer presses: pay or decline; the shop is told before the page goes on.
+
+        Raises SandboxError 404, or 409 when the page is not open any more.
+        """
+        page = await self.find_page(page_key)
+        payment, webhook_id = await self._change(page.id, act)
+        if webhook_id is not None:
+            await self._sender.deliver(webhook_id)
+        return payment
+
+    async def _change(self, payment_id: str, act: str) -> tuple[SandboxPayment, str | None]:
+        """Take a step and store the webhook that tells of it; None when nothing changed."""
+        async with self._database.transaction() as transaction:
+            payment = _found(await store.lock_by_id(transaction, payment_id))
+            if payment.state == STATE_AFTER.get(act):
+                return payment, None
+            if not REMOTE_PAYMENT.allows(payment.state, act):
+                raise SandboxError(409, "wrong_state", f"The payment is {payment.state}.")
+            state = REMOTE_PAYMENT.next(payment.state, act)
+            if state == payment.state:
+                return payment, None
+            payment = msgspec.structs.replace(payment, state=state)
+            await store.update_state(transaction, payment.id, state)
+            webhook_id = f"we_{self._ids.new()}"
+            await store.insert_webhook(
+                transaction,
+                webhook_id=webhook_id,
+                payment_id=payment.id,
+                body=self._webhook(webhook_id, payment),
+                first_retry_ms=FIRST_RETRY_MS,
+            )
+        return payment, webhook_id
+
+    def describe(self, payment: SandboxPayment) -> dict[str, Any]:
+        """Return a payment in the words of the API; the page's address only while it is open."""
+        url = f"{self._prefix}/p/{payment.page_key}" if payment.state == "created" else None
+        return {
+            "id": payment.id,
+            "reference": payment.reference,
+            "state": payment.state,
+            "amount_minor": payment.amount_minor,
+            "currency": payment.currency,
+            "url": url,
+        }
+
+    def _webhook(self, webhook_id: str, payment: SandboxPayment) -> str:
+        body = {
+            "id": webhook_id,
+            "type": f"payment.{payment.state}",
+            "payment": self.describe(payment),
+        }
+        return msgspec.json.encode(body).decode()
+
+
+def _found(payment: SandboxPayment | None) -> SandboxPayment:
+    if payment is None:
+        raise SandboxError(404, "not_found", "There is no such payment.")
+    return payment
+
+
+def _check(new: NewPayment) -> None:
+    is_possible = (
+        0 <= new.amount_minor <= AMOUNT_MINOR_MAX
+        and CURRENCY.fullmatch(new.currency)
+        and RETURN_PATH.fullmatch(new.return_path)
+        and REFERENCE.fullmatch(new.reference)
+        and REFERENCE.fullmatch(new.order_reference)
+    )
+    if not is_possible:
+        raise SandboxError(422, "invalid_payment", "Amount, currency or a reference is wrong.")
