@@ -1,0 +1,102 @@
+// @ts-check
+/**
+ * The form that arms a flash sale: texts of the fields to a request, or what is wrong with each field.
+ *
+ * Invariant: a price far below the normal one is accepted only when it was typed twice.
+ */
+
+/** @typedef {import('./console_run.js').FlashPlan} FlashPlan */
+/** @typedef {{price: string, quantity: string, per_buyer: string, countdown_s: string, duration_s: string, repeat?: string}} FlashFields */
+/** @typedef {'price' | 'quantity' | 'per_buyer' | 'countdown_s' | 'duration_s' | 'repeat'} FlashField */
+/** @typedef {{normal_minor: number, available: number, minor_units: number}} FlashLimits minor_units: 100 for CNY */
+
+/** More than this part off asks for the price a second time: most misprices lose a digit. */
+const DEEP_CUT = 0.4;
+/** The server opens nothing further away than this. */
+const COUNTDOWN_S_MAX = 3_600;
+const DURATION_S_MIN = 5;
+const DURATION_S_MAX = 86_400;
+/** Above every price the shop can hold; keeps the arithmetic exact. */
+const PRICE_MINOR_MAX = 1_000_000_000;
+
+/**
+ * A price as typed to minor units; null when it is not a price.
+ * @param {string} text "199", "199.5", "199,50"
+ * @param {number} minor_units minor units in one unit
+ * @returns {number | null}
+ */
+export function parsePrice(text, minor_units) {
+  const clean = text.trim().replace(/^[^\d.,]+/, '').replace(',', '.');
+  const digits = Math.round(Math.log10(minor_units));
+  if (!new RegExp(`^\\d{1,9}(\\.\\d{0,${digits}})?$`).test(clean)) return null;
+  const minor = Math.round(Number(clean) * minor_units);
+  return minor > 0 && minor <= PRICE_MINOR_MAX ? minor : null;
+}
+
+/**
+ * @param {string} text
+ * @param {number} low
+ * @param {number} high
+ * @returns {number | null}
+ */
+function parseCount(text, low, high) {
+  if (!/^\d{1,9}$/.test(text.trim())) return null;
+  const count = Number(text.trim());
+  return count >= low && count <= high ? count : null;
+}
+
+/**
+ * Whether a price is so far down that it must be typed again.
+ * @param {number} price_minor
+ * @param {number} normal_minor
+ * @returns {boolean}
+ */
+export function isDeepCut(price_minor, normal_minor) {
+  return price_minor < normal_minor * (1 - DEEP_CUT);
+}
+
+/**
+ * Read the form. `problems` names each wrong field; `plan` is there only when none is wrong.
+ * @param {FlashFields} fields
+ * @param {FlashLimits} limits
+ * @returns {{plan: FlashPlan | null, problems: Partial<Record<FlashField, string>>, asksRepeat: boolean}}
+ */
+export function readFlashForm(fields, { normal_minor, available, minor_units }) {
+  /** @type {Partial<Record<FlashField, string>>} */
+  const problems = {};
+  const price_minor = parsePrice(fields.price, minor_units);
+  const quantity = parseCount(fields.quantity, 1, available);
+  const isFree = fields.per_buyer.trim() === '';
+  const per_buyer = isFree ? null : parseCount(fields.per_buyer, 1, 1_000);
+  const countdown_s = parseCount(fields.countdown_s, 0, COUNTDOWN_S_MAX);
+  const duration_s = parseCount(fields.duration_s, DURATION_S_MIN, DURATION_S_MAX);
+  if (price_minor === null) problems.price = 'price';
+  else if (price_minor >= normal_minor) problems.price = 'not_lower';
+  if (quantity === null) problems.quantity = 'quantity';
+  if (per_buyer === null && !isFree) problems.per_buyer = 'per_buyer';
+  if (countdown_s === null) problems.countdown_s = 'countdown';
+  if (duration_s === null) problems.duration_s = 'duration';
+  const asksRepeat = price_minor !== null && isDeepCut(price_minor, normal_minor);
+  if (asksRepeat && parsePrice(fields.repeat ?? '', minor_units) !== price_minor) problems.repeat = 'repeat';
+  if (price_minor === null || quantity === null || countdown_s === null || duration_s === null || Object.keys(problems).length > 0) {
+    return { plan: null, problems, asksRepeat };
+  }
+  return { plan: { price_minor, quantity, per_buyer, countdown_s, duration_s }, problems, asksRepeat };
+}
+
+/**
+ * What the form opens with: a fifth off in whole units, half of what is there, one each, half a minute, three minutes.
+ * @param {FlashLimits} limits
+ * @returns {FlashFields}
+ */
+export function suggestedFields({ normal_minor, available, minor_units }) {
+  const price = Math.max(1, Math.floor((normal_minor * 0.8) / minor_units));
+  return {
+    price: String(price),
+    quantity: String(Math.max(1, Math.min(100, Math.floor(available / 2)))),
+    per_buyer: '1',
+    countdown_s: '30',
+    duration_s: '180',
+    repeat: '',
+  };
+}

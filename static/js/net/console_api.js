@@ -1,0 +1,148 @@
+// @ts-check
+/**
+ * The host's commands over HTTP, and the console's own read.
+ *
+ * Invariant: one act has one idempotency key, and an unknown outcome is asked again with the same key.
+ */
+import { asApiError, call, newKey } from './api.js';
+
+/** @typedef {import('../logic/console_run.js').RunItem} RunItem */
+/** @typedef {import('../logic/console_run.js').FlashPlan} FlashPlan */
+/** @typedef {import('../logic/room_state.js').Sale} Sale */
+/** @typedef {import('../logic/room_state.js').Show} Show */
+/** @typedef {import('../logic/console_plot.js').Point} Point */
+/** @typedef {{sale: Sale, presses: number, got: number, refused: Record<string, number>,
+ *   presses_per_s: ({at_ms: number, count: number} | Point)[], holds_ending_60s: number}} NowFigures */
+/** @typedef {{gmv_minor?: number, orders?: number, viewers: number, viewers_avg: number, viewers_peak: number,
+ *   buyers?: number, visitors: number, currency: string}} Figures */
+/** @typedef {{viewers: Point[], orders?: Point[], gmv?: Point[],
+ *   pins: {no: number, item: string, from_ms: number, to_ms: number | null}[],
+ *   flash: {sale: string, no: number, quantity: number, from_ms: number, to_ms: number | null}[]}} Series */
+/** @typedef {{ok: boolean, oversold: number, at_ms: number, violations?: unknown[]}} Audit */
+/** @typedef {{user: string, name: string, until_ms: number}} Mute */
+/** @typedef {{id: string, state: string, total_minor: number, currency: string, buyer: string, at_ms: number,
+ *   title: string, title_zh?: string | null, no: number | null}} FeedOrder */
+/** @typedef {{show: Show | null, room: string, host: {id: string, name: string, avatar?: string | null}, pinned: string | null,
+ *   pinned_at_ms: number | null, run: RunItem[], now: NowFigures | null, figures: Figures, series: Series, audit: Audit | null,
+ *   mutes: Mute[], orders?: FeedOrder[]}} ConsoleData */
+/** @typedef {{sku: string, title: string, title_zh?: string | null, picture?: string | null, price_minor: number, currency: string,
+ *   notes?: string | null, notes_zh?: string | null, available: number}} Product */
+
+/** An act whose answer was lost is asked again this often, with the same key. */
+const ATTEMPTS = 3;
+const AGAIN_MS = 700;
+
+/** @param {number} ms */
+const pause = (ms) => new Promise((resolve) => window.setTimeout(resolve, ms));
+
+export class ConsoleApi {
+  /** @param {string} room slug */
+  constructor(room) {
+    this.base = `/api/rooms/${encodeURIComponent(room)}`;
+  }
+
+  /**
+   * @param {'POST' | 'DELETE'} method
+   * @param {string} path
+   * @param {unknown} [body]
+   * @returns {Promise<any>}
+   */
+  async #act(method, path, body) {
+    const key = newKey();
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await call(method, path, { body, key });
+      } catch (error) {
+        if (!asApiError(error).retryable || attempt >= ATTEMPTS) throw error;
+        await pause(AGAIN_MS * attempt);
+      }
+    }
+  }
+
+  /** @returns {Promise<ConsoleData>} */
+  read() {
+    return call('GET', `${this.base}/console`);
+  }
+
+  /** @returns {Promise<Product[]>} */
+  async products() {
+    return (await call('GET', '/api/products')).products;
+  }
+
+  start() {
+    return this.#act('POST', `${this.base}/start`, {});
+  }
+
+  end() {
+    return this.#act('POST', `${this.base}/end`, {});
+  }
+
+  /** @param {string} item */
+  pin(item) {
+    return this.#act('POST', `${this.base}/pin`, { item });
+  }
+
+  unpin() {
+    return this.#act('POST', `${this.base}/unpin`, {});
+  }
+
+  /** @param {string} text empty takes the message away */
+  announce(text) {
+    return this.#act('POST', `${this.base}/announce`, { text });
+  }
+
+  /**
+   * @param {string} sku
+   * @param {FlashPlan} plan
+   * @returns {Promise<{sale: Sale}>}
+   */
+  armFlash(sku, plan) {
+    return this.#act('POST', `${this.base}/flash-sales`, { sku, ...plan });
+  }
+
+  /** @param {string} sale */
+  closeSale(sale) {
+    return this.#act('POST', `/api/sales/${encodeURIComponent(sale)}/close`, {});
+  }
+
+  /** @param {string} sale */
+  cancelSale(sale) {
+    return this.#act('POST', `/api/sales/${encodeURIComponent(sale)}/cancel`, {});
+  }
+
+  /** @param {string} line */
+  deleteLine(line) {
+    return this.#act('DELETE', `${this.base}/chat/${encodeURIComponent(line)}`);
+  }
+
+  /**
+   * @param {string} user
+   * @param {number} minutes
+   */
+  mute(user, minutes) {
+    return this.#act('POST', `${this.base}/mutes`, { user, minutes });
+  }
+
+  /** @param {string} user */
+  unmute(user) {
+    return this.#act('DELETE', `${this.base}/mutes/${encodeURIComponent(user)}`);
+  }
+
+  /** @param {string} sku */
+  addToBag(sku) {
+    return this.#act('POST', `${this.base}/bag`, { sku });
+  }
+
+  /** @param {string} item */
+  removeFromBag(item) {
+    return this.#act('DELETE', `${this.base}/bag/${encodeURIComponent(item)}`);
+  }
+
+  /**
+   * @param {string} title
+   * @param {number} starts_at_ms
+   */
+  schedule(title, starts_at_ms) {
+    return this.#act('POST', `${this.base}/shows`, { title, starts_at_ms });
+  }
+}

@@ -1,0 +1,388 @@
+// @ts-check
+/**
+ * The host console: the room's live line and the console read, drawn into the panels; keys and events to acts.
+ *
+ * Invariant: live state (stock, pin, sales, viewers, chat) comes from the line, figures from the read; the line wins.
+ */
+import '../components/live-audit-light/live-audit-light.js';
+import '../components/live-chat-list/live-chat-list.js';
+import '../components/live-figures/live-figures.js';
+import '../components/live-order-feed/live-order-feed.js';
+import '../components/live-plot/live-plot.js';
+import '../components/live-press-bars/live-press-bars.js';
+import '../components/live-sheet/live-sheet.js';
+import '../components/live-stock-bar/live-stock-bar.js';
+import '../components/live-theme-switch/live-theme-switch.js';
+import '../components/live-arm-form/live-arm-form.js';
+import '../components/live-ask/live-ask.js';
+import '../components/live-console-chat/live-console-chat.js';
+import '../components/live-goods-picker/live-goods-picker.js';
+import '../components/live-key-map/live-key-map.js';
+import '../components/live-next/live-next.js';
+import '../components/live-now-panel/live-now-panel.js';
+import '../components/live-run-sheet/live-run-sheet.js';
+import '../components/live-show-form/live-show-form.js';
+import '../components/live-undo-bar/live-undo-bar.js';
+import { find, setAttribute, setText } from '../lib/element.js';
+import { duration, people, timeOfDay } from '../lib/format.js';
+import { loadTexts, t, titleOf } from '../lib/i18n.js';
+import { store, stored } from '../lib/stored.js';
+import { TICK_MS, removeLine, startFlow, takeLines, tickFlow } from '../logic/chat_flow.js';
+import { actOf } from '../logic/console_keys.js';
+import { nextStep, saleOnShow, withLiveState } from '../logic/console_run.js';
+import { applyFrame, modelOf } from '../logic/room_state.js';
+import { asApiError } from '../net/api.js';
+import { RESYNC_MS, ServerClock } from '../net/clock.js';
+import { ConsoleApi } from '../net/console_api.js';
+import { RoomSocket } from '../net/socket.js';
+import { ConsoleActs } from './console_acts.js';
+
+/** @typedef {import('../lib/element.js').LiveElement} LiveElement */
+/** @typedef {import('../logic/console_run.js').FlashPlan} FlashPlan */
+
+/** The figures are read this often; the line brings everything that is urgent. */
+const READ_MS = 2_000;
+const DRAW_MS = 1_000;
+/** The speed of the chat is measured over this time. */
+const RATE_MS = 5_000;
+const KEYS_STORED = 'hubbub.console.keys';
+const PLANS_STORED = 'hubbub.console.plans.';
+
+/**
+ * Hand properties to an element and let it update.
+ * @param {LiveElement} element
+ * @param {object} properties
+ */
+function give(element, properties) {
+  Object.assign(element, properties);
+  element.changed();
+}
+
+export class ConsolePage {
+  /** @type {import('../net/console_api.js').ConsoleData | null} */
+  data = null;
+  /** @type {import('../net/console_api.js').Product[] | null} */
+  products = null;
+  /** @type {string | null} */
+  selected = null;
+  /** @type {import('../logic/console_run.js').Armed | null} */
+  armed = null;
+  /** @type {Map<string, number>} user id to the moment its mute ends, in ms */
+  mutes = new Map();
+  /** @type {[at_ms: number, lines: number][]} */
+  #arrivals = [];
+  #reading = false;
+  #lost = false;
+
+  constructor() {
+    const main = find('#main');
+    this.main = main;
+    this.room = main.dataset['room'] ?? '';
+    this.me = main.dataset['user'] || null;
+    this.seesMoney = main.dataset['role'] !== 'moderator';
+    this.model = modelOf(JSON.parse(find('#state').textContent || '{}'));
+    this.flow = startFlow(this.state.chat);
+    this.clock = new ServerClock();
+    this.api = new ConsoleApi(this.room);
+    /** @type {Record<string, FlashPlan>} */
+    this.plans = stored(PLANS_STORED + this.room, {});
+    this.keysOn = stored(KEYS_STORED, true);
+    this.acts = new ConsoleActs(this);
+    this.socket = new RoomSocket({
+      room: this.room,
+      position: () => this.model,
+      onFrame: (frame) => this.#frame(frame),
+      onStatus: (status) => this.#status(status),
+    });
+  }
+
+  get state() {
+    return this.model.state;
+  }
+
+  get isLive() {
+    return this.state.show?.status === 'live';
+  }
+
+  get run() {
+    return withLiveState(this.data?.run ?? [], this.state);
+  }
+
+  /** @template {LiveElement} T @param {string} name @returns {T} */
+  #element(name) {
+    return /** @type {T} */ (find(name));
+  }
+
+  /** @returns {import('../components/live-undo-bar/live-undo-bar.js').LiveUndoBar} */
+  get undoBar() {
+    return this.#element('live-undo-bar');
+  }
+
+  /** @returns {import('../components/live-ask/live-ask.js').LiveAsk} */
+  get ask() {
+    return this.#element('live-ask');
+  }
+
+  /** @returns {import('../components/live-arm-form/live-arm-form.js').LiveArmForm} */
+  get armForm() {
+    return this.#element('live-arm-form');
+  }
+
+  /** @returns {import('../components/live-console-chat/live-console-chat.js').LiveConsoleChat} */
+  get chat() {
+    return this.#element('live-console-chat');
+  }
+
+  begin() {
+    this.#listen();
+    this.socket.connect();
+    void this.refresh();
+    window.setInterval(() => void this.refresh(), READ_MS);
+    window.setInterval(() => this.draw(), DRAW_MS);
+    window.setInterval(() => this.#tick(), TICK_MS);
+    window.setInterval(() => void this.#sync(), RESYNC_MS);
+    this.draw();
+  }
+
+  async #sync() {
+    await this.clock.sync(async () => (await this.socket.command('time')).now_ms);
+  }
+
+  /** @param {any[]} frame */
+  #frame(frame) {
+    this.model = applyFrame(this.model, frame);
+    const now_ms = this.clock.now();
+    if (frame[0] === 'h') {
+      this.clock.hint(frame[1].now_ms);
+      void this.#sync();
+    } else if (frame[0] === 'Z') this.flow = startFlow(this.state.chat);
+    else if (frame[0] === 'L') {
+      this.flow = takeLines(this.flow, frame[2], frame[3] ?? 0, null);
+      this.#arrivals.push([now_ms, frame[2].length + (frame[3] ?? 0)]);
+    } else if (frame[0] === 'S') {
+      for (const [type, payload] of frame[2]) {
+        if (type === 'chat.deleted') this.flow = removeLine(this.flow, payload.line, now_ms);
+        if (type === 'user.muted') this.noteMute(payload.user, payload.until_ms);
+      }
+    }
+    if (frame[0] !== 'L') this.draw();
+  }
+
+  /** @param {import('../net/socket.js').LinkStatus} status */
+  #status(status) {
+    const isUp = status.state === 'open' || (status.state === 'connecting' && !status.wasOpen && status.attempt === 0);
+    find('#link-light').hidden = isUp && !this.#lost;
+    const word = status.state === 'closed' ? t('banner.closed') : status.state === 'waiting' ? t('console.link_lost', { time: timeOfDay(status.since_ms) }) : t('banner.reconnecting_plain');
+    setText(find('#link-word'), isUp ? t('console.read_lost') : word);
+    this.drawChat();
+  }
+
+  /** Read the figures; one read at a time. */
+  async refresh() {
+    if (this.#reading) return;
+    this.#reading = true;
+    try {
+      this.data = await this.api.read();
+      this.mutes = new Map(this.data.mutes.map((mute) => [mute.user, mute.until_ms]));
+      this.#lost = false;
+    } catch (error) {
+      const { status } = asApiError(error);
+      if (status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
+      this.#lost = true;
+    } finally {
+      this.#reading = false;
+    }
+    this.#status(this.socket.status);
+    this.draw();
+  }
+
+  #tick() {
+    const flow = tickFlow(this.flow, this.clock.now(), this.me);
+    if (flow === this.flow) return;
+    this.flow = flow;
+    this.drawChat();
+  }
+
+  drawChat() {
+    const now_ms = this.clock.now();
+    this.#arrivals = this.#arrivals.filter(([at]) => at > now_ms - RATE_MS);
+    const lines = this.#arrivals.reduce((sum, [, count]) => sum + count, 0);
+    give(this.chat, {
+      rows: this.flow.rows,
+      me: this.me,
+      rate: Math.round(lines / (RATE_MS / 1000)),
+      oneIn: this.flow.oneIn,
+      muted: new Set([...this.mutes].filter(([, until_ms]) => until_ms > now_ms).map(([user]) => user)),
+      isOpen: this.socket.isOpen,
+      itemTitle: (/** @type {number} */ no) => titleOf(this.state.bag.find((item) => item.no === no)),
+    });
+  }
+
+  #drawHead() {
+    const { show } = this.state;
+    const status = show?.status ?? 'none';
+    setText(find('#show-title'), show?.title ?? t('console.no_show'));
+    setAttribute(find('#show-live'), 'data-status', status);
+    const past = this.isLive && show?.started_at_ms ? t('console.live_for', { duration: duration(this.clock.now() - show.started_at_ms) }) : t('room.live');
+    setText(find('#show-live-word'), this.isLive ? past : status === 'scheduled' && show?.starts_at_ms ? t('room.soon', { time: timeOfDay(show.starts_at_ms) }) : t('room.not_live'));
+    if (!this.seesMoney) return;
+    find('#start-show').hidden = status !== 'scheduled';
+    find('#end-show').hidden = !this.isLive;
+    find('#plan-show').hidden = status === 'scheduled' || this.isLive;
+    setText(find('#stage-word'), this.isLive ? t('room.live_watching', { count: people(this.state.viewers) }) : t('room.not_live'));
+    find('#stage-dot').classList.toggle('dot-hollow', !this.isLive);
+    find('#stage-said').hidden = !this.state.announcement;
+    setText(find('#stage-said'), this.state.announcement ?? '');
+  }
+
+  /** Hand the present state to every panel. */
+  draw() {
+    const now_ms = this.clock.now();
+    this.#drawHead();
+    this.drawChat();
+    if (!this.seesMoney) return;
+    if (this.armed && this.armed.until_ms < now_ms) this.armed = null;
+    const { run, data, state } = this;
+    const currency = data?.figures.currency ?? state.bag[0]?.currency ?? 'CNY';
+    const pinned_at_ms = data?.pinned === state.pinned ? data?.pinned_at_ms ?? null : null;
+    const item = run.find((row) => row.item === state.pinned) ?? null;
+    give(this.#element('live-run-sheet'), { run, plans: this.plans, selected: this.selected, pinned_at_ms, now_ms });
+    give(this.#element('live-next'), { step: nextStep(run, this.plans), armed: this.armed, currency, isLive: this.isLive });
+    give(this.#element('live-now-panel'), { item, sale: saleOnShow(state, state.pinned), now: data?.now ?? null, pinned_at_ms, now_ms, show: state.show, announcement: state.announcement ?? null });
+    give(this.#element('live-audit-light'), { audit: data?.audit ?? null, now_ms });
+    give(this.#element('live-figures'), { figures: data?.figures ?? null, viewers: state.viewers });
+    give(this.#element('live-order-feed'), { orders: data?.orders ?? [] });
+    give(this.#element('live-plot'), { series: data?.series ?? null, start_ms: state.show?.started_at_ms ?? 0, now_ms, currency, titleOfItem: (/** @type {string} */ id) => titleOf(run.find((row) => row.item === id)) });
+    give(this.#element('live-goods-picker'), { products: this.products, inBag: new Set(run.map((row) => row.sku)) });
+  }
+
+  /** @param {string | null} item */
+  select(item) {
+    this.selected = item;
+    if (this.seesMoney) this.draw();
+  }
+
+  /** @param {import('../logic/console_run.js').Armed | null} armed */
+  setArmed(armed) {
+    this.armed = armed;
+    this.draw();
+  }
+
+  /**
+   * @param {string} item
+   * @param {FlashPlan} plan
+   */
+  keepPlan(item, plan) {
+    this.plans = { ...this.plans, [item]: plan };
+    store(PLANS_STORED + this.room, this.plans);
+    this.draw();
+  }
+
+  /** @param {string} item */
+  forgetPlan(item) {
+    this.plans = Object.fromEntries(Object.entries(this.plans).filter(([id]) => id !== item));
+    store(PLANS_STORED + this.room, this.plans);
+    this.draw();
+  }
+
+  /**
+   * @param {string} user
+   * @param {number} until_ms 0 when the mute was lifted
+   */
+  noteMute(user, until_ms) {
+    this.mutes.set(user, until_ms);
+    this.drawChat();
+  }
+
+  async loadProducts() {
+    const picker = this.#element('live-goods-picker');
+    try {
+      this.products = await this.api.products();
+      give(picker, { isFailed: false });
+    } catch {
+      give(picker, { isFailed: true });
+    }
+    this.draw();
+  }
+
+  #listen() {
+    const { acts } = this;
+    /** @type {Record<string, (detail: any) => unknown>} */
+    const events = {
+      next: () => acts.next(),
+      'select-item': ({ item }) => this.select(item === this.selected ? null : item),
+      'pin-item': ({ item }) => acts.pinItem(item),
+      'remove-item': ({ item }) => acts.removeItem(item),
+      'forget-plan': ({ item }) => this.forgetPlan(item),
+      'add-item': () => /** @type {import('../components/live-goods-picker/live-goods-picker.js').LiveGoodsPicker} */ (this.#element('live-goods-picker')).open(),
+      'load-products': () => this.loadProducts(),
+      'put-in-bag': ({ sku }) => acts.addItem(sku),
+      unpin: () => acts.unpin(),
+      arm: () => acts.arm(),
+      'arm-flash': ({ item, plan }) => acts.armFlash(item, plan),
+      'plan-flash': ({ item, plan }) => this.keepPlan(item, plan),
+      say: () => acts.say(),
+      'say-nothing': () => acts.sayNothing(),
+      'close-sale': () => acts.closeSale(),
+      'plan-show': (show) => acts.planShow(show),
+      'say-line': ({ text }) => acts.sayLine(text),
+      'delete-line': (line) => acts.deleteLine(line),
+      'mute-user': (person) => acts.mute(person),
+      'unmute-user': (person) => acts.unmute(person),
+      'switch-keys': ({ isOn }) => {
+        this.keysOn = isOn;
+        store(KEYS_STORED, isOn);
+      },
+    };
+    for (const [name, act] of Object.entries(events)) {
+      document.addEventListener(`live:${name}`, (event) => void act(/** @type {CustomEvent} */ (event).detail));
+    }
+    document.addEventListener('keydown', (event) => this.#key(event));
+    for (const tab of document.querySelectorAll('.console-tab')) tab.addEventListener('click', () => this.#openTab(/** @type {HTMLElement} */ (tab)));
+    find('#keys-button').addEventListener('click', () => this.openKeys());
+    if (!this.seesMoney) return;
+    find('#start-show').addEventListener('click', () => acts.startShow());
+    find('#end-show').addEventListener('click', () => void acts.endShow());
+    find('#plan-show').addEventListener('click', () => /** @type {import('../components/live-show-form/live-show-form.js').LiveShowForm} */ (this.#element('live-show-form')).open(this.clock.now()));
+  }
+
+  openKeys() {
+    /** @type {import('../components/live-key-map/live-key-map.js').LiveKeyMap} */
+    const map = this.#element('live-key-map');
+    give(map, { isOn: this.keysOn });
+    map.open();
+  }
+
+  /** @param {HTMLElement} chosen */
+  #openTab(chosen) {
+    setAttribute(this.main, 'data-tab', chosen.dataset['tab'] ?? 'sale');
+    for (const tab of document.querySelectorAll('.console-tab')) setAttribute(tab, 'aria-pressed', String(tab === chosen));
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (document.querySelector('dialog[open]')) return;
+    const target = /** @type {Element} */ (event.target);
+    const act = actOf(event, {
+      inField: target.matches('input, textarea, select, [contenteditable]'),
+      onControl: target.matches('button, a, summary, .plot-canvas'),
+      isOn: this.keysOn,
+    });
+    if (!act) return;
+    const { acts, chat } = this;
+    /** @type {Record<import('../logic/console_keys.js').ConsoleAct, () => unknown>} */
+    const doing = {
+      next: () => acts.next(), pin: () => acts.pin(), arm: () => acts.arm(), close_sale: () => acts.closeSale(), say: () => acts.say(),
+      line_down: () => chat.move(1), line_up: () => chat.move(-1), delete_line: () => chat.actOnSelected('delete'), mute: () => chat.actOnSelected('mute'),
+      undo: () => this.undoBar.undo(), compose: () => chat.compose(), select_up: () => acts.select(-1), select_down: () => acts.select(1),
+      pin_selected: () => this.selected && acts.pinItem(this.selected), keys: () => this.openKeys(), leave: () => acts.leave(),
+    };
+    const isForMoney = ['next', 'pin', 'arm', 'close_sale', 'say', 'select_up', 'select_down', 'pin_selected'].includes(act);
+    if (isForMoney && !this.seesMoney) return;
+    event.preventDefault();
+    void doing[act]();
+  }
+}
+
+await loadTexts();
+new ConsolePage().begin();

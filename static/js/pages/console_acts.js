@@ -1,0 +1,229 @@
+// @ts-check
+/**
+ * What staff do on the console: each act calls the server once, says what happened, and offers to take it back where that is true.
+ *
+ * Invariant: an act that moves money or ends something for good asks first, and nothing is shown as done before the server said so.
+ */
+import { duration, money, number } from '../lib/format.js';
+import { hasText, t, titleOf } from '../lib/i18n.js';
+import { isRunning, moveSelection, nextStep, pressNext, saleOnShow } from '../logic/console_run.js';
+import { asApiError } from '../net/api.js';
+
+/** @typedef {import('./console.js').ConsolePage} ConsolePage */
+/** @typedef {import('../logic/console_run.js').FlashPlan} FlashPlan */
+
+const MUTE_MIN = 10;
+/** A message on the screen must be read in a glance. */
+const SAY_MAX = 120;
+const MINUTE_MS = 60_000;
+
+export class ConsoleActs {
+  /** @param {ConsolePage} page */
+  constructor(page) {
+    this.page = page;
+  }
+
+  /**
+   * Run one act; say `done` or what went wrong; read the console anew.
+   * @param {() => Promise<unknown>} act
+   * @param {string} done
+   * @param {(() => void) | null} [undo]
+   * @returns {Promise<boolean>} whether it was done
+   */
+  async #run(act, done, undo = null) {
+    const { undoBar } = this.page;
+    try {
+      await act();
+      undoBar.say(done, { undo });
+      return true;
+    } catch (error) {
+      const { code } = asApiError(error);
+      undoBar.say(hasText(`console.error.${code}`) ? t(`console.error.${code}`) : t('console.error.other', { code }), { isWrong: true });
+      return false;
+    } finally {
+      void this.page.refresh();
+    }
+  }
+
+  /** @param {string} text */
+  #refuse(text) {
+    this.page.undoBar.say(text, { isWrong: true });
+  }
+
+  /** @returns {boolean} */
+  #mustBeLive() {
+    if (this.page.isLive) return true;
+    this.#refuse(t('console.error.not_live'));
+    return false;
+  }
+
+  next() {
+    const { page } = this;
+    if (!page.isLive) return;
+    const step = nextStep(page.run, page.plans);
+    const { go, armed } = pressNext(step, page.armed, page.clock.now());
+    page.setArmed(armed);
+    if (!go || step.kind === 'none') return;
+    const { item, plan } = step;
+    if (step.kind === 'pin' || !plan) {
+      void this.pinItem(item.item);
+      return;
+    }
+    const done = t('console.did_arm', { no: item.no, price: money(plan.price_minor, item.currency) });
+    void this.#run(async () => {
+      await page.api.pin(item.item);
+      await page.api.armFlash(item.sku, plan);
+      page.forgetPlan(item.item);
+    }, done);
+  }
+
+  /** @param {string} item */
+  async pinItem(item) {
+    const { page } = this;
+    if (!this.#mustBeLive() || item === page.state.pinned) return;
+    const before = page.state.pinned;
+    const row = page.run.find((one) => one.item === item);
+    const undo = () => void this.#run(() => (before ? page.api.pin(before) : page.api.unpin()), t('console.undone'));
+    await this.#run(() => page.api.pin(item), t('console.did_pin', { no: row?.no ?? '', title: titleOf(row) }), undo);
+  }
+
+  /** Pin the selected item; take the pinned one down when it or none is selected. */
+  pin() {
+    const { selected, state } = this.page;
+    if (selected && selected !== state.pinned) void this.pinItem(selected);
+    else this.unpin();
+  }
+
+  unpin() {
+    const { page } = this;
+    const before = page.state.pinned;
+    if (!before) return;
+    void this.#run(() => page.api.unpin(), t('console.did_unpin'), () => void this.pinItem(before));
+  }
+
+  arm() {
+    const { page } = this;
+    const id = page.selected ?? page.state.pinned;
+    const item = page.run.find((row) => row.item === id);
+    if (!this.#mustBeLive()) return;
+    if (!item) return this.#refuse(t('console.error.no_item'));
+    if (isRunning(item.flash)) return this.#refuse(t('console.error.sale_running'));
+    if (item.stock[0] <= 0) return this.#refuse(t('console.error.no_stock'));
+    page.armForm.open(item, { normal_minor: item.price_minor ?? 0, available: item.stock[0] }, page.plans[item.item] ?? null);
+  }
+
+  /**
+   * @param {string} item
+   * @param {FlashPlan} plan
+   */
+  armFlash(item, plan) {
+    const row = this.page.run.find((one) => one.item === item);
+    if (!row) return;
+    const done = t('console.did_arm', { no: row.no, price: money(plan.price_minor, row.currency) });
+    void this.#run(async () => {
+      await this.page.api.armFlash(row.sku, plan);
+      this.page.forgetPlan(item);
+    }, done);
+  }
+
+  async closeSale() {
+    const { page } = this;
+    const sale = saleOnShow(page.state, page.state.pinned);
+    if (!sale || sale.kind !== 'flash' || !isRunning(sale)) return;
+    const [left, held, paid] = sale.stock;
+    const isArmed = sale.state === 'armed';
+    const lines = isArmed
+      ? [t('console.cancel_left', { count: number(left) })]
+      : [t('console.close_left', { count: number(left) }), t('console.close_held', { count: number(held) }), t('console.close_paid', { count: number(paid) })];
+    const answer = await page.ask.ask({ title: t(isArmed ? 'console.cancel_title' : 'console.close_title'), lines, yes: t('console.close_sale'), isStop: true });
+    if (!answer) return;
+    await this.#run(() => (isArmed ? page.api.cancelSale(sale.id) : page.api.closeSale(sale.id)), t('console.did_close'));
+  }
+
+  async say() {
+    const { page } = this;
+    if (!this.#mustBeLive()) return;
+    const before = page.state.announcement ?? '';
+    const answer = await page.ask.ask({ title: t('console.say_title'), lines: [t('console.say_note')], yes: t('console.say_yes'), field: { label: t('console.say_label'), value: '', length_max: SAY_MAX } });
+    if (!answer?.text) return;
+    await this.#run(() => page.api.announce(answer.text), t('console.did_say'), () => void this.#run(() => page.api.announce(before), t('console.undone')));
+  }
+
+  sayNothing() {
+    const before = this.page.state.announcement ?? '';
+    void this.#run(() => this.page.api.announce(''), t('console.did_say_nothing'), () => void this.#run(() => this.page.api.announce(before), t('console.undone')));
+  }
+
+  startShow() {
+    void this.#run(() => this.page.api.start(), t('console.did_start'));
+  }
+
+  async endShow() {
+    const { page } = this;
+    const figures = page.data?.figures;
+    const running = page.run.filter((row) => isRunning(row.flash)).length;
+    const lines = [t('console.end_orders', { count: number(figures?.orders ?? 0) })];
+    if (running > 0) lines.push(t('console.end_running', { count: running }));
+    const started_ms = page.state.show?.started_at_ms;
+    if (started_ms) lines.unshift(t('console.end_length', { duration: duration(page.clock.now() - started_ms) }));
+    const answer = await page.ask.ask({ title: t('console.end_title'), lines, yes: t('console.end_show'), isStop: true });
+    if (answer) await this.#run(() => page.api.end(), t('console.did_end'));
+  }
+
+  /** @param {{title: string, starts_at_ms: number}} show */
+  planShow({ title, starts_at_ms }) {
+    void this.#run(() => this.page.api.schedule(title, starts_at_ms), t('console.did_plan_show', { title }));
+  }
+
+  /** @param {string} sku */
+  addItem(sku) {
+    const product = this.page.products?.find((one) => one.sku === sku);
+    void this.#run(() => this.page.api.addToBag(sku), t('console.did_add', { title: titleOf(product) }));
+  }
+
+  /** @param {string} item */
+  removeItem(item) {
+    const row = this.page.run.find((one) => one.item === item);
+    if (!row) return;
+    void this.#run(() => this.page.api.removeFromBag(item), t('console.did_remove', { no: row.no, title: titleOf(row) }));
+  }
+
+  /** @param {{line: string, name: string}} line */
+  deleteLine({ line, name }) {
+    void this.#run(() => this.page.api.deleteLine(line), t('console.did_delete', { name }));
+  }
+
+  /** @param {{user: string, name: string}} person */
+  mute({ user, name }) {
+    const undo = () => void this.#run(() => this.page.api.unmute(user), t('console.undone')).then((done) => done && this.page.noteMute(user, 0));
+    void this.#run(() => this.page.api.mute(user, MUTE_MIN), t('console.did_mute', { name, minutes: MUTE_MIN }), undo)
+      .then((done) => done && this.page.noteMute(user, this.page.clock.now() + MUTE_MIN * MINUTE_MS));
+  }
+
+  /** @param {{user: string, name: string}} person */
+  unmute({ user, name }) {
+    void this.#run(() => this.page.api.unmute(user), t('console.did_unmute', { name })).then((done) => done && this.page.noteMute(user, 0));
+  }
+
+  /** @param {string} text */
+  async sayLine(text) {
+    try {
+      await this.page.socket.say(text);
+    } catch (error) {
+      const { code } = asApiError(error);
+      this.#refuse(hasText(`console.error.${code}`) ? t(`console.error.${code}`) : t('console.error.other', { code }));
+    }
+  }
+
+  /** @param {1 | -1} direction */
+  select(direction) {
+    this.page.select(moveSelection(this.page.run, this.page.selected, direction));
+  }
+
+  /** Esc: leave the field, then the selected line and item, then a press that waits for its second. */
+  leave() {
+    this.page.chat.leave();
+    this.page.setArmed(null);
+    this.page.select(null);
+  }
+}
