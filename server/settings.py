@@ -19,6 +19,8 @@ from msgspec import Meta
 
 BARE_NAMES = {"port": "PORT", "host": "HOST", "data": "DATA"}  # As `make run` documents them.
 LOG_LEVELS = ("debug", "info", "warning", "error")
+SECRET_FIELDS = {"database_url", "redis_url", "secret"}  # Never repeated in a message.
+SECRET_CHARACTERS_MIN = 32  # 256 bits when it is hexadecimal and 64 long, 128 at the least.
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off"}
 
@@ -41,6 +43,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_prefix: Annotated[
         str, Meta(min_length=1, max_length=64, description="First part of all keys and channels.")
     ] = "hubbub:"
+    secret: Annotated[
+        str | None,
+        Meta(description="Key that signs sessions, 32 or more characters; none: made in DATA."),
+    ] = None
     host: Annotated[str, Meta(min_length=1, description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[
         int, Meta(ge=0, le=65535, description="TCP port to listen on; 0 takes any free one.")
@@ -167,7 +173,7 @@ def _check(name: str, value: Any) -> None:
         parts = value if isinstance(value, tuple) else (value,)
         for part in parts:
             if not is_good(part):
-                shown = "not usable" if name.endswith("_url") else repr(part)
+                shown = "not usable" if name in SECRET_FIELDS else repr(part)
                 raise SettingError(f"{variable(name)} is {shown}; it must be {meaning}.")
 
 
@@ -202,6 +208,10 @@ MEANINGS: dict[str, tuple[Callable[[str], bool], str]] = {
         "an address like postgresql://user@host/database",
     ),
     "redis_url": (_has_scheme("redis", "rediss", "unix"), "an address like redis://host:6379/0"),
+    "secret": (
+        lambda text: len(text) >= SECRET_CHARACTERS_MIN,
+        f"{SECRET_CHARACTERS_MIN} or more characters, like `openssl rand -hex 32` prints",
+    ),
     "public_url": (_is_origin, "an address like https://shop.example, without a path"),
     "origins": (_is_origin, "origins like https://shop.example, separated by commas"),
     "trusted_proxies": (_is_network, "addresses or networks like 10.0.0.0/8"),

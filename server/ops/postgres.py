@@ -175,16 +175,16 @@ class Postgres:
     def _find_survivor(self) -> Process | None:
         """Return the server of this folder that still runs and is ready, if there is one.
 
-        One that runs but never becomes reachable is shut down. A lock file whose pid now belongs
-        to another program is handed to ourselves: PostgreSQL takes its parent's pid for stale, and
-        still looks for back-ends left over in shared memory.
+        One that runs but never becomes reachable is shut down. A lock file whose pid is a zombie
+        or now belongs to another program is handed to ourselves: PostgreSQL takes its parent's pid
+        for stale, and still looks for back-ends left over in shared memory.
         """
         deadline_s = time.monotonic() + SURVIVOR_PATIENCE_S
         while True:
             pid, status = self._status()
-            if pid is None or not is_alive(pid):
+            if pid is None:
                 return None
-            if str(self._folder) not in command_line(pid):
+            if not is_alive(pid) or str(self._folder) not in command_line(pid):
                 self._disown_lock_file()
                 return None
             if status == "ready" and listener_pid(self._sockets / ".s.PGSQL.5432") == pid:

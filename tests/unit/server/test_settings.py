@@ -1,0 +1,88 @@
+"""Settings: read once, checked, and the same for parent and child."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from server.settings import SettingError, Settings, read_settings, to_environment
+
+
+def test_defaults_need_no_environment() -> None:
+    settings = read_settings({})
+    assert settings == Settings()
+    assert settings.base_url == "http://127.0.0.1:8000"
+
+
+def test_child_reads_what_the_parent_had() -> None:
+    settings = read_settings(
+        {
+            "HUBBUB_DATABASE_URL": "postgresql://hubbub@/hubbub?host=/run/x",
+            "HUBBUB_REDIS_URL": "unix:///run/x/valkey.sock?db=0",
+            "HUBBUB_ORIGINS": "https://a.example, https://b.example",
+            "HUBBUB_TRUSTED_PROXIES": "10.0.0.0/8,::1",
+            "HUBBUB_DEMO": "yes",
+            "DATA": "/srv/hubbub",
+        }
+    )
+    assert settings.origins == ("https://a.example", "https://b.example")
+    assert settings.data == Path("/srv/hubbub")
+    assert read_settings(to_environment(settings)) == settings
+
+
+def test_flags_win_over_the_environment() -> None:
+    assert read_settings({"PORT": "9000"}, port=9001, gateways=None).port == 9001
+
+
+def test_empty_variable_counts_as_absent() -> None:
+    assert read_settings({"PORT": "", "HUBBUB_REDIS_URL": " "}) == Settings()
+
+
+def test_public_url_is_the_base_and_an_own_origin() -> None:
+    settings = read_settings({"HUBBUB_PUBLIC_URL": "https://shop.example/"})
+    assert settings.base_url == "https://shop.example"
+    assert "https://shop.example" in settings.own_origins
+    assert "http://localhost:8000" in settings.own_origins
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "80 80"),
+        ("PORT", "65536"),
+        ("HUBBUB_GATEWAYS", "0"),
+        ("HUBBUB_GATEWAYS", "65"),
+        ("HUBBUB_CURRENCY", "yuan"),
+        ("HUBBUB_TIME_ZONE", "Mars/Olympus"),
+        ("HUBBUB_TIME_ZONE", "../../etc/passwd"),
+        ("HUBBUB_LOG", "loud"),
+        ("HUBBUB_DEMO", "perhaps"),
+        ("HUBBUB_DATABASE_URL", "mysql://root@host/db"),
+        ("HUBBUB_REDIS_URL", "localhost:6379"),
+        ("HUBBUB_ORIGINS", "https://a.example/path"),
+        ("HUBBUB_TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("HUBBUB_SHOP_NAME", "x" * 41),
+    ],
+)
+def test_wrong_value_is_refused_by_name_in_one_line(name: str, value: str) -> None:
+    with pytest.raises(SettingError, match=rf"^{name} is ") as refusal:
+        read_settings({name: value})
+    assert "\n" not in str(refusal.value)
+
+
+def test_password_in_a_wrong_address_is_not_repeated() -> None:
+    with pytest.raises(SettingError) as refusal:
+        read_settings({"HUBBUB_DATABASE_URL": "mysql://root:s3cret@host/db"})
+    assert "s3cret" not in str(refusal.value)
+
+
+def test_misspelt_name_is_noticed_and_a_foreign_one_is_not() -> None:
+    with pytest.raises(SettingError, match="did you mean HUBBUB_ORIGINS"):
+        read_settings({"HUBBUB_ORIGIN": "https://a.example"})
+    assert read_settings({"HUBBUB_CHROMIUM": "/usr/bin/chromium"}) == Settings()
+
+
+def test_listening_everywhere_is_shown_as_a_reachable_address() -> None:
+    assert read_settings({"HOST": "0.0.0.0"}).base_url == "http://127.0.0.1:8000"  # noqa: S104 - read, not bound.
+    assert read_settings({"HOST": "::1"}).base_url == "http://[::1]:8000"
