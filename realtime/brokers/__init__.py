@@ -1,0 +1,1 @@
+"""Carry bytes between processes, and count across them."""

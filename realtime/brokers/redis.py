@@ -1,0 +1,232 @@
+"""Carry messages over Redis or Valkey, and notice within seconds when they stop flowing.
+
+The only file that imports redis. The link trusts no open socket: a canary travels through the
+subscription itself each second, and three misses tear the connection down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from realtime.brokers.ports import BrokerUnavailableError, LinkEvents, RandomUnit
+
+log = logging.getLogger(__name__)
+
+# A healthy server answers in under a millisecond; a second is a verdict.
+CALL_TIMEOUT_S = 1.0
+# One canary a second, and three misses, as the recovery contract says.
+CANARY_EVERY_S = 1.0
+CANARY_MISSES_MAX = 3
+# Reconnects start quickly, because clients wait, and slow down, because a server may be restarting.
+RECONNECT_MIN_S = 0.05
+RECONNECT_MAX_S = 2.0
+# Enough for a burst of publishes without queueing a slow server's trouble in our memory.
+CONNECTIONS_MAX = 32
+
+_FAILURES = (RedisError, OSError, TimeoutError)
+
+
+class _LinkLostError(Exception):
+    """The canary was missed three times."""
+
+
+def _client(url: str, *, reads_forever: bool) -> Redis:
+    return Redis.from_url(
+        url,
+        socket_connect_timeout=CALL_TIMEOUT_S,
+        socket_timeout=None if reads_forever else CALL_TIMEOUT_S,
+        # One immediate retry replaces a pooled connection that a restart has cut.
+        retry=Retry(NoBackoff(), 0 if reads_forever else 1),
+        max_connections=CONNECTIONS_MAX,
+    )
+
+
+class RedisBroker:
+    """A `Broker` over one pooled client."""
+
+    def __init__(self, url: str, *, prefix: str) -> None:
+        self._redis = _client(url, reads_forever=False)
+        self._prefix = prefix
+
+    @property
+    def prefix(self) -> str:
+        """What every channel and key of this installation begins with."""
+        return self._prefix
+
+    async def publish(self, channel: str, message: bytes) -> None:
+        """Send `message` to every process that subscribes to `channel`."""
+        await self._call("publish", channel, message)
+
+    async def put_field(self, key: str, field: str, value: bytes, *, ttl_s: int) -> None:
+        """Set one field of a hash, and let the hash die `ttl_s` after its last change."""
+        await self._call("hset", key, field, value)
+        await self._call("expire", key, ttl_s)
+
+    async def drop_field(self, key: str, field: str) -> None:
+        """Remove one field of a hash."""
+        await self._call("hdel", key, field)
+
+    async def read_fields(self, key: str) -> dict[str, bytes]:
+        """Return all fields of a hash; empty when there is none."""
+        fields: dict[bytes, bytes] = await self._call("hgetall", key)
+        return {name.decode(): value for name, value in fields.items()}
+
+    async def close(self) -> None:
+        """Close the pooled connections."""
+        await self._redis.aclose()
+
+    async def _call(self, command: str, *args: Any) -> Any:
+        try:
+            async with asyncio.timeout(3 * CALL_TIMEOUT_S):
+                return await getattr(self._redis, command)(*args)
+        except _FAILURES as error:
+            raise BrokerUnavailableError(f"redis {command} failed: {error}") from error
+
+
+class RedisLink:
+    """A `Link` over one subscriber connection of its own."""
+
+    def __init__(self, url: str, *, prefix: str, name: str, random: RandomUnit) -> None:
+        self._url = url
+        self._canary = f"{prefix}canary:{name}"
+        self._random = random
+        self._channels: set[str] = set()
+        self._confirmations: dict[str, asyncio.Event] = {}
+        self._pubsub: PubSub | None = None
+        self._ok = False
+        self._canaries_missed = 0
+        self._seen = 0
+
+    @property
+    def link_ok(self) -> bool:
+        """Whether a canary came back lately."""
+        return self._ok
+
+    @property
+    def canaries_missed(self) -> int:
+        """How many canaries in all did not come back in time."""
+        return self._canaries_missed
+
+    async def subscribe(self, channel: str) -> None:
+        """Add `channel`; return once it is confirmed, or at once while the link is down."""
+        self._channels.add(channel)
+        pubsub = self._pubsub
+        if pubsub is None or not self._ok:
+            return
+        confirmed = self._confirmations.setdefault(channel, asyncio.Event())
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                await pubsub.subscribe(channel)
+                await confirmed.wait()
+        except _FAILURES:
+            log.warning("Subscribing to %s failed; the next reconnect repeats it.", channel)
+            await self._disconnect(pubsub)
+        finally:
+            self._confirmations.pop(channel, None)
+
+    async def unsubscribe(self, channel: str) -> None:
+        """Remove `channel`."""
+        self._channels.discard(channel)
+        pubsub = self._pubsub
+        if pubsub is None or not self._ok:
+            return
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                await pubsub.unsubscribe(channel)
+        except _FAILURES:
+            await self._disconnect(pubsub)
+
+    async def run(self, events: LinkEvents) -> None:
+        """Keep the subscription alive until cancelled."""
+        failures = 0
+        while True:
+            was_ok = False
+            try:
+                await self._serve(events)
+            except* (*_FAILURES, _LinkLostError) as group:
+                was_ok = self._ok
+                if was_ok or failures == 0:
+                    log.warning("The Redis link is down: %s", group.exceptions[0])
+            if self._ok:
+                self._ok = False
+                events.link_down()
+            failures = 0 if was_ok else failures + 1
+            ceiling_s = min(RECONNECT_MAX_S, RECONNECT_MIN_S * 2**failures)
+            await asyncio.sleep(ceiling_s * (0.5 + self._random() / 2))
+
+    async def _serve(self, events: LinkEvents) -> None:
+        """Hold one connection until it fails; always ends by an exception."""
+        reader = _client(self._url, reads_forever=True)
+        sender = _client(self._url, reads_forever=False)
+        pubsub = reader.pubsub()
+        self._seen = 0
+        try:
+            async with asyncio.timeout(3 * CALL_TIMEOUT_S):
+                await pubsub.subscribe(self._canary, *self._channels)
+            self._pubsub = pubsub
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(pubsub, events), name="redis-link-read")
+                tasks.create_task(self._send_canaries(sender), name="redis-link-canary")
+        finally:
+            self._pubsub = None
+            await self._disconnect(pubsub)
+            await reader.aclose()
+            await sender.aclose()
+
+    async def _read(self, pubsub: PubSub, events: LinkEvents) -> None:
+        while True:
+            message = await pubsub.get_message(timeout=None)
+            if message is None:
+                continue
+            channel = message["channel"].decode()
+            if message["type"] == "subscribe":
+                if (confirmed := self._confirmations.get(channel)) is not None:
+                    confirmed.set()
+            elif message["type"] == "message":
+                if channel == self._canary:
+                    self._hear_canary(int(message["data"]), events)
+                else:
+                    events.message(channel, message["data"])
+
+    def _hear_canary(self, number: int, events: LinkEvents) -> None:
+        self._seen = number
+        if not self._ok:
+            self._ok = True
+            log.info("The Redis link is up, with %d rooms.", len(self._channels))
+            events.link_up()
+
+    async def _send_canaries(self, sender: Redis) -> None:
+        number = 0
+        misses = 0
+        while True:
+            number += 1
+            try:
+                async with asyncio.timeout(CANARY_EVERY_S):
+                    await sender.publish(self._canary, str(number))
+            except _FAILURES:
+                pass  # The canary did not fly; the reader will not hear it, which is counted below.
+            await asyncio.sleep(CANARY_EVERY_S)
+            if self._seen >= number:
+                misses = 0
+                continue
+            misses += 1
+            self._canaries_missed += 1
+            if misses >= CANARY_MISSES_MAX:
+                raise _LinkLostError(f"{misses} canaries were not heard")
+
+    @staticmethod
+    async def _disconnect(pubsub: PubSub) -> None:
+        """Drop the connection; the reader then fails and the link reconnects."""
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                await pubsub.aclose()  # type: ignore[no-untyped-call] # redis-py leaves it untyped.
+        except _FAILURES:
+            log.debug("Closing the Redis subscription failed.", exc_info=True)

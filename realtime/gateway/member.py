@@ -1,0 +1,170 @@
+"""Write to one client at the pace it can take: the outbound half of a connection.
+
+The invariants: nothing is written out of order; what is withheld from a slow client is made good
+by replay or snapshot when it catches up; what waits for it never exceeds `close_bytes` by more
+than one frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from realtime.gateway.backlog import SaleVerdict, WriteVerdict, decide_sale, decide_write, is_stuck
+from realtime.gateway.gateway import Gateway
+from realtime.protocol.close_codes import CloseCode
+from realtime.protocol.codec import frame_text
+from realtime.protocol.messages import build_hello
+from realtime.recovery.rules import Position
+from realtime.rooms.ports import Identity
+from realtime.rooms.room import WAITING, Room
+
+# A client that was sent away for lack of room tries again after this.
+BACK_OFF_RETRY_MS = 5000
+
+
+class PacedMember(asyncio.Protocol):
+    """A room's `Member` over an asyncio transport. Subclasses close the connection."""
+
+    gateway: ClassVar[Gateway]
+
+    __slots__ = (
+        "_closing",
+        "_conn",
+        "_greeted",
+        "_identity",
+        "_paused_since_ms",
+        "_room",
+        "_stale",
+        "_stopped",
+        "_transport",
+        "offset",
+        "slot",
+    )
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._identity: Identity | None = None
+        self._room: Room | None = None
+        self._conn = self.gateway.next_connection_id()
+        self._paused_since_ms: int | None = None
+        self._closing = False
+        self._greeted = False
+        self._stale = False
+        self._stopped = False
+        self.slot = -1
+        self.offset = WAITING
+
+    # What a room asks of its member.
+
+    @property
+    def user_id(self) -> str | None:
+        """Whose connection this is; None for a visitor."""
+        return None if self._identity is None else self._identity.user_id
+
+    def greet(self, rec: str, *, epoch: str, offset: int) -> bytes:
+        """Return the framed hello, or nothing when it was sent before."""
+        if self._greeted:
+            return b""
+        self._greeted = True
+        self.greeted()
+        gateway, identity = self.gateway, self._identity
+        limits = gateway.limits
+        user = None
+        if identity is not None:
+            user = {"id": identity.user_id, "name": identity.name, "role": identity.role}
+        hello = {
+            "conn": self._conn,
+            "user": user,
+            "hb_s": limits.heartbeat_s,
+            "epoch": epoch,
+            "offset": offset,
+            "now_ms": gateway.process.now_ms(),
+            "rec": rec,
+            "limits": {
+                "frame_bytes": limits.frame_bytes_max,
+                "chat_chars": limits.chat.chars_max,
+                "commands_in_flight": limits.commands_in_flight_max,
+            },
+        }
+        return frame_text(build_hello(hello))
+
+    def write(self, frames: bytes) -> None:
+        """Write frames that must arrive; close when too much is waiting already."""
+        transport = self._transport
+        if self._closing or not frames or transport is None:
+            return
+        if self._paused_since_ms is not None:
+            waiting_bytes = transport.get_write_buffer_size()
+            if decide_write(waiting_bytes, len(frames), self.gateway.limits) is WriteVerdict.CLOSE:
+                self.close(CloseCode.TOO_SLOW, BACK_OFF_RETRY_MS)
+                return
+        self._put(transport, frames)
+
+    def write_sale(self, frame: bytes, last: int) -> None:
+        """Write a live sale frame that ends at `last`, or stop the lane and remember where."""
+        transport = self._transport
+        if self._closing or self._stopped or transport is None:
+            return
+        if self._paused_since_ms is not None:
+            waiting_bytes = transport.get_write_buffer_size()
+            if decide_sale(waiting_bytes, len(frame), self.gateway.limits) is SaleVerdict.STOP:
+                self._stopped = True
+                self.gateway.counters.sale_stops += 1
+                return
+        self._put(transport, frame)
+        self.offset = last
+
+    def write_tick(self, frames: bytes) -> None:
+        """Write a tick's state and chat, or skip it when the client reads too slowly."""
+        if self._closing or self.offset == WAITING or self._transport is None:
+            return
+        if self._paused_since_ms is not None:
+            self._stale = True
+            return
+        self._put(self._transport, frames)
+
+    def close(self, code: CloseCode, retry_ms: int | None = None) -> None:
+        """Say goodbye, with the moment to come back when there is one, and close."""
+        raise NotImplementedError
+
+    def greeted(self) -> None:
+        """Be told that the hello is about to be written."""
+        raise NotImplementedError
+
+    # What the transport tells.
+
+    def pause_writing(self) -> None:
+        """Note that the client reads too slowly."""
+        now_ms = self.gateway.process.now_ms()
+        self._paused_since_ms = now_ms
+        self.gateway.counters.members_paused += 1
+        due_s = now_ms // 1000 + self.gateway.limits.paused_s_max + 1
+        self.gateway.wheel.schedule(self._check_pause, due_s)
+
+    def resume_writing(self) -> None:
+        """Make good what was withheld."""
+        self._note_resumed()
+        room, stopped, stale = self._room, self._stopped, self._stale
+        self._stopped = self._stale = False
+        if self._closing or room is None or self.offset == WAITING:
+            return
+        if stopped:
+            self.gateway.hub.bring_up(room, self, Position(room.ref.epoch, self.offset))
+        elif stale:
+            self.write(room.state_frame(0))
+
+    def _check_pause(self, now_ms: int) -> None:
+        if is_stuck(self._paused_since_ms, now_ms=now_ms, limits=self.gateway.limits):
+            self.close(CloseCode.TOO_SLOW, BACK_OFF_RETRY_MS)
+
+    def _put(self, transport: asyncio.Transport, data: bytes) -> None:
+        counters = self.gateway.counters
+        counters.frames_out += 1
+        counters.bytes_out += len(data)
+        transport.write(data)
+
+    def _note_resumed(self) -> None:
+        if self._paused_since_ms is not None:
+            self._paused_since_ms = None
+            self.gateway.counters.members_paused -= 1

@@ -1,0 +1,142 @@
+"""Turn a client's messages into effects, without touching a socket, a clock or a task.
+
+The session knows what one connection may do now: its pace, its open commands, its mistakes. The
+connection carries the effects out.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import msgspec
+
+from realtime.gateway.limits import GatewayLimits
+from realtime.protocol.close_codes import CloseCode
+from realtime.protocol.errors import CommandError, refuse
+from realtime.protocol.messages import (
+    BadFrameError,
+    Beat,
+    ClientId,
+    Command,
+    Inbound,
+    Like,
+    Say,
+    Sync,
+    build_error,
+    build_result,
+    parse_inbound,
+)
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """Write this payload to the client."""
+
+    payload: bytes
+
+
+class Close(msgspec.Struct, frozen=True):
+    """Close the connection."""
+
+    code: CloseCode
+    reason: str
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """There is nothing to do."""
+
+
+Effect = Reply | Close | Say | Like | Command | Sync | Nothing
+
+_MINUTE_MS = 60_000
+
+
+class Session:
+    """One connection's inbound side; `signed_in` says whether its user may write."""
+
+    __slots__ = (
+        "_at_ms",
+        "_bad_frames",
+        "_frames",
+        "_in_flight",
+        "_limits",
+        "_signed_in",
+        "_sync_from_ms",
+        "_syncs",
+        "heard_ms",
+    )
+
+    def __init__(self, limits: GatewayLimits, *, signed_in: bool, now_ms: int) -> None:
+        self._limits = limits
+        self._signed_in = signed_in
+        self._frames = float(limits.frames_burst)
+        self._at_ms = now_ms
+        self._bad_frames = 0
+        self._in_flight = 0
+        self._syncs = 0
+        self._sync_from_ms = now_ms
+        self.heard_ms = now_ms
+        """When the client last gave a sign of life."""
+
+    def receive(self, data: bytes, *, is_text: bool, now_ms: int) -> Effect:
+        """Take in one whole message and say what to do about it."""
+        self.heard_ms = now_ms
+        if not self._may_send(now_ms):
+            return Close(CloseCode.FLOOD, "too many frames")
+        try:
+            if not is_text:
+                raise BadFrameError(refuse("bad_frame", "Frames are text."))
+            message = parse_inbound(data)
+        except BadFrameError as error:
+            self._bad_frames += 1
+            if self._bad_frames > self._limits.bad_frames_max:
+                return Close(CloseCode.PROTOCOL, "too many bad frames")
+            return Reply(build_error(error.client_id, error.refusal))
+        return self._admit(message, now_ms)
+
+    def command_done(self) -> None:
+        """Note that a command was answered."""
+        self._in_flight -= 1
+
+    def _may_send(self, now_ms: int) -> bool:
+        gained = max(0, now_ms - self._at_ms) * self._limits.frames_per_s / 1000
+        self._frames = min(float(self._limits.frames_burst), self._frames + gained) - 1
+        self._at_ms = now_ms
+        return self._frames >= 0
+
+    def _admit(self, message: Inbound, now_ms: int) -> Effect:
+        match message:
+            case Beat():
+                return Nothing()
+            case Sync():
+                return self._admit_sync(message, now_ms)
+            case Command():
+                return self._admit_command(message, now_ms)
+            case Say():
+                return message if self._signed_in else _refusal(message.id, "sign_in_required")
+            case Like():
+                return message if self._signed_in else _refusal(None, "sign_in_required")
+            case _:
+                assert_never(message)
+
+    def _admit_sync(self, message: Sync, now_ms: int) -> Effect:
+        if now_ms - self._sync_from_ms >= _MINUTE_MS:
+            self._sync_from_ms, self._syncs = now_ms, 0
+        self._syncs += 1
+        if self._syncs > self._limits.syncs_per_minute:
+            return _refusal(None, "slow_down", self._sync_from_ms + _MINUTE_MS - now_ms)
+        return message
+
+    def _admit_command(self, message: Command, now_ms: int) -> Effect:
+        if message.command == "time":
+            return Reply(build_result(message.id, b'{"now_ms":%d}' % now_ms))
+        if not self._signed_in:
+            return _refusal(message.id, "sign_in_required")
+        if self._in_flight >= self._limits.commands_in_flight_max:
+            return _refusal(message.id, "too_many_in_flight")
+        self._in_flight += 1
+        return message
+
+
+def _refusal(client_id: ClientId, code: str, retry_ms: int | None = None) -> Reply:
+    error: CommandError = refuse(code, retry_ms=retry_ms)
+    return Reply(build_error(client_id, error))

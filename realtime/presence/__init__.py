@@ -1,0 +1,1 @@
+"""Count who is here, across processes."""

@@ -1,0 +1,1 @@
+"""Bring a client or a process from where it was to where the room is."""

@@ -1,0 +1,130 @@
+"""Say what rooms need from the server around them, and what a member of a room can do.
+
+The server implements these; realtime never learns what is behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from realtime.protocol.close_codes import CloseCode
+from realtime.protocol.messages import ChatLine, LogEntry
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """A signed-in user; `role` is guest, host, moderator or operator."""
+
+    user_id: str
+    name: str
+    role: str
+    expires_ms: int
+
+
+class RoomRef(msgspec.Struct, frozen=True):
+    """A room as the server knows it; `offset` is the newest of its log."""
+
+    id: str
+    slug: str
+    epoch: str
+    host_id: str
+    offset: int
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """The whole room state, raw JSON, as it was at `offset`."""
+
+    epoch: str
+    offset: int
+    state: bytes
+
+
+class RoomSource(Protocol):
+    """Reads rooms; every method may raise anything, which is retried or refused as overload."""
+
+    async def find(self, slug: str) -> RoomRef | None:
+        """Return the room with this slug."""
+
+    async def snapshot(self, room_id: str) -> Snapshot:
+        """Read the whole state and its offset in one transaction."""
+
+    async def read_log(self, room_id: str, after: int, limit: int) -> list[LogEntry]:
+        """Return up to `limit` events with offsets after `after`, ascending."""
+
+    async def mutes(self, room_id: str) -> dict[str, int]:
+        """Return user id → until_ms of the mutes in force."""
+
+
+class Authenticator(Protocol):
+    """Reads tokens."""
+
+    def identify(self, token: str) -> Identity | None:
+        """Return whose token this is; None when it is forged, expired or malformed."""
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who asks for a command, where, and over which connection."""
+
+    identity: Identity
+    room: RoomRef
+    conn: str
+
+
+class CommandHandler(Protocol):
+    """Carries out business commands."""
+
+    async def __call__(self, caller: Caller, command: str, args: bytes, key: str | None) -> bytes:
+        """Return the raw JSON result; raise `CommandError` to refuse."""
+
+
+class ChatStore(Protocol):
+    """Keeps chat lines for moderation and replay."""
+
+    async def save(self, room_id: str, lines: Sequence[ChatLine]) -> None:
+        """Store a batch; a line id that is known already is skipped."""
+
+
+class LikeStore(Protocol):
+    """Keeps like totals."""
+
+    async def add(self, room_id: str, count: int) -> int:
+        """Add likes and return the durable total."""
+
+
+class Member(Protocol):
+    """One viewer's connection, as a room sees it. No method blocks or raises."""
+
+    slot: int
+    """Index in the room's member list; -1 when in none."""
+    offset: int
+    """Newest sale event written; -1 while it waits for a snapshot."""
+
+    @property
+    def user_id(self) -> str | None:
+        """Whose connection this is; None for a visitor."""
+
+    def greet(self, rec: str, *, epoch: str, offset: int) -> bytes:
+        """Return the framed hello, or nothing when it was sent before."""
+
+    def write(self, frames: bytes) -> None:
+        """Write frames that must arrive: greetings, replays, direct messages."""
+
+    def write_sale(self, frame: bytes, last: int) -> None:
+        """Write a live sale frame that ends at `last`, or stop the lane and remember where."""
+
+    def write_tick(self, frames: bytes) -> None:
+        """Write a tick's state and chat, or skip it when the member reads too slowly."""
+
+    def close(self, code: CloseCode, retry_ms: int | None = None) -> None:
+        """Say goodbye, with the moment to come back when there is one, and close."""
+
+
+class Process(msgspec.Struct, frozen=True):
+    """What one process brings: its name, and its sources of time, chance and ids."""
+
+    name: str
+    now_ms: Callable[[], int]
+    random: Callable[[], float]
+    new_id: Callable[[], str]

@@ -1,0 +1,234 @@
+"""Keep one room of this process: its members, its newest sale events, its state and its chat.
+
+The invariant of the sale lane: a member's `offset` is the newest event written to it, events are
+written in order without holes, and a member that cannot take one waits for replay or snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from realtime.protocol.codec import frame_text
+from realtime.protocol.counters import Counters
+from realtime.protocol.messages import (
+    ChatLine,
+    LogEntry,
+    build_chat,
+    build_direct,
+    build_sale,
+    build_sale_event,
+    build_state,
+)
+from realtime.recovery.ring import Ring
+from realtime.recovery.rules import Apply, Gap, Position, Replay, decide_arrival, decide_recovery
+from realtime.rooms.limits import RoomLimits
+from realtime.rooms.ports import Member, RoomRef
+from realtime.rooms.state import StateLane
+
+WAITING = -1
+
+
+class _Muted(msgspec.Struct):
+    user: str
+    until_ms: int
+
+
+class _Deleted(msgspec.Struct):
+    line: str
+
+
+class Room:
+    """One active room. All methods are synchronous: between two awaits it is consistent."""
+
+    def __init__(self, ref: RoomRef, *, limits: RoomLimits, counters: Counters) -> None:
+        self.ref = ref
+        self.ring = Ring(ref.offset, limits.ring_entries)
+        self.state = StateLane()
+        self.mutes: dict[str, int] = {}
+        self.members: list[Member] = []
+        self.elsewhere = 0
+        """Viewers in other processes, as presence last read it."""
+        self.waiting: dict[Member, str] = {}
+        """Members that wait for a snapshot → what the hello will call it."""
+        self.is_broken = False
+        """The log has a hole that cannot be read; the next snapshot starts the room again."""
+        self._by_user: dict[str, list[Member]] = {}
+        self._lines: list[ChatLine] = []
+        self._dropped = 0
+        self._start = 0
+        self._limits = limits
+        self.counters = counters
+
+    @property
+    def position(self) -> Position:
+        """Where this process is in the room's log."""
+        return Position(self.ref.epoch, self.ring.newest)
+
+    @property
+    def viewers(self) -> int:
+        """Connections here and elsewhere."""
+        return self.elsewhere + len(self.members)
+
+    def add(self, member: Member) -> None:
+        """Register a member; it receives nothing until `welcome`."""
+        member.slot = len(self.members)
+        member.offset = WAITING
+        self.members.append(member)
+        if member.user_id is not None:
+            self._by_user.setdefault(member.user_id, []).append(member)
+
+    def remove(self, member: Member) -> None:
+        """Forget a member, in constant time; does nothing when it is not here."""
+        slot = member.slot
+        if slot < 0:
+            return
+        last = self.members.pop()
+        if last is not member:
+            self.members[slot] = last
+            last.slot = slot
+        member.slot = -1
+        self.waiting.pop(member, None)
+        if member.user_id is not None:
+            mine = self._by_user[member.user_id]
+            mine.remove(member)
+            if not mine:
+                del self._by_user[member.user_id]
+
+    def welcome(self, member: Member, position: Position | None) -> bool:
+        """Bring a member from `position` to the present; return False when it needs a snapshot."""
+        decision = decide_recovery(position, self.position, ring_first=self.ring.first)
+        if isinstance(decision, Replay):
+            events = self.ring.since(decision.first)
+            if sum(map(len, events)) <= self._limits.replay_bytes_max:
+                newest = self.ring.newest
+                hello = member.greet("replayed", epoch=self.ref.epoch, offset=newest)
+                self.counters.joins_replayed += bool(hello)
+                sale = frame_text(build_sale(decision.first, events)) if events else b""
+                member.offset = newest
+                member.write(hello + sale + self.state_frame(0))
+                return True
+        member.offset = WAITING
+        self.waiting[member] = "fresh" if position is None else "snapshot"
+        return False
+
+    def show_snapshot(self, member: Member, frame: bytes, *, offset: int, version: int) -> None:
+        """Write a `Z` frame taken at `offset`, and what happened since; the ring must reach it.
+
+        `version` is the state lane's when the snapshot was begun.
+        """
+        rec = self.waiting.pop(member)
+        newest = max(offset, self.ring.newest)
+        hello = member.greet(rec, epoch=self.ref.epoch, offset=newest)
+        if hello and rec == "fresh":
+            self.counters.joins_fresh += 1
+        elif hello:
+            self.counters.joins_snapshot += 1
+        sale = b""
+        if self.ring.newest > offset:
+            sale = frame_text(build_sale(offset + 1, self.ring.since(offset + 1)))
+        member.offset = newest
+        member.write(hello + frame + sale + self.state_frame(version))
+
+    def state_frame(self, version: int) -> bytes:
+        """Frame every state value that changed after `version`; nothing when none did."""
+        values = self.state.since(version)
+        if self.state.get("degraded"):
+            values |= {k: v for k, v in self.state.since(0).items() if k == "degraded"}
+        return frame_text(build_state(self.ring.newest, values)) if values else b""
+
+    def apply(self, entries: Sequence[LogEntry]) -> bool:
+        """Take in log entries and write the new ones to all; return False when some are missing."""
+        first = self.ring.newest + 1
+        fresh: list[bytes] = []
+        connected = True
+        for entry in entries:
+            match decide_arrival(entry.offset, newest=self.ring.newest):
+                case Apply():
+                    event = build_sale_event(entry)
+                    self.ring.append(entry.offset, event)
+                    self._obey(entry)
+                    fresh.append(event)
+                case Gap():
+                    connected = False
+                    break
+                case _:
+                    self.counters.sale_repeats += 1
+        if fresh:
+            self.counters.sale_events += len(fresh)
+            self._write_sale(first, fresh)
+        return connected
+
+    def _write_sale(self, first: int, events: list[bytes]) -> None:
+        frame = frame_text(build_sale(first, events))
+        before, last = first - 1, self.ring.newest
+        for member in list(self.members):
+            offset = member.offset
+            if offset == before:
+                member.write_sale(frame, last)
+            elif before < offset < last:
+                # Its snapshot was newer than this process; it has the first events already.
+                rest = frame_text(build_sale(offset + 1, events[offset + 1 - first :]))
+                member.write_sale(rest, last)
+
+    def _obey(self, entry: LogEntry) -> None:
+        """Carry out moderation in this process, before the room sees it."""
+        if entry.type == "user.muted":
+            muted = msgspec.json.decode(entry.payload, type=_Muted)
+            if muted.until_ms:
+                self.mutes[muted.user] = muted.until_ms
+            else:
+                self.mutes.pop(muted.user, None)
+            payload = msgspec.json.encode({"until_ms": muted.until_ms})
+            self.direct(muted.user, "muted", payload)
+        elif entry.type == "chat.deleted":
+            deleted = msgspec.json.decode(entry.payload, type=_Deleted)
+            self._lines = [line for line in self._lines if line.id != deleted.line]
+
+    def direct(self, user_id: str, kind: str, payload: bytes) -> None:
+        """Write a message to the connections of one user."""
+        members = self._by_user.get(user_id)
+        if not members:
+            return
+        frame = frame_text(build_direct(kind, payload))
+        for member in list(members):
+            self.counters.direct_sent += 1
+            member.write(frame)
+
+    def say(self, lines: Sequence[ChatLine], *, dropped: int) -> None:
+        """Hold chat lines for the next tick, as many as fit."""
+        free = self._limits.chat_lines_per_tick - len(self._lines)
+        self._lines.extend(lines[:free])
+        lost = max(0, len(lines) - free)
+        self.counters.chat_lost += lost
+        self._dropped += dropped + lost
+
+    def compose_tick(self) -> bytes:
+        """Frame what changed since the last tick, once for all; nothing when nothing did."""
+        self.state.put("viewers", self.viewers)
+        frames = b""
+        so = self.ring.newest
+        if changes := self.state.take_changes():
+            frames = frame_text(build_state(so, changes))
+        if self._lines or self._dropped:
+            frames += frame_text(build_chat(so, self._lines, self._dropped))
+            self._lines, self._dropped = [], 0
+        return frames
+
+    def pass_order(self) -> list[Member]:
+        """Return the members in this pass's order; each pass starts elsewhere, for fairness."""
+        count = len(self.members)
+        if count == 0:
+            return []
+        self._start = (self._start + max(1, count // 7)) % count
+        return self.members[self._start :] + self.members[: self._start]
+
+    def restart(self, ref: RoomRef, offset: int) -> None:
+        """Begin again at another log, or past a hole: everyone waits for a snapshot."""
+        self.ref = ref
+        self.is_broken = False
+        self.ring.reset(offset)
+        for member in self.members:
+            member.offset = WAITING
+            self.waiting.setdefault(member, "snapshot")

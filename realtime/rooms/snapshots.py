@@ -1,0 +1,95 @@
+"""Take snapshots of a room for all members that wait, as few as possible.
+
+A snapshot serves every member that waits when it is done: whatever happened after it was begun
+is in the ring, and is written behind it in the same breath.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from realtime.protocol.codec import frame_text
+from realtime.protocol.counters import Counters
+from realtime.protocol.messages import build_snapshot
+from realtime.rooms.limits import RoomLimits
+from realtime.rooms.ports import RoomSource, Snapshot
+from realtime.rooms.room import Room
+
+log = logging.getLogger(__name__)
+
+_STATE = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class SnapshotDesk:
+    """Serves the waiting members of one room; at most one snapshot is read at a time."""
+
+    def __init__(self, room: Room, *, source: RoomSource, limits: RoomLimits) -> None:
+        self._room = room
+        self._source = source
+        self._limits = limits
+        self._newest: tuple[Snapshot, bytes, int] | None = None
+        self._newest_at_ms = 0
+        self.is_running = False
+
+    def serve_at_once(self, now_ms: int) -> bool:
+        """Serve the waiting from a snapshot of this very tick; return whether there was one."""
+        if self._newest is None or now_ms - self._newest_at_ms >= self._limits.tick_min_ms:
+            return False
+        snapshot, frame, version = self._newest
+        if snapshot.epoch != self._room.ref.epoch or self._room.is_broken:
+            return False
+        return self._show(snapshot, frame, version)
+
+    async def run(self, counters: Counters, now_ms: Callable[[], int]) -> None:
+        """Read snapshots until nobody waits; retries failures for as long as somebody does."""
+        self.is_running = True
+        failed = False
+        try:
+            while self._room.waiting:
+                version = self._room.state.version
+                try:
+                    async with asyncio.timeout(self._limits.snapshot_timeout_s):
+                        snapshot = await self._source.snapshot(self._room.ref.id)
+                    frame = self._compose(snapshot)
+                except Exception as error:  # Whatever the source raises, it is asked again.
+                    counters.snapshot_failures += 1
+                    if not failed:
+                        log.warning("Snapshot of room %s failed: %s", self._room.ref.id, error)
+                    failed = True
+                    await asyncio.sleep(self._limits.snapshot_retry_ms / 1000)
+                    continue
+                counters.snapshots += 1
+                counters.snapshots_shared += max(0, len(self._room.waiting) - 1)
+                self._newest, self._newest_at_ms = (snapshot, frame, version), now_ms()
+                self._show(snapshot, frame, version)
+        finally:
+            self.is_running = False
+
+    def _compose(self, snapshot: Snapshot) -> bytes:
+        """Frame a snapshot with this process's numbers for viewers and likes in it."""
+        room = self._room
+        state = _STATE.decode(snapshot.state)
+        state["viewers"] = msgspec.Raw(b"%d" % room.viewers)
+        stored = int(bytes(state.get("likes", b"0")))
+        likes = max(stored, room.state.get("likes") or 0)
+        room.state.put("likes", likes)
+        state["likes"] = msgspec.Raw(b"%d" % likes)
+        body = msgspec.json.encode(state)
+        return frame_text(build_snapshot(snapshot.epoch, snapshot.offset, body))
+
+    def _show(self, snapshot: Snapshot, frame: bytes, version: int) -> bool:
+        room = self._room
+        if snapshot.epoch != room.ref.epoch:
+            log.warning("Room %s has a new epoch: its log was restored.", room.ref.id)
+            room.is_broken = True
+        if room.is_broken:
+            room.restart(msgspec.structs.replace(room.ref, epoch=snapshot.epoch), snapshot.offset)
+        if snapshot.offset + 1 < room.ring.first:
+            return False
+        for member in list(room.waiting):
+            room.show_snapshot(member, frame, offset=snapshot.offset, version=version)
+        return True
