@@ -17,16 +17,12 @@ from typing import Any
 
 import msgspec
 import orjson
-import uvloop
 
 from server.ops.embedded import Embedded
 from server.ops.errors import EXIT_FAILED, EXIT_USAGE, OperationalError
-from server.ops.gateway_process import run_gateway
 from server.ops.logging import configure_logging
 from server.ops.parent_link import ParentLink
-from server.ops.reachability import require_database, require_redis
 from server.ops.supervisor import ROLES, Steps, Supervisor
-from server.ops.worker_process import run_worker
 from server.settings import SettingError, Settings, read_settings, variable
 
 # The wiring is imported by the commands that need it, so that `--help`, a taken port or a wrong
@@ -96,6 +92,7 @@ def seed(given: argparse.Namespace, settings: Settings) -> int:
     """Make the demo shop once."""
 
     async def work(settings: Settings) -> int:
+        await _require_servers(settings)
         await _migrate(settings)
         await _seed(settings)
         _say("the demo shop is there")
@@ -118,23 +115,29 @@ def _serve_as_child(given: argparse.Namespace, settings: Settings) -> int:
     link = ParentLink(given.parent)
     link.watch()
     configure_logging(settings.log, given.name)
-    from server import wiring
-
-    work: Coroutine[Any, Any, None]
-    if given.role == "gateway":
-        work = run_gateway(
-            settings, given.name, build=wiring.build_gateway, on_ready=link.tell_ready
-        )
-    else:
-        work = run_worker(settings, given.name, build=wiring.build_worker, on_ready=link.tell_ready)
     try:
-        uvloop.run(work)
+        _run_child(given.role, settings, given.name, link.tell_ready)
     except OperationalError:
         raise
     except Exception:
         log.exception("this process ends because its work failed")
         return EXIT_FAILED
     return 0
+
+
+def _run_child(role: str, settings: Settings, name: str, on_ready: Callable[[], None]) -> None:
+    import uvloop
+
+    if role == "gateway":
+        from server.ops.gateway_process import run_gateway
+        from server.wiring.gateway import build_gateway
+
+        uvloop.run(run_gateway(settings, name, build=build_gateway, on_ready=on_ready))
+    else:
+        from server.ops.worker_process import run_worker
+        from server.wiring.worker import build_worker
+
+        uvloop.run(run_worker(settings, name, build=build_worker, on_ready=on_ready))
 
 
 def _with_servers(settings: Settings, work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
@@ -161,9 +164,14 @@ def _with_servers(settings: Settings, work: Callable[[Settings], Coroutine[Any, 
         return asyncio.run(work(settings))
 
 
-async def _require_servers(settings: Settings) -> None:
-    await require_database(_url(settings.database_url))
-    await require_redis(_url(settings.redis_url))
+async def _require_servers(settings: Settings) -> tuple[str, str]:
+    """Return the versions of PostgreSQL and Redis; raise when one is out of reach."""
+    from server.ops.reachability import require_database, require_redis
+
+    return (
+        await require_database(_url(settings.database_url)),
+        await require_redis(_url(settings.redis_url)),
+    )
 
 
 async def _migrate(settings: Settings) -> None:
@@ -178,7 +186,7 @@ async def _migrate(settings: Settings) -> None:
 
 
 async def _migrate_loudly(settings: Settings) -> int:
-    await require_database(_url(settings.database_url))
+    await _require_servers(settings)
     await _migrate(settings)
     _say("the database is up to date")
     return 0
@@ -197,9 +205,8 @@ async def _has_demo_logins(settings: Settings) -> bool:
 
 
 async def _check(settings: Settings) -> int:
-    database_version = await require_database(_url(settings.database_url))
+    database_version, redis_version = await _require_servers(settings)
     _say(f"PostgreSQL {database_version} answers")
-    redis_version = await require_redis(_url(settings.redis_url))
     _say(f"Redis or Valkey {redis_version} answers")
     missing = await _missing_migrations(_url(settings.database_url))
     if missing:
@@ -228,7 +235,7 @@ async def _missing_migrations(database_url: str) -> list[str]:
 async def _audit(settings: Settings) -> int:
     from server.wiring.audit import run_audit
 
-    await require_database(_url(settings.database_url))
+    await _require_servers(settings)
     report = await run_audit(settings)
     print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
     return 0 if report["ok"] else EXIT_VIOLATIONS

@@ -32,10 +32,10 @@ log = logging.getLogger(__name__)
 class Steps(msgspec.Struct, frozen=True):
     """What the outermost layer lends the supervisor: each talks to the database."""
 
+    check: Callable[[Settings], Awaitable[object]]  # Raises OperationalError when out of reach.
     migrate: Callable[[Settings], Awaitable[None]]
     seed: Callable[[Settings], Awaitable[None]]
     has_demo_logins: Callable[[Settings], Awaitable[bool]]
-    check: Callable[[Settings], Awaitable[None]]  # Raises OperationalError when out of reach.
     greeting: Callable[[Settings], str]
 
 
