@@ -179,10 +179,11 @@ async def _migrate(settings: Settings) -> None:
     from server.db.migrate import migrate as apply
 
     try:
-        for name in await apply(_url(settings.database_url)):
-            log.info("migrated", extra={"file": name})
+        applied = await apply(_url(settings.database_url))
     except MigrationError as error:
         raise OperationalError(str(error)) from error
+    if applied:
+        log.info("migrated", extra={"files": len(applied), "newest": applied[-1]})
 
 
 async def _migrate_loudly(settings: Settings) -> int:
