@@ -41,12 +41,13 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as tasks:
                 for job in self._jobs:
-                    tasks.create_task(_repeat(job), name=job.name)
+                    tasks.create_task(repeat(job), name=job.name)
         finally:
             await self._close()
 
 
-async def _repeat(job: Job) -> None:
+async def repeat(job: Job) -> None:
+    """Run a job at its pace, for ever."""
     while True:
         try:
             await job.run()

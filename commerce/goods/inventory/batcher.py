@@ -64,8 +64,8 @@ class PoolBatcher:
                 await self._settle(batch)
         finally:
             self._draining = None
-            for request, future in self._waiting:  # Only when this task itself was ended.
-                _fail(future, unknown_outcome(request))
+            for _, future in self._waiting:  # Only when this task itself was ended.
+                _fail(future, unknown_outcome())
             self._waiting.clear()
             self._open.clear()
 
@@ -76,8 +76,8 @@ class PoolBatcher:
         except CommerceError as error:
             answers = [error for _ in batch]
         except BaseException:
-            for request, future in batch:
-                _fail(future, unknown_outcome(request))
+            for _, future in batch:
+                _fail(future, unknown_outcome())
             raise
         for (request, future), answer in zip(batch, answers, strict=True):
             if self._open.get(request.id, (None, None))[1] is future:
@@ -106,14 +106,13 @@ class PoolBatcher:
         return batch
 
 
-def unknown_outcome(request: Request) -> CommerceError:
+def unknown_outcome() -> CommerceError:
     """Return the error for a press whose fate the database did not tell."""
     return CommerceError(
         "unknown_outcome",
         "The outcome is not known yet; ask again with the same key.",
         retryable=True,
         retry_ms=1000,
-        detail={"reservation": request.id},
     )
 
 

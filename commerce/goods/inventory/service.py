@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from commerce.goods.inventory import store
 from commerce.goods.inventory.batcher import PoolBatcher, unknown_outcome
@@ -28,6 +29,8 @@ from commerce.goods.inventory.model import (
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ids import reservation_id
 from commerce.kernel.ports import Database
+
+Told = TypeVar("Told")
 
 # A lost connection is asked again for this long; then the buyer asks again with the same key.
 UNKNOWN_AFTER_MS = 5_000
@@ -130,8 +133,7 @@ class InventoryService:
     async def _find_sale(self, sale_id: str) -> PooledSale:
         sale = self._sales.get(sale_id)
         if sale is None:
-            async with self._connections.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-                sale = await store.select_pooled_sale(connection, sale_id)
+            sale = await self._ask(partial(store.select_pooled_sale, sale_id=sale_id))
             if sale is None:
                 raise not_found("sale")
             if len(self._sales) >= KNOWN_SALES_MAX:
@@ -150,10 +152,12 @@ class InventoryService:
     async def _decide(self, pool_id: str, requests: list[Request]) -> list[Answer | CommerceError]:
         """Decide a batch; one that the database refuses is halved until the culprit is alone."""
         try:
-            result = await self._ask_until_known(pool_id, requests)
+            result = await self._ask(
+                partial(store.reserve_batch, pool_id=pool_id, requests=requests)
+            )
         except store.REFUSED_BY_DATABASE:
             if len(requests) == 1:
-                return [unknown_outcome(requests[0])]
+                return [unknown_outcome()]
             half = len(requests) // 2
             return [
                 *await self._decide(pool_id, requests[:half]),
@@ -163,16 +167,19 @@ class InventoryService:
         await self._spread(requests, result)
         return [self._answer(request, index, result) for index, request in enumerate(requests)]
 
-    async def _ask_until_known(self, pool_id: str, requests: list[Request]) -> BatchResult:
-        """Ask again after a lost connection: the ids make a repeated batch meet its own rows."""
+    async def _ask(self, question: Callable[[Any], Awaitable[Told]]) -> Told:
+        """Ask again after a lost connection: the ids make a repeated batch meet its own rows.
+
+        Raises `unknown_outcome` when no connection lasts long enough for an answer.
+        """
         started_ms = self._monotonic_ms()
         while True:
             try:
                 async with self._connections.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-                    return await store.reserve_batch(connection, pool_id, requests)
+                    return await store.ask_or_cut(connection, question)
             except store.LOST_CONNECTION:
                 if self._monotonic_ms() - started_ms > UNKNOWN_AFTER_MS:
-                    raise unknown_outcome(requests[0]) from None
+                    raise unknown_outcome() from None
                 await asyncio.sleep(RETRY_PAUSE_S)
 
     async def _latch(self, pool_id: str, result: BatchResult) -> None:
@@ -184,9 +191,8 @@ class InventoryService:
         live_ids = None
         if not self._latches.is_known(pool_id, result.pool_version):
             try:
-                async with self._connections.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-                    live_ids = await store.select_live_ids(connection, pool_id)
-            except (*store.LOST_CONNECTION, *store.REFUSED_BY_DATABASE):
+                live_ids = await self._ask(partial(store.select_live_ids, pool_id=pool_id))
+            except (CommerceError, *store.REFUSED_BY_DATABASE):
                 return
         is_all_sold = result.sold == result.total
         self._latches.set(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import asyncpg
 
@@ -17,6 +17,8 @@ from commerce.goods.inventory.model import (
 )
 from commerce.kernel.errors import CommerceError
 from commerce.kernel.ports import Connection
+
+Told = TypeVar("Told")
 
 RESERVE_BATCH = """
     SELECT outcomes, states, versions, prices, shown_until, opens_at, now_ms, pool_version,
@@ -89,6 +91,7 @@ LOST_CONNECTION = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
 )
 # The database answered and refused; the batch did not commit.
@@ -100,6 +103,15 @@ class Connections(Protocol):
 
     def acquire(self, *, timeout: float | None = None) -> AbstractAsyncContextManager[Any]:
         """Lend a connection; asyncpg's pool takes it back."""
+
+
+async def ask_or_cut(connection: Any, question: Callable[[Any], Awaitable[Told]]) -> Told:
+    """Ask over a connection; one that broke is cut, so that the pool never lends it again."""
+    try:
+        return await question(connection)
+    except LOST_CONNECTION:
+        connection.terminate()
+        raise
 
 
 async def reserve_batch(connection: Any, pool_id: str, requests: Sequence[Request]) -> BatchResult:

@@ -1,0 +1,52 @@
+"""This process's counters in Prometheus' text format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from realtime.gateway.gateway import Gateway
+
+# Fields of `Counters` that go down as well as up.
+GAUGES = frozenset({"connections_open", "members_paused", "tick_lag_ms"})
+
+
+class GatewayCollector(Collector):
+    """Reads the gateway's plain integers when somebody asks."""
+
+    def __init__(self, process_name: str, gateway: Gateway) -> None:
+        self._process_name = process_name
+        self._gateway = gateway
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every counter under `hubbub_`, labelled with the process."""
+        label = [self._process_name]
+        for name, value in msgspec.structs.asdict(self._gateway.counters).items():
+            if name == "closes":
+                closes = CounterMetricFamily(
+                    "hubbub_closes", "Closed connections by code.", labels=["process", "code"]
+                )
+                for code, count in value.items():
+                    closes.add_metric([*label, str(code)], count)
+                yield closes
+                continue
+            family = GaugeMetricFamily if name in GAUGES else CounterMetricFamily
+            metric = family(f"hubbub_{name}", name.replace("_", " "), labels=["process"])
+            metric.add_metric(label, value)
+            yield metric
+        link = GaugeMetricFamily(
+            "hubbub_redis_link_up", "Whether messages from Redis arrive.", labels=["process"]
+        )
+        link.add_metric(label, int(self._gateway.link_ok))
+        yield link
+
+
+def render_metrics(process_name: str, gateway: Gateway) -> bytes:
+    """Return this process's metrics as text."""
+    registry = CollectorRegistry()
+    registry.register(GatewayCollector(process_name, gateway))
+    return generate_latest(registry)

@@ -1,0 +1,136 @@
+"""Build what sells: databases, inventory, accounts, checkout, payments."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import httpx
+import msgspec
+
+from commerce.goods.inventory.service import InventoryService, News
+from commerce.goods.presses.service import PressCounter
+from commerce.members.accounts.service import AccountService
+from commerce.orders.checkout.service import CheckoutService
+from commerce.orders.checkout.settlement import OrderSettlement
+from commerce.orders.payments.service import PaymentService
+from commerce.sales.show_floor.service import ShowFloor
+from realtime.brokers.redis import RedisBroker
+from realtime.rooms.publisher import RoomPublisher
+from server.auth.passwords import Passwords
+from server.auth.secret import derive_key, load_secret
+from server.auth.tokens import Tokens
+from server.bridge import Announcer, InventoryNews
+from server.db.database import PgDatabase, open_pool, open_reserve_pool
+from server.providers.sandbox import SandboxProvider, open_http
+from server.sandbox.service import Sandbox
+from server.sandbox.webhooks import WebhookSender
+from server.settings import Settings
+from server.wiring.sources import FreshIds, SystemClock, monotonic_ms
+
+SANDBOX_PATH = "/sandbox-pay"
+
+
+class Carrier(msgspec.Struct, frozen=True):
+    """What carries news between processes, and the database that uses it after COMMIT."""
+
+    broker: RedisBroker
+    publisher: RoomPublisher
+    announcer: Announcer
+    database: PgDatabase
+
+
+async def build_carrier(settings: Settings) -> Carrier:
+    """Connect to both servers; raises when PostgreSQL is out of reach."""
+    assert settings.database_url is not None
+    assert settings.redis_url is not None
+    broker = RedisBroker(settings.redis_url, prefix=settings.redis_prefix)
+    publisher = RoomPublisher(broker)
+    announcer = Announcer(publisher)
+    database = PgDatabase(await open_pool(settings.database_url), announcer.publish)
+    announcer.database = database
+    return Carrier(broker, publisher, announcer, database)
+
+
+class Till(msgspec.Struct, frozen=True):
+    """Checkout and payments, and the pretend provider with the client both sides use."""
+
+    checkout: CheckoutService
+    payments: PaymentService
+    settlement: OrderSettlement
+    sandbox: Sandbox
+    sandbox_api_key: str
+    webhooks: WebhookSender
+    http: httpx.AsyncClient
+
+
+def build_till(settings: Settings, database: PgDatabase) -> Till:
+    """Build orders and payments on the sandbox provider."""
+    ids, clock, http = FreshIds(), SystemClock(), open_http()
+    secret = load_secret(settings.data, settings.secret)
+    api_key, webhook_key = derive_key(secret, "sandbox api"), derive_key(secret, "sandbox webhook")
+    provider = SandboxProvider(
+        http,
+        base_url=local_url(settings) + SANDBOX_PATH,
+        api_key=api_key,
+        webhook_secret=webhook_key,
+    )
+    settlement = OrderSettlement(database, ids, clock)
+    payments = PaymentService(
+        database, ids, clock, providers={"sandbox": provider}, orders=settlement
+    )
+    webhooks = WebhookSender(
+        database,
+        http,
+        url=f"{local_url(settings)}/api/payments/sandbox/webhook",
+        secret=webhook_key,
+        now_ms=clock.now_ms,
+    )
+    return Till(
+        checkout=CheckoutService(database, payments),
+        payments=payments,
+        settlement=settlement,
+        sandbox=Sandbox(database, ids, webhooks, prefix=SANDBOX_PATH),
+        sandbox_api_key=api_key,
+        webhooks=webhooks,
+        http=http,
+    )
+
+
+def local_url(settings: Settings) -> str:
+    """Return where this machine reaches its own gateways."""
+    return f"http://127.0.0.1:{settings.port}"
+
+
+def build_tokens(settings: Settings) -> Tokens:
+    """Return the reader and issuer of sessions under the installation's key."""
+    return Tokens(load_secret(settings.data, settings.secret), SystemClock().now_ms)
+
+
+def build_accounts(database: PgDatabase) -> AccountService:
+    """Build guests and logins."""
+    return AccountService(database, FreshIds(), Passwords())
+
+
+def build_floor(settings: Settings) -> ShowFloor:
+    """Build the host's acts on a show."""
+    return ShowFloor(FreshIds(), settings.currency)
+
+
+class ReservationCore(msgspec.Struct, frozen=True):
+    """The inventory service with its own connections and its news."""
+
+    inventory: InventoryService
+    news: InventoryNews
+    presses: PressCounter
+    close: Callable[[], Awaitable[None]]
+
+
+async def build_reservation_core(settings: Settings, carrier: Carrier) -> ReservationCore:
+    """Build the reservation core of one gateway process."""
+    assert settings.database_url is not None
+    presses = PressCounter(SystemClock().now_ms)
+    news = InventoryNews(carrier.publisher, presses)
+    connections = await open_reserve_pool(settings.database_url)
+    as_port: News = news
+    inventory = InventoryService(connections, carrier.database, as_port, monotonic_ms)
+    return ReservationCore(inventory, news, presses, connections.close)

@@ -1,0 +1,153 @@
+"""Build one gateway process: services, realtime, the application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from realtime.brokers.ports import BrokerUnavailableError
+from realtime.brokers.redis import RedisLink
+from realtime.gateway.connection import connection_class
+from realtime.gateway.gateway import Gateway, GatewayPorts
+from realtime.gateway.limits import GatewayLimits
+from realtime.presence.service import count_viewers
+from server.app import build_app
+from server.bridge import RoomCommands, StockBoard
+from server.jobs.worker import Job, repeat
+from server.metrics import render_metrics
+from server.room_state import RoomStates
+from server.routes.accounts import account_routes
+from server.routes.orders import order_routes
+from server.routes.payments import payment_routes
+from server.routes.requests import Edge
+from server.sandbox.app import sandbox_app
+from server.services import Services
+from server.settings import Settings
+from server.wiring.commerce import (
+    SANDBOX_PATH,
+    Carrier,
+    ReservationCore,
+    Till,
+    build_accounts,
+    build_carrier,
+    build_floor,
+    build_reservation_core,
+    build_till,
+    build_tokens,
+)
+from server.wiring.sources import FreshIds, SystemClock, build_process
+
+# Viewers get their moments to come back spread over this long.
+DRAIN_S = 3.0
+PRESSES_EVERY_S = 1.0
+# How long a start waits for Redis before it serves without: the link repairs itself.
+LINK_WAIT_S = 3.0
+
+
+class Shop(msgspec.Struct, frozen=True):
+    """Everything that sells, in one gateway process."""
+
+    carrier: Carrier
+    core: ReservationCore
+    till: Till
+
+
+class GatewayProcess:
+    """The parts of one gateway process and their life."""
+
+    def __init__(self, app: Starlette, gateway: Gateway, *, board: StockBoard, shop: Shop) -> None:
+        self.app = app
+        self.ws_class = connection_class(gateway)
+        self._gateway = gateway
+        self._board = board
+        self._shop = shop
+
+    async def startup(self) -> None:
+        """Do nothing: building has connected already."""
+
+    async def run(self) -> None:
+        """Do the long-lived work until cancelled."""
+        flush = Job(
+            "presses",
+            PRESSES_EVERY_S,
+            lambda: self._shop.core.presses.flush(self._shop.carrier.database),
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._gateway.run(), name="realtime")
+            tasks.create_task(self._shop.core.news.run(), name="inventory news")
+            tasks.create_task(self._board.run(), name="stock board")
+            tasks.create_task(repeat(flush), name="press counter")
+
+    async def drain(self) -> None:
+        """Give every viewer a moment to come back elsewhere."""
+        await self._gateway.drain(DRAIN_S)
+
+    async def shutdown(self) -> None:
+        """Let go of connections."""
+        await self._shop.till.http.aclose()
+        await self._shop.core.close()
+        await self._shop.carrier.broker.close()
+        await self._shop.carrier.database.close()
+
+
+async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess:
+    """Connect and put one gateway together; raises when PostgreSQL is out of reach."""
+    carrier = await build_carrier(settings)
+    core = await build_reservation_core(settings, carrier)
+    till = build_till(settings, carrier.database)
+    tokens = build_tokens(settings)
+    states = RoomStates(carrier.database)
+    process = build_process(process_name)
+    assert settings.redis_url is not None
+    gateway = Gateway(
+        process,
+        ports=GatewayPorts(states, tokens, RoomCommands(core.inventory), states, states),
+        broker=carrier.broker,
+        link=RedisLink(
+            settings.redis_url,
+            prefix=settings.redis_prefix,
+            name=process_name,
+            random=process.random,
+        ),
+        limits=GatewayLimits(allowed_origins=tuple(sorted(settings.own_origins))),
+    )
+    board = StockBoard(carrier.database, gateway.hub)
+    gateway.hub.on_hint(board.hint)
+    services = Services(
+        settings=settings,
+        database=carrier.database,
+        clock=SystemClock(),
+        ids=FreshIds(),
+        inventory=core.inventory,
+        floor=build_floor(settings),
+        states=states,
+        count_viewers=_viewer_count(carrier),
+        is_link_ok=lambda: gateway.link_ok,
+        metrics=lambda: render_metrics(process_name, gateway),
+    )
+    edge = Edge(tokens, settings.own_origins, settings.base_url.startswith("https:"))
+    more_routes = [
+        *account_routes(build_accounts(carrier.database), tokens),
+        *order_routes(till.checkout),
+        *payment_routes(till.payments),
+        Mount(SANDBOX_PATH, sandbox_app(till.sandbox, api_key=till.sandbox_api_key)),
+    ]
+    app = build_app(services, edge, more_routes)
+    return GatewayProcess(app, gateway, board=board, shop=Shop(carrier, core, till))
+
+
+def _viewer_count(carrier: Carrier) -> Callable[[str], Awaitable[int]]:
+    """Return a count of a room's viewers over all processes; 0 while Redis is away."""
+    clock = SystemClock()
+
+    async def count(room_id: str) -> int:
+        try:
+            return await count_viewers(carrier.broker, room_id, now_ms=clock.now_ms())
+        except BrokerUnavailableError:
+            return 0
+
+    return count

@@ -1,0 +1,45 @@
+"""Build one worker process: the jobs, each with its pace."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from commerce.goods.inventory.sweeper import sweep
+from commerce.insight.audit.service import audit_and_keep
+from realtime.presence.service import count_viewers
+from server.jobs import sales
+from server.jobs.samples import sample_viewers
+from server.jobs.worker import Job, Worker
+from server.settings import Settings
+from server.wiring.commerce import build_carrier, build_till
+from server.wiring.sources import SystemClock
+
+
+async def build_worker(settings: Settings, process_name: str) -> Worker:
+    """Connect and return the worker; raises when PostgreSQL is out of reach."""
+    carrier = await build_carrier(settings)
+    till = build_till(settings, carrier.database)
+    database, clock = carrier.database, SystemClock()
+
+    async def viewers(room_id: str) -> int:
+        return await count_viewers(carrier.broker, room_id, now_ms=clock.now_ms())
+
+    async def close() -> None:
+        await till.http.aclose()
+        await carrier.broker.close()
+        await database.close()
+
+    jobs = [
+        Job("open and end sales", 0.1, partial(sales.open_and_end_sales, database)),
+        Job("relay the log", 0.25, partial(sales.relay_log, database, carrier.announcer)),
+        Job("sweep holds", 0.25, partial(sweep, database)),
+        Job("note sold out", 0.25, partial(sales.note_sold_out, database)),
+        Job("expire orders", 0.5, till.settlement.expire_orders),
+        Job("payment calls", 0.5, till.payments.run_payment_calls),
+        Job("silent payments", 5.0, till.payments.poll_silent_payments),
+        Job("sandbox webhooks", 1.0, till.webhooks.deliver_due),
+        Job("return leftovers", 1.0, partial(sales.return_leftovers, database)),
+        Job("sample viewers", 10.0, partial(sample_viewers, database, viewers)),
+        Job("audit", 4.0, partial(audit_and_keep, database)),
+    ]
+    return Worker(jobs, close)

@@ -1,0 +1,36 @@
+"""The commerce services over the test's own database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from commerce.goods.inventory.service import InventoryService
+from server.db.database import PgDatabase, open_pool, open_reserve_pool
+from server.wiring.sources import monotonic_ms
+from tests.support.shop import Silence
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[PgDatabase]:
+    """The test's database behind the real transaction class."""
+    database = PgDatabase(await open_pool(database_url))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def news() -> Silence:
+    """What the inventory tells."""
+    return Silence()
+
+
+@pytest.fixture
+async def inventory(
+    database: PgDatabase, database_url: str, news: Silence
+) -> AsyncIterator[InventoryService]:
+    """The reservation core with its own connections."""
+    connections = await open_reserve_pool(database_url)
+    yield InventoryService(connections, database, news, monotonic_ms)
+    await connections.close()
