@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from websockets.exceptions import InvalidState
 from websockets.frames import Frame, Opcode
@@ -95,10 +95,11 @@ class Connection(PacedMember):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over the socket."""
-        assert isinstance(transport, asyncio.Transport)
+        # uvloop's transport has the methods but not the class.
+        stream = cast(asyncio.Transport, transport)
         gateway = self.gateway
-        self._transport = transport
-        transport.set_write_buffer_limits(
+        self._transport = stream
+        stream.set_write_buffer_limits(
             high=gateway.limits.skip_tick_bytes, low=gateway.limits.resume_bytes
         )
         self._server_state.connections.add(self)
