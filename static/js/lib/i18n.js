@@ -8,6 +8,7 @@
 /** @type {Record<string, string>} */
 let texts = {};
 let current = 'en';
+let isLoaded = false;
 
 /**
  * Take over texts directly (tests, or a page that has them already).
@@ -17,6 +18,7 @@ let current = 'en';
 export function setTexts(lang, entries) {
   current = lang;
   texts = entries;
+  isLoaded = true;
 }
 
 /**
@@ -25,7 +27,8 @@ export function setTexts(lang, entries) {
  * @returns {Promise<void>}
  */
 export async function loadTexts(lang) {
-  const wanted = lang ?? document.documentElement.dataset.lang ?? 'en';
+  const wanted = lang ?? document.documentElement.dataset['lang'] ?? 'en';
+  if (isLoaded && wanted === current) return;
   const response = await fetch(`/static/i18n/${wanted}.json`);
   if (!response.ok) throw new Error(`texts of ${wanted}: ${response.status}`);
   setTexts(wanted, await response.json());
@@ -76,3 +79,6 @@ export function titleOf(thing) {
   if (!thing) return '';
   return (current === 'zh' && thing.title_zh) || thing.title || '';
 }
+
+// A page of ours says its language: whatever imports this module starts with the texts in place.
+if (document.documentElement.dataset['lang']) await loadTexts();

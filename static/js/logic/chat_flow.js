@@ -41,7 +41,7 @@ export function startFlow(lines = []) {
  * @returns {Row}
  */
 function rowOf([id, user, name, text, flags, at_ms]) {
-  return { key: id, id, user, name, text, flags, at_ms, state: 'shown', until_ms: Infinity };
+  return { key: id, id, user: user ?? '', name, text, flags, at_ms, state: 'shown', until_ms: Infinity };
 }
 
 /**
@@ -61,7 +61,7 @@ export function takeLines(flow, lines, dropped, me) {
     const [id, user, , text] = line;
     if (seen.has(id)) continue;
     seen.add(id);
-    const at = user === me ? rows.findIndex((row) => row.state !== 'shown' && row.user === me && row.text === text) : -1;
+    const at = user !== null && user === me ? rows.findIndex((row) => row.state !== 'shown' && row.user === me && row.text === text) : -1;
     if (at >= 0) rows = rows.with(at, { ...rowOf(line), key: /** @type {Row} */ (rows[at]).key });
     else queue.push(line);
   }
@@ -81,17 +81,27 @@ export function addOwn(flow, { key, user, name, text, at_ms }) {
 }
 
 /**
- * What became of one's own line.
+ * The server took one's own line under an id; its echo is then known.
  * @param {ChatFlow} flow
  * @param {string} key
- * @param {'shown' | 'failed' | 'withdrawn'} outcome
+ * @param {string} id
  * @returns {ChatFlow}
  */
-export function settleOwn(flow, key, outcome) {
-  const rows = flow.rows.flatMap((row) => {
-    if (row.key !== key || row.state === 'shown') return [row];
-    return outcome === 'withdrawn' ? [] : [{ ...row, state: outcome }];
-  });
+export function acceptOwn(flow, key, id) {
+  const rows = flow.rows.map((row) => (row.key === key ? { ...row, id, state: /** @type {const} */ ('shown') } : row));
+  return { ...flow, rows, seen: [...flow.seen, id].slice(-SEEN_MAX) };
+}
+
+/**
+ * One's own line did not get through (it stays, to be sent again) or was refused (it goes).
+ * @param {ChatFlow} flow
+ * @param {string} key
+ * @param {'failed' | 'refused'} outcome
+ * @returns {ChatFlow}
+ */
+export function rejectOwn(flow, key, outcome) {
+  if (outcome === 'refused') return { ...flow, rows: flow.rows.filter((row) => row.key !== key) };
+  const rows = flow.rows.map((row) => (row.key === key && row.state === 'pending' ? { ...row, state: /** @type {const} */ ('failed') } : row));
   return { ...flow, rows };
 }
 
@@ -114,7 +124,7 @@ export function removeLine(flow, id, now_ms) {
  * @returns {ChatLine[]}
  */
 function chooseLines(queue, me) {
-  const isKept = (/** @type {ChatLine} */ line) => line[1] === me || line[4].includes('host') || line[4].includes('mod');
+  const isKept = (/** @type {ChatLine} */ line) => (me !== null && line[1] === me) || line[4].includes('host') || line[4].includes('mod');
   let room = LINES_A_TICK - queue.filter(isKept).length;
   const fromEnd = [...queue].reverse().filter((line) => {
     if (isKept(line)) return true;

@@ -14,8 +14,9 @@
 const DEEP_CUT = 0.4;
 /** The server opens nothing further away than this. */
 const COUNTDOWN_S_MAX = 3_600;
-const DURATION_S_MIN = 5;
+const DURATION_S_MIN = 1;
 const DURATION_S_MAX = 86_400;
+const PER_BUYER_MAX = 1_000;
 /** Above every price the shop can hold; keeps the arithmetic exact. */
 const PRICE_MINOR_MAX = 1_000_000_000;
 
@@ -66,19 +67,18 @@ export function readFlashForm(fields, { normal_minor, available, minor_units }) 
   const problems = {};
   const price_minor = parsePrice(fields.price, minor_units);
   const quantity = parseCount(fields.quantity, 1, available);
-  const isFree = fields.per_buyer.trim() === '';
-  const per_buyer = isFree ? null : parseCount(fields.per_buyer, 1, 1_000);
+  const per_buyer = parseCount(fields.per_buyer, 1, PER_BUYER_MAX);
   const countdown_s = parseCount(fields.countdown_s, 0, COUNTDOWN_S_MAX);
   const duration_s = parseCount(fields.duration_s, DURATION_S_MIN, DURATION_S_MAX);
   if (price_minor === null) problems.price = 'price';
   else if (price_minor >= normal_minor) problems.price = 'not_lower';
   if (quantity === null) problems.quantity = 'quantity';
-  if (per_buyer === null && !isFree) problems.per_buyer = 'per_buyer';
+  if (per_buyer === null) problems.per_buyer = 'per_buyer';
   if (countdown_s === null) problems.countdown_s = 'countdown';
   if (duration_s === null) problems.duration_s = 'duration';
   const asksRepeat = price_minor !== null && isDeepCut(price_minor, normal_minor);
   if (asksRepeat && parsePrice(fields.repeat ?? '', minor_units) !== price_minor) problems.repeat = 'repeat';
-  if (price_minor === null || quantity === null || countdown_s === null || duration_s === null || Object.keys(problems).length > 0) {
+  if (price_minor === null || quantity === null || per_buyer === null || countdown_s === null || duration_s === null || Object.keys(problems).length > 0) {
     return { plan: null, problems, asksRepeat };
   }
   return { plan: { price_minor, quantity, per_buyer, countdown_s, duration_s }, problems, asksRepeat };

@@ -11,7 +11,7 @@
 /** @typedef {{item: string, no: number, sku: string, title: string, title_zh?: string | null, picture?: string | null,
  *   price_minor?: number, currency: string, notes?: string | null, notes_zh?: string | null, stock: Stock,
  *   status: 'done' | 'now' | 'to_come', result?: {paid: number, gmv_minor?: number} | null, flash?: Sale | null}} RunItem */
-/** @typedef {{price_minor: number, quantity: number, per_buyer: number | null, countdown_s: number, duration_s: number}} FlashPlan */
+/** @typedef {{price_minor: number, quantity: number, per_buyer: number, countdown_s: number, duration_s: number}} FlashPlan */
 /** @typedef {{kind: 'none'} | {kind: 'pin' | 'arm', item: RunItem, plan: FlashPlan | null, stays: RunItem | null}} NextStep */
 /** @typedef {{item: string, until_ms: number}} Armed a first press that waits for its second */
 

@@ -6,7 +6,7 @@
  */
 
 /** @typedef {[available: number, held: number, sold: number]} Stock */
-/** @typedef {[id: string, user: string, name: string, text: string, flags: string[], at_ms: number]} ChatLine */
+/** @typedef {[id: string, user: string | null, name: string, text: string, flags: string[], at_ms: number]} ChatLine */
 /** @typedef {{id: string, title: string, status: 'scheduled' | 'live' | 'ended', starts_at_ms?: number | null, started_at_ms?: number | null}} Show */
 /** @typedef {{item: string, no: number, sku: string, title: string, title_zh?: string | null, picture?: string | null,
  *   price_minor: number, currency: string, sale: string | null}} BagItem */
@@ -15,7 +15,7 @@
  *   per_buyer: number | null, stock: Stock, item?: string | null, normal_price_minor?: number | null, hold_s?: number | null}} Sale */
 /** @typedef {{room: string, show: Show | null, pinned: string | null, bag: BagItem[], sales: Sale[], viewers: number, likes: number,
  *   modes: Record<string, unknown>, chat: ChatLine[], host?: {id: string, name: string, avatar?: string | null},
- *   announcement?: string | null}} RoomState */
+ *   announcement?: string | null, poster?: string | null}} RoomState */
 /** @typedef {[type: string, payload: any, at_ms: number]} SaleEvent */
 /** @typedef {{took_ms?: number, reason?: string}} SaleFacts what events told beside the state */
 /** @typedef {{epoch: string, offset: number, state: RoomState, versions: Record<string, number>,

@@ -1,0 +1,101 @@
+// @ts-check
+/**
+ * The field one types a chat line in. What stands in the way is said in its place, never swallowed.
+ *
+ * HTML: `<live-composer></live-composer>`
+ * Properties: `refusal` {icon, text} or null, `hasUser`, `textMax` characters.
+ * Methods: `focusField()`, `setDraft(text)`. Events: `live:say` {text}, `live:ask-name` (a visitor without a name wants to chat).
+ * Invariant: what was typed stays until it was handed on.
+ */
+import { define, LiveElement, setAttribute } from '../../lib/element.js';
+import { html, icon, render } from '../../lib/html.js';
+import { t } from '../../lib/i18n.js';
+
+/** @typedef {{icon: string, text: string}} Refusal */
+
+export class LiveComposer extends LiveElement {
+  /** @type {Refusal | null} */
+  #refusal = null;
+  #hasUser = false;
+  textMax = 200;
+
+  get refusal() {
+    return this.#refusal;
+  }
+
+  set refusal(refusal) {
+    this.#refusal = refusal;
+    this.changed();
+  }
+
+  get hasUser() {
+    return this.#hasUser;
+  }
+
+  set hasUser(hasUser) {
+    this.#hasUser = hasUser;
+    this.changed();
+  }
+
+  build() {
+    render(this, html`
+      <form class="composer" data-ref="form">
+        <span class="composer-icon" data-ref="icon"></span>
+        <input class="composer-field" data-ref="field" id="chat-field" name="line" autocomplete="off" enterkeyhint="send" aria-label="${t('chat.say')}">
+        <button class="composer-send" data-ref="send" aria-label="${t('chat.send')}" hidden>${icon('send')}</button>
+      </form>`);
+    const field = this.field;
+    this.ref('form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    field.addEventListener('input', () => this.changed());
+    field.addEventListener('focus', () => {
+      if (!this.#hasUser) this.emit('ask-name');
+    });
+  }
+
+  get field() {
+    return /** @type {HTMLInputElement} */ (this.ref('field'));
+  }
+
+  focusField() {
+    this.field.focus();
+  }
+
+  /** @param {string} text */
+  setDraft(text) {
+    this.field.value = text;
+    this.changed();
+  }
+
+  #submit() {
+    const text = this.field.value.trim();
+    if (!text || this.#refusal) return;
+    if (!this.#hasUser) {
+      this.emit('ask-name');
+      return;
+    }
+    this.field.value = '';
+    this.changed();
+    this.emit('say', { text });
+  }
+
+  update() {
+    const field = this.field;
+    const refusal = this.#refusal ?? (this.#hasUser ? null : { icon: '', text: t('chat.sign_in') });
+    setAttribute(field, 'placeholder', refusal?.text ?? t('chat.say'));
+    setAttribute(field, 'aria-label', refusal?.text ?? t('chat.say'));
+    setAttribute(field, 'maxlength', String(this.textMax));
+    const name = refusal?.icon ?? '';
+    const place = this.ref('icon');
+    if (place.dataset['icon'] !== name) {
+      place.dataset['icon'] = name;
+      render(place, name ? icon(name) : html``);
+    }
+    place.hidden = !name;
+    this.ref('send').hidden = field.value.trim() === '' || this.#refusal !== null;
+  }
+}
+
+define('live-composer', LiveComposer);

@@ -1,0 +1,109 @@
+// @ts-check
+/**
+ * The receipt of a paid order, with the proof a buyer can check.
+ *
+ * HTML: `<live-receipt></live-receipt>`
+ * Properties: `order` as of `GET /api/orders/{id}` or null, `roomPath` where *Back to the show* leads, or null when the
+ * receipt lies over the show itself. Events: `live:receipt-back`.
+ * Invariant: it shows what the server decided and nothing computed here.
+ */
+import { define, LiveElement } from '../../lib/element.js';
+import { money, timeWithMillis } from '../../lib/format.js';
+import { html, icon, render } from '../../lib/html.js';
+import { t, titleOf } from '../../lib/i18n.js';
+
+/** @typedef {{sku: string, title: string, title_zh?: string | null, picture?: string | null, qty: number, unit_price_minor: number,
+ *   reservation: string, sale: string, no?: number | null}} OrderLine */
+/** @typedef {{id: string, state: 'awaiting_payment' | 'paid' | 'cancelled' | 'expired' | 'refunded', total_minor: number, currency: string,
+ *   created_at_ms: number, paid_at_ms: number | null, room: string, lines: OrderLine[],
+ *   payment?: {id: string, state: string, url: string} | null,
+ *   proof?: {place: number, of: number, decided_at_ms: number} | null}} Order */
+
+export class LiveReceipt extends LiveElement {
+  /** @type {Order | null} */
+  #order = null;
+  /** @type {string | null} */
+  #roomPath = null;
+
+  get order() {
+    return this.#order;
+  }
+
+  set order(order) {
+    this.#order = order;
+    this.changed();
+  }
+
+  get roomPath() {
+    return this.#roomPath;
+  }
+
+  set roomPath(path) {
+    this.#roomPath = path;
+    this.changed();
+  }
+
+  build() {
+    this.addEventListener('click', (event) => {
+      if (/** @type {Element} */ (event.target).closest('[data-act="back"]')) this.emit('receipt-back');
+    });
+  }
+
+  update() {
+    const order = this.#order;
+    if (!order) return;
+    const back = this.#roomPath
+      ? html`<a class="button button-main button-white" href="${this.#roomPath}">${t('receipt.back')}</a>`
+      : html`<button class="button button-main button-white" type="button" data-act="back">${t('receipt.back')}</button>`;
+    const see = this.#roomPath
+      ? html`<a class="button button-main" href="/orders">${t('orders.all')}</a>`
+      : html`<a class="button button-main" href="/orders/${order.id}">${t('receipt.see_order')}</a>`;
+    render(this, html`
+      <div class="receipt-head"><span class="receipt-check">${icon('check')}</span><h2>${t('receipt.title')}</h2></div>
+      ${order.lines.map((line) => lineRow(line, order))}
+      ${order.proof ? proof(order, order.proof) : ''}
+      <div class="receipt-buttons">${see}${back}</div>`);
+  }
+}
+
+/**
+ * One line of an order, used by the order pages too.
+ * @param {OrderLine} line
+ * @param {Order} order
+ */
+export function lineRow(line, order) {
+  const picture = line.picture
+    ? html`<img src="${line.picture}" alt="" width="60" height="60">${line.no ? html`<span class="good-number">${line.no}</span>` : ''}`
+    : line.no;
+  return html`<div class="order-line">
+    <div class="good-picture">${picture}</div>
+    <div class="order-words"><h3>${titleOf(line)} × ${line.qty}</h3><p class="muted">${t('receipt.order', { id: shortId(order.id) })}</p></div>
+    <b class="price">${money(line.unit_price_minor * line.qty, order.currency)}</b>
+  </div>`;
+}
+
+/**
+ * The end of an order's id, which is what people read out to each other.
+ * @param {string} id
+ * @returns {string}
+ */
+export function shortId(id) {
+  return id.length > 16 ? id.slice(-12) : id;
+}
+
+/**
+ * @param {Order} order
+ * @param {{place: number, of: number, decided_at_ms: number}} facts
+ */
+function proof(order, { place, of, decided_at_ms }) {
+  return html`<section class="receipt-proof">
+    <h3>${icon('verified')}${t('receipt.proof')}</h3>
+    <dl class="sums">
+      <div><dt>${t('receipt.place')}</dt><dd>${t('receipt.place_value', { place, of })}</dd></div>
+      <div><dt>${t('receipt.decided')}</dt><dd>${timeWithMillis(decided_at_ms)}</dd></div>
+      <div><dt>${t('receipt.price')}</dt><dd>${money(order.total_minor, order.currency)}</dd></div>
+    </dl>
+  </section>`;
+}
+
+define('live-receipt', LiveReceipt);

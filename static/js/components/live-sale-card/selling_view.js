@@ -1,0 +1,92 @@
+// @ts-check
+/**
+ * The sale card while there is something to press: pinned, counting down, open, asking.
+ *
+ * Invariant: before the opening the button answers by itself, and nothing is sent.
+ */
+import { countdown } from '../../logic/countdown.js';
+import { duration, money, number, timeOfDay, timeWithSeconds } from '../../lib/format.js';
+import { t } from '../../lib/i18n.js';
+
+/** @typedef {import('./card_view.js').CardFacts} CardFacts */
+/** @typedef {import('./card_view.js').CardView} CardView */
+
+/** After this long the sweep's word is joined by the promise about one's place. */
+const STILL_ASKING_MS = 2_000;
+const MS_A_TENTH = 100;
+
+/**
+ * @param {CardFacts} facts
+ * @returns {Partial<CardView>}
+ */
+export function pinnedView({ offer }) {
+  const upcoming = offer?.upcoming;
+  const sub = upcoming
+    ? t('card.flash_at', { time: timeOfDay(upcoming.opens_at_ms ?? 0), price: money(upcoming.price_minor, upcoming.currency) })
+    : t('card.left', { count: number(offer?.sale?.stock[0] ?? 0) });
+  return { sub, main: { act: 'buy', label: t('card.buy'), tone: 'lime' } };
+}
+
+/**
+ * A countdown as text, with tenths in its last three seconds.
+ * @param {import('../../logic/countdown.js').Countdown} count
+ * @returns {string}
+ */
+function countText({ left_ms, hasTenths }) {
+  if (!hasTenths) return duration(left_ms);
+  const tenths = Math.ceil(left_ms / MS_A_TENTH);
+  return `0:0${Math.floor(tenths / 10)}.${tenths % 10}`;
+}
+
+/**
+ * @param {CardFacts} facts
+ * @param {boolean} isEarly the person has just pressed
+ * @returns {Partial<CardView>}
+ */
+export function armedView({ offer, now_ms, plusMinus_ms, isClockCertain }, isEarly) {
+  const sale = offer?.sale;
+  if (!sale) return {};
+  const opens_at_ms = sale.opens_at_ms ?? now_ms;
+  const count = countdown(opens_at_ms, now_ms);
+  const label = isEarly ? t('card.not_open', { duration: duration(count.left_ms) }) : t('card.opens', { time: timeWithSeconds(opens_at_ms) });
+  const synced = plusMinus_ms === null ? t('card.syncing') : t('card.synced', { ms: plusMinus_ms });
+  const quantity = number(sale.stock[0] + sale.stock[1] + sale.stock[2]);
+  const minutes = Math.max(1, Math.round((sale.hold_s ?? 300) / 60));
+  return {
+    time: countText(count),
+    terms: sale.per_buyer === null
+      ? t('card.terms_no_limit', { quantity, minutes })
+      : t('card.terms', { quantity, minutes, per_buyer: sale.per_buyer }),
+    note: isClockCertain ? synced : t(plusMinus_ms === null ? 'card.syncing' : 'card.clock_doubt'),
+    main: { act: 'early', label, tone: 'armed', fill: count.fill },
+  };
+}
+
+/**
+ * @param {CardFacts} facts
+ * @returns {Partial<CardView>}
+ */
+export function openView({ offer, now_ms }) {
+  const sale = offer?.sale;
+  if (!sale) return {};
+  const hasEnd = sale.ends_at_ms !== null;
+  return {
+    time: hasEnd ? duration((sale.ends_at_ms ?? now_ms) - now_ms) : '',
+    timeNote: hasEnd ? t('card.to_go') : '',
+    stock: sale.stock,
+    main: { act: 'buy', label: t('card.buy_now', { price: money(sale.price_minor, sale.currency) }), tone: 'lime' },
+  };
+}
+
+/**
+ * @param {CardFacts} facts
+ * @returns {Partial<CardView>}
+ */
+export function askingView({ offer, answer, now_ms }) {
+  const isLong = answer !== null && now_ms - answer.at_ms > STILL_ASKING_MS;
+  return {
+    ...(offer?.sale?.kind === 'flash' ? { stock: offer.sale.stock } : {}),
+    note: isLong ? t('card.still_asking') : '',
+    main: { act: 'none', label: t('card.asking'), tone: 'asking' },
+  };
+}

@@ -1,0 +1,101 @@
+// @ts-check
+/**
+ * Sale news for people who listen: one sentence an event, politely; one's own results at once.
+ *
+ * Invariant: countdowns and stock are never live regions; only these two elements are.
+ */
+import { itemOfSale } from '../../logic/card_state.js';
+import { itemOf } from '../../logic/room_state.js';
+import { money, timeOfDay } from '../../lib/format.js';
+import { t, titleOf } from '../../lib/i18n.js';
+
+/** @typedef {import('../../logic/room_state.js').RoomState} RoomState */
+/** @typedef {import('../../logic/room_state.js').SaleEvent} SaleEvent */
+/** @typedef {import('../../logic/room_state.js').Sale} Sale */
+
+/** Spoken ahead of an opening. */
+const AHEAD = /** @type {const} */ ([['news.minute', 60_000], ['news.ten', 10_000]]);
+/** A moment announced later than this is no news. */
+const LATE_MS = 2_000;
+
+export class News {
+  /** @type {Set<string>} */
+  #said = new Set();
+  #wasSpoken = '';
+
+  /**
+   * @param {HTMLElement} polite
+   * @param {HTMLElement} urgent
+   */
+  constructor(polite, urgent) {
+    this.polite = polite;
+    this.urgent = urgent;
+  }
+
+  /** @param {string} text */
+  say(text) {
+    this.polite.textContent = text;
+  }
+
+  /** One's own result: interrupts, once. @param {string} text */
+  tell(text) {
+    if (text === this.#wasSpoken) return;
+    this.#wasSpoken = text;
+    this.urgent.textContent = text;
+  }
+
+  /**
+   * @param {RoomState} state after the event
+   * @param {SaleEvent} event
+   */
+  event(state, [type, payload]) {
+    if (type === 'show.pinned') {
+      const item = itemOf(state, payload.item);
+      if (item) this.say(t('news.pinned', { no: item.no, title: titleOf(item), price: money(item.price_minor, item.currency) }));
+      return;
+    }
+    if (type === 'announcement' && payload.text) {
+      this.say(payload.text);
+      return;
+    }
+    const id = typeof payload.sale === 'string' ? payload.sale : payload.sale?.id;
+    const sale = state.sales.find((one) => one.id === id);
+    if (sale && type.startsWith('flash.')) this.#sale(state, sale, type);
+  }
+
+  /**
+   * @param {RoomState} state
+   * @param {Sale} sale
+   * @param {string} type
+   */
+  #sale(state, sale, type) {
+    const words = {
+      title: titleOf(itemOfSale(state, sale)),
+      price: money(sale.price_minor, sale.currency),
+      time: timeOfDay(sale.opens_at_ms ?? 0),
+    };
+    if (type === 'flash.armed') this.say(t('news.armed', words));
+    else if (type === 'flash.opened') this.say(t('news.open', words));
+    else if (type === 'flash.sold_out') this.say(t('news.sold_out', words));
+    else if (type === 'flash.resumed') this.say(t('news.resumed', words));
+    else if (type === 'flash.closed') this.say(t('news.ended', words));
+  }
+
+  /**
+   * What time brings: a minute and ten seconds before an opening.
+   * @param {RoomState} state
+   * @param {number} now_ms
+   */
+  time(state, now_ms) {
+    for (const sale of state.sales) {
+      if (sale.state !== 'armed' || sale.opens_at_ms === null) continue;
+      for (const [key, ahead_ms] of AHEAD) {
+        const since_ms = now_ms - (sale.opens_at_ms - ahead_ms);
+        const name = `${key} ${sale.id}`;
+        if (since_ms < 0 || since_ms > LATE_MS || this.#said.has(name)) continue;
+        this.#said.add(name);
+        this.say(t(key, { title: titleOf(itemOfSale(state, sale)) }));
+      }
+    }
+  }
+}

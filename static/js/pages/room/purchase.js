@@ -1,0 +1,243 @@
+// @ts-check
+/**
+ * Pressing buy, holding, letting go and paying: one person's business in a room.
+ *
+ * Invariant: one press intent has one idempotency key, stored before the first attempt and kept for every retry;
+ * a definite answer ends the intent.
+ */
+import { asApiError, get, intentKey, post, remove, settleIntent } from '../../net/api.js';
+
+/** @typedef {import('../../logic/card_state.js').Hold} Hold */
+/** @typedef {import('../../logic/card_state.js').Answer} Answer */
+/** @typedef {import('../../components/live-receipt/live-receipt.js').Order} Order */
+/** @typedef {{id: string, name: string, role: string}} User */
+
+/** Answers after which nobody knows whether the press was decided. */
+const DOUBT = new Set(['unknown_outcome', 'network', 'offline', 'unavailable', 'database_unavailable', 'overloaded', 'internal', 'too_many_in_flight']);
+const SIGN_IN = new Set(['sign_in_required', 'bad_token', 'unauthorized']);
+/** Waits between retries with the same key; the last one repeats. */
+const RETRY_WAITS_MS = [1_000, 2_000, 4_000, 6_000, 8_000, 10_000];
+/** After so many tries the orders page is the better place to look. */
+const TRIES_MAX = 20;
+
+export class Purchase {
+  /** @type {Map<string, Hold>} by sale */
+  holds = new Map();
+  /** @type {Map<string, Answer>} by sale */
+  answers = new Map();
+  /** @type {Map<string, number>} paid units by sale */
+  bought = new Map();
+  /** @type {User | null} */
+  user = null;
+
+  /**
+   * @param {object} options
+   * @param {import('../../net/socket.js').RoomSocket} options.socket
+   * @param {import('../../net/clock.js').ServerClock} options.clock
+   * @param {() => void} options.onChange
+   * @param {() => Promise<boolean>} options.needUser asks for a name; false when the person declined
+   */
+  constructor({ socket, clock, onChange, needUser }) {
+    this.socket = socket;
+    this.clock = clock;
+    this.onChange = onChange;
+    this.needUser = needUser;
+  }
+
+  /** All holds, the one ending first at the front. */
+  get list() {
+    return [...this.holds.values()].sort((a, b) => a.expires_at_ms - b.expires_at_ms);
+  }
+
+  /**
+   * @param {string} sale
+   * @param {Answer | null} answer
+   */
+  answer(sale, answer) {
+    if (answer) this.answers.set(sale, answer);
+    else this.answers.delete(sale);
+    this.onChange();
+  }
+
+  /** Whether the socket speaks for the user we are (it joined before a sign-in otherwise). */
+  get #speaksForUser() {
+    return this.socket.isOpen && this.socket.hello?.user?.id !== undefined && this.socket.hello.user.id === this.user?.id;
+  }
+
+  /**
+   * Ask for one unit of a sale.
+   * @param {string} sale
+   * @returns {Promise<void>} settled when the press has its answer
+   */
+  async press(sale) {
+    const running = this.answers.get(sale)?.kind;
+    if (running === 'asking' || running === 'unknown') return;
+    if (!this.user && !(await this.needUser())) return;
+    this.answer(sale, { kind: 'asking', at_ms: this.clock.now() });
+    const intent = `reserve.${sale}`;
+    const key = intentKey(intent);
+    for (let attempt = 1; attempt <= TRIES_MAX; attempt += 1) {
+      try {
+        const { reservation } = await this.#ask(sale, key, attempt);
+        settleIntent(intent);
+        this.#hold(reservation);
+        return;
+      } catch (thrown) {
+        const error = asApiError(thrown);
+        if (!DOUBT.has(error.code)) {
+          settleIntent(intent);
+          await this.#refused(sale, error);
+          return;
+        }
+        await this.#wait(sale, attempt);
+      }
+    }
+  }
+
+  /**
+   * @param {string} sale
+   * @param {string} key
+   * @param {number} attempt odd ones go over the socket, where it is open
+   */
+  #ask(sale, key, attempt) {
+    if (attempt % 2 === 1 && this.#speaksForUser) return this.socket.command('reserve', { sale, qty: 1 }, key);
+    return post(`/api/sales/${encodeURIComponent(sale)}/reservations`, { qty: 1 }, key);
+  }
+
+  /**
+   * @param {string} sale
+   * @param {number} attempt
+   */
+  async #wait(sale, attempt) {
+    const wait_ms = RETRY_WAITS_MS[Math.min(attempt - 1, RETRY_WAITS_MS.length - 1)] ?? 0;
+    const now_ms = this.clock.now();
+    this.answer(sale, { kind: 'unknown', at_ms: now_ms, attempt: attempt + 1, retry_at_ms: now_ms + wait_ms });
+    await new Promise((resolve) => setTimeout(resolve, wait_ms));
+  }
+
+  /**
+   * @param {string} sale
+   * @param {import('../../net/api.js').ApiError} error
+   */
+  async #refused(sale, error) {
+    if (SIGN_IN.has(error.code) || error.status === 401) {
+      this.user = null;
+      this.answer(sale, null);
+      if (await this.needUser()) await this.press(sale);
+      return;
+    }
+    if (error.code === 'limit_reached') await this.refresh();
+    this.answer(sale, { kind: 'refused', at_ms: this.clock.now(), code: error.code, detail: error.detail });
+  }
+
+  /** @param {any} reservation as on the wire */
+  #hold(reservation) {
+    const now_ms = this.clock.now();
+    this.holds.set(reservation.sale, {
+      id: reservation.id,
+      sale: reservation.sale,
+      qty: reservation.qty,
+      unit_price_minor: reservation.unit_price_minor,
+      currency: reservation.currency,
+      expires_at_ms: now_ms + reservation.expires_in_ms,
+      whole_ms: reservation.expires_in_ms,
+      reserved_at_ms: now_ms,
+      state: reservation.state === 'paying' ? 'paying' : 'held',
+      pay_url: null,
+      order: null,
+    });
+    this.answer(reservation.sale, null);
+  }
+
+  /**
+   * Let a hold go: gone at once, put back if the server could not.
+   * @param {Hold} hold
+   */
+  async letGo(hold) {
+    this.holds.delete(hold.sale);
+    this.answer(hold.sale, { kind: 'let_go', at_ms: this.clock.now() });
+    try {
+      await remove(`/api/reservations/${encodeURIComponent(hold.id)}`);
+    } catch (thrown) {
+      const { status } = asApiError(thrown);
+      if (status === 404 || status === 409) return;
+      this.holds.set(hold.sale, hold);
+      this.answer(hold.sale, null);
+    }
+  }
+
+  /**
+   * Make an order of a hold; the caller then goes to its payment page.
+   * @param {Hold} hold
+   * @returns {Promise<string>} address of the payment page; rejects with an ApiError
+   */
+  async order(hold) {
+    if (hold.pay_url) return hold.pay_url;
+    const intent = `order.${hold.id}`;
+    try {
+      const { payment } = await post('/api/orders', { reservations: [hold.id] }, intentKey(intent));
+      settleIntent(intent);
+      return payment.url;
+    } catch (thrown) {
+      const error = asApiError(thrown);
+      if (!DOUBT.has(error.code)) settleIntent(intent);
+      throw error;
+    }
+  }
+
+  /**
+   * The server says that a hold ran out.
+   * @param {string} sale
+   */
+  expired(sale) {
+    this.holds.delete(sale);
+    this.answer(sale, { kind: 'gone', at_ms: this.clock.now() });
+  }
+
+  /** Read anew what one holds and has bought; the push is a courtesy, this is the truth. */
+  async refresh() {
+    if (!this.user) return;
+    try {
+      const [{ reservations }, { orders }] = await Promise.all([get('/api/reservations'), get('/api/orders')]);
+      this.#takeReservations(reservations, orders);
+      this.bought = countBought(orders);
+      this.onChange();
+    } catch {
+      // What is shown stays; the next hello asks again.
+    }
+  }
+
+  /**
+   * @param {any[]} reservations
+   * @param {Order[]} orders
+   */
+  #takeReservations(reservations, orders) {
+    const before = this.holds;
+    this.holds = new Map();
+    for (const reservation of reservations) {
+      const order = orders.find((one) => one.state === 'awaiting_payment' && one.lines.some((line) => line.reservation === reservation.id));
+      const known = before.get(reservation.sale);
+      this.#hold(reservation);
+      const hold = this.holds.get(reservation.sale);
+      if (!hold) continue;
+      hold.pay_url = order?.payment?.url ?? null;
+      hold.order = order?.id ?? null;
+      hold.whole_ms = Math.max(known?.whole_ms ?? 0, hold.whole_ms);
+      hold.reserved_at_ms = known?.reserved_at_ms ?? hold.reserved_at_ms;
+    }
+  }
+}
+
+/**
+ * @param {Order[]} orders
+ * @returns {Map<string, number>}
+ */
+function countBought(orders) {
+  /** @type {Map<string, number>} */
+  const bought = new Map();
+  for (const order of orders) {
+    if (order.state !== 'paid') continue;
+    for (const line of order.lines) bought.set(line.sale, (bought.get(line.sale) ?? 0) + line.qty);
+  }
+  return bought;
+}
