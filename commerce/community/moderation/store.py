@@ -9,7 +9,7 @@ from commerce.kernel.ports import Connection
 
 INSERT_LINES = """
     INSERT INTO chat_lines (id, room_id, user_id, name, text, flags, at_ms)
-    SELECT q.id, $1, q.user_id, q.name, q.text, string_to_array(nullif(q.flags, ''), ','), q.at_ms
+    SELECT q.id, $1, q.user_id, q.name, q.text, string_to_array(q.flags, ','), q.at_ms
     FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[])
         AS q (id, user_id, name, text, flags, at_ms)
     ON CONFLICT (id) DO NOTHING
