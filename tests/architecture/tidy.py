@@ -121,7 +121,8 @@ def find_untested_rules(root: Path = ROOT) -> list[str]:
 def find_unreferenced_static(root: Path = ROOT) -> list[str]:
     """Find static files whose name no other file mentions.
 
-    A picture may be named by its stem, as the seed and the pages build such paths.
+    A picture may be named by its stem, as the seed builds such paths, and a component's style sheet
+    by the component's quoted name, as the templates do in a loop.
     """
     static = root / "static"
     readers = [
@@ -135,11 +136,28 @@ def find_unreferenced_static(root: Path = ROOT) -> list[str]:
     for path in sorted(static.rglob("*")):
         if not path.is_file() or path.suffix in STATIC_ENTRY_SUFFIXES or path.suffix == ".json":
             continue
-        word = path.stem if path.suffix in {".svg", ".png", ".webp"} else path.name
-        pattern = re.compile(rf"(?<![\w-]){re.escape(word)}(?![\w-])")
-        if not any(pattern.search(text) for other, text in texts.items() if other != path):
+        pattern = re.compile(_mention_of(path))
+        # A component's own script names it too; only a page can load its style sheet.
+        suffixes = {".html"} if _is_component_style(path) else {other.suffix for other in texts}
+        if not any(
+            pattern.search(text)
+            for other, text in texts.items()
+            if other != path and other.suffix in suffixes
+        ):
             found.append(f"{path.relative_to(root)}: nothing refers to it; use it or remove it")
     return found
+
+
+def _mention_of(path: Path) -> str:
+    """Return the pattern that counts as a reference to a static file."""
+    if _is_component_style(path):
+        return rf"[\"'](live-)?{re.escape(path.stem.removeprefix('live-'))}[\"']"
+    word = path.stem if path.suffix in {".svg", ".png", ".webp"} else path.name
+    return rf"(?<![\w-]){re.escape(word)}(?![\w-])"
+
+
+def _is_component_style(path: Path) -> bool:
+    return path.suffix == ".css" and path.parent.name == path.stem
 
 
 def _check_call(node: ast.Call, name: str) -> list[str]:
