@@ -14,6 +14,7 @@ import pytest
 from server.ops.embedded import Embedded
 from tests.support import databases
 from tests.support.browser import FLAGS, find_chromium
+from tests.support.leftovers import stop_leftovers
 from tests.support.loopback import close_the_network
 from tests.support.program import Program
 
@@ -45,6 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def embedded() -> Iterator[Embedded]:
     """PostgreSQL and Valkey for the whole session, fsync on, in a folder of their own."""
+    stop_leftovers()
     data = Path(tempfile.mkdtemp(prefix="hubbub-test-"))
     servers = Embedded(data)
     servers.start(say=lambda line: None)
