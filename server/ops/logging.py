@@ -78,6 +78,11 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(entry, default=str).decode()
 
 
+def is_not_logged_already(record: logging.LogRecord) -> bool:
+    """Drop uvicorn's echo of an exception that `server/routes/errors.py` has logged with its ids."""
+    return not record.getMessage().startswith("Exception in ASGI application")
+
+
 def configure_logging(level: str, process: str) -> None:
     """Send all logs of this process to stderr; call once, before anything is logged."""
     handler = logging.StreamHandler(sys.stderr)
@@ -85,6 +90,7 @@ def configure_logging(level: str, process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("uvicorn.error").addFilter(is_not_logged_already)
     for quiet in ("httpx", "httpcore", "asyncio", "uvicorn.access", "uvicorn.error"):
         logging.getLogger(quiet).setLevel(max(logging.WARNING, root.level))
 
