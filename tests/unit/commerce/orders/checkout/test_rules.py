@@ -1,0 +1,241 @@
+"""What may become an order, how long its goods are held, and when money comes too late."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commerce.kernel.errors import CommerceError
+from commerce.orders.checkout.model import ORDER, Hold, HoldState
+from commerce.orders.checkout.rules import (
+    HELD_MS_MAX,
+    PAYING_MS,
+    check_still_held,
+    decide_settlement,
+    hash_request,
+    mask_name,
+    next_release_at_ms,
+    quote_order,
+)
+from commerce.orders.payments.model import Settled, TooLate
+
+NOW_MS = 1_000_000_000
+
+
+def make_hold(**overrides: Any) -> Hold:
+    """Return a reservation of `lena` in room r."""
+    defaults: dict[str, Any] = {
+        "id": "a",
+        "user_id": "lena",
+        "pool_id": "p",
+        "sale_id": "s",
+        "room_id": "r",
+        "show_id": "w",
+        "item_id": "i",
+        "no": 3,
+        "sku": "bowl",
+        "title": "Bowl",
+        "title_zh": None,
+        "qty": 2,
+        "unit_price_minor": 19_900,
+        "currency": "CNY",
+    }
+    return Hold(**{**defaults, **overrides})
+
+
+def make_state(**overrides: Any) -> HoldState:
+    """Return a live hold, decided one minute ago."""
+    defaults: dict[str, Any] = {
+        "id": "a",
+        "state": "held",
+        "decided_at_ms": NOW_MS - 60_000,
+        "release_at_ms": NOW_MS + 60_000,
+        "is_extended": False,
+    }
+    return HoldState(**{**defaults, **overrides})
+
+
+def quote(holds: list[Hold], ids: list[str]) -> Any:
+    """Quote an order of `lena`."""
+    return quote_order(user_id="lena", key="k", reservation_ids=ids, holds=holds, ship_to=None)
+
+
+def test_an_order_sums_its_reservations() -> None:
+    """Quantity times price, over all lines."""
+    draft = quote([make_hold(), make_hold(id="b", qty=1, unit_price_minor=5)], ["a", "b"])
+    assert (draft.total_minor, draft.currency) == (39_805, "CNY")
+    assert (draft.room_id, draft.show_id, draft.user_id) == ("r", "w", "lena")
+
+
+def test_the_same_user_and_key_name_the_same_order() -> None:
+    """Its id is derived."""
+    assert quote([make_hold()], ["a"]).id == quote([make_hold(id="b")], ["b"]).id
+
+
+@pytest.mark.parametrize(
+    ("holds", "ids"), [([], ["a"]), ([make_hold()], ["b"]), ([make_hold(user_id="m")], ["a"])]
+)
+def test_a_reservation_that_is_not_mine_is_not_there(holds: list[Hold], ids: list[str]) -> None:
+    """Missing and somebody else's look the same."""
+    with pytest.raises(CommerceError) as caught:
+        quote(holds, ids)
+    assert caught.value.code == "not_found"
+
+
+@pytest.mark.parametrize("other", [{"room_id": "q"}, {"show_id": "v"}])
+def test_an_order_stays_in_one_show(other: dict[str, str]) -> None:
+    """Another room or another show is refused."""
+    with pytest.raises(CommerceError) as caught:
+        quote([make_hold(), make_hold(id="b", **other)], ["a", "b"])
+    assert caught.value.code == "invalid_request"
+
+
+def test_a_request_is_its_reservations_and_its_address() -> None:
+    """Their order does not matter, everything else does."""
+    assert hash_request(["a", "b"], None) == hash_request(["b", "a"], None)
+    hashes = {
+        hash_request(["a"], None),
+        hash_request(["a", "b"], None),
+        hash_request(["a"], ""),
+        hash_request(["a"], "x"),
+    }
+    assert len(hashes) == 4
+
+
+def test_live_holds_can_be_ordered() -> None:
+    """Up to the last millisecond."""
+    check_still_held([make_state(), make_state(id="b", release_at_ms=NOW_MS + 1)], NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"release_at_ms": NOW_MS}, "expired"),
+        ({"state": "paying"}, "paying"),
+        ({"state": "sold"}, "sold"),
+        ({"state": "released"}, "released"),
+        ({"state": "expired"}, "expired"),
+    ],
+)
+def test_a_hold_that_is_over_is_named(overrides: dict[str, Any], said: str) -> None:
+    """The refusal says which reservation and what it is now."""
+    with pytest.raises(CommerceError) as caught:
+        check_still_held([make_state(), make_state(id="b", **overrides)], NOW_MS)
+    assert caught.value.code == "reservation_gone"
+    assert caught.value.detail == {"reservations": {"b": said}}
+
+
+def test_checkout_extends_a_hold() -> None:
+    """To ten minutes from now."""
+    assert next_release_at_ms(make_state(), NOW_MS) == NOW_MS + PAYING_MS
+
+
+def test_a_hold_is_never_kept_beyond_its_cap() -> None:
+    """Fifteen minutes after it was decided."""
+    hold = make_state(decided_at_ms=NOW_MS - 800_000)
+    assert next_release_at_ms(hold, NOW_MS) == NOW_MS - 800_000 + HELD_MS_MAX
+
+
+def test_a_hold_is_extended_once() -> None:
+    """The second time it stays as it is."""
+    hold = make_state(is_extended=True)
+    assert next_release_at_ms(hold, NOW_MS) == hold.release_at_ms
+
+
+def test_a_longer_hold_keeps_its_length() -> None:
+    """A hold promised for longer than the cap is not cut short."""
+    hold = make_state(release_at_ms=NOW_MS + 1_200_000)
+    assert next_release_at_ms(hold, NOW_MS) == hold.release_at_ms
+    hold = make_state(release_at_ms=NOW_MS + PAYING_MS + 5)
+    assert next_release_at_ms(hold, NOW_MS) == NOW_MS + PAYING_MS + 5
+
+
+@given(st.integers(0, 900_000), st.integers(1, 1_200_000), st.booleans())
+def test_an_extension_never_takes_time_away(age_ms: int, left_ms: int, is_extended: bool) -> None:
+    """Whatever the hold, and never more than the cap adds."""
+    hold = make_state(
+        decided_at_ms=NOW_MS - age_ms, release_at_ms=NOW_MS + left_ms, is_extended=is_extended
+    )
+    release_at_ms = next_release_at_ms(hold, NOW_MS)
+    assert release_at_ms >= hold.release_at_ms
+    assert release_at_ms <= max(hold.release_at_ms, hold.decided_at_ms + HELD_MS_MAX)
+
+
+def paying(**overrides: Any) -> HoldState:
+    """Return a reservation in checkout."""
+    return make_state(**{"state": "paying", **overrides})
+
+
+def test_money_in_time_settles() -> None:
+    """All reservations paying and alive."""
+    holds = [paying(), paying(id="b", release_at_ms=NOW_MS + 1)]
+    assert decide_settlement("awaiting_payment", holds, NOW_MS) == Settled()
+
+
+@pytest.mark.parametrize(
+    ("state", "holds", "reason"),
+    [
+        ("paid", [paying()], "already_paid"),
+        ("cancelled", [paying()], "order_cancelled"),
+        ("expired", [paying()], "order_expired"),
+        ("awaiting_payment", [], "hold_expired"),
+        ("awaiting_payment", [paying(), paying(release_at_ms=NOW_MS)], "hold_expired"),
+        ("awaiting_payment", [paying(), paying(state="expired")], "hold_expired"),
+        ("awaiting_payment", [paying(state="held")], "hold_expired"),
+        ("awaiting_payment", [paying(state="sold")], "hold_expired"),
+    ],
+)
+def test_money_that_comes_too_late_says_why(
+    state: str, holds: list[HoldState], reason: str
+) -> None:
+    """One dead line is enough."""
+    assert decide_settlement(state, holds, NOW_MS) == TooLate(reason)
+
+
+@pytest.mark.parametrize(
+    ("state", "release_at_ms", "is_dead"),
+    [
+        ("held", NOW_MS + 1, False),
+        ("held", NOW_MS, True),
+        ("paying", NOW_MS + 1, False),
+        ("paying", NOW_MS, True),
+        ("sold", NOW_MS - 1, False),
+        ("expired", NOW_MS + 1, True),
+        ("released", NOW_MS + 1, True),
+    ],
+)
+def test_a_hold_is_dead_when_its_time_is_over(
+    state: str, release_at_ms: int, is_dead: bool
+) -> None:
+    """With or without a sweeper; sold never dies."""
+    assert make_state(state=state, release_at_ms=release_at_ms).is_dead(NOW_MS) is is_dead
+
+
+def test_an_order_ends_once() -> None:
+    """Only a waiting order can be paid, cancelled or expire."""
+    for event, state in (("pay", "paid"), ("cancel", "cancelled"), ("expire", "expired")):
+        assert ORDER.next("awaiting_payment", event) == state
+        for ended in ("paid", "cancelled", "expired", "refunded"):
+            assert not ORDER.allows(ended, event)
+    assert ORDER.next("paid", "refund") == "refunded"
+
+
+@pytest.mark.parametrize(
+    ("name", "masked"),
+    [
+        ("lena", "l***a"),
+        ("Al", "A***"),
+        ("x", "***"),
+        ("陈小宇", "陈*宇"),
+        ("陈宇", "陈*"),
+        ("陈", "*"),
+        ("欧阳娜娜", "欧*娜"),
+        ("👩x👧", "👩***👧"),
+    ],
+)
+def test_a_name_in_the_chat_is_masked(name: str, masked: str) -> None:
+    """Its owner knows it, nobody else does."""
+    assert mask_name(name) == masked

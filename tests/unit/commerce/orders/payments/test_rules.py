@@ -1,0 +1,108 @@
+"""Which steps a report asks for, and when a failed call is tried again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commerce.kernel.errors import CommerceError
+from commerce.orders.payments.model import PAYMENT, Payment, PaymentReport
+from commerce.orders.payments.rules import (
+    ATTEMPTS_MAX,
+    RETRY_MS_MAX,
+    STEPS_TO,
+    check_amount,
+    decide_steps,
+    next_retry_ms,
+)
+
+
+def make_report(state: str = "authorised", **overrides: Any) -> PaymentReport:
+    """Return a report over ¥199."""
+    defaults: dict[str, Any] = {
+        "payment_id": "p",
+        "provider_ref": "sp_1",
+        "state": state,
+        "amount_minor": 19_900,
+        "currency": "CNY",
+    }
+    return PaymentReport(**{**defaults, **overrides})
+
+
+@pytest.mark.parametrize(
+    ("state", "reported", "steps"),
+    [
+        ("created", "authorised", ("authorise",)),
+        ("created", "declined", ("decline",)),
+        ("created", "voided", ("void",)),
+        ("created", "captured", ("authorise", "capture")),
+        ("created", "refunded", ("authorise", "capture", "refund")),
+        ("authorised", "captured", ("capture",)),
+        ("authorised", "voided", ("void",)),
+        ("captured", "refunded", ("refund",)),
+    ],
+)
+def test_a_report_ahead_of_us_is_followed(
+    state: str, reported: str, steps: tuple[str, ...]
+) -> None:
+    """Also over several steps, when a webhook in between is late or lost."""
+    assert decide_steps(state, make_report(reported)) == steps
+
+
+@pytest.mark.parametrize(
+    ("state", "reported"),
+    [
+        ("created", "created"),
+        ("authorised", "authorised"),
+        ("authorised", "created"),
+        ("authorised", "declined"),
+        ("captured", "authorised"),
+        ("captured", "voided"),
+        ("declined", "authorised"),
+        ("declined", "captured"),
+        ("voided", "authorised"),
+        ("refunded", "captured"),
+        ("created", "unheard_of"),
+    ],
+)
+def test_old_or_impossible_news_change_nothing(state: str, reported: str) -> None:
+    """Duplicates, late and reordered reports, and words that we do not know."""
+    assert decide_steps(state, make_report(reported)) == ()
+
+
+@given(st.lists(st.sampled_from(sorted(STEPS_TO)), max_size=8))
+def test_a_payment_walks_only_along_its_table(reports: list[str]) -> None:
+    """Whatever is reported in whatever order, and a report twice is a report once."""
+    state = "created"
+    for reported in reports:
+        for step in decide_steps(state, make_report(reported)):
+            state = PAYMENT.next(state, step)
+        assert decide_steps(state, make_report(reported)) == ()
+    assert state in PAYMENT.states
+
+
+def test_every_state_of_the_table_can_be_reported() -> None:
+    """The way to each state is known."""
+    assert set(STEPS_TO) == PAYMENT.states
+
+
+def test_the_amount_has_to_fit() -> None:
+    """Other money or another currency is refused."""
+    payment = Payment("p", "o", "sandbox", None, None, 19_900, "CNY", "created")
+    check_amount(payment, make_report())
+    for other in ({"amount_minor": 1}, {"currency": "USD"}):
+        with pytest.raises(CommerceError) as caught:
+            check_amount(payment, make_report(**other))
+        assert caught.value.code == "amount_mismatch"
+
+
+def test_retries_slow_down_and_end() -> None:
+    """One second first, five minutes at most, about a day in all."""
+    pauses = [next_retry_ms(attempt) for attempt in range(1, ATTEMPTS_MAX)]
+    assert pauses[:4] == [1_000, 2_000, 4_000, 8_000]
+    assert max(pauses) == RETRY_MS_MAX
+    assert next_retry_ms(ATTEMPTS_MAX) is None
+    assert 86_000_000 < sum(pauses) < 100_000_000
