@@ -79,7 +79,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def is_not_logged_already(record: logging.LogRecord) -> bool:
-    """Drop uvicorn's echo of an exception that `server/routes/errors.py` has logged with its ids."""
+    """Drop uvicorn's echo of an exception that `server/routes/errors.py` logged with its ids."""
     return not record.getMessage().startswith("Exception in ASGI application")
 
 
