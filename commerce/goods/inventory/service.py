@@ -101,6 +101,7 @@ class InventoryService:
             if mine.user_id != user_id:
                 raise not_found("reservation")
             await store.lock_pools(transaction, [mine.pool_id])
+            await store.lock_reservation(transaction, reservation_id)
             freed = await store.free_reservations(
                 transaction,
                 pool_id=mine.pool_id,

@@ -36,6 +36,7 @@ LOCK_POOLS = """
     SELECT pool_id, total, claimed FROM stock
     WHERE pool_id = ANY ($1::uuid[]) ORDER BY pool_id FOR NO KEY UPDATE
 """
+LOCK_RESERVATION = "SELECT 1 FROM reservations WHERE id = $1 FOR UPDATE"
 INSERT_POOL = """
     INSERT INTO stock (pool_id, sku, sale_id, total, version) VALUES ($1, $2, $3, $4, 1)
 """
@@ -150,6 +151,11 @@ async def lock_pools(connection: Connection, pool_ids: Sequence[str]) -> dict[st
     """Lock stock rows in ascending order and return the free units of each."""
     rows = await connection.fetch(LOCK_POOLS, sorted(pool_ids))
     return {str(row["pool_id"]): row["total"] - row["claimed"] for row in rows}
+
+
+async def lock_reservation(connection: Connection, reservation_id: str) -> None:
+    """Wait for whoever changes this reservation; its pool is locked already."""
+    await connection.execute(LOCK_RESERVATION, reservation_id)
 
 
 async def insert_pool(
