@@ -39,7 +39,7 @@ types-js: $(VENV)/js.stamp ## Check the types of the pages' JavaScript.
 	$(NODE) $(VENV)/js/node_modules/typescript/bin/tsc --project tests/static/tsconfig.json
 
 static: $(VENV)/dev.stamp ## The pages' own logic, in Node.
-	$(NODE) --test tests/static/
+	$(NODE) --test 'tests/static/**/{*.test,test_*}.js'
 
 unit: $(VENV)/dev.stamp ## Pure tests, a few seconds.
 	$(PYTEST) -q tests/unit $(T)

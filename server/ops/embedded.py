@@ -57,8 +57,10 @@ class DataLock:
                 ) from None
 
     def release(self) -> None:
-        """Let the next program have the folder."""
-        os.close(self._file)
+        """Let the next program have the folder; a second time does nothing."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
 
 class Embedded:

@@ -190,6 +190,21 @@ def test_folder_of_another_version_is_refused_in_one_line(
     assert "\n" not in str(refusal.value)
 
 
+def test_failed_start_lets_go_of_the_folder(servers: Embedded, data_folder: Path) -> None:
+    servers.stop()
+    version_file = data_folder / "postgres" / "PG_VERSION"
+    version = version_file.read_text(encoding="ascii")
+    version_file.write_text("9\n", encoding="ascii")
+    failed = Embedded(data_folder)
+    with pytest.raises(OperationalError):
+        failed.start(quiet)
+    failed.stop()
+    version_file.write_text(version, encoding="ascii")
+    again = Embedded(data_folder)
+    again.start(quiet)
+    again.stop()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="this run is by an ordinary user already")
 def test_an_ordinary_user_runs_them_too(data_folder: Path) -> None:
     """Start and stop them in a program of another user, as `make run` without root would."""
