@@ -13,8 +13,8 @@ import { asApiError, call, newKey } from './api.js';
 /** @typedef {import('../logic/console_plot.js').Point} Point */
 /** @typedef {{sale: Sale, presses: number, got: number, refused: Record<string, number>,
  *   presses_per_s: ({at_ms: number, count: number} | Point)[], holds_ending_60s: number}} NowFigures */
-/** @typedef {{gmv_minor?: number, orders?: number, viewers: number, viewers_avg: number, viewers_peak: number,
- *   buyers?: number, visitors: number, currency: string}} Figures */
+/** @typedef {{gmv_minor?: number, orders?: number, viewers: number, viewers_avg: number | null,
+ *   viewers_peak: number | null, buyers?: number, visitors?: number, currency?: string}} Figures */
 /** @typedef {{viewers: Point[], orders?: Point[], gmv?: Point[],
  *   pins: {no: number, item: string, from_ms: number, to_ms: number | null}[],
  *   flash: {sale: string, no: number, quantity: number, from_ms: number, to_ms: number | null}[]}} Series */
@@ -23,7 +23,7 @@ import { asApiError, call, newKey } from './api.js';
 /** @typedef {{id: string, state: string, total_minor: number, currency: string, buyer: string, at_ms: number,
  *   title: string, title_zh?: string | null, no: number | null}} FeedOrder */
 /** @typedef {{show: Show | null, room: string, host: {id: string, name: string, avatar?: string | null}, pinned: string | null,
- *   pinned_at_ms: number | null, run: RunItem[], now: NowFigures | null, figures: Figures, series: Series, audit: Audit | null,
+ *   pinned_at_ms?: number | null, run: RunItem[], now: NowFigures | null, figures?: Figures, series?: Series, audit: Audit | null,
  *   mutes: Mute[], orders?: FeedOrder[]}} ConsoleData */
 /** @typedef {{sku: string, title: string, title_zh?: string | null, picture?: string | null, price_minor: number, currency: string,
  *   notes?: string | null, notes_zh?: string | null, available: number}} Product */

@@ -214,6 +214,7 @@ export class ConsolePage {
       oneIn: this.flow.oneIn,
       muted: new Set([...this.mutes].filter(([, until_ms]) => until_ms > now_ms).map(([user]) => user)),
       isOpen: this.socket.isOpen,
+      isHost: this.seesMoney,
       itemTitle: (/** @type {number} */ no) => titleOf(this.state.bag.find((item) => item.no === no)),
     });
   }
@@ -243,14 +244,14 @@ export class ConsolePage {
     if (!this.seesMoney) return;
     if (this.armed && this.armed.until_ms < now_ms) this.armed = null;
     const { run, data, state } = this;
-    const currency = data?.figures.currency ?? state.bag[0]?.currency ?? 'CNY';
+    const currency = data?.figures?.currency ?? state.bag[0]?.currency ?? 'CNY';
     const pinned_at_ms = data?.pinned === state.pinned ? data?.pinned_at_ms ?? null : null;
     const item = run.find((row) => row.item === state.pinned) ?? null;
     give(this.#element('live-run-sheet'), { run, plans: this.plans, selected: this.selected, pinned_at_ms, now_ms });
     give(this.#element('live-next'), { step: nextStep(run, this.plans), armed: this.armed, currency, isLive: this.isLive });
     give(this.#element('live-now-panel'), { item, sale: saleOnShow(state, state.pinned), now: data?.now ?? null, pinned_at_ms, now_ms, show: state.show, announcement: state.announcement ?? null });
     give(this.#element('live-audit-light'), { audit: data?.audit ?? null, now_ms });
-    give(this.#element('live-figures'), { figures: data?.figures ?? null, viewers: state.viewers });
+    give(this.#element('live-figures'), { figures: data?.figures ?? null, viewers: state.viewers, currency });
     give(this.#element('live-order-feed'), { orders: data?.orders ?? [] });
     give(this.#element('live-plot'), { series: data?.series ?? null, start_ms: state.show?.started_at_ms ?? 0, now_ms, currency, titleOfItem: (/** @type {string} */ id) => titleOf(run.find((row) => row.item === id)) });
     give(this.#element('live-goods-picker'), { products: this.products, inBag: new Set(run.map((row) => row.sku)) });

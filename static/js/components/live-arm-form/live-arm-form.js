@@ -67,7 +67,7 @@ export class LiveArmForm extends LiveElement {
     this.#limits = { ...limits, minor_units };
     this.#isTried = false;
     const fields = plan
-      ? { price: String(plan.price_minor / minor_units), quantity: String(plan.quantity), per_buyer: String(plan.per_buyer ?? ''), countdown_s: String(plan.countdown_s), duration_s: String(plan.duration_s), repeat: '' }
+      ? { price: String(plan.price_minor / minor_units), quantity: String(plan.quantity), per_buyer: String(plan.per_buyer), countdown_s: String(plan.countdown_s), duration_s: String(plan.duration_s), repeat: '' }
       : { repeat: '', ...suggestedFields(this.#limits) };
     for (const name of FIELDS) this.#input(name).value = fields[name] ?? '';
     this.update();

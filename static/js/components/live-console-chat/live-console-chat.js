@@ -4,7 +4,7 @@
  * The acts stand in one place below the list: buttons on a moving line would be pressed on the wrong one.
  *
  * HTML: `<live-console-chat></live-console-chat>`. Properties: `rows` (Row[] of logic/chat_flow), `me` own user id, `rate` (lines a second),
- * `oneIn`, `muted` (Set of user ids), `itemTitle(no)`, `isOpen` (line is up).
+ * `oneIn`, `muted` (Set of user ids), `itemTitle(no)`, `isOpen` (line is up), `isHost`.
  * Events: `live:say-line {text}`, `live:delete-line {line, name}`, `live:mute-user {user, name}`, `live:unmute-user {user, name}`.
  * Methods: `move(1 | -1)`, `actOnSelected('delete' | 'mute')`, `compose()`, `leave()`.
  */
@@ -29,6 +29,7 @@ export class LiveConsoleChat extends LiveElement {
   /** @type {Set<string>} */
   muted = new Set();
   isOpen = false;
+  isHost = true;
   /** @type {(no: number) => string} */
   itemTitle = () => '';
   /** @type {string | null} key of the selected row */
@@ -99,12 +100,12 @@ export class LiveConsoleChat extends LiveElement {
     const row = this.selectedRow;
     if (!row) return;
     if (act === 'delete') this.emit('delete-line', { line: row.id, name: row.name });
-    else if (this.#mayMute(row)) this.emit(this.muted.has(row.user) ? 'unmute-user' : 'mute-user', { user: row.user, name: row.name });
+    else if (row.user && this.#mayMute(row)) this.emit(this.muted.has(row.user) ? 'unmute-user' : 'mute-user', { user: row.user, name: row.name });
   }
 
   /** @param {Row} row */
   #mayMute(row) {
-    return row.user !== this.me && !['host', 'mod', 'order'].some((flag) => row.flags.includes(flag));
+    return row.user !== null && row.user !== this.me && !['host', 'mod', 'order'].some((flag) => row.flags.includes(flag));
   }
 
   /** Put the cursor into the composer. */
@@ -124,7 +125,7 @@ export class LiveConsoleChat extends LiveElement {
     list.itemTitle = this.itemTitle;
     list.rows = this.rows;
     list.selected = this.#selected;
-    const rate = t('console.lines_rate', { rate: number(this.rate) });
+    const rate = t('console.lines_rate', { rate: number(this.rate), count: this.rate });
     setText(this.ref('rate'), this.oneIn > 1 ? t('console.lines_rate_busy', { rate: number(this.rate), count: this.oneIn }) : rate);
     const row = this.selectedRow;
     this.ref('acts').hidden = !row;
@@ -132,9 +133,9 @@ export class LiveConsoleChat extends LiveElement {
       setText(this.ref('who'), `${row.name}: ${row.text}`);
       setAttribute(this.ref('acts'), 'aria-label', t('console.line_acts', { name: row.name }));
       this.ref('mute').hidden = !this.#mayMute(row);
-      setText(this.ref('mute-word'), this.muted.has(row.user) ? t('console.unmute') : t('console.mute'));
+      setText(this.ref('mute-word'), row.user && this.muted.has(row.user) ? t('console.unmute') : t('console.mute'));
     }
-    setAttribute(this.#input, 'placeholder', this.isOpen ? t('console.reply') : t('chat.offline'));
+    setAttribute(this.#input, 'placeholder', this.isOpen ? t(this.isHost ? 'console.reply' : 'console.reply_mod') : t('chat.offline'));
   }
 }
 

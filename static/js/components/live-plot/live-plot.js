@@ -22,7 +22,7 @@ const CURSOR_STEP_MS = 10_000;
 const VIEWERS_GAP_MS = 35_000;
 
 /**
- * A cumulative sum drawn as steps up to now: between two orders nothing was paid.
+ * A cumulative sum by the minute drawn as steps up to now: a minute's sum stands at its end, and between two orders nothing was paid.
  * @param {readonly Point[]} points
  * @param {number} start_ms
  * @param {number} now_ms
@@ -31,13 +31,14 @@ const VIEWERS_GAP_MS = 35_000;
 function asSteps(points, start_ms, now_ms) {
   /** @type {Point[]} */
   const steps = [[start_ms, 0]];
-  for (const [at, value] of points) {
+  for (const [minute_ms, value] of points) {
+    const at = Math.min(minute_ms + MINUTE_MS, now_ms);
     const before = steps.at(-1)?.[1] ?? 0;
     if (value !== before) steps.push([at, before]);
     steps.push([at, value]);
   }
   const last = points.at(-1);
-  if (!last || last[0] < now_ms) steps.push([now_ms, last?.[1] ?? 0]);
+  steps.push([now_ms, last?.[1] ?? 0]);
   return steps;
 }
 
