@@ -8,6 +8,8 @@
 export class LiveElement extends HTMLElement {
   #isBuilt = false;
   #isQueued = false;
+  /** @type {Map<string, HTMLElement>} */
+  #refs = new Map();
 
   connectedCallback() {
     if (!this.#isBuilt) {
@@ -54,15 +56,31 @@ export class LiveElement extends HTMLElement {
   }
 
   /**
-   * The element marked `data-ref="name"`.
+   * This element's own part marked `data-ref="name"`; parts of elements inside it are theirs.
    * @param {string} name
    * @returns {HTMLElement}
    */
   ref(name) {
-    const found = this.querySelector(`[data-ref="${name}"]`);
-    if (!found) throw new Error(`${this.localName} has no ref ${name}`);
-    return /** @type {HTMLElement} */ (found);
+    const known = this.#refs.get(name);
+    if (known?.isConnected) return known;
+    for (const found of this.querySelectorAll(`[data-ref="${name}"]`)) {
+      if (ownerOf(found) !== this) continue;
+      const part = /** @type {HTMLElement} */ (found);
+      this.#refs.set(name, part);
+      return part;
+    }
+    throw new Error(`${this.localName} has no ref ${name}`);
   }
+}
+
+/**
+ * @param {Element} element
+ * @returns {Element | null}
+ */
+function ownerOf(element) {
+  let owner = element.parentElement;
+  while (owner && !(owner instanceof LiveElement)) owner = owner.parentElement;
+  return owner;
 }
 
 /**

@@ -59,11 +59,11 @@ export class LiveSaleCard extends LiveElement {
         <div class="card-message" data-ref="message"><b data-ref="message-title"></b><p data-ref="message-note"></p></div>
         <live-stock-bar data-ref="stock"></live-stock-bar>
         <p class="card-terms" data-ref="terms"></p>
+        <p class="card-note" data-ref="note"><span data-ref="note-icon">${icon('clock')}</span><span data-ref="note-text"></span></p>
         <div class="card-buttons">
           <button class="button card-let-go" type="button" data-ref="let-go"></button>
           <button class="button button-main card-main" type="button" data-ref="main" id="card-main"><i data-ref="fill"></i><span data-ref="label"></span></button>
         </div>
-        <p class="card-note" data-ref="note"><span data-ref="note-icon">${icon('clock')}</span><span data-ref="note-text"></span></p>
       </article>`);
     this.ref('main').addEventListener('click', () => this.press());
     this.ref('let-go').addEventListener('click', () => this.#act('let-go'));

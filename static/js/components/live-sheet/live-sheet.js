@@ -28,7 +28,7 @@ export class LiveSheet extends LiveElement {
     const dialog = /** @type {HTMLDialogElement} */ (create(html`
       <dialog class="sheet" aria-label="${this.getAttribute('label')}">
         <button class="sheet-grab" type="button" data-ref="grab" aria-label="${t('site.close')}"></button>
-        <div class="sheet-body" data-ref="body"></div>
+        <div class="sheet-body" data-ref="body" tabindex="-1"></div>
       </dialog>`));
     this.#dialog = dialog;
     this.append(dialog);
@@ -53,6 +53,7 @@ export class LiveSheet extends LiveElement {
     if (this.isOpen || !this.#dialog) return;
     this.#opener = document.activeElement;
     this.#dialog.showModal();
+    this.body.focus();
   }
 
   close() {

@@ -1,0 +1,52 @@
+// @ts-check
+/**
+ * Staff sign-in: asks the server, then goes to where the person wanted to go.
+ *
+ * Invariant: it only ever leads to a path of this site.
+ */
+import { find, setText } from '../lib/element.js';
+import { t } from '../lib/i18n.js';
+import { asApiError, post } from '../net/api.js';
+
+/** Told to people when the server does not say how long. */
+const WAIT_MS = 30_000;
+
+const form = /** @type {HTMLFormElement} */ (find('#login'));
+let isBusy = false;
+
+/**
+ * The path asked for, if it is one of ours; else the console of the own room, else the lobby.
+ * @returns {string}
+ */
+function destination() {
+  const next = new URLSearchParams(location.search).get('next') ?? '/';
+  const url = new URL(next, location.origin);
+  return url.origin === location.origin ? url.pathname + url.search : '/';
+}
+
+/** @param {unknown} thrown */
+function problemOf(thrown) {
+  const error = asApiError(thrown);
+  if (error.code === 'bad_credentials') return t('login.bad_credentials');
+  if (error.code === 'slow_down') return t('login.slow_down', { seconds: Math.ceil((error.retry_ms ?? WAIT_MS) / 1000) });
+  return error.status >= 400 && error.status < 500 ? t('login.bad_credentials') : t('login.failed');
+}
+
+form.addEventListener('submit', async (event) => {
+  event.preventDefault();
+  if (isBusy) return;
+  isBusy = true;
+  setText(find('#login-problem'), '');
+  const fields = new FormData(form);
+  try {
+    await post('/api/login', { login: String(fields.get('login') ?? '').trim(), password: String(fields.get('password') ?? '') });
+    location.assign(destination());
+  } catch (thrown) {
+    setText(find('#login-problem'), problemOf(thrown));
+    /** @type {HTMLInputElement} */ (find('#login-password')).select();
+  } finally {
+    isBusy = false;
+  }
+});
+
+find('#login-name').focus();

@@ -1,0 +1,212 @@
+// @ts-check
+/**
+ * My orders, and one order: what was reserved, paid, cancelled; pay, cancel, receipt.
+ *
+ * Invariant: a state is shown only as the server tells it; while a payment is open the page asks again by itself.
+ */
+import '../components/live-hold-ring/live-hold-ring.js';
+import '../components/live-receipt/live-receipt.js';
+import '../components/live-sheet/live-sheet.js';
+import { lineRow, shortId } from '../components/live-receipt/live-receipt.js';
+import { holdLeft } from '../logic/countdown.js';
+import { find } from '../lib/element.js';
+import { dayAndTime, duration, money } from '../lib/format.js';
+import { html, render } from '../lib/html.js';
+import { t } from '../lib/i18n.js';
+import { asApiError, get, post } from '../net/api.js';
+
+/** @typedef {import('../components/live-receipt/live-receipt.js').Order} Order */
+/** @typedef {import('../components/live-hold-ring/live-hold-ring.js').LiveHoldRing} LiveHoldRing */
+/** @typedef {import('../components/live-sheet/live-sheet.js').LiveSheet} LiveSheet */
+/** @typedef {import('../components/live-receipt/live-receipt.js').LiveReceipt} LiveReceipt */
+/** @typedef {{id: string, sale: string, qty: number, unit_price_minor: number, currency: string, expires_in_ms: number, state: string, room: string}} Reservation */
+
+/** While a payment is open its outcome is asked for this often, and slower after a while. */
+const ASK_MS = 1_500;
+const ASK_SLOW_MS = 6_000;
+const ASK_QUICKLY_TIMES = 20;
+/** A hold's length when only what is left of it is known. */
+const HOLD_MS = 300_000;
+
+const list = document.querySelector('#orders');
+const detail = document.querySelector('#order');
+const title = document.title;
+
+/** @param {Order} order */
+function stateWord(order) {
+  return html`<span class="order-state" data-state="${order.state}">${t(`orders.state.${order.state}`)}</span>`;
+}
+
+/** @param {Order} order */
+function orderTime(order) {
+  return order.paid_at_ms
+    ? t('orders.paid', { time: dayAndTime(order.paid_at_ms) })
+    : t('orders.placed', { time: dayAndTime(order.created_at_ms) });
+}
+
+/** @param {Order} order */
+function orderCard(order) {
+  return html`<li><a class="order-card" href="/orders/${order.id}">
+    ${order.lines.map((line) => lineRow(line, order))}
+    <div class="order-foot">${stateWord(order)}<span>${orderTime(order)}</span></div>
+  </a></li>`;
+}
+
+/** @param {Reservation} hold */
+function holdRow(hold) {
+  return html`<li class="hold-row" data-hold="${hold.id}">
+    <live-hold-ring></live-hold-ring>
+    <div><h3>${money(hold.unit_price_minor * hold.qty, hold.currency)}</h3><p class="muted">${t('orders.hold_note')}</p></div>
+    <a class="button button-white" href="/r/${hold.room}">${t('orders.go_room')}</a>
+  </li>`;
+}
+
+/**
+ * Keep rings and the tab's title counting.
+ * @param {Reservation[]} holds
+ */
+function countHolds(holds) {
+  const read_ms = performance.now();
+  const draw = () => {
+    const left_ms = holds.map((hold) => hold.expires_in_ms - (performance.now() - read_ms));
+    holds.forEach((hold, index) => {
+      const ring = /** @type {LiveHoldRing | null} */ (document.querySelector(`[data-hold="${CSS.escape(hold.id)}"] live-hold-ring`));
+      const whole_ms = Math.max(HOLD_MS, hold.expires_in_ms);
+      if (ring) ring.left = holdLeft(left_ms[index] ?? 0, whole_ms, 0);
+    });
+    const soonest_ms = Math.min(...left_ms.filter((left) => left > 0));
+    document.title = Number.isFinite(soonest_ms) ? `${t('ring.title', { duration: duration(soonest_ms) })}${t('site.separator')}${title}` : title;
+  };
+  draw();
+  return setInterval(draw, 500);
+}
+
+/** @param {Element} place */
+async function showList(place) {
+  try {
+    const [{ orders }, { reservations }] = await Promise.all([get('/api/orders'), get('/api/reservations')]);
+    const holds = /** @type {Reservation[]} */ (reservations).filter((hold) => hold.state === 'held');
+    render(place, html`
+      ${holds.length ? html`<h2>${t('orders.holds')}</h2><ul class="orders-list">${holds.map(holdRow)}</ul><h2>${t('orders.title')}</h2>` : ''}
+      ${orders.length ? html`<ul class="orders-list">${orders.map(orderCard)}</ul>` : empty('orders.empty', 'orders.empty_note')}`);
+    countHolds(holds);
+  } catch (thrown) {
+    const { status } = asApiError(thrown);
+    if (status === 401) render(place, empty('orders.empty', 'orders.sign_in'));
+    else showFailure(place);
+  }
+}
+
+/**
+ * @param {string} heading
+ * @param {string} note
+ */
+function empty(heading, note) {
+  return html`<div class="empty"><h2>${t(heading)}</h2><p class="muted">${t(note)}</p><a class="button button-dark" href="/">${t('orders.rooms')}</a></div>`;
+}
+
+/** @param {Element} place */
+function showFailure(place) {
+  render(place, html`<div class="empty"><p>${t('orders.failed')}</p><button class="button button-dark" type="button" data-act="reload">${t('orders.retry')}</button></div>`);
+  place.querySelector('[data-act="reload"]')?.addEventListener('click', () => location.reload());
+}
+
+class OrderPage {
+  #asked = 0;
+  #counting = 0;
+  /** @type {Order | null} */
+  #order = null;
+
+  /** @param {Element} place */
+  constructor(place) {
+    this.place = place;
+    this.id = location.pathname.split('/').filter(Boolean).at(-1) ?? '';
+    this.sheet = /** @type {LiveSheet} */ (find('#cancel-sheet'));
+    find('#cancel-no').addEventListener('click', () => this.sheet.close());
+    find('#cancel-yes').addEventListener('click', () => void this.#cancel());
+    place.addEventListener('click', (event) => {
+      if (/** @type {Element} */ (event.target).closest('[data-act="cancel"]')) this.sheet.open();
+    });
+  }
+
+  async show() {
+    try {
+      const { order } = await get(`/api/orders/${encodeURIComponent(this.id)}`);
+      const isNew = JSON.stringify(order) !== JSON.stringify(this.#order);
+      this.#order = order;
+      if (isNew) await this.#draw(order);
+      if (order.state === 'awaiting_payment') this.#askAgain();
+    } catch (thrown) {
+      const { status } = asApiError(thrown);
+      if (status === 404 || status === 403) render(this.place, empty('orders.none', 'orders.empty_note'));
+      else if (status === 401) render(this.place, empty('orders.none', 'orders.sign_in'));
+      else if (this.#order) this.#askAgain();
+      else showFailure(this.place);
+    }
+  }
+
+  #askAgain() {
+    this.#asked += 1;
+    setTimeout(() => void this.show(), this.#asked < ASK_QUICKLY_TIMES ? ASK_MS : ASK_SLOW_MS);
+  }
+
+  /** @param {Order} order */
+  async #draw(order) {
+    clearInterval(this.#counting);
+    document.title = title;
+    if (order.state === 'paid') {
+      render(this.place, html`<div class="order-detail"><live-receipt></live-receipt></div>`);
+      const receipt = /** @type {LiveReceipt} */ (find('live-receipt'));
+      receipt.roomPath = `/r/${order.room}`;
+      receipt.order = order;
+      return;
+    }
+    const isOpen = order.state === 'awaiting_payment';
+    const hold = isOpen ? await this.#holdOf(order) : null;
+    const acts = isOpen
+      ? html`<div class="order-acts"><button class="button button-main" type="button" data-act="cancel">${t('orders.cancel')}</button>
+          <a class="button button-main button-lime" href="${order.payment?.url ?? '#'}">${t('orders.pay', { price: money(order.total_minor, order.currency) })}</a></div>`
+      : html`<div class="order-acts"><a class="button button-main" href="/orders">${t('orders.all')}</a><a class="button button-main button-dark" href="/r/${order.room}">${t('receipt.back')}</a></div>`;
+    render(this.place, html`<div class="order-detail">
+      <div class="order-head" data-hold="${hold?.id ?? ''}"><div><h1>${stateWord(order)}</h1><p class="muted">${t('orders.of', { id: shortId(order.id) })}${t('site.separator')}${orderTime(order)}</p></div>${hold ? html`<live-hold-ring></live-hold-ring>` : ''}</div>
+      ${noteOf(order)}
+      ${order.lines.map((line) => lineRow(line, order))}
+      <dl class="sums"><div class="sums-total"><dt>${t('orders.total')}</dt><dd>${money(order.total_minor, order.currency)}</dd></div></dl>
+      ${acts}</div>`);
+    if (hold) this.#counting = countHolds([hold]);
+  }
+
+  /** @param {Order} order @returns {Promise<Reservation | null>} */
+  async #holdOf(order) {
+    try {
+      const { reservations } = await get('/api/reservations');
+      return reservations.find((/** @type {Reservation} */ one) => order.lines.some((line) => line.reservation === one.id)) ?? null;
+    } catch {
+      return null;
+    }
+  }
+
+  async #cancel() {
+    this.sheet.close();
+    try {
+      await post(`/api/orders/${encodeURIComponent(this.id)}/cancel`);
+    } catch (thrown) {
+      const { code } = asApiError(thrown);
+      this.place.insertAdjacentHTML('afterbegin', html`<p class="order-note" role="alert">${t('orders.cancel_failed', { code })}</p>`.markup);
+      return;
+    }
+    await this.show();
+  }
+}
+
+/** @param {Order} order */
+function noteOf(order) {
+  const state = order.payment?.state ?? '';
+  if (state === 'voided' || state === 'refunded') return html`<p class="order-note">${t('receipt.voided', { price: money(order.total_minor, order.currency) })}</p>`;
+  if (order.state !== 'awaiting_payment') return '';
+  if (state === 'declined') return html`<p class="order-note">${t('orders.declined')}</p>`;
+  return html`<p class="order-note" data-tone="calm">${t('orders.waiting_note')}</p>`;
+}
+
+if (list) void showList(list);
+if (detail) void new OrderPage(detail).show();
