@@ -27,7 +27,7 @@ const PRICE_MINOR_MAX = 1_000_000_000;
  * @returns {number | null}
  */
 export function parsePrice(text, minor_units) {
-  const clean = text.trim().replace(/^[^\d.,]+/, '').replace(',', '.');
+  const clean = text.trim().replace(/^\p{Sc}\s*/u, '').replace(',', '.');
   const digits = Math.round(Math.log10(minor_units));
   if (!new RegExp(`^\\d{1,9}(\\.\\d{0,${digits}})?$`).test(clean)) return null;
   const minor = Math.round(Number(clean) * minor_units);

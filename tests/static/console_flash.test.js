@@ -1,0 +1,45 @@
+// @ts-check
+/** The arm form: what is accepted, and that a misprice is caught. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { isDeepCut, parsePrice, readFlashForm, suggestedFields } from '../../static/js/logic/console_flash.js';
+
+const LIMITS = { normal_minor: 32_900, available: 100, minor_units: 100 };
+const FIELDS = { price: '199', quantity: '100', per_buyer: '1', countdown_s: '30', duration_s: '180' };
+/** @param {Partial<import('../../static/js/logic/console_flash.js').FlashFields>} change */
+const read = (change) => readFlashForm({ ...FIELDS, ...change }, LIMITS);
+
+test('a price is read with point, comma and sign, and never rounded from too many digits', () => {
+  assert.equal(parsePrice('199', 100), 19_900);
+  assert.equal(parsePrice(' ¥199,5', 100), 19_950);
+  assert.equal(parsePrice('1500', 1), 1_500);
+  for (const wrong of ['', '0', '-5', '1.234', '1e3', 'abc', '99999999999']) assert.equal(parsePrice(wrong, 100), null, wrong);
+});
+
+test('a good form becomes the request', () => {
+  assert.deepEqual(read({}).plan, { price_minor: 19_900, quantity: 100, per_buyer: 1, countdown_s: 30, duration_s: 180 });
+});
+
+test('each wrong field is named', () => {
+  const { plan, problems } = read({ price: '', quantity: '101', per_buyer: '0', countdown_s: '-1', duration_s: '0' });
+  assert.equal(plan, null);
+  assert.deepEqual(Object.keys(problems).sort(), ['countdown_s', 'duration_s', 'per_buyer', 'price', 'quantity']);
+});
+
+test('a flash price must be below the normal one', () => {
+  assert.equal(read({ price: '329' }).problems.price, 'not_lower');
+});
+
+test('more than 40 % down asks for the price again', () => {
+  assert.equal(isDeepCut(19_740, 32_900), false);
+  assert.equal(isDeepCut(19_739, 32_900), true);
+  assert.equal(read({ price: '19' }).problems.repeat, 'repeat');
+  assert.equal(read({ price: '19', repeat: '91' }).plan, null);
+  assert.equal(read({ price: '19', repeat: '19' }).plan?.price_minor, 1_900);
+});
+
+test('what the form suggests is itself accepted', () => {
+  assert.notEqual(readFlashForm(suggestedFields(LIMITS), LIMITS).plan, null);
+  const one = { normal_minor: 500, available: 1, minor_units: 100 };
+  assert.notEqual(readFlashForm(suggestedFields(one), one).plan, null);
+});
