@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def serve(given: argparse.Namespace, settings: Settings) -> int:
         migrate=_migrate,
         seed=_seed,
         has_demo_logins=_has_demo_logins,
-        greeting=_greeting,
+        greeting=partial(_greeting, given.role),
     )
     supervisor = Supervisor(settings, role=given.role, steps=steps, say=_say)
     asyncio.run(supervisor.run())
@@ -242,7 +243,9 @@ async def _audit(settings: Settings) -> int:
     return 0 if report["ok"] else EXIT_VIOLATIONS
 
 
-def _greeting(settings: Settings) -> str:
+def _greeting(role: str, settings: Settings) -> str:
+    if role == "worker":
+        return "Hubbub's worker is ready. Stop it with Ctrl-C."
     lines = [
         f"Hubbub is ready, with {settings.gateways} gateways.",
         f"  room     {settings.base_url}/r/{DEMO_ROOM}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import psutil
@@ -49,6 +50,23 @@ def test_a_signal_leaves_no_process(serve: Serve, number: signal.Signals) -> Non
     assert {"postgres", "valkey-server"} <= {process.name() for process in family}
     assert program.stop(number) == 0
     assert running(family) == []
+
+
+def test_signal_during_the_first_start_leaves_no_process(serve: Serve, data_folder: Path) -> None:
+    program = serve("--demo", embedded=True, ready=False)
+    wait_until(lambda: "creating a PostgreSQL" in program.output, "it never began")
+    assert program.stop() == 0
+    words = [
+        " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])
+    ]
+    assert not [line for line in words if str(data_folder) in line]
+
+
+def test_worker_alone_says_so(serve: Serve) -> None:
+    program = serve("--role", "worker", ready=False)
+    wait_until(lambda: "worker is ready" in program.output, "the worker is not ready")
+    assert [role.name() for role in program.children_with_role("gateway")] == []
+    assert program.stop() == 0
 
 
 def test_start_after_sigkill_recovers_and_nothing_served_meanwhile(serve: Serve) -> None:
