@@ -29,7 +29,7 @@ check: $(VENV)/dev.stamp types-js ## Format, lint, types, import contracts, tidi
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(PYTEST) -q tests/architecture $(T)
+	$(PYTEST) tests/architecture $(T)
 
 fix: $(VENV)/dev.stamp ## Format the code and mend what the linter can.
 	$(VENV)/bin/ruff check --fix .
@@ -42,26 +42,26 @@ static: $(VENV)/dev.stamp ## The pages' own logic, in Node.
 	$(NODE) --test 'tests/static/**/{*.test,test_*}.js'
 
 unit: $(VENV)/dev.stamp ## Pure tests, a few seconds.
-	$(PYTEST) -q tests/unit $(T)
+	$(PYTEST) tests/unit $(T)
 
 integration: $(VENV)/dev.stamp ## Stores, brokers and services on real PostgreSQL and Valkey.
-	$(PYTEST) -q -m integration $(T)
+	$(PYTEST) -m integration $(T)
 
 race: $(VENV)/dev.stamp ## Many buyers, one row, each with its negative control.
-	$(PYTEST) -q -m race $(T)
+	$(PYTEST) -m race $(T)
 
 faults: $(VENV)/dev.stamp ## Processes and servers killed in the middle.
-	$(PYTEST) -q -m faults $(T)
+	$(PYTEST) -m faults $(T)
 
 simulation: $(VENV)/dev.stamp ## Seeded models against the real thing.
-	$(PYTEST) -q -m simulation $(T)
+	$(PYTEST) -m simulation $(T)
 
 e2e: $(VENV)/dev.stamp browser ## The real program, with Chromium.
-	$(PYTEST) -q -m e2e $(T)
+	$(PYTEST) -m e2e $(T)
 
 # One process for all that needs servers: they are started once.
 rest: $(VENV)/dev.stamp
-	$(PYTEST) -q --ignore=tests/unit --ignore=tests/architecture -m 'not bench' $(T)
+	$(PYTEST) --ignore=tests/unit --ignore=tests/architecture -m 'not bench' $(T)
 
 load: $(VENV)/dev.stamp ## A small flash sale under Locust; ends with PASS or FAIL.
 	$(PY) -m loadtests
