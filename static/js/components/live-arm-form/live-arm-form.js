@@ -8,7 +8,8 @@
 import { minorUnits, money, number } from '../../lib/format.js';
 import { html, render } from '../../lib/html.js';
 import { t, titleOf } from '../../lib/i18n.js';
-import { LiveElement, define, find, setAttribute, setText } from '../../lib/element.js';
+import { define, find, setAttribute, setText } from '../../lib/element.js';
+import { SheetElement } from '../../lib/sheet_element.js';
 import { parsePrice, readFlashForm, suggestedFields } from '../../logic/console_flash.js';
 
 /** @typedef {import('../../logic/console_run.js').RunItem} RunItem */
@@ -17,7 +18,7 @@ import { parsePrice, readFlashForm, suggestedFields } from '../../logic/console_
 
 const FIELDS = /** @type {const} */ (['price', 'quantity', 'per_buyer', 'countdown_s', 'duration_s', 'repeat']);
 
-export class LiveArmForm extends LiveElement {
+export class LiveArmForm extends SheetElement {
   /** @type {RunItem | null} */
   #item = null;
   /** @type {import('../../logic/console_flash.js').FlashLimits} */
@@ -26,7 +27,7 @@ export class LiveArmForm extends LiveElement {
 
   build() {
     render(this, html`
-      <live-sheet data-ref="sheet" label="${t('console.arm_title')}"><form class="arm" novalidate data-ref="form">
+      <live-sheet label="${t('console.arm_title')}"><form class="arm" novalidate data-ref="form">
         <h2 data-ref="title"></h2><p class="muted" data-ref="note"></p>
         <div class="arm-fields">${FIELDS.filter((name) => name !== 'repeat').map((name) => this.#field(name))}</div>
         <div class="arm-guard" data-ref="guard"><p>${t('console.guard')}</p>
@@ -71,7 +72,7 @@ export class LiveArmForm extends LiveElement {
       : { repeat: '', ...suggestedFields(this.#limits) };
     for (const name of FIELDS) this.#input(name).value = fields[name] ?? '';
     this.update();
-    /** @type {import('../live-sheet/live-sheet.js').LiveSheet} */ (this.ref('sheet')).open();
+    this.sheet.open();
     this.#input('price').select();
   }
 
@@ -88,7 +89,7 @@ export class LiveArmForm extends LiveElement {
     const wrong = FIELDS.find((name) => problems[name]);
     if (wrong) this.#input(wrong).focus();
     if (!plan || !this.#item) return;
-    /** @type {import('../live-sheet/live-sheet.js').LiveSheet} */ (this.ref('sheet')).close();
+    this.sheet.close();
     this.emit(event, { item: this.#item.item, plan });
   }
 

@@ -6,17 +6,18 @@
  */
 import { html, render } from '../../lib/html.js';
 import { t } from '../../lib/i18n.js';
-import { LiveElement, define, setAttribute, setText } from '../../lib/element.js';
+import { define, find, setAttribute, setText } from '../../lib/element.js';
+import { SheetElement } from '../../lib/sheet_element.js';
 
 /** @typedef {{title: string, lines?: string[], yes: string, isStop?: boolean, field?: {label: string, value: string, length_max: number}}} Question */
 
-export class LiveAsk extends LiveElement {
+export class LiveAsk extends SheetElement {
   /** @type {((answer: {text: string} | null) => void) | null} */
   #answer = null;
 
   build() {
     render(this, html`
-      <live-sheet data-ref="sheet"><form class="ask" method="dialog" data-ref="form">
+      <live-sheet><form class="ask" method="dialog" data-ref="form">
         <h2 data-ref="title"></h2>
         <div data-ref="lines"></div>
         <label class="ask-field" data-ref="field"><span class="field-label" data-ref="label"></span><textarea class="field" rows="2" data-ref="text"></textarea></label>
@@ -32,8 +33,8 @@ export class LiveAsk extends LiveElement {
       event.preventDefault();
       /** @type {HTMLFormElement} */ (this.ref('form')).requestSubmit();
     });
-    this.ref('no').addEventListener('click', () => this.#sheet.close());
-    this.#sheet.addEventListener('live:sheet-closed', (event) => {
+    this.ref('no').addEventListener('click', () => this.sheet.close());
+    this.sheet.addEventListener('live:sheet-closed', (event) => {
       event.stopPropagation();
       this.#settle(null);
     });
@@ -43,15 +44,11 @@ export class LiveAsk extends LiveElement {
     return /** @type {HTMLTextAreaElement} */ (this.ref('text'));
   }
 
-  get #sheet() {
-    return /** @type {import('../live-sheet/live-sheet.js').LiveSheet} */ (this.ref('sheet'));
-  }
-
   /** @param {{text: string} | null} answer */
   #settle(answer) {
     const settle = this.#answer;
     this.#answer = null;
-    this.#sheet.close();
+    this.sheet.close();
     settle?.(answer);
   }
 
@@ -62,6 +59,7 @@ export class LiveAsk extends LiveElement {
   ask({ title, lines = [], yes, isStop = false, field }) {
     this.#answer?.(null);
     setText(this.ref('title'), title);
+    setAttribute(find('dialog', this), 'aria-label', title);
     render(this.ref('lines'), html`${lines.map((line) => html`<p class="ask-line">${line}</p>`)}`);
     setText(this.ref('yes-word'), yes);
     this.ref('yes').className = isStop ? 'button button-coral' : 'button button-dark';
@@ -69,7 +67,7 @@ export class LiveAsk extends LiveElement {
     this.#text.value = field?.value ?? '';
     setText(this.ref('label'), field?.label ?? '');
     setAttribute(this.#text, 'maxlength', field ? String(field.length_max) : null);
-    this.#sheet.open();
+    this.sheet.open();
     (field ? this.#text : this.ref('yes')).focus();
     return new Promise((resolve) => {
       this.#answer = resolve;

@@ -9,11 +9,12 @@ import { money, number } from '../../lib/format.js';
 import { create, html, render } from '../../lib/html.js';
 import { t, titleOf } from '../../lib/i18n.js';
 import { keyedList } from '../../lib/keyed_list.js';
-import { LiveElement, define, find, setText } from '../../lib/element.js';
+import { define, find, setText } from '../../lib/element.js';
+import { SheetElement } from '../../lib/sheet_element.js';
 
 /** @typedef {import('../../net/console_api.js').Product} Product */
 
-export class LiveGoodsPicker extends LiveElement {
+export class LiveGoodsPicker extends SheetElement {
   /** @type {Product[] | null} */
   products = null;
   /** @type {Set<string>} */
@@ -22,7 +23,7 @@ export class LiveGoodsPicker extends LiveElement {
 
   build() {
     render(this, html`
-      <live-sheet data-ref="sheet" label="${t('console.goods_title')}">
+      <live-sheet label="${t('console.goods_title')}">
         <h2>${t('console.goods_title')}</h2>
         <p class="muted" role="status" data-ref="note"></p>
         <ol class="goods-rows" data-ref="rows"></ol>
@@ -30,7 +31,7 @@ export class LiveGoodsPicker extends LiveElement {
   }
 
   open() {
-    /** @type {import('../live-sheet/live-sheet.js').LiveSheet} */ (this.ref('sheet')).open();
+    this.sheet.open();
     this.emit('load-products');
   }
 

@@ -6,15 +6,16 @@
  */
 import { html, render } from '../../lib/html.js';
 import { t } from '../../lib/i18n.js';
-import { LiveElement, define } from '../../lib/element.js';
+import { define } from '../../lib/element.js';
+import { SheetElement } from '../../lib/sheet_element.js';
 import { KEY_MAP } from '../../logic/console_keys.js';
 
-export class LiveKeyMap extends LiveElement {
+export class LiveKeyMap extends SheetElement {
   isOn = true;
 
   build() {
     render(this, html`
-      <live-sheet data-ref="sheet" label="${t('console.keys')}">
+      <live-sheet label="${t('console.keys')}">
         <h2>${t('console.keys')}</h2>
         <label class="keys-switch"><input type="checkbox" data-ref="switch"> ${t('console.keys_on')}</label>
         <dl class="keys">${KEY_MAP.map(([caps, act]) => html`<div><dt>${caps.map((cap) => html`<kbd class="key">${cap}</kbd>`)}</dt><dd>${t(`console.key.${act}`)}</dd></div>`)}</dl>
@@ -31,7 +32,7 @@ export class LiveKeyMap extends LiveElement {
   }
 
   open() {
-    /** @type {import('../live-sheet/live-sheet.js').LiveSheet} */ (this.ref('sheet')).open();
+    this.sheet.open();
   }
 
   update() {

@@ -6,7 +6,8 @@
  */
 import { html, render } from '../../lib/html.js';
 import { t } from '../../lib/i18n.js';
-import { LiveElement, define, setText } from '../../lib/element.js';
+import { define, setText } from '../../lib/element.js';
+import { SheetElement } from '../../lib/sheet_element.js';
 
 const TITLE_MAX = 80;
 const HOUR_MS = 3_600_000;
@@ -22,10 +23,10 @@ function fieldValue(at_ms) {
   return local.toISOString().slice(0, 16);
 }
 
-export class LiveShowForm extends LiveElement {
+export class LiveShowForm extends SheetElement {
   build() {
     render(this, html`
-      <live-sheet data-ref="sheet" label="${t('console.plan_show')}"><form class="ask" novalidate data-ref="form">
+      <live-sheet label="${t('console.plan_show')}"><form class="ask" novalidate data-ref="form">
         <h2>${t('console.plan_show')}</h2>
         <label><span class="field-label">${t('console.show_title')}</span><input class="field" data-ref="title" maxlength="${TITLE_MAX}" autocomplete="off"></label>
         <label><span class="field-label">${t('console.show_starts')}</span><input class="field" type="datetime-local" data-ref="starts"></label>
@@ -50,7 +51,7 @@ export class LiveShowForm extends LiveElement {
   open(now_ms) {
     if (!this.#starts.value) this.#starts.value = fieldValue(Math.ceil((now_ms + HOUR_MS) / QUARTER_MS) * QUARTER_MS);
     setText(this.ref('error'), '');
-    /** @type {import('../live-sheet/live-sheet.js').LiveSheet} */ (this.ref('sheet')).open();
+    this.sheet.open();
     this.#title.focus();
   }
 
@@ -61,7 +62,7 @@ export class LiveShowForm extends LiveElement {
       setText(this.ref('error'), t(title ? 'console.problem.starts' : 'console.problem.title'));
       return;
     }
-    /** @type {import('../live-sheet/live-sheet.js').LiveSheet} */ (this.ref('sheet')).close();
+    this.sheet.close();
     this.#title.value = '';
     this.emit('plan-show', { title, starts_at_ms });
   }
