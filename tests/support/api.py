@@ -1,0 +1,101 @@
+"""Call a running Hubbub over HTTP, as a host, a guest or an operator."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+CALM_S = 0.05
+
+
+class Caller:
+    """One person with a token; every call is strict about its status."""
+
+    def __init__(self, url: str, token: str, user: dict[str, Any]) -> None:
+        self.token = token
+        self.user = user
+        self.http = httpx.AsyncClient(
+            base_url=url,
+            trust_env=False,
+            timeout=20,
+            headers={"Authorization": f"Bearer {token}"},
+        )
+
+    async def call(
+        self, method: str, path: str, body: object = None, *, status: int = 200, key: str = ""
+    ) -> Any:
+        """Make a call that must answer `status`; writes get a fresh key unless one is given."""
+        headers = {"Idempotency-Key": key or str(uuid.uuid4())} if method != "GET" else {}
+        response = await self.http.request(method, path, json=body, headers=headers)
+        assert response.status_code == status, f"{method} {path}: {response.text}"
+        return response.json()
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self.http.aclose()
+
+
+async def enter(url: str, name: str = "Lin") -> Caller:
+    """Come in as a guest."""
+    return await _sign_in(url, "/api/guests", {"name": name})
+
+
+async def log_in(url: str, login: str) -> Caller:
+    """Come in as a member of the demo's staff."""
+    return await _sign_in(url, "/api/login", {"login": login, "password": f"demo-{login}"})
+
+
+async def _sign_in(url: str, path: str, body: dict[str, str]) -> Caller:
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=20) as http:
+        response = await http.post(path, json=body)
+        assert response.is_success, response.text
+        answer = response.json()
+    return Caller(url, answer["token"], answer["user"])
+
+
+async def start_flash_sale(host: Caller, **terms: int) -> dict[str, Any]:
+    """Start the demo show, pin the tea bowl and arm a flash sale of it; returns the sale."""
+    await host.call("POST", "/api/rooms/demo/start")
+    state = await host.call("GET", "/api/rooms/demo")
+    bowl = next(item for item in state["bag"] if item["sku"] == "demo-tea-bowl")
+    await host.call("POST", "/api/rooms/demo/pin", {"item": bowl["item"]})
+    wanted = {
+        "sku": "demo-tea-bowl",
+        "price_minor": 19_900,
+        "quantity": 20,
+        "per_buyer": 1,
+        "countdown_s": 1,
+        "duration_s": 600,
+    }
+    answer = await host.call("POST", "/api/rooms/demo/flash-sales", wanted | terms, status=201)
+    sale: dict[str, Any] = answer["sale"]
+    return sale
+
+
+async def pay(buyer: Caller, reservation_id: str) -> dict[str, Any]:
+    """Order one reservation, pay it on the sandbox's page, and wait until it is paid."""
+    order = await buyer.call("POST", "/api/orders", {"reservations": [reservation_id]}, status=201)
+    async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+        page = await http.post(order["payment"]["url"], data={"act": "pay"})
+        assert page.status_code == 303, page.text
+
+    async def is_paid() -> Any:
+        fresh = await buyer.call("GET", f"/api/orders/{order['order']['id']}")
+        return fresh["order"] if fresh["order"]["state"] == "paid" else None
+
+    paid: dict[str, Any] = await eventually(is_paid)
+    return paid
+
+
+async def eventually(ask: Callable[[], Any], timeout_s: float = 20) -> Any:
+    """Ask until the answer is true, and return it; fail after `timeout_s`."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            answer = await ask()
+            if answer:
+                return answer
+            await asyncio.sleep(CALM_S)

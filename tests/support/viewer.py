@@ -1,0 +1,152 @@
+"""A viewer that speaks the wire contract and keeps what it saw, also across reconnects."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from typing import Any
+
+import orjson
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
+
+RECONNECT_S = 0.1
+ANSWER_S = 20
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault.
+    """An `e` frame."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(error["code"])
+        self.error = error
+
+
+class Viewer:
+    """One WebSocket client; `run` it as a task."""
+
+    def __init__(self, url: str, *, token: str = "", room: str = "demo") -> None:
+        self._url = url.replace("http", "ws", 1) + f"/ws/{room}?v=1"
+        self._token = token
+        self._socket: ClientConnection | None = None
+        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._next_id = 0
+        self.epoch = ""
+        self.offset = -1
+        self.processes: list[str] = []
+        self.recoveries: list[str] = []
+        self.sale_events: list[tuple[int, str, Any]] = []
+        self.snapshots: list[tuple[int, dict[str, Any]]] = []
+        self.state: dict[str, Any] = {}
+        self.stock: dict[str, list[int]] = {}
+        self.keys: dict[str, Any] = {}
+        self.lines: list[list[Any]] = []
+        self.direct: list[tuple[str, Any]] = []
+        self.is_in = asyncio.Event()
+
+    async def run(self) -> None:
+        """Stay connected, for ever."""
+        while True:
+            with contextlib.suppress(OSError, ConnectionClosed, InvalidHandshake, InvalidMessage):
+                async with connect(self._address(), max_size=2**24) as socket:
+                    self._socket = socket
+                    async for message in socket:
+                        self._take(orjson.loads(message))
+            self._socket = None
+            self.is_in.clear()
+            for future in self._answers.values():
+                if not future.done():
+                    future.set_exception(ConnectionResetError())
+            self._answers.clear()
+            await asyncio.sleep(RECONNECT_S)
+
+    def _address(self) -> str:
+        address = self._url
+        if self._token:
+            address += f"&t={self._token}"
+        if self.offset >= 0:
+            address += f"&e={self.epoch}&o={self.offset}"
+        return address
+
+    def _take(self, frame: list[Any]) -> None:
+        match frame:
+            case ["h", hello]:
+                self.processes.append(hello["conn"].split("-")[0])
+                self.recoveries.append(hello["rec"])
+                self.epoch = hello["epoch"]
+                if hello["rec"] == "replayed":
+                    self.is_in.set()
+            case ["Z", epoch, offset, state]:
+                self.epoch, self.offset, self.state = epoch, offset, state
+                self.snapshots.append((offset, state))
+                self.stock |= {sale["id"]: sale["stock"] for sale in state["sales"]}
+                self.is_in.set()
+            case ["S", first, events]:
+                for offset, (type, payload, _) in enumerate(events, first):
+                    self.sale_events.append((offset, type, payload))
+                    self.offset = offset
+            case ["K", _, changes]:
+                for key, (_, value) in changes.items():
+                    self.keys[key] = value
+                    if key.startswith("stock:"):
+                        self.stock[key.removeprefix("stock:")] = value
+            case ["L", _, lines, _]:
+                self.lines += lines
+            case ["D", type, payload]:
+                self.direct.append((type, payload))
+            case ["r", id, result]:
+                self._answer(id).set_result(result)
+            case ["e", id, error]:
+                if id in self._answers:
+                    self._answer(id).set_exception(Refusal(error))
+
+    def _answer(self, id: int) -> asyncio.Future[Any]:
+        return self._answers.pop(id)
+
+    async def ask(self, command: str, args: dict[str, Any], *, key: str = "") -> Any:
+        """Send a command and return its result; raises Refusal. A lost line: the same key again."""
+        key = key or str(uuid.uuid4())
+        async with asyncio.timeout(ANSWER_S):
+            while True:
+                await self.is_in.wait()
+                self._next_id += 1
+                future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+                self._answers[self._next_id] = future
+                try:
+                    await self._send(["q", self._next_id, command, args, key])
+                    return await future
+                except (ConnectionResetError, ConnectionClosed):
+                    await asyncio.sleep(RECONNECT_S)
+                except Refusal as refusal:
+                    if refusal.error["code"] not in ("unknown_outcome", "database_unavailable"):
+                        raise
+                    await asyncio.sleep(RECONNECT_S)
+
+    async def say(self, text: str) -> None:
+        """Write a chat line and wait until it is taken."""
+        self._next_id += 1
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._answers[self._next_id] = future
+        await self._send(["c", self._next_id, text])
+        async with asyncio.timeout(ANSWER_S):
+            await future
+
+    async def _send(self, frame: list[Any]) -> None:
+        if self._socket is None:
+            raise ConnectionResetError
+        await self._socket.send(orjson.dumps(frame).decode())
+
+    def has_seen(self, type: str) -> bool:
+        """Say whether a sale event of this type arrived."""
+        return any(kind == type for _, kind, _ in self.sale_events)
+
+    def missed(self, log: list[tuple[int, str]]) -> list[tuple[int, str]]:
+        """Return events of the log, behind the first snapshot, that this viewer never saw.
+
+        An event that a later snapshot covers was not missed: its result was in the snapshot.
+        """
+        seen = {offset for offset, _, _ in self.sale_events}
+        start = self.snapshots[0][0]
+        covered = max((offset for offset, _ in self.snapshots[1:]), default=start)
+        return [(o, type) for o, type in log if o > start and o not in seen and o > covered]
