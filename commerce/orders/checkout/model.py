@@ -93,9 +93,11 @@ class LineView(msgspec.Struct, frozen=True):
 
 
 class PaymentView(msgspec.Struct, frozen=True):
-    """The newest attempt to pay; `url` is the page to pay at while it is open.
+    """The newest attempt to pay, as the buyer sees it; `url` is the page while it is open.
 
-    `attempt` counts from 1: a higher one means that an earlier attempt was declined.
+    `state` is the last word about the money: created, declined (with a `url`: a fresh page
+    waits), authorised, captured, voided (it was granted and let go), closed (it was never
+    granted), refunded. `attempt` counts from 1.
     """
 
     id: str
@@ -105,10 +107,10 @@ class PaymentView(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """The buyer's place in the decided order of the sale, and when it was decided."""
+    """The buyer's place in the decided order of the sale, of its units, and when that was."""
 
     place: int
-    of: int | None
+    of: int
     decided_at_ms: int
 
 

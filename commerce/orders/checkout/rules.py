@@ -99,6 +99,15 @@ def decide_settlement(order_state: str, holds: Sequence[HoldState], now_ms: int)
     return Settled()
 
 
+def show_payment_state(state: str, *, attempt: int, had_money: bool) -> str:
+    """Return the last word about the money, which is what a buyer wants to know."""
+    if state == "created" and attempt > 1:
+        return "declined"
+    if state == "voided" and not had_money:
+        return "closed"
+    return state
+
+
 def mask_name(name: str) -> str:
     """Return a name that its owner knows again and nobody else: l***a, 陈*宇."""
     stars = "*" if any(_is_han(char) for char in name) else "***"

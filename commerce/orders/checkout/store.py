@@ -22,6 +22,7 @@ from commerce.orders.checkout.model import (
     PaymentView,
     Proof,
 )
+from commerce.orders.checkout.rules import show_payment_state
 
 SELECT_HOLDS = """
     SELECT r.id, r.user_id, r.pool_id, r.sale_id, s.room_id, s.show_id, s.item_id, b.no, s.sku,
@@ -120,14 +121,14 @@ SELECT_LINES = """
     WHERE l.order_id = ANY ($1::uuid[]) ORDER BY b.no, l.reservation_id
 """
 SELECT_PAYMENTS = """
-    SELECT DISTINCT ON (p.order_id) p.order_id, p.id, p.state, p.url,
+    SELECT DISTINCT ON (p.order_id) p.order_id, p.id, p.state, p.url, p.authorised_at_ms,
         count(*) OVER (PARTITION BY p.order_id) AS attempt
     FROM payments p WHERE p.order_id = ANY ($1::uuid[])
     ORDER BY p.order_id, p.created_at_ms DESC, p.id DESC
 """
 # Every row is a granted reservation: losers write nothing.
 SELECT_PROOF = """
-    SELECT s.quantity, r.decided_at_ms, (
+    SELECT coalesce(s.quantity, k.total) AS units, r.decided_at_ms, (
         SELECT count(*) FROM reservations q
         WHERE q.sale_id = r.sale_id AND q.state <> 'refused_late'
           AND (q.version, q.seq) <= (r.version, r.seq)
@@ -135,6 +136,7 @@ SELECT_PROOF = """
     FROM order_lines l
     JOIN reservations r ON r.id = l.reservation_id
     JOIN sales s ON s.id = r.sale_id
+    JOIN stock k ON k.pool_id = r.pool_id
     WHERE l.order_id = $1
     ORDER BY s.quantity IS NULL, r.decided_at_ms, r.id LIMIT 1
 """
@@ -300,9 +302,7 @@ async def select_view(connection: Connection, order_id: str) -> tuple[str, Order
     [view] = await _views(
         connection,
         [row],
-        proof=Proof(
-            place=proof["place"], of=proof["quantity"], decided_at_ms=proof["decided_at_ms"]
-        )
+        proof=Proof(place=proof["place"], of=proof["units"], decided_at_ms=proof["decided_at_ms"])
         if proof
         else None,
     )
@@ -365,10 +365,11 @@ def _payment(row: Any, order_state: str) -> PaymentView | None:
     """Return the newest attempt, with its page only while paying there makes sense."""
     if row is None:
         return None
-    is_open = row["state"] == "created" and order_state == "awaiting_payment"
-    return PaymentView(
-        str(row["id"]), row["state"], row["url"] if is_open else None, row["attempt"]
+    state = show_payment_state(
+        row["state"], attempt=row["attempt"], had_money=row["authorised_at_ms"] is not None
     )
+    is_open = row["state"] == "created" and order_state == "awaiting_payment"
+    return PaymentView(str(row["id"]), state, row["url"] if is_open else None, row["attempt"])
 
 
 def _hold_state(row: Any) -> HoldState:

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 # Longer than any call with its timeouts: only a dead worker's call is taken over.
 CALL_LEASE_MS = 30_000
+# Whoever opens a payment creates it at once; the worker comes in only when that has failed.
+CREATE_DELAY_MS = 3_000
 # One round of a job is bounded, so that the worker's other jobs get their turn.
 CALLS_A_ROUND_MAX = 100
 POLLS_A_ROUND_MAX = 100
@@ -85,7 +87,7 @@ class PaymentService:
             state="created",
         )
         await store.insert_payment(transaction, payment)
-        await self._owe(transaction, payment.id, "create")
+        await self._owe(transaction, payment.id, "create", delay_ms=CREATE_DELAY_MS)
         return payment.id
 
     async def ensure_created(self, payment_id: str) -> None:
@@ -204,7 +206,9 @@ class PaymentService:
         state = payment.state
         for step in steps:
             state = PAYMENT.next(state, step)
-        await store.update_state(transaction, payment.id, state)
+        await store.update_state(
+            transaction, payment.id, state, is_authorised_now="authorise" in steps
+        )
         order = await self._orders.lock(transaction, payment.order_id)
         if "authorise" in steps:
             return await self._settle(transaction, payment, order, is_captured="capture" in steps)
@@ -260,9 +264,15 @@ class PaymentService:
         if after.dead_order is not None:
             await self._orders.expire_if_dead(after.dead_order)
 
-    async def _owe(self, transaction: Transaction, payment_id: str, kind: str) -> None:
+    async def _owe(
+        self, transaction: Transaction, payment_id: str, kind: str, *, delay_ms: int = 0
+    ) -> None:
         await store.insert_call(
-            transaction, call_id=self._ids.new(), payment_id=payment_id, kind=kind
+            transaction,
+            call_id=self._ids.new(),
+            payment_id=payment_id,
+            kind=kind,
+            delay_ms=delay_ms,
         )
 
     async def _postpone(self, call: PaymentCall, error: str) -> None:

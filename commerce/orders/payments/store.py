@@ -20,7 +20,12 @@ LOCK_PAYMENTS_OF_ORDER = (
     " ORDER BY p.id FOR NO KEY UPDATE"
 )
 SELECT_PAYMENT = f"SELECT {COLUMNS} FROM payments p WHERE p.id = $1"  # noqa: S608
-UPDATE_STATE = "UPDATE payments SET state = $2, updated_at_ms = clock_ms() WHERE id = $1"
+# That money was there once is remembered: letting it go is news, closing an unused page is not.
+UPDATE_STATE = """
+    UPDATE payments SET state = $2, updated_at_ms = clock_ms(),
+        authorised_at_ms = CASE WHEN $3 THEN clock_ms() ELSE authorised_at_ms END
+    WHERE id = $1
+"""
 UPDATE_PROVIDER = """
     UPDATE payments SET provider_ref = $2, url = coalesce($3, url), updated_at_ms = clock_ms()
     WHERE id = $1 AND (provider_ref IS NULL OR (url IS NULL AND $3::text IS NOT NULL))
@@ -31,7 +36,8 @@ INSERT_EVENT = """
     ON CONFLICT (provider, event_id) DO NOTHING RETURNING event_id
 """
 INSERT_CALL = """
-    INSERT INTO payment_calls (id, payment_id, kind) VALUES ($1, $2, $3)
+    INSERT INTO payment_calls (id, payment_id, kind, next_at_ms)
+    VALUES ($1, $2, $3, clock_ms() + $4::bigint)
     ON CONFLICT (payment_id, kind) DO NOTHING
 """
 INSERT_VOIDS_OF_ORDER = """
@@ -107,9 +113,11 @@ async def select_payment(connection: Connection, payment_id: str) -> Payment | N
     return _payment(row) if row else None
 
 
-async def update_state(connection: Connection, payment_id: str, state: str) -> None:
-    """Write the next state of a locked payment."""
-    await connection.execute(UPDATE_STATE, payment_id, state)
+async def update_state(
+    connection: Connection, payment_id: str, state: str, *, is_authorised_now: bool
+) -> None:
+    """Write the next state of a locked payment, and whether the money has just been granted."""
+    await connection.execute(UPDATE_STATE, payment_id, state, is_authorised_now)
 
 
 async def update_provider(

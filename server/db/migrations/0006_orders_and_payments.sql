@@ -47,6 +47,7 @@ CREATE TABLE payments (
     ),
     created_at_ms bigint NOT NULL DEFAULT clock_ms(),
     updated_at_ms bigint NOT NULL DEFAULT clock_ms(),
+    authorised_at_ms bigint,
     polled_at_ms bigint NOT NULL DEFAULT 0,
     UNIQUE (provider, provider_ref)
 );

@@ -19,6 +19,7 @@ from commerce.orders.checkout.rules import (
     mask_name,
     next_release_at_ms,
     quote_order,
+    show_payment_state,
 )
 from commerce.orders.payments.model import Settled, TooLate
 
@@ -239,3 +240,22 @@ def test_an_order_ends_once() -> None:
 def test_a_name_in_the_chat_is_masked(name: str, masked: str) -> None:
     """Its owner knows it, nobody else does."""
     assert mask_name(name) == masked
+
+
+@pytest.mark.parametrize(
+    ("state", "attempt", "had_money", "shown"),
+    [
+        ("created", 1, False, "created"),
+        ("created", 2, False, "declined"),
+        ("authorised", 2, True, "authorised"),
+        ("declined", 1, False, "declined"),
+        ("voided", 1, True, "voided"),
+        ("voided", 1, False, "closed"),
+        ("captured", 1, True, "captured"),
+    ],
+)
+def test_a_buyer_reads_the_last_word_about_the_money(
+    state: str, attempt: int, had_money: bool, shown: str
+) -> None:
+    """A fresh page after a refusal still says declined; an unused page is closed, not voided."""
+    assert show_payment_state(state, attempt=attempt, had_money=had_money) == shown
