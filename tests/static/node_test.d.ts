@@ -3,6 +3,10 @@ declare module 'node:test' {
   export default function test(name: string, body: () => void | Promise<void>): void;
   export function describe(name: string, body: () => void): void;
 }
+declare module 'node:fs' {
+  export function readFileSync(path: string | URL, encoding: 'utf8'): string;
+  export function readdirSync(path: string | URL): string[];
+}
 declare module 'node:assert/strict' {
   interface Assert {
     (value: unknown, message?: string): asserts value;

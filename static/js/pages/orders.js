@@ -87,7 +87,7 @@ async function showList(place) {
     const [{ orders }, { reservations }] = await Promise.all([get('/api/orders'), get('/api/reservations')]);
     const holds = /** @type {Reservation[]} */ (reservations).filter((hold) => hold.state === 'held');
     render(place, html`
-      ${holds.length ? html`<h2>${t('orders.holds')}</h2><ul class="orders-list">${holds.map(holdRow)}</ul><h2>${t('orders.title')}</h2>` : ''}
+      ${holds.length ? html`<h2>${t('orders.holds')}</h2><ul class="orders-list">${holds.map(holdRow)}</ul>` : ''}
       ${orders.length ? html`<ul class="orders-list">${orders.map(orderCard)}</ul>` : empty('orders.empty', 'orders.empty_note')}`);
     countHolds(holds);
   } catch (thrown) {

@@ -14,7 +14,7 @@ import { asApiError, get, intentKey, post, remove, settleIntent } from '../../ne
 
 /** Answers after which nobody knows whether the press was decided. */
 const DOUBT = new Set(['unknown_outcome', 'network', 'offline', 'unavailable', 'database_unavailable', 'overloaded', 'internal', 'too_many_in_flight']);
-const SIGN_IN = new Set(['sign_in_required', 'bad_token', 'unauthorized']);
+const SIGN_IN = new Set(['sign_in_required', 'unauthenticated', 'bad_token']);
 /** Waits between retries with the same key; the last one repeats. */
 const RETRY_WAITS_MS = [1_000, 2_000, 4_000, 6_000, 8_000, 10_000];
 /** After so many tries the orders page is the better place to look. */

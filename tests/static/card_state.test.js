@@ -1,0 +1,102 @@
+// @ts-check
+/** Which state the one card is in, for a sale, a moment, one's own hold and the last answer. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { chooseOffer, decideCard, nextItem } from '../../static/js/logic/card_state.js';
+import { countdown, holdLeft } from '../../static/js/logic/countdown.js';
+
+/** @typedef {import('../../static/js/logic/card_state.js').Hold} Hold */
+/** @typedef {import('../../static/js/logic/card_state.js').Answer} Answer */
+/** @typedef {import('../../static/js/logic/room_state.js').Sale} Sale */
+/** @typedef {import('../../static/js/logic/room_state.js').RoomState} RoomState */
+
+const NOW = 1_000_000;
+
+/** @param {Partial<Sale>} [change] @returns {Sale} */
+const makeFlash = (change) => ({ id: 'f', kind: 'flash', sku: 'bowl', item: 'i3', price_minor: 19_900, currency: 'CNY', state: 'open', opens_at_ms: NOW - 1000, ends_at_ms: NOW + 60_000, per_buyer: 1, stock: [17, 42, 41], ...change });
+/** @param {Partial<Sale>} [change] @returns {Sale} */
+const makeRegular = (change) => ({ ...makeFlash(), id: 'r', kind: 'regular', price_minor: 32_900, opens_at_ms: 1, ends_at_ms: null, per_buyer: null, stock: [9, 0, 0], ...change });
+/** @param {Sale[]} sales @param {Partial<RoomState>} [change] @returns {RoomState} */
+const makeRoom = (sales, change) => ({
+  room: 'demo', show: { id: 's', title: 'Show', status: 'live' }, pinned: 'i3', viewers: 0, likes: 0, modes: {}, chat: [],
+  bag: [{ item: 'i3', no: 3, sku: 'bowl', title: 'Bowl', price_minor: 32_900, currency: 'CNY', sale: 'r' }], sales, ...change,
+});
+/** @param {Partial<Hold>} [change] @returns {Hold} */
+const makeHold = (change) => ({ id: 'h', sale: 'f', qty: 1, unit_price_minor: 19_900, currency: 'CNY', expires_at_ms: NOW + 300_000, whole_ms: 300_000, reserved_at_ms: NOW, state: 'held', pay_url: null, order: null, ...change });
+
+/** @param {Sale[]} sales @param {{hold?: Hold, answer?: Answer, bought?: number, isClockCertain?: boolean, show?: 'live' | 'ended' | 'scheduled', now_ms?: number}} [facts] */
+function stateOf(sales, { hold, answer, bought = 0, isClockCertain = true, show = 'live', now_ms = NOW } = {}) {
+  const offer = chooseOffer(makeRoom(sales), hold ? [hold] : [], now_ms);
+  return decideCard({ offer, show, hold: hold ?? null, answer: answer ?? null, bought, isClockCertain, now_ms });
+}
+
+/** @param {string} code @returns {Answer} */
+const refused = (code) => ({ kind: 'refused', at_ms: NOW - 500, code });
+
+/** @type {[string, string, Sale[], Parameters<typeof stateOf>[1]][]} */
+const CASES = [
+  ['a regular sale is one row', 'pinned', [makeRegular()], {}],
+  ['an armed sale counts down', 'armed', [makeRegular(), makeFlash({ state: 'armed', opens_at_ms: NOW + 7_000 })], {}],
+  ['far ahead an armed sale leaves the item as it is', 'pinned', [makeRegular(), makeFlash({ state: 'armed', opens_at_ms: NOW + 240_000 })], {}],
+  ['at T0 the synced clock opens the card', 'open', [makeFlash({ state: 'armed', opens_at_ms: NOW })], {}],
+  ['an uncertain clock waits for the server', 'armed', [makeFlash({ state: 'armed', opens_at_ms: NOW })], { isClockCertain: false }],
+  ['an open sale is open', 'open', [makeRegular(), makeFlash()], {}],
+  ['past its end a sale has ended, whatever was heard', 'refused-ended', [makeFlash({ ends_at_ms: NOW })], {}],
+  ['a press waits for its answer', 'asking', [makeFlash()], { answer: { kind: 'asking', at_ms: NOW } }],
+  ['a silence is checked', 'refused-unknown_outcome', [makeFlash()], { answer: { kind: 'unknown', at_ms: NOW, attempt: 2, retry_at_ms: NOW + 3000 } }],
+  ['a hold is held', 'held', [makeFlash()], { hold: makeHold() }],
+  ['a hold comes before a sale that is over', 'held', [makeFlash({ state: 'ended', ends_at_ms: 1 })], { hold: makeHold() }],
+  ['the last minute of a hold is its own state', 'last', [makeFlash()], { hold: makeHold({ expires_at_ms: NOW + 42_000 }) }],
+  ['a hold that ran out is gone before the server says so', 'gone', [makeFlash()], { hold: makeHold({ expires_at_ms: NOW }) }],
+  ['a hold being paid does not run out', 'paying', [makeFlash()], { hold: makeHold({ state: 'paying', expires_at_ms: NOW }) }],
+  ['an early press is answered', 'refused-not_open', [makeFlash({ state: 'armed', opens_at_ms: NOW + 7_000 })], { answer: { kind: 'early', at_ms: NOW } }],
+  ['the answer to an early press passes', 'armed', [makeFlash({ state: 'armed', opens_at_ms: NOW + 7_000 })], { answer: { kind: 'early', at_ms: NOW - 2_500 } }],
+  ['the server may say not yet', 'refused-not_open', [makeFlash({ state: 'armed', opens_at_ms: NOW + 100 })], { answer: refused('not_open') }],
+  ['one may have no more', 'refused-limit_reached', [makeFlash()], { answer: refused('limit_reached') }],
+  ['who has paid the limit is told before pressing', 'refused-limit_reached', [makeFlash()], { bought: 1 }],
+  ['all held, as the stock says', 'refused-held_out', [makeFlash({ stock: [0, 8, 92] })], {}],
+  ['all held, as the server says', 'refused-held_out', [makeFlash({ stock: [0, 8, 92] })], { answer: refused('held_out') }],
+  ['one came back: the card opens by itself', 'open', [makeFlash({ stock: [1, 7, 92] })], { answer: refused('held_out') }],
+  ['all sold', 'refused-sold_out', [makeFlash({ stock: [0, 0, 100] })], {}],
+  ['all sold, as the server says', 'refused-sold_out', [makeFlash({ state: 'sold_out', stock: [0, 0, 100], ends_at_ms: NOW + 5_000 })], { answer: refused('sold_out') }],
+  ['ended', 'refused-ended', [makeRegular(), makeFlash({ state: 'ended', ends_at_ms: NOW - 5_000 })], {}],
+  ['ended a while ago, the item is sold as usual', 'pinned', [makeRegular(), makeFlash({ state: 'ended', ends_at_ms: NOW - 90_000 })], {}],
+  ['stopped by the host', 'refused-cancelled', [makeRegular(), makeFlash({ state: 'cancelled', ends_at_ms: NOW - 5_000 })], {}],
+  ['a refusal nobody foresaw still has words', 'refused-other', [makeFlash()], { answer: refused('not_enough_left') }],
+  ['let go', 'let-go', [makeFlash()], { answer: { kind: 'let_go', at_ms: NOW } }],
+  ['the news that a hold is gone passes', 'open', [makeFlash()], { answer: { kind: 'gone', at_ms: NOW - 11_000 } }],
+  ['before the show', 'soon', [makeRegular({ state: 'armed' })], { show: 'scheduled' }],
+  ['after the show', 'over', [makeRegular({ state: 'ended' })], { show: 'ended' }],
+];
+
+for (const [name, expected, sales, facts] of CASES) {
+  test(`${expected}: ${name}`, () => assert.equal(stateOf(sales, facts), expected));
+}
+
+test('without a pinned item the running flash sale is shown, else nothing', () => {
+  const room = makeRoom([makeRegular(), makeFlash()], { pinned: null });
+  assert.equal(chooseOffer(room, [], NOW)?.sale?.id, 'f');
+  assert.equal(chooseOffer({ ...room, sales: [makeRegular()] }, [], NOW), null);
+});
+
+test('what to see next is the first other item with stock, in bag order', () => {
+  const room = makeRoom([makeRegular(), makeRegular({ id: 'r1' }), makeRegular({ id: 'r5', stock: [0, 0, 9] })]);
+  const [bowl] = room.bag;
+  assert.ok(bowl);
+  room.bag.push({ ...bowl, item: 'i1', no: 1, sale: 'r1' }, { ...bowl, item: 'i5', no: 5, sale: 'r5' });
+  assert.equal(nextItem(room, bowl)?.no, 1);
+});
+
+test('a countdown shows tenths for three seconds and fills over thirty', () => {
+  assert.deepEqual(countdown(NOW + 7_250, NOW), { left_ms: 7_250, isOver: false, hasTenths: false, fill: 1 - 7_250 / 30_000, next_ms: 250 });
+  assert.equal(countdown(NOW + 2_420, NOW).hasTenths, true);
+  assert.equal(countdown(NOW + 2_420, NOW).next_ms, 20);
+  assert.equal(countdown(NOW + 90_000, NOW).fill, 0);
+  assert.deepEqual([countdown(NOW, NOW).isOver, countdown(NOW - 5, NOW).left_ms], [true, 0]);
+});
+
+test('what is left of a hold is a part of its whole', () => {
+  assert.deepEqual(holdLeft(NOW + 75_000, 300_000, NOW), { left_ms: 75_000, part: 0.25, isLast: false });
+  assert.equal(holdLeft(NOW + 60_000, 300_000, NOW).isLast, true);
+  assert.equal(holdLeft(NOW, 0, NOW).part, 0);
+});
