@@ -142,9 +142,11 @@ async def insert_event(
     return inserted is not None
 
 
-async def insert_call(connection: Connection, *, call_id: str, payment_id: str, kind: str) -> None:
-    """Owe the provider a call; owing the same one twice is owing it once."""
-    await connection.execute(INSERT_CALL, call_id, payment_id, kind)
+async def insert_call(
+    connection: Connection, *, call_id: str, payment_id: str, kind: str, delay_ms: int
+) -> None:
+    """Owe the provider a call, due in `delay_ms`; owing the same one twice is owing it once."""
+    await connection.execute(INSERT_CALL, call_id, payment_id, kind, delay_ms)
 
 
 async def insert_voids_of_order(connection: Connection, order_id: str) -> None:
