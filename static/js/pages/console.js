@@ -324,7 +324,7 @@ export class ConsolePage {
       'plan-flash': ({ item, plan }) => this.keepPlan(item, plan),
       say: () => acts.say(),
       'say-nothing': () => acts.sayNothing(),
-      'close-sale': () => acts.closeSale(),
+      'close-sale': (detail) => acts.closeSale(detail?.item),
       'plan-show': (show) => acts.planShow(show),
       'say-line': ({ text }) => acts.sayLine(text),
       'delete-line': (line) => acts.deleteLine(line),

@@ -6,7 +6,7 @@
  */
 import { duration, money, number } from '../lib/format.js';
 import { hasText, t, titleOf } from '../lib/i18n.js';
-import { isRunning, moveSelection, nextStep, pressNext, saleOnShow } from '../logic/console_run.js';
+import { isRunning, moveSelection, nextStep, pressNext } from '../logic/console_run.js';
 import { asApiError } from '../net/api.js';
 
 /** @typedef {import('./console.js').ConsolePage} ConsolePage */
@@ -126,10 +126,15 @@ export class ConsoleActs {
     }, done);
   }
 
-  async closeSale() {
+  /**
+   * Close the running flash sale of an item; without one, of the selected item, else of the pinned one.
+   * @param {string} [item]
+   */
+  async closeSale(item) {
     const { page } = this;
-    const sale = saleOnShow(page.state, page.state.pinned);
-    if (!sale || sale.kind !== 'flash' || !isRunning(sale)) return;
+    const rows = [item ?? page.selected, item ? null : page.state.pinned].map((id) => page.run.find((row) => row.item === id));
+    const sale = rows.map((row) => row?.flash).find(isRunning);
+    if (!sale) return;
     const [left, held, paid] = sale.stock;
     const isArmed = sale.state === 'armed';
     const lines = isArmed

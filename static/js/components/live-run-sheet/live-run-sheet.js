@@ -3,7 +3,7 @@
  * The run sheet: done, now and to come, with the notes of the item on show.
  *
  * HTML: `<live-run-sheet></live-run-sheet>`. Properties: `run` (RunItem[]), `plans`, `selected` (item id or null), `pinned_at_ms`, `now_ms`.
- * Events: `live:select-item {item}`, `live:pin-item {item}`, `live:remove-item {item}`, `live:forget-plan {item}`, `live:add-item`.
+ * Events: `live:select-item {item}`, `live:pin-item {item}`, `live:remove-item {item}`, `live:forget-plan {item}`, `live:close-sale {item}`, `live:add-item`.
  */
 import { duration, money, number } from '../../lib/format.js';
 import { create, html, icon, render } from '../../lib/html.js';
@@ -42,7 +42,7 @@ export class LiveRunSheet extends LiveElement {
   #line(row) {
     const price = row.price_minor === undefined ? '' : money(row.price_minor, row.currency);
     const paid = row.result?.paid ?? 0;
-    if (row.status === 'done') {
+    if (row.status === 'done' && !isRunning(row.flash)) {
       if (!row.result || row.result.gmv_minor === undefined) return t('console.row_done_plain', { paid: number(paid) });
       return t('console.row_done', { paid: number(paid), gmv: money(row.result.gmv_minor, row.currency) });
     }
@@ -69,7 +69,8 @@ export class LiveRunSheet extends LiveElement {
         <span class="run-mark" data-mark="done" role="img" aria-label="${t('console.done')}">${icon('check')}</span>
         <button class="run-mark run-plan" type="button" data-mark="plan" aria-label="${t('console.plan_forget')}" title="${t('console.plan_forget')}">${icon('bolt')}</button>
         <span class="run-acts">
-          <button class="button console-button" type="button" data-act="pin">${t('console.pin')}<kbd class="key" aria-hidden="true">P</kbd></button>
+          <button class="button console-button" type="button" data-act="pin" aria-label="${t('console.pin')}" title="${t('console.pin')}">${icon('pin')}<kbd class="key" aria-hidden="true">P</kbd></button>
+          <button class="button console-button button-coral" type="button" data-act="close" aria-label="${t('console.close_sale')}" title="${t('console.close_sale')}">${icon('ban')}<kbd class="key" aria-hidden="true">X</kbd></button>
           <button class="console-icon" type="button" data-act="remove" aria-label="${t('console.remove_item')}" title="${t('console.remove_item')}">${icon('trash')}</button>
         </span>
       </li>`);
@@ -78,6 +79,7 @@ export class LiveRunSheet extends LiveElement {
     find('.run-row', element).addEventListener('dblclick', () => this.emit('pin-item', { item }));
     find('[data-act="pin"]', element).addEventListener('click', () => this.emit('pin-item', { item }));
     find('[data-act="remove"]', element).addEventListener('click', () => this.emit('remove-item', { item }));
+    find('[data-act="close"]', element).addEventListener('click', () => this.emit('close-sale', { item }));
     find('[data-mark="plan"]', element).addEventListener('click', () => this.emit('forget-plan', { item }));
     return element;
   }
@@ -95,10 +97,11 @@ export class LiveRunSheet extends LiveElement {
     setAttribute(button, 'aria-pressed', String(isSelected));
     setText(find('.run-title', element), titleOf(row));
     setText(find('.run-line', element), this.#line(row));
-    find('[data-mark="done"]', element).hidden = row.status !== 'done' || isSelected;
+    find('[data-mark="done"]', element).hidden = row.status !== 'done' || isSelected || isRunning(row.flash);
     find('[data-mark="plan"]', element).hidden = !this.plans[row.item] || isRunning(row.flash) || isSelected;
     find('.run-acts', element).hidden = !isSelected || row.status === 'now';
-    find('[data-act="remove"]', element).hidden = row.status !== 'to_come';
+    find('[data-act="close"]', element).hidden = !isRunning(row.flash);
+    find('[data-act="remove"]', element).hidden = row.status !== 'to_come' || isRunning(row.flash);
   }
 
   update() {
