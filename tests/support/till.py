@@ -6,7 +6,7 @@ Invariant: nothing between the two is faked but the wire; `wires.is_cut` loses w
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -222,6 +222,18 @@ class Till:
     def lines(self) -> list[tuple[str, str]]:
         """Return the house's chat lines as (name, text)."""
         return [(line.name, line.text) for told in self.told for _, line in told.lines]
+
+
+async def order_one(till: Till, sale: str, buyer: Buyer) -> tuple[str, str]:
+    """Reserve and order one unit; return the order's id and the page to pay at."""
+    answer = (await buyer.order([await till.reserve(sale, buyer.id)])).json()
+    return answer["order"]["id"], answer["payment"]["url"]
+
+
+def told_by(remote: Mapping[str, Any], state: str, **overrides: Any) -> dict[str, Any]:
+    """Return a webhook's body about a payment of the sandbox."""
+    payment = {**remote, "state": state, **overrides}
+    return {"id": f"we_{uuid.uuid4()}", "type": f"payment.{state}", "payment": payment}
 
 
 @asynccontextmanager

@@ -1,0 +1,112 @@
+"""The race between payment and expiry, with the control that shows what its lock is for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from commerce.insight.audit.service import audit
+from commerce.kernel.ports import Transaction
+from commerce.orders.checkout import settlement, store
+from commerce.orders.payments.model import Settled
+from tests.support.shop import read_stock
+from tests.support.till import Till, open_till, order_one, told_by
+
+
+@pytest.fixture
+async def till(database_url: str) -> AsyncIterator[Till]:
+    """Orders, payments and the sandbox provider."""
+    async with open_till(database_url) as till:
+        yield till
+
+
+async def race_payment_with_expiry(till: Till) -> tuple[int, int]:
+    """Settle an order exactly while its hold is being freed; return (sold, claimed)."""
+    _, sale = await till.sale(quantity=1)
+    buyer = await till.buyer()
+    order_id, _ = await order_one(till, sale, buyer)
+    await till.end_holds(sale)
+    pool = (await read_stock(till.database, sale))["pool_id"]
+    remote = await till.remote(order_id)
+    # The sweeper has freed the hold and is about to commit when the money comes.
+    async with till.database.transaction() as sweeper:
+        await sweeper.fetch("SELECT id FROM expire_due($1)", pool)
+        webhook = asyncio.create_task(till.webhook(told_by(remote, "authorised")))
+        await _until_somebody_waits_or(till, webhook)
+    assert (await webhook).status_code == 200
+    sold = await till.values("SELECT count(*) FROM reservations WHERE state = 'sold'")
+    return sold[0], (await read_stock(till.database, sale))["claimed"]
+
+
+async def _until_somebody_waits_or(till: Till, task: asyncio.Task[httpx.Response]) -> None:
+    """Return when a backend waits for a lock, or the task is done."""
+    async with asyncio.timeout(5):
+        while not task.done():
+            if await till.values("SELECT 1 FROM pg_locks WHERE NOT granted"):
+                return
+            await asyncio.sleep(0.01)
+
+
+async def test_the_reservations_row_decides_between_payment_and_expiry(till: Till) -> None:
+    """Whoever has the row first; here the sweeper: nothing is sold, the money is let go."""
+    assert await race_payment_with_expiry(till) == (0, 0)
+    assert len(till.news("payment.voided")) == 1
+    assert (await audit(till.database)).violations == []
+
+
+async def test_without_that_lock_the_race_sells_freed_stock(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control: reading the hold without its lock sells a unit that was freed."""
+
+    async def settle_unlocked(
+        self: settlement.OrderSettlement, transaction: Transaction, order_id: str
+    ) -> Settled:
+        order = await store.lock_order(transaction, order_id)
+        assert order is not None
+        seen = await transaction.fetch(
+            "SELECT reservation_id FROM order_lines WHERE order_id = $1", order_id
+        )
+        await transaction.execute(
+            "UPDATE reservations SET state = 'sold' WHERE id = ANY ($1::uuid[])",
+            [str(row[0]) for row in seen],
+        )
+        await store.update_state(transaction, order_id, "paid")
+        return Settled()
+
+    monkeypatch.setattr(settlement.OrderSettlement, "settle", settle_unlocked)
+    assert await race_payment_with_expiry(till) == (1, 0)
+    assert (await audit(till.database)).violations != []
+
+
+async def test_payment_and_expiry_in_any_order_never_disagree(till: Till) -> None:
+    """Many orders whose holds end while their money comes: paid ⇔ sold, else freed."""
+    _, sale = await till.sale(quantity=12)
+    buyers = [await till.buyer(f"B{number}") for number in range(12)]
+    orders = [await order_one(till, sale, buyer) for buyer in buyers]
+    remotes = [await till.remote(order_id) for order_id, _ in orders]
+    await till.change(
+        "UPDATE reservations SET release_at_ms = clock_ms() + 150 WHERE sale_id = $1", sale
+    )
+
+    async def sweep() -> None:
+        for _ in range(40):
+            await till.settlement.expire_orders()
+            await asyncio.sleep(0.01)
+
+    async def pay(number: int) -> None:
+        await asyncio.sleep(0.03 * number)
+        assert (await till.webhook(told_by(remotes[number], "authorised"))).status_code == 200
+
+    await asyncio.gather(sweep(), *(pay(number) for number in range(12)))
+
+    states = await till.values("SELECT state FROM orders")
+    sold = await till.values("SELECT count(*) FROM reservations WHERE state = 'sold'")
+    assert set(states) <= {"paid", "expired"}
+    assert states.count("paid") == sold[0] == len(till.lines())
+    assert (await read_stock(till.database, sale))["claimed"] == sold[0]
+    assert len(till.news("payment.voided")) == states.count("expired")
+    assert (await audit(till.database)).violations == []
