@@ -127,7 +127,7 @@ def find_unreferenced_static(root: Path = ROOT) -> list[str]:
     static = root / "static"
     readers = [
         path
-        for folder in ("static", "server")
+        for folder in ("static", "server", "commerce")
         for path in sorted((root / folder).rglob("*"))
         if path.suffix in {".html", ".js", ".css", ".py", ".sql", ".json"}
     ]
