@@ -45,12 +45,13 @@ CHEAP_HASHER = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 class Wires(httpx.AsyncBaseTransport):
-    """A transport to an app in this process, which can lose requests to a path."""
+    """A transport to an app in this process, which can lose requests to a path, or all answers."""
 
     def __init__(self) -> None:
         self.app: Starlette | None = None
         self.is_cut = False
         self.cut_path = "/webhook"
+        self.are_answers_lost = False
         self.requests: list[httpx.Request] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -60,7 +61,10 @@ class Wires(httpx.AsyncBaseTransport):
             raise httpx.ConnectError("cut", request=request)
         assert self.app is not None
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        return await transport.handle_async_request(request)
+        response = await transport.handle_async_request(request)
+        if self.are_answers_lost:
+            raise httpx.ReadTimeout("no answer", request=request)
+        return response
 
 
 class Buyer:

@@ -8,6 +8,7 @@ import uuid
 import pytest
 
 from commerce.insight.audit.service import audit
+from commerce.orders.payments import store as payment_store
 from tests.support.shop import read_stock
 from tests.support.till import Till, order_one, told_by
 
@@ -314,3 +315,43 @@ async def test_a_call_the_provider_refuses_is_left_for_a_person(till: Till) -> N
     assert call["state"] == "failed"
     assert "409" in call["last_error"]
     assert await till.payments.run_payment_calls() == 0
+
+
+async def test_a_dead_workers_call_is_taken_over(till: Till) -> None:
+    """Claimed and never made: nobody touches it during the lease, somebody makes it after."""
+    _, sale = await till.sale()
+    buyer = await till.buyer()
+    order_id, url = await order_one(till, sale, buyer)
+    await buyer.press(url, "pay")
+    async with till.database.transaction() as transaction:
+        assert await payment_store.claim_call(transaction, lease_ms=30_000) is not None
+
+    assert await till.payments.run_payment_calls() == 0
+    await till.change("UPDATE payment_calls SET next_at_ms = next_at_ms - 30000")
+    assert await till.payments.run_payment_calls() == 1
+
+    assert (await buyer.read(order_id))["payment"]["state"] == "captured"
+
+
+async def test_an_answer_that_is_lost_is_asked_for_again(till: Till) -> None:
+    """The provider did it, nobody heard of it: the repeated call meets what was done."""
+    _, sale = await till.sale()
+    buyer = await till.buyer()
+    till.wires.are_answers_lost = True
+    answer = (await buyer.order([await till.reserve(sale, buyer.id)])).json()
+    order_id = answer["order"]["id"]
+    assert answer["payment"]["url"] is None
+    till.wires.are_answers_lost = False
+    await till.change("UPDATE payment_calls SET next_at_ms = 0")
+    assert await till.payments.run_payment_calls() == 1
+    await buyer.press((await buyer.read(order_id))["payment"]["url"], "pay")
+    till.wires.are_answers_lost = True
+    assert await till.payments.run_payment_calls() == 1
+    assert (await buyer.read(order_id))["payment"]["state"] == "authorised"
+    till.wires.are_answers_lost = False
+    await till.change("UPDATE payment_calls SET next_at_ms = 0")
+    assert await till.payments.run_payment_calls() == 1
+
+    assert (await buyer.read(order_id))["payment"]["state"] == "captured"
+    assert await till.values("SELECT count(*) FROM sandbox.payments") == [1]
+    assert (await audit(till.database)).violations == []
