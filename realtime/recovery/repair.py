@@ -16,9 +16,8 @@ log = logging.getLogger(__name__)
 
 # One ring's worth; a longer gap takes several reads.
 READ_ENTRIES_MAX = 512
-# A log that cannot be read is asked again after these pauses.
-RETRY_MIN_S = 0.1
-RETRY_MAX_S = 2.0
+# The pause before a log that cannot be read is asked again grows up to this many times.
+RETRY_GROWTH_MAX = 20
 # An announced event that is still invisible after this many reads will never come.
 FRUITLESS_READS_MAX = 6
 # The log belongs to PostgreSQL; a read that takes longer than this is a failed one.
@@ -30,11 +29,13 @@ ReadLog = Callable[[str, int, int], Awaitable[list[LogEntry]]]
 class GapRepair:
     """Reads what one room is missing; `wanted` is the newest offset known to exist."""
 
-    def __init__(self, room_id: str, read_log: ReadLog, counters: Counters) -> None:
+    def __init__(
+        self, room_id: str, read_log: ReadLog, counters: Counters, *, retry_s: float
+    ) -> None:
         self._room_id = room_id
         self._read_log = read_log
         self._counters = counters
-        self._retry_s = RETRY_MIN_S
+        self._retry_min_s = self._retry_s = retry_s
         self.wanted = 0
         self.is_running = False
 
@@ -65,7 +66,7 @@ class GapRepair:
                     await self._pause()
         finally:
             self.is_running = False
-            self._retry_s = RETRY_MIN_S
+            self._retry_s = self._retry_min_s
 
     async def _read(self, after: int) -> list[LogEntry] | None:
         self._counters.repairs += 1
@@ -74,7 +75,7 @@ class GapRepair:
                 entries = await self._read_log(self._room_id, after, READ_ENTRIES_MAX)
         except Exception as error:  # Whatever the log's store raises, it is asked again.
             self._counters.repair_failures += 1
-            if self._retry_s == RETRY_MIN_S:
+            if self._retry_s == self._retry_min_s:
                 log.warning("Reading the log of room %s failed: %s", self._room_id, error)
             await self._pause()
             return None
@@ -82,4 +83,4 @@ class GapRepair:
 
     async def _pause(self) -> None:
         await asyncio.sleep(self._retry_s)
-        self._retry_s = min(RETRY_MAX_S, self._retry_s * 2)
+        self._retry_s = min(self._retry_min_s * RETRY_GROWTH_MAX, self._retry_s * 2)

@@ -55,7 +55,8 @@ class _Active:
     def __init__(self, room: Room, *, source: RoomSource, limits: RoomLimits) -> None:
         self.room = room
         self.desk = SnapshotDesk(room, source=source, limits=limits)
-        self.repair = GapRepair(room.ref.id, source.read_log, room.counters)
+        retry_s = limits.repair_retry_ms / 1000
+        self.repair = GapRepair(room.ref.id, source.read_log, room.counters, retry_s=retry_s)
         self.next_tick_ms = 0.0
         self.next_poll_ms = 0.0
         self.next_check_ms = 0.0
@@ -173,8 +174,8 @@ class Hub:
         """Bring a registered member from `position` to the present by replay or snapshot."""
         if not room.welcome(member, position):
             active = self._active[room.ref.id]
-            if not active.desk.serve_at_once(self._process.now_ms()) and not active.desk.is_running:
-                self._spawn(active.desk.run(self.counters, self._process.now_ms))
+            if not active.desk.serve_at_once(self._process.now_ms()):
+                self._start_snapshot(active)
 
     def leave(self, room: Room, member: Member) -> None:
         """Forget a member."""
@@ -298,11 +299,22 @@ class Hub:
         """Give up on the room's log as this process knows it: everyone gets a snapshot."""
         self.counters.rooms_resynced += 1
         active.room.is_broken = True
+        active.repair.wanted = 0
         for member in active.room.members:
             active.room.waiting.setdefault(member, "snapshot")
+        self._start_snapshot(active)
+
+    def _start_snapshot(self, active: _Active) -> None:
         if not active.desk.is_running:
             active.desk.is_running = True
-            self._spawn(active.desk.run(self.counters, self._process.now_ms))
+            self._spawn(self._serve_snapshots(active))
+
+    async def _serve_snapshots(self, active: _Active) -> None:
+        restarts = active.room.restarts
+        await active.desk.run(self.counters, self._process.now_ms)
+        if active.room.restarts != restarts:
+            # Events of the new log that arrived before the restart were taken for old ones.
+            self._start_repair(active)
 
     async def _check(self, active: _Active) -> None:
         """Compare the room with its row: a new epoch restarts it, a newer offset is read."""
@@ -363,8 +375,8 @@ class Hub:
 
     def _look_after(self, active: _Active, now_ms: float) -> None:
         room = active.room
-        if room.waiting and not active.desk.is_running:
-            self._spawn(active.desk.run(self.counters, self._process.now_ms))
+        if room.waiting:
+            self._start_snapshot(active)
         if not self.link_ok and now_ms >= active.next_poll_ms:
             active.next_poll_ms = now_ms + self._limits.degraded_poll_ms
             self._start_repair(active)

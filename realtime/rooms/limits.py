@@ -37,6 +37,8 @@ class RoomLimits(msgspec.Struct, frozen=True):
     check_every_ms: int = 5000
     """Each room's offset and epoch are compared with the log's this often: an announcement that
     was lost without a later one to reveal it, or a restored database, is noticed by then."""
+    repair_retry_ms: int = 100
+    """First pause before a log that could not be read is asked again; it doubles up to 2 s."""
     snapshot_retry_ms: int = 300
     """Pause after a snapshot that failed."""
     snapshot_timeout_s: float = 5.0

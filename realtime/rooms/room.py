@@ -52,6 +52,7 @@ class Room:
         """Viewers in other processes, as presence last read it."""
         self.waiting: dict[Member, str] = {}
         """Members that wait for a snapshot → what the hello will call it."""
+        self.restarts = 0
         self.is_broken = False
         """The log has a hole that cannot be read; the next snapshot starts the room again."""
         self._by_user: dict[str, list[Member]] = {}
@@ -228,6 +229,7 @@ class Room:
         """Begin again at another log, or past a hole: everyone waits for a snapshot."""
         self.ref = ref
         self.is_broken = False
+        self.restarts += 1
         self.ring.reset(offset)
         for member in self.members:
             member.offset = WAITING

@@ -1,0 +1,120 @@
+"""What one connection may do, message by message, without a socket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.gateway.limits import GatewayLimits
+from realtime.gateway.session import Close, Nothing, Reply, Session
+from realtime.protocol.close_codes import CloseCode
+from realtime.protocol.messages import Command, Like, Say, Sync
+
+LIMITS = GatewayLimits(frames_burst=30, bad_frames_max=3, syncs_per_minute=2)
+
+
+def make_session(*, signed_in: bool = True) -> Session:
+    return Session(LIMITS, signed_in=signed_in, now_ms=0)
+
+
+def receive(session: Session, *message: Any, now_ms: int = 0) -> Any:
+    return session.receive(msgspec.json.encode(message), is_text=True, now_ms=now_ms)
+
+
+def answer(effect: Any) -> Any:
+    assert isinstance(effect, Reply)
+    return msgspec.json.decode(effect.payload)
+
+
+def code_of(effect: Any) -> str:
+    frame = answer(effect)
+    assert frame[0] == "e"
+    code: str = frame[2]["code"]
+    return code
+
+
+def test_a_signed_in_user_may_chat_like_command_and_sync() -> None:
+    session = make_session()
+    assert receive(session, "c", 1, "hi") == Say(1, "hi")
+    assert receive(session, "k", 2) == Like(2)
+    assert receive(session, "q", 1, "reserve", {}) == Command(1, "reserve", b"{}", None)
+    assert receive(session, "sync", "e", 1) == Sync("e", 1)
+    assert receive(session, "p") == Nothing()
+
+
+def test_a_visitor_may_only_watch() -> None:
+    session = make_session(signed_in=False)
+    assert code_of(receive(session, "c", 1, "hi")) == "sign_in_required"
+    assert code_of(receive(session, "k", 2)) == "sign_in_required"
+    assert code_of(receive(session, "q", 1, "reserve", {})) == "sign_in_required"
+    assert receive(session, "sync", "e", 1) == Sync("e", 1)
+
+
+def test_time_is_answered_at_once_to_anybody() -> None:
+    effect = receive(make_session(signed_in=False), "q", "t", "time", {}, now_ms=77)
+    assert answer(effect) == ["r", "t", {"now_ms": 77}]
+
+
+def test_open_commands_are_bounded_until_they_are_answered() -> None:
+    session = make_session()
+    for number in range(LIMITS.commands_in_flight_max):
+        assert isinstance(receive(session, "q", number, "reserve", {}), Command)
+    refused = receive(session, "q", 99, "reserve", {})
+    assert answer(refused)[1] == 99
+    assert code_of(refused) == "too_many_in_flight"
+    session.command_done()
+    assert isinstance(receive(session, "q", 100, "reserve", {}), Command)
+
+
+def test_a_bad_frame_is_answered_and_many_of_them_close() -> None:
+    session = make_session()
+    for _ in range(LIMITS.bad_frames_max):
+        assert code_of(receive(session, "c", 1)) == "bad_frame"
+    closed = receive(session, "c", 1)
+    assert isinstance(closed, Close)
+    assert closed.code == CloseCode.PROTOCOL
+
+
+def test_a_binary_frame_is_a_bad_frame() -> None:
+    effect = make_session().receive(b'["p"]', is_text=False, now_ms=0)
+    assert code_of(effect) == "bad_frame"
+
+
+def test_a_flood_closes_and_a_steady_client_does_not() -> None:
+    session = make_session()
+    for _ in range(LIMITS.frames_burst):
+        assert receive(session, "p") == Nothing()
+    closed = receive(session, "p")
+    assert isinstance(closed, Close)
+    assert closed.code == CloseCode.FLOOD
+    steady = make_session()
+    for number in range(500):
+        assert receive(steady, "p", now_ms=number * 50) == Nothing()
+
+
+def test_syncs_are_limited_by_the_minute() -> None:
+    session = make_session()
+    assert receive(session, "sync", "e", 1) == Sync("e", 1)
+    assert receive(session, "sync", "e", 1) == Sync("e", 1)
+    refused = answer(receive(session, "sync", "e", 1, now_ms=50_000))
+    assert (refused[2]["code"], refused[2]["retry_ms"]) == ("slow_down", 10_000)
+    assert receive(session, "sync", "e", 1, now_ms=60_000) == Sync("e", 1)
+
+
+def test_every_message_is_a_sign_of_life() -> None:
+    session = make_session()
+    receive(session, "p", now_ms=1234)
+    assert session.heard_ms == 1234
+
+
+@given(st.lists(st.binary(max_size=60), max_size=20))
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_no_bytes_make_a_session_fail(signed_in: bool, messages: list[bytes]) -> None:
+    session = Session(LIMITS, signed_in=signed_in, now_ms=0)
+    for data in messages:
+        effect = session.receive(data, is_text=True, now_ms=0)
+        assert isinstance(effect, Reply | Close | Nothing | Say | Like | Command | Sync)
