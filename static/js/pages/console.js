@@ -247,13 +247,13 @@ export class ConsolePage {
     const currency = data?.figures?.currency ?? state.bag[0]?.currency ?? 'CNY';
     const pinned_at_ms = data?.pinned === state.pinned ? data?.pinned_at_ms ?? null : null;
     const item = run.find((row) => row.item === state.pinned) ?? null;
-    give(this.#element('live-run-sheet'), { run, plans: this.plans, selected: this.selected, pinned_at_ms, now_ms });
+    give(this.#element('live-run-sheet'), { run, plans: this.plans, selected: this.selected, pinned_at_ms, now_ms, canAdd: this.isLive || state.show?.status === 'scheduled' });
     give(this.#element('live-next'), { step: nextStep(run, this.plans), armed: this.armed, currency, isLive: this.isLive });
     give(this.#element('live-now-panel'), { item, sale: saleOnShow(state, state.pinned), now: data?.now ?? null, pinned_at_ms, now_ms, show: state.show, announcement: state.announcement ?? null });
     give(this.#element('live-audit-light'), { audit: data?.audit ?? null, now_ms });
     give(this.#element('live-figures'), { figures: data?.figures ?? null, viewers: state.viewers, currency });
     give(this.#element('live-order-feed'), { orders: data?.orders ?? [] });
-    give(this.#element('live-plot'), { series: data?.series ?? null, start_ms: state.show?.started_at_ms ?? 0, now_ms, currency, titleOfItem: (/** @type {string} */ id) => titleOf(run.find((row) => row.item === id)) });
+    give(this.#element('live-plot'), { series: data?.series ?? null, start_ms: state.show?.started_at_ms ?? 0, now_ms: this.isLive ? now_ms : data?.series?.viewers.at(-1)?.[0] ?? now_ms, currency, titleOfItem: (/** @type {string} */ id) => titleOf(run.find((row) => row.item === id)) });
     give(this.#element('live-goods-picker'), { products: this.products, inBag: new Set(run.map((row) => row.sku)) });
   }
 

@@ -137,7 +137,7 @@ export class LiveNowPanel extends LiveElement {
       render(picture, item ? html`${item.picture ? html`<img src="${item.picture}" alt="">` : ''}<span class="good-number">${item.no}</span>` : html``);
     }
     this.ref('empty').hidden = Boolean(item);
-    setText(this.ref('empty'), isLive ? t('console.nothing_pinned_note') : t('console.before_note'));
+    setText(this.ref('empty'), isLive ? t('console.nothing_pinned_note') : t(this.show?.status === 'scheduled' ? 'console.before_note' : 'console.after_note'));
     this.ref('unpin').hidden = !item || !isLive;
     this.#updateSale();
     this.ref('announced').hidden = !this.announcement;

@@ -42,6 +42,18 @@ function asSteps(points, start_ms, now_ms) {
   return steps;
 }
 
+/**
+ * What a strip says at a moment: a minute without orders is 0, a gap in the samples is a dash.
+ * @param {Strip} strip
+ * @param {number} at_ms
+ * @returns {string}
+ */
+function valueAt(strip, at_ms) {
+  const point = pointAt(strip.points, at_ms, strip.gap_ms);
+  if (point) return strip.exact(point[1]);
+  return strip.kind === 'bars' ? strip.exact(0) : '–';
+}
+
 export class LivePlot extends LiveElement {
   /** @type {Series | null} */
   series = null;
@@ -124,8 +136,7 @@ export class LivePlot extends LiveElement {
     const at_ms = this.#cursor_ms;
     if (at_ms === null) return '';
     const values = strips.map((strip) => {
-      const point = pointAt(strip.points, at_ms, strip.gap_ms);
-      return `${strip.name} ${point ? strip.exact(point[1]) : '–'}`;
+      return `${strip.name} ${valueAt(strip, at_ms)}`;
     });
     return [sinceStart(at_ms - this.start_ms), ...values].join(t('site.separator'));
   }
@@ -133,11 +144,9 @@ export class LivePlot extends LiveElement {
   /** @param {Strip[]} strips */
   #drawTable(strips) {
     const rows = [];
-    for (let at = this.start_ms; at <= this.now_ms; at += MINUTE_MS) {
-      rows.push([sinceStart(at - this.start_ms), ...strips.map((strip) => {
-        const point = pointAt(strip.points, strip.kind === 'bars' ? at + MINUTE_MS - 1 : at + MINUTE_MS - 1, MINUTE_MS * (strip.gap_ms === Infinity ? Infinity : 1));
-        return point ? strip.exact(point[1]) : '–';
-      })]);
+    for (let at = Math.floor(this.start_ms / MINUTE_MS) * MINUTE_MS; at <= this.now_ms; at += MINUTE_MS) {
+      const end_ms = Math.min(at + MINUTE_MS - 1, this.now_ms);
+      rows.push([sinceStart(Math.max(0, at - this.start_ms)), ...strips.map((strip) => valueAt(strip, end_ms))]);
     }
     render(this.ref('table'), html`<table><caption class="visually-hidden">${t('console.plot')}</caption>
       <thead><tr><th scope="col">${t('console.plot_time')}</th>${strips.map((strip) => html`<th scope="col">${strip.name}</th>`)}</tr></thead>
@@ -152,7 +161,10 @@ export class LivePlot extends LiveElement {
     this.ref('table').hidden = !this.#isTable;
     setAttribute(this.ref('switch'), 'aria-pressed', String(this.#isTable));
     setText(this.ref('read'), isReady ? this.#reading(strips) : t('console.plot_empty'));
-    if (!isReady) return render(canvas, html``);
+    if (!isReady) {
+      render(this.ref('table'), html``);
+      return render(canvas, html``);
+    }
     if (this.#shownStart_ms !== this.start_ms) this.#maxima = {};
     this.#shownStart_ms = this.start_ms;
     if (this.#isTable) return this.#drawTable(strips);

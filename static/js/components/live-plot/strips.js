@@ -43,11 +43,11 @@ export function frameOf({ width, start_ms, now_ms }) {
  */
 function drawData(strip, picture, { x, y, right, foot }) {
   if (strip.kind === 'bars') {
-    const wide = Math.max(1, x(MINUTE_MS) - x(0) - 1.5);
+    const wide = x(MINUTE_MS) - x(0);
     return strip.points.slice(-POINTS_MAX).map(([at, count]) => {
       const isFlash = picture.windows.some((window) => at < window.to_ms && at + MINUTE_MS > window.from_ms);
       const left = Math.max(LEFT, x(at) + 0.75);
-      const width = Math.min(wide, right - left);
+      const width = Math.max(1, Math.min(right, x(at) + wide - 0.75) - left);
       return html`<rect class="plot-bar${isFlash ? ' plot-bar-flash' : ''}" x="${left.toFixed(1)}" y="${y(count).toFixed(1)}" width="${width.toFixed(1)}" height="${Math.max(0, foot - y(count)).toFixed(1)}" rx="1"></rect>`;
     });
   }

@@ -2,7 +2,8 @@
 /**
  * The run sheet: done, now and to come, with the notes of the item on show.
  *
- * HTML: `<live-run-sheet></live-run-sheet>`. Properties: `run` (RunItem[]), `plans`, `selected` (item id or null), `pinned_at_ms`, `now_ms`.
+ * HTML: `<live-run-sheet></live-run-sheet>`. Properties: `run` (RunItem[]), `plans`, `selected` (item id or null), `pinned_at_ms`, `now_ms`,
+ * `canAdd` (there is a show to add to).
  * Events: `live:select-item {item}`, `live:pin-item {item}`, `live:remove-item {item}`, `live:forget-plan {item}`, `live:close-sale {item}`, `live:add-item`.
  */
 import { duration, money, number } from '../../lib/format.js';
@@ -24,6 +25,7 @@ export class LiveRunSheet extends LiveElement {
   /** @type {number | null} */
   pinned_at_ms = null;
   now_ms = 0;
+  canAdd = false;
 
   build() {
     render(this, html`
@@ -108,6 +110,8 @@ export class LiveRunSheet extends LiveElement {
     const { run } = this;
     const place = run.findIndex((row) => row.status === 'now') + 1;
     setText(this.ref('place'), place > 0 ? t('console.place', { place, of: run.length }) : t('console.items', { count: run.length }));
+    this.ref('add').hidden = !this.canAdd;
+    setText(this.ref('empty'), t(this.canAdd ? 'console.run_empty' : 'console.run_none'));
     this.ref('empty').hidden = run.length > 0;
     keyedList(this.ref('rows'), run, {
       key: (row) => row.item,
