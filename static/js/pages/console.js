@@ -43,6 +43,8 @@ import { ConsoleActs } from './console_acts.js';
 /** The figures are read this often; the line brings everything that is urgent. */
 const READ_MS = 2_000;
 const DRAW_MS = 1_000;
+/** The plots are drawn no more often than about once a second, whatever the line brings. */
+const PLOT_MS = 900;
 /** The speed of the chat is measured over this time. */
 const RATE_MS = 5_000;
 const KEYS_STORED = 'hubbub.console.keys';
@@ -73,6 +75,7 @@ export class ConsolePage {
   #arrivals = [];
   #reading = false;
   #lost = false;
+  #plotted_ms = 0;
 
   constructor() {
     const main = find('#main');
@@ -253,8 +256,10 @@ export class ConsolePage {
     give(this.#element('live-audit-light'), { audit: data?.audit ?? null, now_ms });
     give(this.#element('live-figures'), { figures: data?.figures ?? null, viewers: state.viewers, currency });
     give(this.#element('live-order-feed'), { orders: data?.orders ?? [] });
-    give(this.#element('live-plot'), { series: data?.series ?? null, start_ms: state.show?.started_at_ms ?? 0, now_ms: this.isLive ? now_ms : data?.series?.viewers.at(-1)?.[0] ?? now_ms, currency, titleOfItem: (/** @type {string} */ id) => titleOf(run.find((row) => row.item === id)) });
     give(this.#element('live-goods-picker'), { products: this.products, inBag: new Set(run.map((row) => row.sku)) });
+    if (Math.abs(now_ms - this.#plotted_ms) < PLOT_MS) return;
+    this.#plotted_ms = now_ms;
+    give(this.#element('live-plot'), { series: data?.series ?? null, start_ms: state.show?.started_at_ms ?? 0, now_ms: this.isLive ? now_ms : data?.series?.viewers.at(-1)?.[0] ?? now_ms, currency, titleOfItem: (/** @type {string} */ id) => titleOf(run.find((row) => row.item === id)) });
   }
 
   /** @param {string | null} item */

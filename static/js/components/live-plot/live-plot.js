@@ -72,6 +72,7 @@ export class LivePlot extends LiveElement {
   build() {
     render(this, html`
       <div class="plot-head"><p class="plot-read" role="status" data-ref="read"></p>
+        <button class="plot-switch" type="button" data-ref="csv">${t('console.plot_csv')}</button>
         <button class="plot-switch" type="button" aria-pressed="false" data-ref="switch">${t('console.plot_table')}</button></div>
       <div class="plot-canvas" data-ref="canvas" tabindex="0" aria-label="${t('console.plot')}" role="group"></div>
       <div class="plot-table" data-ref="table" hidden></div>`);
@@ -80,6 +81,7 @@ export class LivePlot extends LiveElement {
     canvas.addEventListener('pointerleave', () => this.#setCursor(null));
     canvas.addEventListener('blur', () => this.#setCursor(null));
     canvas.addEventListener('keydown', (event) => this.#key(event));
+    this.ref('csv').addEventListener('click', () => this.#saveCsv());
     this.ref('switch').addEventListener('click', () => {
       this.#isTable = !this.#isTable;
       this.update();
@@ -141,16 +143,32 @@ export class LivePlot extends LiveElement {
     return [sinceStart(at_ms - this.start_ms), ...values].join(t('site.separator'));
   }
 
-  /** @param {Strip[]} strips */
-  #drawTable(strips) {
+  /** One row a minute: time since the start, then each strip's value. @param {Strip[]} strips @returns {string[][]} */
+  #rows(strips) {
     const rows = [];
     for (let at = Math.floor(this.start_ms / MINUTE_MS) * MINUTE_MS; at <= this.now_ms; at += MINUTE_MS) {
       const end_ms = Math.min(at + MINUTE_MS - 1, this.now_ms);
       rows.push([sinceStart(Math.max(0, at - this.start_ms)), ...strips.map((strip) => valueAt(strip, end_ms))]);
     }
+    return rows;
+  }
+
+  #saveCsv() {
+    const strips = this.series && this.start_ms ? this.#strips() : [];
+    const lines = [[t('console.plot_time'), ...strips.map((strip) => strip.name)], ...this.#rows(strips)];
+    const text = lines.map((cells) => cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(',')).join('\r\n');
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(new Blob(['\ufeff', text], { type: 'text/csv' }));
+    link.download = 'show.csv';
+    link.click();
+    URL.revokeObjectURL(link.href);
+  }
+
+  /** @param {Strip[]} strips */
+  #drawTable(strips) {
     render(this.ref('table'), html`<table><caption class="visually-hidden">${t('console.plot')}</caption>
       <thead><tr><th scope="col">${t('console.plot_time')}</th>${strips.map((strip) => html`<th scope="col">${strip.name}</th>`)}</tr></thead>
-      <tbody>${rows.reverse().map(([time, ...cells]) => html`<tr><th scope="row">${time}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody></table>`);
+      <tbody>${this.#rows(strips).reverse().map(([time, ...cells]) => html`<tr><th scope="row">${time}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody></table>`);
   }
 
   update() {
