@@ -78,10 +78,11 @@ class BuyerScript:
         """Watch the figures like a person: first they show none, then perhaps one comes back."""
 
         def shows(is_free: bool) -> bool:
-            return (self._client.view.stock.get(sale, [0])[0] > 0) is is_free
+            free = self._client.view.stock.get(sale, [0])[0]
+            return (free > 0) is is_free
 
         def is_closing() -> bool:
-            return self._run.closing.is_set()
+            return bool(self._run.closing.is_set())
 
         self._client.wait_until(lambda: is_closing() or shows(False), FIGURES_TIMEOUT_S)
         self._client.wait_until(lambda: is_closing() or shows(True), self._mix.after_s)

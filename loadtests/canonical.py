@@ -56,7 +56,7 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True):
     """Buyers who press twice under one key, as an impatient thumb does."""
     http_share: float = 0.25
     """Buyers who reserve over HTTP instead of the socket."""
-    release_share: float = 0.1
+    release_share: float = 0.2
     """Winners who give their hold back; somebody else gets the unit."""
     order_share: float = 0.8
     """Winners who place an order."""
@@ -118,7 +118,7 @@ def read_load_settings(environment: Mapping[str, str]) -> LoadSettings:
     if mix.buyers < 1 or mix.units < 1 or mix.spawn_per_s < 1:
         raise LoadSettingError("a run needs at least one buyer, one unit and one spawn a second.")
     return LoadSettings(
-        mix_name=mix_name if not changes else f"{mix_name}, changed",
+        mix_name=mix_name if mix == MIXES[mix_name] else f"{mix_name}, changed",
         mix=mix,
         host=require_loopback(host) if host else None,
         report=report,
@@ -131,10 +131,11 @@ def require_loopback(url: str) -> str:
     parts = urlsplit(url if "://" in url else f"http://{url}")
     name = parts.hostname or ""
     try:
-        is_ours = name == "localhost" or ip_address(name).is_loopback
+        is_ours = (name == "localhost" or ip_address(name).is_loopback) and parts.port != 0
     except ValueError:
         is_ours = False
-    if not is_ours or parts.scheme != "http" or parts.path not in {"", "/"}:
+    is_plain = parts.scheme == "http" and parts.path in {"", "/"} and "@" not in parts.netloc
+    if not is_ours or not is_plain:
         raise LoadSettingError(
             f"{url!r} is refused: load tests only talk to this machine, http://127.0.0.1:PORT."
         )

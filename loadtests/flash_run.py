@@ -37,6 +37,7 @@ from loadtests.shop_api import DEMO_OPERATOR, ShopApi, UnexpectedReplyError
 LAG_PERIOD_S = 0.05
 READERS_MAX = 8
 CATCH_UP_TIMEOUT_S = 10.0
+LOG_READERS_MAX = 8
 
 
 class Run:
@@ -142,9 +143,16 @@ class Run:
         return self._describe(clients=clients, log=log, sale=seen, audit=audit)
 
     def _read_log(self) -> dict[int, int] | None:
-        """Read the log as a returning client would: everything after the base is replayed."""
+        """Read the log as a returning client would: everything after the base is replayed.
+
+        A gateway that was restarted in between has no replay for it; another one is tried.
+        """
         if self.base is None:
             return None
+        logs = (self._read_log_once(*self.base) for _ in range(LOG_READERS_MAX))
+        return next((log for log in logs if log is not None), None)
+
+    def _read_log_once(self, epoch: str, offset: int) -> dict[int, int] | None:
         reader = RoomClient(
             self.base_url,
             ROOM,
@@ -152,10 +160,10 @@ class Run:
             report=lambda name, duration_ms, failure: None,
             random=self.random_for("reader"),
         )
-        reader.view.lane.snapshot(*self.base)
+        lane = reader.view.lane
+        lane.snapshot(epoch, offset)
         reader.start()
         try:
-            lane = reader.view.lane
             is_here = reader.wait_until(
                 lambda: bool(reader.view.recoveries) and not lane.is_behind, CATCH_UP_TIMEOUT_S
             )

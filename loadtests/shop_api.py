@@ -36,6 +36,21 @@ class Reply(msgspec.Struct, frozen=True):
         return None
 
 
+class _Request(msgspec.Struct, frozen=True):
+    """One call as it is sent, perhaps more than once; `name` is for statistics."""
+
+    name: str
+    method: str
+    path: str
+    data: bytes | None
+    headers: dict[str, str]
+
+    @property
+    def may_be_repeated(self) -> bool:
+        """Say whether sending it twice does what sending it once does."""
+        return self.method == "GET" or "Idempotency-Key" in self.headers
+
+
 class UnexpectedReplyError(Exception):
     """A call was answered with what this client has no use for."""
 
@@ -100,49 +115,49 @@ class ShopApi:
         if body is not None:
             headers["Content-Type"] = "application/json"
             data = msgspec.json.encode(body)
+        name = name or route
         started_s = time.perf_counter()
-        reply = self._send(method, path, data, headers)
+        reply = self._send(_Request(name, method, path, data, headers))
         failure = None
         if reply.status >= 300 and reply.status not in (expected or ()):
             failure = UnexpectedReplyError(f"{reply.status} {reply.code}")
-        self._note(name or route, started_s, failure)
+        self._note(name, started_s, failure)
         return reply
 
     def send_form(self, url: str, fields: dict[str, str], *, name: str) -> Reply:
         """Open a page and submit the form on it, as a browser does."""
         path = urlsplit(url).path
         started_s = time.perf_counter()
-        page = self._send("GET", path, None, {"Accept": "text/html"})
+        page = self._send(_Request(name, "GET", path, None, {"Accept": "text/html"}))
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
-        reply = self._send("POST", path, urlencode(fields).encode(), headers)
+        reply = self._send(_Request(name, "POST", path, urlencode(fields).encode(), headers))
         failure = None
         if page.status != 200 or reply.status != 303:
             failure = UnexpectedReplyError(f"page {page.status}, form {reply.status}")
         self._note(name, started_s, failure)
         return reply
 
-    def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> Reply:
+    def _send(self, request: _Request) -> Reply:
         for attempt in range(1, ATTEMPTS_MAX + 1):
-            is_last = attempt == ATTEMPTS_MAX
+            started_s = time.perf_counter()
             try:
-                reply = self._send_once(method, path, data, headers)
+                reply = self._send_once(request)
             except (OSError, http.client.HTTPException) as error:
-                # A write without a key may have happened: only its caller can tell.
-                if is_last or not (method == "GET" or "Idempotency-Key" in headers):
-                    return Reply(0, {"error": {"code": type(error).__name__}})
-            else:
-                if reply.status != 503 or is_last:
-                    return reply
+                reply = Reply(0, {"error": {"code": type(error).__name__}})
+            is_decided = reply.status not in {0, 503}
+            if is_decided or attempt == ATTEMPTS_MAX or not request.may_be_repeated:
+                return reply
+            # A row of its own: what had to be sent again must not hide in a slow success.
+            self._note(f"{request.name}, again: {reply.code}", started_s, None)
             time.sleep(RETRY_PAUSE_S * attempt)
         raise AssertionError("the last attempt returns")
 
-    def _send_once(
-        self, method: str, path: str, data: bytes | None, headers: dict[str, str]
-    ) -> Reply:
+    def _send_once(self, request: _Request) -> Reply:
         connection = http.client.HTTPConnection(self._address, timeout=TIMEOUT_S)
         try:
             token = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-            connection.request(method, path, body=data, headers=headers | token)
+            headers = request.headers | token
+            connection.request(request.method, request.path, body=request.data, headers=headers)
             response = connection.getresponse()
             text = response.read()
             is_json = (response.getheader("Content-Type") or "").startswith("application/json")
