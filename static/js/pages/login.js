@@ -49,4 +49,9 @@ form.addEventListener('submit', async (event) => {
   }
 });
 
+document.querySelector('#sign-out')?.addEventListener('click', async () => {
+  await post('/api/logout').catch(() => {});
+  location.reload();
+});
+
 find('#login-name').focus();

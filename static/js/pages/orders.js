@@ -169,7 +169,7 @@ class OrderPage {
       : html`<div class="order-acts"><a class="button button-main" href="/orders">${t('orders.all')}</a><a class="button button-main button-dark" href="/r/${order.room}">${t('receipt.back')}</a></div>`;
     render(this.place, html`<div class="order-detail">
       <div class="order-head" data-hold="${hold?.id ?? ''}"><div><h1>${stateWord(order)}</h1><p class="muted">${t('orders.of', { id: shortId(order.id) })}${t('site.separator')}${orderTime(order)}</p></div>${hold ? html`<live-hold-ring></live-hold-ring>` : ''}</div>
-      ${noteOf(order)}
+      ${noteOf(order, hold)}
       ${order.lines.map((line) => lineRow(line, order))}
       <dl class="sums"><div class="sums-total"><dt>${t('orders.total')}</dt><dd>${money(order.total_minor, order.currency)}</dd></div></dl>
       ${acts}</div>`);
@@ -199,12 +199,15 @@ class OrderPage {
   }
 }
 
-/** @param {Order} order */
-function noteOf(order) {
+/** @param {Order} order @param {Reservation | null} hold */
+function noteOf(order, hold) {
   const state = order.payment?.state ?? '';
   if (state === 'voided' || state === 'refunded') return html`<p class="order-note">${t('receipt.voided', { price: money(order.total_minor, order.currency) })}</p>`;
   if (order.state !== 'awaiting_payment') return '';
-  if (state === 'declined') return html`<p class="order-note">${t('orders.declined')}</p>`;
+  if (state === 'declined') {
+    const note = hold ? t('checkout.declined', { duration: duration(hold.expires_in_ms) }) : t('orders.declined');
+    return html`<p class="order-note">${note}</p>`;
+  }
   return html`<p class="order-note" data-tone="calm">${t('orders.waiting_note')}</p>`;
 }
 

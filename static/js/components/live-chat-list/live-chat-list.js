@@ -98,6 +98,7 @@ export class LiveChatList extends LiveElement {
 
   #stick() {
     const scroll = this.ref('scroll');
+    setAttribute(scroll, 'data-over', String(scroll.scrollHeight > scroll.clientHeight));
     scroll.scrollTop = scroll.scrollHeight;
   }
 

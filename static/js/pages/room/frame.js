@@ -31,6 +31,8 @@ export function drawHead(state, now_ms) {
   setText(find('#host-line'), line);
   const long = isLive ? t('room.live_long', { duration: duration(now_ms - (show.started_at_ms ?? now_ms)), count, host }) : `${line}${t('site.separator')}${host}`;
   setText(find('#show-line'), long);
+  const likes = t('room.likes', { count: people(state.likes) });
+  setAttribute(find('#like-button'), 'aria-label', `${t('room.like')}${t('site.separator')}${likes}`);
   for (const dot of document.querySelectorAll('.live-dot')) dot.classList.toggle('dot-hollow', !isLive);
 }
 
@@ -89,7 +91,7 @@ export function drawBanner(element, { link, announcement, back, hasHold }) {
 export function drawBag(element, { state, holds, answers, onNow, now_ms }) {
   const isLive = state.show?.status === 'live';
   element.rows = [...state.bag].sort((a, b) => a.no - b.no).map((item) => {
-    const offer = offerOf(state, item, holds, now_ms);
+    const offer = stillSold(offerOf(state, item, holds, now_ms), holds);
     const kind = offer.sale ? answers.get(offer.sale.id)?.kind : undefined;
     return {
       offer, now_ms, isLive, isOnNow: item.item === onNow,
@@ -102,6 +104,18 @@ export function drawBag(element, { state, holds, answers, onNow, now_ms }) {
   setText(find('#bag-badge'), number(count));
   find('#bag-badge').hidden = count === 0;
   setAttribute(find('#bag-button'), 'aria-label', t('bag.open', { count }));
+}
+
+/**
+ * A row sells: once a flash sale is over, the item is there at its usual price (the card tells how the sale went).
+ * @param {import('../../logic/card_state.js').Offer} offer
+ * @param {Hold[]} holds
+ */
+function stillSold(offer, holds) {
+  const { sale, regular } = offer;
+  const isOver = sale?.state === 'ended' || sale?.state === 'cancelled';
+  const isHeld = holds.some((hold) => hold.sale === sale?.id);
+  return isOver && regular && !isHeld ? { ...offer, sale: regular } : offer;
 }
 
 /**

@@ -6,12 +6,14 @@
  */
 import { itemOfSale } from '../../logic/card_state.js';
 import { itemOf } from '../../logic/room_state.js';
-import { money, timeOfDay } from '../../lib/format.js';
+import { duration, money, timeOfDay } from '../../lib/format.js';
 import { t, titleOf } from '../../lib/i18n.js';
 
 /** @typedef {import('../../logic/room_state.js').RoomState} RoomState */
 /** @typedef {import('../../logic/room_state.js').SaleEvent} SaleEvent */
 /** @typedef {import('../../logic/room_state.js').Sale} Sale */
+/** @typedef {import('../../logic/card_state.js').Hold} Hold */
+/** @typedef {import('../../logic/card_state.js').Answer} Answer */
 
 /** Spoken ahead of an opening. */
 const AHEAD = /** @type {const} */ ([['news.minute', 60_000], ['news.ten', 10_000]]);
@@ -22,6 +24,8 @@ export class News {
   /** @type {Set<string>} */
   #said = new Set();
   #wasSpoken = '';
+  /** @type {Set<unknown>} holds and answers that were told */
+  #told = new Set();
 
   /**
    * @param {HTMLElement} polite
@@ -42,6 +46,25 @@ export class News {
     if (text === this.#wasSpoken) return;
     this.#wasSpoken = text;
     this.urgent.textContent = text;
+  }
+
+  /**
+   * One's own results: a hold, a refusal; each is told once.
+   * @param {Hold[]} holds
+   * @param {Answer | null} answer about the sale on the card
+   * @param {string} refusal what the card says about it
+   * @param {number} now_ms
+   */
+  own(holds, answer, refusal, now_ms) {
+    for (const hold of holds) {
+      if (this.#told.has(hold.id)) continue;
+      this.#told.add(hold.id);
+      const price = money(hold.unit_price_minor * hold.qty, hold.currency);
+      this.tell(t('card.held', { price, duration: duration(hold.expires_at_ms - now_ms) }));
+    }
+    if (answer?.kind !== 'refused' || this.#told.has(answer)) return;
+    this.#told.add(answer);
+    this.tell(refusal);
   }
 
   /**

@@ -4,6 +4,7 @@
  *
  * Invariant: the model is replaced, never changed; every draw shows one model at one moment of the server's clock.
  */
+import { cardView } from '../../components/live-sale-card/card_view.js';
 import { chooseOffer, itemOfSale, nextItem, offerOf } from '../../logic/card_state.js';
 import { countdown } from '../../logic/countdown.js';
 import { applyFrame, itemOf, modelOf } from '../../logic/room_state.js';
@@ -241,7 +242,9 @@ export class RoomPage {
     const now_ms = this.clock.now();
     const holds = this.purchase.list;
     const offer = chooseOffer(this.state, holds, now_ms);
-    this.card.facts = this.#cardFacts(offer, now_ms);
+    const facts = this.#cardFacts(offer, now_ms);
+    this.card.facts = facts;
+    this.news.own(holds, facts.answer, cardView(facts).message?.title ?? '', now_ms);
     drawHead(this.state, now_ms);
     const announcement = this.state.announcement && this.state.announcement !== this.#dismissed ? this.state.announcement : null;
     drawBanner(this.banner, { link: this.socket.status, announcement, back: this.#back, hasHold: holds.length > 0 });
