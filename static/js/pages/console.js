@@ -371,7 +371,7 @@ export class ConsolePage {
     const target = /** @type {Element} */ (event.target);
     const act = actOf(event, {
       inField: target.matches('input, textarea, select, [contenteditable]'),
-      onControl: target.matches('button, a, summary, .plot-canvas'),
+      onControl: target.matches('button, a, summary, .plot-canvas') && !target.matches('[data-selected] > .run-row'),
       isOn: this.keysOn,
     });
     if (!act) return;

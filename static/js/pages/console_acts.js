@@ -225,10 +225,9 @@ export class ConsoleActs {
     this.page.select(moveSelection(this.page.run, this.page.selected, direction));
   }
 
-  /** Esc: leave the field, then the selected line and item, then a press that waits for its second. */
+  /** Esc: take back a press that waits for its second, else leave the field or line, else the selected item. */
   leave() {
-    this.page.chat.leave();
-    this.page.setArmed(null);
-    this.page.select(null);
+    if (this.page.armed) this.page.setArmed(null);
+    else if (!this.page.chat.leave()) this.page.select(null);
   }
 }

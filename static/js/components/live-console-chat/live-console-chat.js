@@ -113,10 +113,16 @@ export class LiveConsoleChat extends LiveElement {
     this.#input.focus();
   }
 
-  /** Leave the composer, then the selection. */
+  /**
+   * Leave the composer, else the selected line.
+   * @returns {boolean} whether there was anything to leave
+   */
   leave() {
-    if (document.activeElement === this.#input) this.#input.blur();
+    const wasWriting = document.activeElement === this.#input;
+    const had = wasWriting || this.#selected !== null;
+    if (wasWriting) this.#input.blur();
     else this.select(null);
+    return had;
   }
 
   update() {

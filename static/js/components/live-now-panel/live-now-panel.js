@@ -77,6 +77,13 @@ export class LiveNowPanel extends LiveElement {
     return parts.join(t('site.separator'));
   }
 
+  /** @returns {string} */
+  #emptyTitle() {
+    const { show } = this;
+    if (show?.status === 'scheduled' && show.starts_at_ms) return t('room.soon', { time: timeOfDay(show.starts_at_ms) });
+    return show?.status === 'live' ? t('console.nothing_pinned') : t(show ? 'room.ended' : 'console.no_show');
+  }
+
   #updateTime() {
     const { sale } = this;
     const isArmed = sale?.state === 'armed' && sale.opens_at_ms;
@@ -127,7 +134,7 @@ export class LiveNowPanel extends LiveElement {
   update() {
     const { item, sale } = this;
     const isLive = this.show?.status === 'live';
-    setText(this.ref('title'), item ? titleOf(item) : t('console.nothing_pinned'));
+    setText(this.ref('title'), item ? titleOf(item) : this.#emptyTitle());
     setText(this.ref('line'), this.#line());
     const picture = this.ref('picture');
     picture.hidden = !item;

@@ -124,7 +124,7 @@ export class LivePlot extends LiveElement {
     const unit = minorUnits(currency);
     const sign = money(0, currency).replace(/[\d.,\s]/g, '');
     /** @type {Strip[]} */
-    const strips = [{ name: t('console.plot_viewers'), kind: 'line', tone: 'viewers', points: series.viewers, gap_ms: VIEWERS_GAP_MS, axis: shortNumber, exact: people }];
+    const strips = [{ name: t('console.plot_viewers'), kind: 'line', tone: 'viewers', points: series.viewers.map(([at, count]) => [Math.max(at, this.start_ms), count]), gap_ms: VIEWERS_GAP_MS, axis: shortNumber, exact: people }];
     if (series.orders) strips.push({ name: t('console.plot_orders'), kind: 'bars', tone: 'orders', points: series.orders, gap_ms: MINUTE_MS, axis: shortNumber, exact: number });
     if (series.gmv) {
       const points = asSteps(series.gmv.map(([at, minor]) => [at, minor / unit]), this.start_ms, this.now_ms);
@@ -190,7 +190,7 @@ export class LivePlot extends LiveElement {
     if (width < 120 || height < 90) return undefined;
     const series = /** @type {Series} */ (this.series);
     const pins = series.pins.map((pin) => ({ label: String(pin.no), title: t('console.plot_pin', { no: pin.no, title: this.titleOfItem(pin.item) }), at_ms: pin.from_ms }));
-    const windows = series.flash.map((flash) => ({ label: t('console.plot_flash', { count: flash.quantity }), from_ms: flash.from_ms, to_ms: flash.to_ms ?? this.now_ms }));
+    const windows = series.flash.filter(({ from_ms, to_ms }) => (to_ms ?? Infinity) > from_ms).map((flash) => ({ label: t('console.plot_flash', { count: flash.quantity }), from_ms: flash.from_ms, to_ms: flash.to_ms ?? this.now_ms }));
     return render(canvas, drawPicture({ width, height, start_ms: this.start_ms, now_ms: this.now_ms, strips, pins, windows, maxima: this.#maxima, cursor_ms: this.#cursor_ms }, t('console.plot')));
   }
 }
