@@ -94,8 +94,17 @@ class RedisBroker:
 class RedisLink:
     """A `Link` over one subscriber connection of its own."""
 
-    def __init__(self, url: str, *, prefix: str, name: str, random: RandomUnit) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        prefix: str,
+        name: str,
+        random: RandomUnit,
+        canary_every_s: float = CANARY_EVERY_S,
+    ) -> None:
         self._url = url
+        self._canary_every_s = canary_every_s
         self._canary = f"{prefix}canary:{name}"
         self._random = random
         self._channels: set[str] = set()
@@ -204,16 +213,18 @@ class RedisLink:
             events.link_up()
 
     async def _send_canaries(self, sender: Redis) -> None:
+        loop = asyncio.get_running_loop()
         number = 0
         misses = 0
         while True:
             number += 1
+            due_s = loop.time() + self._canary_every_s
             try:
-                async with asyncio.timeout(CANARY_EVERY_S):
+                async with asyncio.timeout_at(due_s):
                     await sender.publish(self._canary, str(number))
             except _FAILURES:
                 pass  # The canary did not fly; the reader will not hear it, which is counted below.
-            await asyncio.sleep(CANARY_EVERY_S)
+            await asyncio.sleep(max(0.0, due_s - loop.time()))
             if self._seen >= number:
                 misses = 0
                 continue

@@ -75,7 +75,11 @@ class Gateway:
         )
         self.likes = LikeService(hub=self.hub, publisher=self.publisher, store=ports.likes)
         self.presence = PresenceService(
-            process, hub=self.hub, broker=broker, on_processes=self.chat.processes.__setitem__
+            process,
+            hub=self.hub,
+            broker=broker,
+            on_processes=self.chat.processes.__setitem__,
+            every_s=self.limits.presence_every_s,
         )
         self.desk = CommandDesk(
             ports.commands,

@@ -49,6 +49,8 @@ class GatewayLimits(msgspec.Struct, frozen=True):
     """How long a close waits for the client's answer before the socket is cut."""
     discard_bytes_max: int = 4 * 1024 * 1024
     """What is read and thrown away after a refusal, so that the client can read the close code."""
+    presence_every_s: float = 2.0
+    """How often a process reports its viewers and reads the others'; two Redis calls a room."""
     rooms: RoomLimits = RoomLimits()
     """Limits of rooms."""
     chat: ChatLimits = ChatLimits()

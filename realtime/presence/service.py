@@ -13,7 +13,6 @@ from realtime.presence.rules import Report, encode_report, fresh_reports
 from realtime.rooms.hub import Hub
 from realtime.rooms.ports import Process
 
-REPORT_S = 2.0
 # A room's hash outlives a pause of its processes, not the end of its show.
 HASH_TTL_S = 60
 
@@ -42,11 +41,13 @@ class PresenceService:
         hub: Hub,
         broker: Broker,
         on_processes: Callable[[str, int], None],
+        every_s: float,
     ) -> None:
         self._process = process
         self._hub = hub
         self._broker = broker
         self._on_processes = on_processes
+        self._every_s = every_s
         self._reported: set[str] = set()
 
     async def run(self) -> None:
@@ -54,7 +55,7 @@ class PresenceService:
         try:
             while True:
                 await self._report_all()
-                await asyncio.sleep(REPORT_S)
+                await asyncio.sleep(self._every_s)
         finally:
             for room_id in self._reported:
                 await self._withdraw(room_id)

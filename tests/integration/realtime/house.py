@@ -14,6 +14,7 @@ from uuid import uuid4
 import msgspec
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from realtime.brokers.redis import RedisBroker, RedisLink
 from realtime.gateway.connection import connection_class
@@ -125,7 +126,7 @@ class Served(msgspec.Struct):
 
     async def open(
         self, token: str | None = "guest/ann", *, extra: str = "", **options: Any
-    ) -> Client:  # noqa: E501
+    ) -> Client:
         """Connect a client; `extra` is added to the query."""
         return await open_client(self.port, token, extra=extra, **options)
 
@@ -181,9 +182,9 @@ class Client:
 
     async def close_code(self, timeout_s: float = 5.0) -> int | None:
         """Read until the server closes; return the code."""
-        async with asyncio.timeout(timeout_s):
-            async for data in self.socket:
-                self.frames.append(msgspec.json.decode(data))
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await self.read(timeout_s)
         return self.socket.close_code
 
 
@@ -214,7 +215,9 @@ async def serve(
         process,
         ports=GatewayPorts(house, house, house, house, house),
         broker=broker,
-        link=RedisLink(redis_url, prefix=prefix, name=name, random=source.random),
+        link=RedisLink(
+            redis_url, prefix=prefix, name=name, random=source.random, canary_every_s=0.3
+        ),
         limits=limits,
     )
     listener = socket.create_server(("127.0.0.1", 0))
@@ -227,13 +230,14 @@ async def serve(
     server.install_signal_handlers = lambda: None
     running = asyncio.create_task(gateway.run())
     await eventually(lambda: gateway.link_ok)
-    serving = asyncio.create_task(_serve(server, listener))
+    await _start(server, listener)
     try:
-        await eventually(lambda: server.started)
         yield Served(gateway, listener.getsockname()[1])
     finally:
-        server.should_exit = True
-        await serving
+        await gateway.drain(0.0)
+        with contextlib.suppress(TimeoutError):
+            await eventually(lambda: not server.server_state.connections, timeout_s=0.5)
+        await server.shutdown(sockets=[listener])
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
@@ -241,14 +245,12 @@ async def serve(
         listener.close()
 
 
-async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+async def _start(server: uvicorn.Server, listener: socket.socket) -> None:
     # `serve` would take over the signals of the test run.
     if not server.config.loaded:
         server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup(sockets=[listener])
-    await server.main_loop()
-    await server.shutdown(sockets=[listener])
 
 
 async def eventually(claim: Callable[[], Any], *, timeout_s: float = 5.0) -> None:

