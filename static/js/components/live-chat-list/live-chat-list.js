@@ -138,7 +138,7 @@ export class LiveChatList extends LiveElement {
    * @param {Row} row
    */
   #draw(element, row) {
-    element.setAttribute('aria-selected', String(row.key === this.#selected));
+    setAttribute(element, 'aria-current', row.key === this.#selected ? 'true' : null);
     const version = `${row.id} ${row.state} ${row.user === this.me}`;
     if (element.dataset.version === version) return;
     element.dataset.version = version;

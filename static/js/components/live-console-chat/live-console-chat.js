@@ -92,7 +92,7 @@ export class LiveConsoleChat extends LiveElement {
     const from = this.rows.findIndex((row) => row.key === this.#selected);
     const to = from < 0 ? this.rows.length - 1 : Math.min(this.rows.length - 1, Math.max(0, from + direction));
     this.select(this.rows[to]?.key ?? null);
-    this.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'nearest' });
+    this.querySelector('.chat-line[aria-current]')?.scrollIntoView({ block: 'nearest' });
   }
 
   /** @param {'delete' | 'mute'} act */

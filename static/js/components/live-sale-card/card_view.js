@@ -91,7 +91,9 @@ function stateView(state, facts) {
 function emptyView(key) {
   return {
     title: t(`${key}_title`), sub: t(`${key}_note`), price: '', struck: '',
-    main: { act: 'see-bag', label: t('bag.title'), tone: 'white' },
+    main: key === 'card.over'
+      ? { act: 'see-orders', label: t('site.my_orders'), tone: 'white' }
+      : { act: 'see-bag', label: t('bag.title'), tone: 'white' },
   };
 }
 

@@ -52,7 +52,7 @@ export class LiveSaleCard extends LiveElement {
           <div class="card-words">
             <h2 class="card-title" data-ref="title"></h2>
             <p class="card-sub" data-ref="sub"></p>
-            <p class="card-price" data-ref="prices"><b class="price" data-ref="price"></b> <s data-ref="struck" aria-label="${t('card.normal_price')}"></s></p>
+            <p class="card-price" data-ref="prices"><b class="price" data-ref="price"></b> <span class="visually-hidden" data-ref="struck-word">${t('card.normal_price')}</span> <s data-ref="struck"></s></p>
           </div>
           <p class="card-right" data-ref="right" role="timer" aria-live="off"><b class="card-time" data-ref="time"></b><span data-ref="time-note"></span></p>
         </div>
@@ -131,6 +131,7 @@ export class LiveSaleCard extends LiveElement {
     this.#write('sub', view.sub);
     this.#write('price', view.price, 'prices');
     this.#write('struck', view.struck);
+    this.ref('struck-word').hidden = !view.struck;
     this.#write('time', view.time, 'right');
     this.#write('time-note', view.timeNote);
   }

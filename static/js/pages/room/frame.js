@@ -50,6 +50,7 @@ export function drawUser(user) {
   setText(avatar, initial(user.name));
   avatar.className = `avatar avatar-${avatarIndex(user.id)}`;
   setAttribute(avatar, 'title', user.name);
+  setAttribute(avatar, 'aria-label', user.name);
 }
 
 /**

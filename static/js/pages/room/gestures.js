@@ -4,7 +4,7 @@
  *
  * Invariant: single keys act only when no field has focus and no sheet is open; every gesture has a button.
  */
-import { find } from '../../lib/element.js';
+import { find, setAttribute } from '../../lib/element.js';
 import { t } from '../../lib/i18n.js';
 
 /** @typedef {import('./page.js').RoomPage} RoomPage */
@@ -23,6 +23,10 @@ export function listenToPage(page) {
   listenToWindow(page);
   find('#bag-button').addEventListener('click', () => page.sheets.openBag());
   find('#proof-button').addEventListener('click', () => page.sheets.proof.open());
+  find('#read-button').addEventListener('click', () => {
+    const isOn = page.talk.toggleReading();
+    setAttribute(find('#read-button'), 'aria-pressed', String(isOn));
+  });
   find('#host-open').addEventListener('click', () => page.sheets.proof.open());
   for (const button of document.querySelectorAll('.share-button')) button.addEventListener('click', () => void share(page));
   find('#full-button').addEventListener('click', () => void find('#stage').requestFullscreen?.().catch(() => {}));
@@ -143,7 +147,7 @@ function listenToWindow(page) {
   addEventListener('offline', () => page.changed());
   addEventListener('pagehide', () => page.socket.stop());
   addEventListener('pageshow', (event) => {
-    if (event.persisted) page.socket.connect();
+    if (event.persisted) page.comeBack();
   });
   document.addEventListener('visibilitychange', () => {
     if (document.hidden) return;

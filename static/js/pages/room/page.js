@@ -79,6 +79,7 @@ export class RoomPage {
     this.talk = new Talk({
       socket, clock, list: element('live-chat-list'), composer: element('live-composer'),
       notes: [find('#chat-busy'), find('#chat-busy-short')], lines: initial.chat,
+      onRead: (text) => this.news.say(text),
     });
     this.talk.list.itemTitle = (no) => titleOf(this.state.bag.find((item) => item.no === no));
   }
@@ -150,7 +151,6 @@ export class RoomPage {
     if (chars) this.talk.composer.textMax = chars;
     if (hello.user && hello.user.id !== this.user?.id) this.setUser(hello.user);
     else void this.purchase.refresh();
-    void this.#syncClock();
   }
 
   /** @param {import('../../logic/room_state.js').SaleEvent} event */
@@ -183,6 +183,7 @@ export class RoomPage {
       this.#wasLost = false;
       this.#back = { rec: status.rec ?? '', at_ms: Date.now() };
     }
+    if (status.state === 'open') void this.#syncClock();
     this.talk?.drawComposer();
     this.changed();
   }
@@ -191,6 +192,13 @@ export class RoomPage {
     if (!this.socket.isOpen) return;
     await this.clock.sync(async () => (await this.socket.command('time')).now_ms);
     this.changed();
+  }
+
+  /** Shown again from the browser's cache, perhaps from the payment page: nothing on the screen is sure. */
+  comeBack() {
+    this.sheets.resume();
+    this.socket.connect();
+    void this.purchase.refresh();
   }
 
   /** The banner's button. @param {string} kind */

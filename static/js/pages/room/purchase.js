@@ -17,6 +17,8 @@ const DOUBT = new Set(['unknown_outcome', 'network', 'offline', 'unavailable', '
 const SIGN_IN = new Set(['sign_in_required', 'unauthenticated', 'bad_token']);
 /** Waits between retries with the same key; the last one repeats. */
 const RETRY_WAITS_MS = [1_000, 2_000, 4_000, 6_000, 8_000, 10_000];
+/** A press that was this little too early by the server's clock waits for the opening instead of being refused. */
+const EARLY_MS_MAX = 1_500;
 /** After so many tries the orders page is the better place to look. */
 const TRIES_MAX = 20;
 
@@ -84,6 +86,10 @@ export class Purchase {
         return;
       } catch (thrown) {
         const error = asApiError(thrown);
+        if (error.code === 'not_open' && (error.retry_ms ?? Infinity) <= EARLY_MS_MAX) {
+          await pause(error.retry_ms ?? 0);
+          continue;
+        }
         if (!DOUBT.has(error.code)) {
           settleIntent(intent);
           await this.#refused(sale, error);
@@ -112,7 +118,7 @@ export class Purchase {
     const wait_ms = RETRY_WAITS_MS[Math.min(attempt - 1, RETRY_WAITS_MS.length - 1)] ?? 0;
     const now_ms = this.clock.now();
     this.answer(sale, { kind: 'unknown', at_ms: now_ms, attempt: attempt + 1, retry_at_ms: now_ms + wait_ms });
-    await new Promise((resolve) => setTimeout(resolve, wait_ms));
+    await pause(wait_ms);
   }
 
   /**
@@ -226,6 +232,11 @@ export class Purchase {
       hold.reserved_at_ms = known?.reserved_at_ms ?? hold.reserved_at_ms;
     }
   }
+}
+
+/** @param {number} wait_ms */
+function pause(wait_ms) {
+  return new Promise((resolve) => setTimeout(resolve, wait_ms));
 }
 
 /**

@@ -73,6 +73,12 @@ export class Sheets {
     for (const sheet of [this.name, this.bag, this.checkout, this.receipt, this.proof]) sheet.close();
   }
 
+  /** The payment page was left again. */
+  resume() {
+    this.#checkout.isGoing = false;
+    this.checkout.close();
+  }
+
   /**
    * Ask for a name.
    * @param {'buy' | 'chat'} reason

@@ -17,12 +17,17 @@ import { asApiError } from '../../net/api.js';
 /** Refusals without a time of their own are shown this long. */
 const REFUSAL_MS = 3_000;
 const SECOND_MS = 1_000;
+/** At most one line is read out in this time, host and moderators first. */
+const READ_MS = 3_000;
 
 export class Talk {
   #nextLine = 1;
   /** @type {{code: string, until_ms: number} | null} */
   #refusal = null;
   #mutedUntil_ms = 0;
+  #isReading = false;
+  #readAt_ms = 0;
+  #readKey = '';
 
   /**
    * @param {object} options
@@ -32,8 +37,10 @@ export class Talk {
    * @param {LiveComposer} options.composer
    * @param {HTMLElement[]} options.notes where "1 in N" is said
    * @param {readonly ChatLine[]} options.lines
+   * @param {(text: string) => void} options.onRead reads a line out
    */
-  constructor({ socket, clock, list, composer, notes, lines }) {
+  constructor({ socket, clock, list, composer, notes, lines, onRead }) {
+    this.onRead = onRead;
     this.socket = socket;
     this.clock = clock;
     this.list = list;
@@ -51,7 +58,26 @@ export class Talk {
     const isSame = flow === this.flow;
     this.flow = flow;
     if (!isSame) this.draw();
+    if (this.#isReading) this.#read();
     if (this.#refusal || this.#mutedUntil_ms) this.drawComposer();
+  }
+
+  /** Switch reading the chat out on or off; returns whether it is on. */
+  toggleReading() {
+    this.#isReading = !this.#isReading;
+    this.#readKey = this.flow.rows.at(-1)?.key ?? '';
+    return this.#isReading;
+  }
+
+  #read() {
+    const now_ms = this.clock.now();
+    if (now_ms - this.#readAt_ms < READ_MS) return;
+    const fresh = this.flow.rows.slice(this.flow.rows.findIndex((row) => row.key === this.#readKey) + 1);
+    const row = fresh.findLast((one) => one.flags.includes('host') || one.flags.includes('mod')) ?? fresh.at(-1);
+    if (!row || row.key === this.#readKey) return;
+    this.#readAt_ms = now_ms;
+    this.#readKey = this.flow.rows.at(-1)?.key ?? '';
+    this.onRead(`${row.name}: ${row.text}`);
   }
 
   /** A new snapshot: its lines, and whatever of one's own is still on the way. @param {readonly ChatLine[]} lines */
