@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types.
 import msgspec
@@ -34,6 +34,7 @@ from loadtests.evidence import (
 from loadtests.protocol_client import RoomClient
 from loadtests.shop_api import DEMO_OPERATOR, ShopApi, UnexpectedReplyError
 
+Read = TypeVar("Read")
 LAG_PERIOD_S = 0.05
 READERS_MAX = 8
 CATCH_UP_TIMEOUT_S = 10.0
@@ -104,11 +105,7 @@ class Run:
 
     def finish(self) -> None:
         """Gather the evidence and end the run; users may then be stopped."""
-        try:
-            self.evidence = self._gather()
-        except (OSError, UnexpectedReplyError) as error:
-            self.troubles.append(f"the evidence could not be read: {error}")
-            self.evidence = self._describe(clients=self._see_clients(), log=None)
+        self.evidence = self._gather()
         self.over = True
 
     def give_up(self, why: str) -> None:
@@ -133,14 +130,34 @@ class Run:
         ):
             gevent.sleep(0.1)
         clients = self._see_clients()
-        Pool(READERS_MAX).map(self._read_buyer, self.buyers)
+        Pool(READERS_MAX).map(lambda pair: self._read(lambda: self._read_buyer(*pair)), self.buyers)
+        return self._describe(
+            clients=clients,
+            log=log,
+            sale=self._read(self._read_sale),
+            audit=self._read(self._read_audit),
+        )
+
+    def _read(self, what: Callable[[], Read]) -> Read | None:
+        """Return what could be read; otherwise the run has a trouble, and the rest goes on."""
+        try:
+            return what()
+        except (OSError, UnexpectedReplyError) as error:
+            self.troubles.append(f"evidence could not be read: {error}")
+            return None
+
+    def _read_audit(self) -> dict[str, Any]:
         operator = ShopApi(self.base_url)
         operator.log_in(*DEMO_OPERATOR)
-        audit = operator.expect(200, "GET /api/audit")
-        state = operator.expect(200, f"GET /api/rooms/{ROOM}")
-        sale = next((sale for sale in state["sales"] if sale["id"] == self.sale_id), None)
-        seen = None if sale is None else SaleSeen(sale["id"], self.mix.units, sale["stock"])
-        return self._describe(clients=clients, log=log, sale=seen, audit=audit)
+        audit: dict[str, Any] = operator.expect(200, "GET /api/audit")
+        return audit
+
+    def _read_sale(self) -> SaleSeen | None:
+        state = ShopApi(self.base_url).expect(200, f"GET /api/rooms/{ROOM}")
+        stocks = {sale["id"]: sale["stock"] for sale in state["sales"]}
+        if self.sale_id is None or self.sale_id not in stocks:
+            return None
+        return SaleSeen(self.sale_id, self.mix.units, stocks[self.sale_id])
 
     def _read_log(self) -> dict[int, int] | None:
         """Read the log as a returning client would: everything after the base is replayed.
@@ -172,8 +189,7 @@ class Run:
         finally:
             reader.close()
 
-    def _read_buyer(self, pair: tuple[BuyerSeen, ShopApi]) -> None:
-        buyer, api = pair
+    def _read_buyer(self, buyer: BuyerSeen, api: ShopApi) -> None:
         holds = api.expect(200, "GET /api/reservations", name="GET /api/reservations")
         buyer.holds = [h["id"] for h in holds["reservations"] if h["sale"] == self.sale_id]
         orders = api.expect(200, "GET /api/orders", name="GET /api/orders")

@@ -18,7 +18,7 @@ SHOWN_MAX = 3
 def judge(evidence: Evidence) -> list[str]:
     """Return every broken promise as one phrase; none means PASS."""
     return [
-        *(f"the run was not carried out: {trouble}" for trouble in evidence.troubles),
+        *_group("the run was not carried out:", evidence.troubles),
         *_group("request failed", evidence.failures),
         *_judge_audit(evidence),
         *_judge_log(evidence),
@@ -88,18 +88,11 @@ def _judge_clients(evidence: Evidence) -> Iterator[str]:
 
 
 def _judge_client(client: ClientSeen, evidence: Evidence) -> Iterator[str]:
-    log = evidence.log or {}
     if client.epoch != evidence.epoch:
         yield f"is in epoch {client.epoch}, the room in {evidence.epoch}"
         return
-    excused = {offset for after, up_to in client.covered for offset in range(after + 1, up_to + 1)}
-    lost = [o for o in log if o > client.based_at and o not in client.events and o not in excused]
-    if lost:
-        yield f"lost {len(lost)} sale event(s), first {lost[0]}"
-    if any(log.get(offset, seen) != seen for offset, seen in client.events.items()):
-        yield "saw a sale event that differs from the log"
-    if client.events and max(client.events) > evidence.end_offset:
-        yield "saw a sale event that the log does not have"
+    if evidence.log is not None:
+        yield from _compare_with_log(client, evidence.log, evidence.end_offset)
     for count, what in (
         (client.repeats, "sale event(s) came twice"),
         (client.conflicts, "sale event(s) changed"),
@@ -109,6 +102,17 @@ def _judge_client(client: ClientSeen, evidence: Evidence) -> Iterator[str]:
     ):
         if count:
             yield f"{count} {what}"
+
+
+def _compare_with_log(client: ClientSeen, log: dict[int, int], end_offset: int) -> Iterator[str]:
+    excused = {offset for after, up_to in client.covered for offset in range(after + 1, up_to + 1)}
+    lost = [o for o in log if o > client.based_at and o not in client.events and o not in excused]
+    if lost:
+        yield f"lost {len(lost)} sale event(s), first {min(lost)}"
+    if any(log.get(offset, seen) != seen for offset, seen in client.events.items()):
+        yield "saw a sale event that differs from the log"
+    if client.events and max(client.events) > end_offset:
+        yield "saw a sale event that the log does not have"
 
 
 def _judge_sale(evidence: Evidence) -> Iterator[str]:
