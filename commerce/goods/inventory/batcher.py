@@ -21,14 +21,35 @@ WAITING_MAX = 20_000
 DecideBatch = Callable[[str, list[Request]], Awaitable[list[Answer | CommerceError]]]
 
 
+class Press:
+    """A request in the queue, with everybody who waits for its answer."""
+
+    __slots__ = ("futures", "request")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.futures: list[asyncio.Future[Answer]] = []
+
+    def settle(self, answer: Answer | CommerceError) -> None:
+        """Answer everybody who still waits."""
+        for future in self.futures:
+            if future.done():  # Whoever waited has left; the press itself went on.
+                continue
+            if isinstance(answer, CommerceError):
+                future.set_exception(answer)
+                future.exception()  # It may never be asked for; that is no fault to log.
+            else:
+                future.set_result(answer)
+
+
 class PoolBatcher:
     """The queue of one pool in one process."""
 
     def __init__(self, pool_id: str, decide: DecideBatch) -> None:
         self.pool_id = pool_id
         self._decide = decide
-        self._waiting: deque[tuple[Request, asyncio.Future[Answer]]] = deque()
-        self._open: dict[str, tuple[Request, asyncio.Future[Answer]]] = {}
+        self._waiting: deque[Press] = deque()
+        self._open: dict[str, Press] = {}
         self._draining: asyncio.Task[None] | None = None
 
     @property
@@ -39,69 +60,66 @@ class PoolBatcher:
     async def submit(self, request: Request) -> Answer:
         """Queue a request and wait for its committed answer.
 
-        The same request pressed twice shares one answer. Raises `overloaded` when the queue is
-        full and `unknown_outcome` when the database did not say whether it committed.
+        The same request pressed twice shares one answer. A caller that is cancelled leaves alone:
+        the press goes on. Raises `overloaded` when the queue is full and `unknown_outcome` when
+        the database did not say whether it committed.
         """
-        known = self._open.get(request.id)
-        if known is not None and known[0].qty == request.qty:
-            return await asyncio.shield(known[1])
-        if len(self._waiting) >= WAITING_MAX:
-            raise CommerceError(
-                "overloaded", "Too many presses are waiting.", retryable=True, retry_ms=500
-            )
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((request, future))
-        self._open.setdefault(request.id, (request, future))
+        press = self._open.get(request.id)
+        if press is None or press.request.qty != request.qty:
+            if len(self._waiting) >= WAITING_MAX:
+                raise CommerceError(
+                    "overloaded", "Too many presses are waiting.", retryable=True, retry_ms=500
+                )
+            press = Press(request)
+            self._waiting.append(press)
+            self._open.setdefault(request.id, press)
+        press.futures.append(future)
         if self._draining is None:
             self._draining = asyncio.create_task(self._drain(), name=f"pool {self.pool_id}")
-        # The press goes on even when whoever waited for it has left: its row may be committed.
-        return await asyncio.shield(future)
+        return await future
 
     async def _drain(self) -> None:
         try:
             while self._waiting:
-                batch = self._take()
-                await self._settle(batch)
+                await self._settle(self._take())
         finally:
             self._draining = None
-            for _, future in self._waiting:  # Only when this task itself was ended.
-                _fail(future, unknown_outcome())
+            for press in self._waiting:  # Only when this task itself was ended.
+                press.settle(unknown_outcome())
             self._waiting.clear()
             self._open.clear()
 
-    async def _settle(self, batch: list[tuple[Request, asyncio.Future[Answer]]]) -> None:
+    async def _settle(self, batch: list[Press]) -> None:
         answers: list[Answer | CommerceError]
         try:
-            answers = await self._decide(self.pool_id, [request for request, _ in batch])
+            answers = await self._decide(self.pool_id, [press.request for press in batch])
         except CommerceError as error:
             answers = [error for _ in batch]
         except BaseException:
-            for _, future in batch:
-                _fail(future, unknown_outcome())
+            for press in batch:
+                press.settle(unknown_outcome())
             raise
-        for (request, future), answer in zip(batch, answers, strict=True):
-            if self._open.get(request.id, (None, None))[1] is future:
-                del self._open[request.id]
-            if isinstance(answer, CommerceError):
-                _fail(future, answer)
-            elif not future.done():
-                future.set_result(answer)
+        for press, answer in zip(batch, answers, strict=True):
+            if self._open.get(press.request.id) is press:
+                del self._open[press.request.id]
+            press.settle(answer)
 
-    def _take(self) -> list[tuple[Request, asyncio.Future[Answer]]]:
+    def _take(self) -> list[Press]:
         """Take the next batch; a second request of one id or one buyer waits for the next."""
-        batch: list[tuple[Request, asyncio.Future[Answer]]] = []
-        held_back: list[tuple[Request, asyncio.Future[Answer]]] = []
-        ids: set[str] = set()
-        buyers: set[tuple[str, str]] = set()
+        batch: list[Press] = []
+        held_back: list[Press] = []
+        taken: set[str | tuple[str, str]] = set()
         while self._waiting and len(batch) < BATCH_MAX:
-            request, future = self._waiting.popleft()
+            press = self._waiting.popleft()
+            request = press.request
             buyer = (request.sale_id, request.user_id)
-            if request.id in ids or buyer in buyers:
-                held_back.append((request, future))
+            if request.id in taken or buyer in taken:
+                held_back.append(press)
                 continue
-            ids.add(request.id)
-            buyers.add(buyer)
-            batch.append((request, future))
+            taken.add(request.id)
+            taken.add(buyer)
+            batch.append(press)
         self._waiting.extendleft(reversed(held_back))
         return batch
 
@@ -114,9 +132,3 @@ def unknown_outcome() -> CommerceError:
         retryable=True,
         retry_ms=1000,
     )
-
-
-def _fail(future: asyncio.Future[Answer], error: CommerceError) -> None:
-    if not future.done():
-        future.set_exception(error)
-        future.exception()  # Nobody may be waiting any more; that is no fault to log.

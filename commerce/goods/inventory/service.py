@@ -36,6 +36,8 @@ Told = TypeVar("Told")
 UNKNOWN_AFTER_MS = 5_000
 RETRY_PAUSE_S = 0.05
 ACQUIRE_TIMEOUT_S = 2.0
+# By number; looking one up is cheaper than making it, and every press needs one.
+OUTCOMES = tuple(Outcome)
 # Sales a process remembers the pool of; far more than any show has.
 KNOWN_SALES_MAX = 10_000
 
@@ -220,7 +222,7 @@ class InventoryService:
                 self._news.hold_expired(sale.room_id, hold)
 
     def _answer(self, request: Request, index: int, result: BatchResult) -> Answer:
-        outcome = Outcome(result.outcomes[index])
+        outcome = OUTCOMES[result.outcomes[index]]
         if outcome not in (Outcome.RESERVED, Outcome.REPLAYED):
             opens_at = result.opens_at[index]
             return Refused(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commerce.kernel.errors import CommerceError, forbidden, invalid, not_found
-from commerce.kernel.ids import order_id, reservation_id, sale_id, uuid7
+from commerce.kernel.ids import ORDER_NAMESPACE, order_id, reservation_id, sale_id, uuid7
 from commerce.kernel.money import Money
 from commerce.kernel.transitions import Transitions
 
@@ -38,6 +38,11 @@ def test_derived_ids_repeat_and_never_meet_each_other() -> None:
     made = {reservation_id("a", "b", "k"), order_id("a/b", "k"), sale_id("a", "b", "k")}
     assert len(made) == 3
     assert reservation_id("a", "b", "k") == reservation_id("a", "b", "k")
+
+
+@given(st.text(max_size=30))
+def test_derived_ids_are_plain_uuid5(key: str) -> None:
+    assert order_id("u", key) == str(uuid.uuid5(ORDER_NAMESPACE, f"u/{key}"))
 
 
 def test_money_adds_within_one_currency() -> None:
