@@ -179,6 +179,7 @@ class Run:
         )
         lane = reader.view.lane
         lane.snapshot(epoch, offset)
+        lane.notice(max(client.view.lane.offset for _, client in self.clients), 0)
         reader.start()
         try:
             is_here = reader.wait_until(

@@ -23,6 +23,7 @@ JOIN_TIMEOUT_S = 30.0
 # After T0 the show goes on at least this long, so that returning viewers meet a running sale.
 AFTER_S_MIN = 6.0
 QUIET_S = 1.0
+GOODBYE_TIMEOUT_S = 15.0
 
 
 class HostScript:
@@ -53,7 +54,7 @@ class HostScript:
         self._run.closing.set()
         gevent.sleep(QUIET_S)
         self._finish_sale(sale["id"])
-        self._command("announce", {"text": "That was it for today."})
+        self._say_goodbye(f"That was it for today, after sale {sale['id'][-8:]}.")
 
     def _wait_for_the_crowd(self, lane: SaleLane) -> None:
         run, deadline_s = self._run, time.monotonic() + JOIN_TIMEOUT_S
@@ -85,6 +86,17 @@ class HostScript:
         )["sale"]
         self._run.sale_id = sale["id"]
         return sale
+
+    def _say_goodbye(self, text: str) -> None:
+        """Write the run's last sale event and wait for it: before it, nothing counts as lost.
+
+        A gateway that dies after its commit leaves the publishing to the worker.
+        """
+        assert self._client is not None, "the host joined first"
+        view = self._client.view
+        self._command("announce", {"text": text})
+        if not self._client.wait_until(lambda: view.announcement == text, GOODBYE_TIMEOUT_S):
+            self._run.troubles.append("the host never saw the own last announcement")
 
     def _finish_sale(self, sale: str) -> None:
         route = f"POST /api/sales/{sale}/close"

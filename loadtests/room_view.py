@@ -79,6 +79,7 @@ class RoomView:
         self.lane = SaleLane()
         self.sales: dict[str, dict[str, Any]] = {}
         self.stock: dict[str, list[int]] = {}
+        self.announcement: str | None = None
         self.recoveries: Counter[str] = Counter()
         self.frames: Counter[str] = Counter()
         self.lines_seen = 0
@@ -134,6 +135,7 @@ class RoomView:
     def _take_snapshot(self, epoch: str, offset: int, state: dict[str, Any]) -> None:
         self.sales = {sale["id"]: sale for sale in state["sales"]}
         self.stock = {sale["id"]: sale["stock"] for sale in state["sales"]}
+        self.announcement = state.get("announcement")
         self.lane.snapshot(epoch, offset)
         self._versions.clear()
         self._replay_to = max(self._replay_to, offset)
@@ -158,6 +160,8 @@ class RoomView:
             self._set_state(payload["sale"], "open")
         elif type == "flash.sold_out":
             self._set_state(payload["sale"], "sold_out")
+        elif type == "announcement":
+            self.announcement = payload["text"]
         elif type == "flash.closed":
             self._set_state(payload["sale"], payload["state"])
 

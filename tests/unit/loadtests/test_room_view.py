@@ -72,6 +72,12 @@ def test_room_state_replaces_the_sales() -> None:
     assert list(view.sales) == ["s2"]
 
 
+def test_the_announcement_is_followed() -> None:
+    view = make_view()
+    send(view, ["S", 6, [["announcement", {"text": "Back in five."}, 1]]])
+    assert view.announcement == "Back in five."
+
+
 def test_replayed_events_are_not_measured_as_live() -> None:
     view = make_view()
     send(view, hello("replayed", 7))
