@@ -53,6 +53,7 @@ const CASES = [
   ['the answer to an early press passes', 'armed', [makeFlash({ state: 'armed', opens_at_ms: NOW + 7_000 })], { answer: { kind: 'early', at_ms: NOW - 2_500 } }],
   ['the server may say not yet', 'refused-not_open', [makeFlash({ state: 'armed', opens_at_ms: NOW + 100 })], { answer: refused('not_open') }],
   ['one may have no more', 'refused-limit_reached', [makeFlash()], { answer: refused('limit_reached') }],
+  ['an answer may come before the news of the opening', 'refused-limit_reached', [makeFlash({ state: 'armed', opens_at_ms: NOW - 50 })], { answer: refused('limit_reached') }],
   ['who has paid the limit is told before pressing', 'refused-limit_reached', [makeFlash()], { bought: 1 }],
   ['all held, as the stock says', 'refused-held_out', [makeFlash({ stock: [0, 8, 92] })], {}],
   ['all held, as the server says', 'refused-held_out', [makeFlash({ stock: [0, 8, 92] })], { answer: refused('held_out') }],

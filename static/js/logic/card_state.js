@@ -132,7 +132,8 @@ function answerState(sale, answer, now_ms) {
   const [available] = sale.stock;
   if (answer.kind === 'gone') return age_ms < NEWS_SHOWN_MS ? 'gone' : null;
   if (answer.kind === 'let_go') return age_ms < NEWS_SHOWN_MS ? 'let-go' : null;
-  const isOpen = sale.state === 'open' || sale.state === 'sold_out';
+  // The answer may come before the event that says the sale has opened.
+  const isOpen = sale.state === 'open' || sale.state === 'sold_out' || (sale.state === 'armed' && now_ms >= (sale.opens_at_ms ?? Infinity));
   if (answer.kind === 'early') return sale.state === 'armed' && age_ms < EARLY_SHOWN_MS ? 'refused-not_open' : null;
   if (answer.kind !== 'refused') return null;
   switch (answer.code) {

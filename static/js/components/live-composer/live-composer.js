@@ -7,7 +7,7 @@
  * Methods: `focusField()`, `setDraft(text)`. Events: `live:say` {text}, `live:ask-name` (a visitor without a name wants to chat).
  * Invariant: what was typed stays until it was handed on.
  */
-import { define, LiveElement, setAttribute } from '../../lib/element.js';
+import { define, LiveElement, setAttribute, setText } from '../../lib/element.js';
 import { html, icon, render } from '../../lib/html.js';
 import { t } from '../../lib/i18n.js';
 
@@ -43,6 +43,7 @@ export class LiveComposer extends LiveElement {
         <span class="composer-icon" data-ref="icon"></span>
         <input class="composer-field" data-ref="field" id="chat-field" name="line" autocomplete="off" enterkeyhint="send" aria-label="${t('chat.say')}">
         <button class="composer-send" data-ref="send" aria-label="${t('chat.send')}" hidden>${icon('send')}</button>
+        <p class="composer-why" role="status" data-ref="why"></p>
       </form>`);
     const field = this.field;
     this.ref('form').addEventListener('submit', (event) => {
@@ -94,6 +95,10 @@ export class LiveComposer extends LiveElement {
       render(place, name ? icon(name) : html``);
     }
     place.hidden = !name;
+    // What was typed covers the placeholder, so the reason is said above it.
+    const why = this.#refusal && field.value !== '' ? this.#refusal.text : '';
+    setText(this.ref('why'), why);
+    this.ref('why').hidden = why === '';
     this.ref('send').hidden = field.value.trim() === '' || this.#refusal !== null;
   }
 }
