@@ -193,11 +193,7 @@ class Connection(PacedMember):
         now_s = now_ms // 1000
         gateway.wheel.schedule(self._check_joined, now_s + gateway.limits.join_timeout_s)
         # Heartbeats start at a random second, so that a crowd that came at once beats spread out.
-        gateway.wheel.schedule(
-            self._beat, now_s + 1 + int(gateway.process.random() * gateway.limits.heartbeat_s)
-        )
-        if admitted.identity is not None:
-            gateway.wheel.schedule(self._check_token, admitted.identity.expires_ms // 1000 + 1)
+        self._beat_next(now_s, 1 + int(gateway.process.random() * gateway.limits.heartbeat_s))
         room = gateway.hub.room_by_slug(admitted.slug)
         if room is not None:
             self._join(room)
@@ -273,7 +269,9 @@ class Connection(PacedMember):
             return
         gateway.counters.frames_in += 1
         now_ms = gateway.process.now_ms()
+        bad_before = session.bad_frames
         effect = session.receive(data, is_text=self._is_text, now_ms=now_ms)
+        gateway.counters.frames_in_bad += session.bad_frames - bad_before
         match effect:
             case Reply(payload):
                 self.write(frame_text(payload))
@@ -317,18 +315,28 @@ class Connection(PacedMember):
         if now_ms - session.heard_ms > limits.idle_s * 1000:
             self.close(CloseCode.IDLE, BACK_OFF_RETRY_MS)
             return
-        self.gateway.wheel.schedule(self._beat, now_ms // 1000 + limits.heartbeat_s)
+        if self._identity is not None and self._identity.expires_ms <= now_ms:
+            self.close(CloseCode.TOKEN_EXPIRED, 0)
+            return
+        self._beat_next(now_ms // 1000, limits.heartbeat_s)
         if self._greeted and self._room is not None:
             # The ping makes libraries answer that know nothing of our own heartbeat.
             beat = frame_text(build_heartbeat(self._room.ring.newest))
             self.write_tick(beat + frame_ping())
 
+    def _beat_next(self, now_s: int, in_s: int) -> None:
+        """Beat again after `in_s`, or just after the token's end when that is sooner.
+
+        Nothing is scheduled further ahead: the wheel keeps whatever it holds alive.
+        """
+        due_s = now_s + in_s
+        if self._identity is not None:
+            due_s = min(due_s, self._identity.expires_ms // 1000 + 1)
+        self.gateway.wheel.schedule(self._beat, due_s)
+
     def _check_joined(self, now_ms: int) -> None:
         if not self._greeted:
             self.close(CloseCode.OVERLOADED, BACK_OFF_RETRY_MS)
-
-    def _check_token(self, now_ms: int) -> None:
-        self.close(CloseCode.TOKEN_EXPIRED, 0)
 
     # The socket.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
@@ -124,12 +123,12 @@ def bearer_token(authorization: str | None) -> str | None:
 
 
 def session_cookie(header: str | None) -> str | None:
-    """Read the session cookie; None when there is none or the header is malformed."""
-    try:
-        morsel = SimpleCookie(header or "").get(SESSION_COOKIE)
-    except CookieError:
-        return None
-    return morsel.value if morsel is not None and morsel.value else None
+    """Read the session cookie; None when there is none."""
+    for part in (header or "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == SESSION_COOKIE and value:
+            return value.strip('"')
+    return None
 
 
 def choose_subprotocol(header: Header) -> str | None:

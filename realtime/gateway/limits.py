@@ -29,6 +29,10 @@ class GatewayLimits(msgspec.Struct, frozen=True):
     """Commands of all connections that may wait: a flash sale's whole crowd, once."""
     syncs_per_minute: int = 12
     """A sync may cost a snapshot; an honest client needs one after a loss."""
+    likes_per_s: float = 20.0
+    """Two thumbs; taps beyond it are not counted."""
+    likes_burst: int = 60
+    """Taps that a page has gathered while it was offline."""
     heartbeat_s: int = 20
     """Shorter than the 30-60 s after which proxies and phones drop a silent connection."""
     idle_s: int = 65

@@ -55,13 +55,15 @@ class Session:
 
     __slots__ = (
         "_at_ms",
-        "_bad_frames",
         "_frames",
         "_in_flight",
+        "_likes",
+        "_likes_at_ms",
         "_limits",
         "_signed_in",
         "_sync_from_ms",
         "_syncs",
+        "bad_frames",
         "heard_ms",
     )
 
@@ -70,8 +72,11 @@ class Session:
         self._signed_in = signed_in
         self._frames = float(limits.frames_burst)
         self._at_ms = now_ms
-        self._bad_frames = 0
+        self.bad_frames = 0
+        """Messages refused so far."""
         self._in_flight = 0
+        self._likes = float(limits.likes_burst)
+        self._likes_at_ms = now_ms
         self._syncs = 0
         self._sync_from_ms = now_ms
         self.heard_ms = now_ms
@@ -87,8 +92,8 @@ class Session:
                 raise BadFrameError(refuse("bad_frame", "Frames are text."))
             message = parse_inbound(data)
         except BadFrameError as error:
-            self._bad_frames += 1
-            if self._bad_frames > self._limits.bad_frames_max:
+            self.bad_frames += 1
+            if self.bad_frames > self._limits.bad_frames_max:
                 return Close(CloseCode.PROTOCOL, "too many bad frames")
             return Reply(build_error(error.client_id, error.refusal))
         return self._admit(message, now_ms)
@@ -114,9 +119,19 @@ class Session:
             case Say():
                 return message if self._signed_in else _refusal(message.id, "sign_in_required")
             case Like():
-                return message if self._signed_in else _refusal(None, "sign_in_required")
+                return self._admit_likes(message, now_ms)
             case _:
                 assert_never(message)
+
+    def _admit_likes(self, message: Like, now_ms: int) -> Effect:
+        if not self._signed_in:
+            return _refusal(None, "sign_in_required")
+        gained = max(0, now_ms - self._likes_at_ms) * self._limits.likes_per_s / 1000
+        self._likes = min(float(self._limits.likes_burst), self._likes + gained)
+        self._likes_at_ms = now_ms
+        count = min(message.count, int(self._likes))
+        self._likes -= count
+        return Like(count) if count else Nothing()
 
     def _admit_sync(self, message: Sync, now_ms: int) -> Effect:
         if now_ms - self._sync_from_ms >= _MINUTE_MS:

@@ -6,6 +6,7 @@ written in order without holes, and a member that cannot take one waits for repl
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import msgspec
@@ -26,6 +27,8 @@ from realtime.recovery.rules import Apply, Gap, Position, Replay, decide_arrival
 from realtime.rooms.limits import RoomLimits
 from realtime.rooms.ports import Member, RoomRef
 from realtime.rooms.state import StateLane
+
+log = logging.getLogger(__name__)
 
 WAITING = -1
 
@@ -175,6 +178,12 @@ class Room:
 
     def _obey(self, entry: LogEntry) -> None:
         """Carry out moderation in this process, before the room sees it."""
+        try:
+            self._moderate(entry)
+        except msgspec.DecodeError as error:
+            log.error("Event %d of room %s is malformed: %s", entry.offset, self.ref.id, error)
+
+    def _moderate(self, entry: LogEntry) -> None:
         if entry.type == "user.muted":
             muted = msgspec.json.decode(entry.payload, type=_Muted)
             if muted.until_ms:

@@ -96,6 +96,14 @@ def test_a_flood_closes_and_a_steady_client_does_not() -> None:
         assert receive(steady, "p", now_ms=number * 50) == Nothing()
 
 
+def test_likes_beyond_what_thumbs_can_do_are_not_counted() -> None:
+    session = make_session()
+    assert receive(session, "k", 50) == Like(50)
+    assert receive(session, "k", 50) == Like(10)
+    assert receive(session, "k", 5) == Nothing()
+    assert receive(session, "k", 50, now_ms=1000) == Like(20)
+
+
 def test_syncs_are_limited_by_the_minute() -> None:
     session = make_session()
     assert receive(session, "sync", "e", 1) == Sync("e", 1)
