@@ -125,9 +125,7 @@ class Run:
         log = self._read_log()
         end_offset = max(log) if log else 0
         deadline_s = time.monotonic() + CATCH_UP_TIMEOUT_S
-        while time.monotonic() < deadline_s and any(
-            client.view.lane.offset < end_offset for _, client in self.clients
-        ):
+        while time.monotonic() < deadline_s and not self._is_quiet(end_offset):
             gevent.sleep(0.1)
         clients = self._see_clients()
         Pool(READERS_MAX).map(lambda pair: self._read(lambda: self._read_buyer(*pair)), self.buyers)
@@ -137,6 +135,11 @@ class Run:
             sale=self._read(self._read_sale),
             audit=self._read(self._read_audit),
         )
+
+    def _is_quiet(self, end_offset: int) -> bool:
+        """Say whether nothing is on its way any more: every client has all that it is owed."""
+        views = [client.view for _, client in self.clients]
+        return all(v.lane.offset >= end_offset and not v.own_lines for v in views)
 
     def _read(self, what: Callable[[], Read]) -> Read | None:
         """Return what could be read; otherwise the run has a trouble, and the rest goes on."""

@@ -97,8 +97,7 @@ class Chatter(RoomUser):
         """Write a line now and then, and like in between."""
         likes = gevent.spawn(self._like)
         try:
-            while not self.flash.closing.is_set():
-                gevent.sleep(self.random.uniform(0.5, 1.5) * MIX.chat_every_s)
+            while not self.flash.closing.wait(self.random.uniform(0.5, 1.5) * MIX.chat_every_s):
                 self._say(" ".join(self.random.choices(WORDS, k=5)) + self.random.choice(".?!"))
         finally:
             likes.kill()
