@@ -16,7 +16,10 @@ class BrokerUnavailableError(RealtimeError):
 
 
 class Broker(Protocol):
-    """Publishing and shared hash fields; every method raises `BrokerUnavailableError` in ≤ 3 s."""
+    """Publishing and shared hash fields.
+
+    Every method raises `BrokerUnavailableError` within about a second when it cannot be done.
+    """
 
     @property
     def prefix(self) -> str:

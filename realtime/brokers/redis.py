@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 # A healthy server answers in under a millisecond; a second is a verdict.
 CALL_TIMEOUT_S = 1.0
+# After a failure, calls fail at once for this long.
+FAILED_REST_S = 0.5
 # One canary a second, and three misses, as the recovery contract says.
 CANARY_EVERY_S = 1.0
 CANARY_MISSES_MAX = 3
@@ -55,6 +57,7 @@ class RedisBroker:
     def __init__(self, url: str, *, prefix: str) -> None:
         self._redis = _client(url, reads_forever=False)
         self._prefix = prefix
+        self._failed_until_s = 0.0
 
     @property
     def prefix(self) -> str:
@@ -84,10 +87,15 @@ class RedisBroker:
         await self._redis.aclose()
 
     async def _call(self, command: str, *args: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._failed_until_s:
+            # Whoever waits for a hanging server, one after the other, hangs as well.
+            raise BrokerUnavailableError(f"redis {command} not tried: redis has just failed")
         try:
-            async with asyncio.timeout(3 * CALL_TIMEOUT_S):
+            async with asyncio.timeout(CALL_TIMEOUT_S):
                 return await getattr(self._redis, command)(*args)
         except _FAILURES as error:
+            self._failed_until_s = loop.time() + FAILED_REST_S
             raise BrokerUnavailableError(f"redis {command} failed: {error}") from error
 
 

@@ -143,6 +143,8 @@ class ChatService:
         self._show_own(room_id, left_out, authors)
         self._hub.counters.chat_sampled_out += len(left_out)
         try:
+            if not self._hub.link_ok:
+                raise BrokerUnavailableError("nothing published would come back")
             await self._publisher.lines(room_id, carried, dropped=len(left_out))
         except BrokerUnavailableError:
             # The other processes miss these lines; those who are here need not.

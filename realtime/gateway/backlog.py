@@ -42,6 +42,6 @@ def decide_write(waiting_bytes: int, frame_bytes: int, limits: GatewayLimits) ->
     return WriteVerdict.WRITE
 
 
-def is_stuck(paused_since_ms: int | None, *, now_ms: int, limits: GatewayLimits) -> bool:
+def is_stuck(paused_since_ms: int | None, *, at_ms: int, limits: GatewayLimits) -> bool:
     """Tell whether a paused connection has had its time to catch up."""
-    return paused_since_ms is not None and now_ms - paused_since_ms >= limits.paused_s_max * 1000
+    return paused_since_ms is not None and at_ms - paused_since_ms >= limits.paused_s_max * 1000

@@ -22,7 +22,7 @@ from websockets.server import ServerProtocol
 from realtime.gateway.gateway import Gateway
 from realtime.gateway.handshake import Admitted, Forbidden, Rejected, judge_request
 from realtime.gateway.member import BACK_OFF_RETRY_MS, PacedMember
-from realtime.gateway.session import Close, Reply, Session
+from realtime.gateway.session import Close, Reply, Session, TellTime
 from realtime.protocol.close_codes import CloseCode
 from realtime.protocol.codec import frame_ping, frame_text
 from realtime.protocol.errors import CommandError
@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 # websockets fails a connection with RFC 6455 codes; our clients know one code for a broken client.
 _BROKEN_CLIENT = {1002, 1007, 1009}
 DRAINING_RETRY_MS = 500
+# A visitor has no token that could run out.
+NEVER_MS = 10**12
 
 
 class _Wire(ServerProtocol):
@@ -181,19 +183,19 @@ class Connection(PacedMember):
 
     def _admit(self, admitted: Admitted) -> None:
         gateway = self.gateway
-        now_ms = gateway.process.now_ms()
+        at_ms = gateway.uptime_ms()
         self._identity = admitted.identity
         self._position = admitted.position
         self._session = Session(
-            gateway.limits, signed_in=admitted.identity is not None, now_ms=now_ms
+            gateway.limits, signed_in=admitted.identity is not None, at_ms=at_ms
         )
         self._early = []
         if self._transport is not None:
             self._transport.pause_reading()
-        now_s = now_ms // 1000
-        gateway.wheel.schedule(self._check_joined, now_s + gateway.limits.join_timeout_s)
+        due_s = at_ms // 1000 + gateway.limits.join_timeout_s
+        gateway.wheel.schedule(self._check_joined, due_s)
         # Heartbeats start at a random second, so that a crowd that came at once beats spread out.
-        self._beat_next(now_s, 1 + int(gateway.process.random() * gateway.limits.heartbeat_s))
+        self._beat_next(1 + int(gateway.process.random() * gateway.limits.heartbeat_s))
         room = gateway.hub.room_by_slug(admitted.slug)
         if room is not None:
             self._join(room)
@@ -261,20 +263,22 @@ class Connection(PacedMember):
                 data, self._fragments = b"".join(self._fragments), []
                 self._take_message(data)
         elif self._session is not None:
-            self._session.heard_ms = self.gateway.process.now_ms()
+            self._session.heard_ms = self.gateway.uptime_ms()
 
     def _take_message(self, data: bytes) -> None:
         gateway, session = self.gateway, self._session
         if session is None:
             return
         gateway.counters.frames_in += 1
-        now_ms = gateway.process.now_ms()
         bad_before = session.bad_frames
-        effect = session.receive(data, is_text=self._is_text, now_ms=now_ms)
+        effect = session.receive(data, is_text=self._is_text, at_ms=gateway.uptime_ms())
         gateway.counters.frames_in_bad += session.bad_frames - bad_before
         match effect:
             case Reply(payload):
                 self.write(frame_text(payload))
+            case TellTime(client_id):
+                now = b'{"now_ms":%d}' % gateway.process.now_ms()
+                self.write(frame_text(build_result(client_id, now)))
             case Close(code, reason):
                 self.close(code, reason=reason)
             case Say() | Like() | Sync() | Command():
@@ -308,33 +312,36 @@ class Connection(PacedMember):
 
     # The timing wheel.
 
-    def _beat(self, now_ms: int) -> None:
+    def _beat(self, at_ms: int) -> None:
         limits, session = self.gateway.limits, self._session
         if self._closing or session is None:
             return
-        if now_ms - session.heard_ms > limits.idle_s * 1000:
+        if at_ms - session.heard_ms > limits.idle_s * 1000:
             self.close(CloseCode.IDLE, BACK_OFF_RETRY_MS)
             return
-        if self._identity is not None and self._identity.expires_ms <= now_ms:
+        if self._token_lasts_ms() <= 0:
             self.close(CloseCode.TOKEN_EXPIRED, 0)
             return
-        self._beat_next(now_ms // 1000, limits.heartbeat_s)
+        self._beat_next(limits.heartbeat_s)
         if self._greeted and self._room is not None:
             # The ping makes libraries answer that know nothing of our own heartbeat.
             beat = frame_text(build_heartbeat(self._room.ring.newest))
             self.write_tick(beat + frame_ping())
 
-    def _beat_next(self, now_s: int, in_s: int) -> None:
+    def _token_lasts_ms(self) -> int:
+        if self._identity is None:
+            return NEVER_MS
+        return self._identity.expires_ms - self.gateway.process.now_ms()
+
+    def _beat_next(self, in_s: int) -> None:
         """Beat again after `in_s`, or just after the token's end when that is sooner.
 
         Nothing is scheduled further ahead: the wheel keeps whatever it holds alive.
         """
-        due_s = now_s + in_s
-        if self._identity is not None:
-            due_s = min(due_s, self._identity.expires_ms // 1000 + 1)
-        self.gateway.wheel.schedule(self._beat, due_s)
+        in_s = min(in_s, self._token_lasts_ms() // 1000 + 1)
+        self.gateway.wheel.schedule(self._beat, self.gateway.uptime_ms() // 1000 + in_s)
 
-    def _check_joined(self, now_ms: int) -> None:
+    def _check_joined(self, at_ms: int) -> None:
         if not self._greeted:
             self.close(CloseCode.OVERLOADED, BACK_OFF_RETRY_MS)
 

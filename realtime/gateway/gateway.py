@@ -86,7 +86,8 @@ class Gateway:
             counters=self.hub.counters,
             in_flight_max=self.limits.commands_in_process_max,
         )
-        self.wheel: TimingWheel[Callable[[int], None]] = TimingWheel(process.now_ms() // 1000)
+        self._loop = asyncio.get_running_loop()
+        self.wheel: TimingWheel[Callable[[int], None]] = TimingWheel(self.uptime_ms() // 1000)
         self._tasks: asyncio.TaskGroup | None = None
         self._connections = 0
 
@@ -127,6 +128,10 @@ class Gateway:
         assert self._tasks is not None, "the gateway is not running"
         return self._tasks.create_task(work)
 
+    def uptime_ms(self) -> int:
+        """Return a clock that never jumps, for paces and time limits."""
+        return int(self._loop.time() * 1000)
+
     def next_connection_id(self) -> str:
         """Name a connection; the name begins with the process's."""
         self._connections += 1
@@ -135,6 +140,6 @@ class Gateway:
     async def _turn_forever(self) -> None:
         while True:
             await asyncio.sleep(WHEEL_TURN_S)
-            now_ms = self.process.now_ms()
-            for look_after in self.wheel.turn(now_ms // 1000):
-                look_after(now_ms)
+            uptime_ms = self.uptime_ms()
+            for look_after in self.wheel.turn(uptime_ms // 1000):
+                look_after(uptime_ms)

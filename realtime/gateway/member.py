@@ -136,10 +136,10 @@ class PacedMember(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Note that the client reads too slowly."""
-        now_ms = self.gateway.process.now_ms()
-        self._paused_since_ms = now_ms
+        at_ms = self.gateway.uptime_ms()
+        self._paused_since_ms = at_ms
         self.gateway.counters.members_paused += 1
-        due_s = now_ms // 1000 + self.gateway.limits.paused_s_max + 1
+        due_s = at_ms // 1000 + self.gateway.limits.paused_s_max + 1
         self.gateway.wheel.schedule(self._check_pause, due_s)
 
     def resume_writing(self) -> None:
@@ -154,8 +154,8 @@ class PacedMember(asyncio.Protocol):
         elif stale:
             self.write(room.state_frame(0))
 
-    def _check_pause(self, now_ms: int) -> None:
-        if is_stuck(self._paused_since_ms, now_ms=now_ms, limits=self.gateway.limits):
+    def _check_pause(self, at_ms: int) -> None:
+        if is_stuck(self._paused_since_ms, at_ms=at_ms, limits=self.gateway.limits):
             self.close(CloseCode.TOO_SLOW, BACK_OFF_RETRY_MS)
 
     def _put(self, transport: asyncio.Transport, data: bytes) -> None:

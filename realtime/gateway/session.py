@@ -1,7 +1,7 @@
 """Turn a client's messages into effects, without touching a socket, a clock or a task.
 
 The session knows what one connection may do now: its pace, its open commands, its mistakes. The
-connection carries the effects out.
+connection carries the effects out. `at_ms` is a clock that never jumps.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from realtime.protocol.messages import (
     Say,
     Sync,
     build_error,
-    build_result,
     parse_inbound,
 )
 
@@ -45,7 +44,13 @@ class Nothing(msgspec.Struct, frozen=True):
     """There is nothing to do."""
 
 
-Effect = Reply | Close | Say | Like | Command | Sync | Nothing
+class TellTime(msgspec.Struct, frozen=True):
+    """Answer the built-in command `time`."""
+
+    id: ClientId
+
+
+Effect = Reply | Close | TellTime | Say | Like | Command | Sync | Nothing
 
 _MINUTE_MS = 60_000
 
@@ -54,8 +59,8 @@ class Session:
     """One connection's inbound side; `signed_in` says whether its user may write."""
 
     __slots__ = (
-        "_at_ms",
         "_frames",
+        "_frames_at_ms",
         "_in_flight",
         "_likes",
         "_likes_at_ms",
@@ -67,25 +72,25 @@ class Session:
         "heard_ms",
     )
 
-    def __init__(self, limits: GatewayLimits, *, signed_in: bool, now_ms: int) -> None:
+    def __init__(self, limits: GatewayLimits, *, signed_in: bool, at_ms: int) -> None:
         self._limits = limits
         self._signed_in = signed_in
         self._frames = float(limits.frames_burst)
-        self._at_ms = now_ms
+        self._frames_at_ms = at_ms
         self.bad_frames = 0
         """Messages refused so far."""
         self._in_flight = 0
         self._likes = float(limits.likes_burst)
-        self._likes_at_ms = now_ms
+        self._likes_at_ms = at_ms
         self._syncs = 0
-        self._sync_from_ms = now_ms
-        self.heard_ms = now_ms
+        self._sync_from_ms = at_ms
+        self.heard_ms = at_ms
         """When the client last gave a sign of life."""
 
-    def receive(self, data: bytes, *, is_text: bool, now_ms: int) -> Effect:
+    def receive(self, data: bytes, *, is_text: bool, at_ms: int) -> Effect:
         """Take in one whole message and say what to do about it."""
-        self.heard_ms = now_ms
-        if not self._may_send(now_ms):
+        self.heard_ms = at_ms
+        if not self._may_send(at_ms):
             return Close(CloseCode.FLOOD, "too many frames")
         try:
             if not is_text:
@@ -96,54 +101,54 @@ class Session:
             if self.bad_frames > self._limits.bad_frames_max:
                 return Close(CloseCode.PROTOCOL, "too many bad frames")
             return Reply(build_error(error.client_id, error.refusal))
-        return self._admit(message, now_ms)
+        return self._admit(message, at_ms)
 
     def command_done(self) -> None:
         """Note that a command was answered."""
         self._in_flight -= 1
 
-    def _may_send(self, now_ms: int) -> bool:
-        gained = max(0, now_ms - self._at_ms) * self._limits.frames_per_s / 1000
+    def _may_send(self, at_ms: int) -> bool:
+        gained = max(0, at_ms - self._frames_at_ms) * self._limits.frames_per_s / 1000
         self._frames = min(float(self._limits.frames_burst), self._frames + gained) - 1
-        self._at_ms = now_ms
+        self._frames_at_ms = at_ms
         return self._frames >= 0
 
-    def _admit(self, message: Inbound, now_ms: int) -> Effect:
+    def _admit(self, message: Inbound, at_ms: int) -> Effect:
         match message:
             case Beat():
                 return Nothing()
             case Sync():
-                return self._admit_sync(message, now_ms)
+                return self._admit_sync(message, at_ms)
             case Command():
-                return self._admit_command(message, now_ms)
+                return self._admit_command(message, at_ms)
             case Say():
                 return message if self._signed_in else _refusal(message.id, "sign_in_required")
             case Like():
-                return self._admit_likes(message, now_ms)
+                return self._admit_likes(message, at_ms)
             case _:
                 assert_never(message)
 
-    def _admit_likes(self, message: Like, now_ms: int) -> Effect:
+    def _admit_likes(self, message: Like, at_ms: int) -> Effect:
         if not self._signed_in:
             return _refusal(None, "sign_in_required")
-        gained = max(0, now_ms - self._likes_at_ms) * self._limits.likes_per_s / 1000
+        gained = max(0, at_ms - self._likes_at_ms) * self._limits.likes_per_s / 1000
         self._likes = min(float(self._limits.likes_burst), self._likes + gained)
-        self._likes_at_ms = now_ms
+        self._likes_at_ms = at_ms
         count = min(message.count, int(self._likes))
         self._likes -= count
         return Like(count) if count else Nothing()
 
-    def _admit_sync(self, message: Sync, now_ms: int) -> Effect:
-        if now_ms - self._sync_from_ms >= _MINUTE_MS:
-            self._sync_from_ms, self._syncs = now_ms, 0
+    def _admit_sync(self, message: Sync, at_ms: int) -> Effect:
+        if at_ms - self._sync_from_ms >= _MINUTE_MS:
+            self._sync_from_ms, self._syncs = at_ms, 0
         self._syncs += 1
         if self._syncs > self._limits.syncs_per_minute:
-            return _refusal(None, "slow_down", self._sync_from_ms + _MINUTE_MS - now_ms)
+            return _refusal(None, "slow_down", self._sync_from_ms + _MINUTE_MS - at_ms)
         return message
 
-    def _admit_command(self, message: Command, now_ms: int) -> Effect:
+    def _admit_command(self, message: Command, at_ms: int) -> Effect:
         if message.command == "time":
-            return Reply(build_result(message.id, b'{"now_ms":%d}' % now_ms))
+            return TellTime(message.id)
         if not self._signed_in:
             return _refusal(message.id, "sign_in_required")
         if self._in_flight >= self._limits.commands_in_flight_max:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from realtime.brokers.ports import BrokerUnavailableError
+from realtime.brokers.redis import FAILED_REST_S
 from tests.integration.realtime.house import House, Served, eventually, now_ms, serve
 
 
@@ -30,12 +33,17 @@ class Valkey:
         assert spec.origin is not None
         (binary,) = Path(spec.origin).parent.glob("_binaries/*/valkey-server")
         options = ["--port", "0", "--unixsocket", str(self._socket), "--save", ""]
-        self._process = subprocess.Popen([binary, *options], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen([binary, *options], stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        while b"Ready to accept connections" not in self._process.stdout.readline():
+            assert self._process.poll() is None, "Valkey did not start"
 
     def kill(self) -> None:
         if self._process is not None:
             self.signal(signal.SIGKILL)
             self._process.wait()
+            assert self._process.stdout is not None
+            self._process.stdout.close()
             self._process = None
 
     def signal(self, number: int) -> None:
@@ -96,11 +104,18 @@ async def test_a_redis_that_hangs_is_noticed_by_the_canary(
     started_ms = now_ms()
     await eventually(lambda: not fragile.gateway.link_ok, timeout_s=8)
     assert now_ms() - started_ms < 4000
+    with pytest.raises(BrokerUnavailableError):
+        await fragile.gateway.publisher.hint("r1", ["likes"])
+    failed_ms = now_ms()
+    with pytest.raises(BrokerUnavailableError):
+        await fragile.gateway.publisher.hint("r1", ["likes"])
+    assert now_ms() - failed_ms < 200, "a second caller must not wait as well"
     house.commit("flash.opened")
     await client.until_offset(1)
     valkey.signal(signal.SIGCONT)
     await eventually(lambda: fragile.gateway.link_ok)
     await client.until_state("degraded", False)
+    await asyncio.sleep(FAILED_REST_S)
     await fragile.gateway.publisher.sale("r1", [house.commit("flash.sold_out")])
     await client.until_offset(2)
 

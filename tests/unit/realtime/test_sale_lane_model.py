@@ -179,6 +179,7 @@ class SaleLane(RuleBasedStateMachine):
             limits=LIMITS,
             counters=self.hub.counters,
             process=process,
+            uptime_ms=lambda: self.clock_ms,
             wheel=TimingWheel(0),
             next_connection_id=lambda: "g-1",
         )

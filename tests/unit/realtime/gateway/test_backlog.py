@@ -44,6 +44,6 @@ def test_what_must_arrive_and_does_not_fit_closes(
 
 
 def test_a_client_is_stuck_after_its_time() -> None:
-    assert not is_stuck(None, now_ms=99_000, limits=LIMITS)
-    assert not is_stuck(1000, now_ms=20_999, limits=LIMITS)
-    assert is_stuck(1000, now_ms=21_000, limits=LIMITS)
+    assert not is_stuck(None, at_ms=99_000, limits=LIMITS)
+    assert not is_stuck(1000, at_ms=20_999, limits=LIMITS)
+    assert is_stuck(1000, at_ms=21_000, limits=LIMITS)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.gateway.limits import GatewayLimits
-from realtime.gateway.session import Close, Nothing, Reply, Session
+from realtime.gateway.session import Close, Nothing, Reply, Session, TellTime
 from realtime.protocol.close_codes import CloseCode
 from realtime.protocol.messages import Command, Like, Say, Sync
 
@@ -18,11 +18,11 @@ LIMITS = GatewayLimits(frames_burst=30, bad_frames_max=3, syncs_per_minute=2)
 
 
 def make_session(*, signed_in: bool = True) -> Session:
-    return Session(LIMITS, signed_in=signed_in, now_ms=0)
+    return Session(LIMITS, signed_in=signed_in, at_ms=0)
 
 
-def receive(session: Session, *message: Any, now_ms: int = 0) -> Any:
-    return session.receive(msgspec.json.encode(message), is_text=True, now_ms=now_ms)
+def receive(session: Session, *message: Any, at_ms: int = 0) -> Any:
+    return session.receive(msgspec.json.encode(message), is_text=True, at_ms=at_ms)
 
 
 def answer(effect: Any) -> Any:
@@ -55,8 +55,8 @@ def test_a_visitor_may_only_watch() -> None:
 
 
 def test_time_is_answered_at_once_to_anybody() -> None:
-    effect = receive(make_session(signed_in=False), "q", "t", "time", {}, now_ms=77)
-    assert answer(effect) == ["r", "t", {"now_ms": 77}]
+    effect = receive(make_session(signed_in=False), "q", "t", "time", {})
+    assert effect == TellTime("t")
 
 
 def test_open_commands_are_bounded_until_they_are_answered() -> None:
@@ -80,7 +80,7 @@ def test_a_bad_frame_is_answered_and_many_of_them_close() -> None:
 
 
 def test_a_binary_frame_is_a_bad_frame() -> None:
-    effect = make_session().receive(b'["p"]', is_text=False, now_ms=0)
+    effect = make_session().receive(b'["p"]', is_text=False, at_ms=0)
     assert code_of(effect) == "bad_frame"
 
 
@@ -93,7 +93,7 @@ def test_a_flood_closes_and_a_steady_client_does_not() -> None:
     assert closed.code == CloseCode.FLOOD
     steady = make_session()
     for number in range(500):
-        assert receive(steady, "p", now_ms=number * 50) == Nothing()
+        assert receive(steady, "p", at_ms=number * 50) == Nothing()
 
 
 def test_likes_beyond_what_thumbs_can_do_are_not_counted() -> None:
@@ -101,28 +101,28 @@ def test_likes_beyond_what_thumbs_can_do_are_not_counted() -> None:
     assert receive(session, "k", 50) == Like(50)
     assert receive(session, "k", 50) == Like(10)
     assert receive(session, "k", 5) == Nothing()
-    assert receive(session, "k", 50, now_ms=1000) == Like(20)
+    assert receive(session, "k", 50, at_ms=1000) == Like(20)
 
 
 def test_syncs_are_limited_by_the_minute() -> None:
     session = make_session()
     assert receive(session, "sync", "e", 1) == Sync("e", 1)
     assert receive(session, "sync", "e", 1) == Sync("e", 1)
-    refused = answer(receive(session, "sync", "e", 1, now_ms=50_000))
+    refused = answer(receive(session, "sync", "e", 1, at_ms=50_000))
     assert (refused[2]["code"], refused[2]["retry_ms"]) == ("slow_down", 10_000)
-    assert receive(session, "sync", "e", 1, now_ms=60_000) == Sync("e", 1)
+    assert receive(session, "sync", "e", 1, at_ms=60_000) == Sync("e", 1)
 
 
 def test_every_message_is_a_sign_of_life() -> None:
     session = make_session()
-    receive(session, "p", now_ms=1234)
+    receive(session, "p", at_ms=1234)
     assert session.heard_ms == 1234
 
 
 @given(st.lists(st.binary(max_size=60), max_size=20))
 @pytest.mark.parametrize("signed_in", [True, False])
 def test_no_bytes_make_a_session_fail(signed_in: bool, messages: list[bytes]) -> None:
-    session = Session(LIMITS, signed_in=signed_in, now_ms=0)
+    session = Session(LIMITS, signed_in=signed_in, at_ms=0)
     for data in messages:
-        effect = session.receive(data, is_text=True, now_ms=0)
+        effect = session.receive(data, is_text=True, at_ms=0)
         assert isinstance(effect, Reply | Close | Nothing | Say | Like | Command | Sync)
