@@ -61,6 +61,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         Meta(description="Where people reach us, https://shop.example; none: http://HOST:PORT."),
     ] = None
+    internal_url: Annotated[
+        str | None,
+        Meta(description="Where our own processes reach a gateway; none: this machine's."),
+    ] = None
     origins: Annotated[
         tuple[str, ...],
         Meta(description="More origins whose pages may connect, separated by commas."),
@@ -91,6 +95,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The address that people use, without a trailing slash."""
         if self.public_url:
             return self.public_url.rstrip("/")
+        return f"http://{url_host(self.host)}:{self.port}"
+
+    @property
+    def gateway_url(self) -> str:
+        """The address at which our own processes reach a gateway, without a trailing slash."""
+        if self.internal_url:
+            return self.internal_url.rstrip("/")
         return f"http://{url_host(self.host)}:{self.port}"
 
     @property
@@ -213,6 +224,7 @@ MEANINGS: dict[str, tuple[Callable[[str], bool], str]] = {
         f"{SECRET_CHARACTERS_MIN} or more characters, like `openssl rand -hex 32` prints",
     ),
     "public_url": (_is_origin, "an address like https://shop.example, without a path"),
+    "internal_url": (_is_origin, "an address like http://gateway:8000, without a path"),
     "origins": (_is_origin, "origins like https://shop.example, separated by commas"),
     "trusted_proxies": (_is_network, "addresses or networks like 10.0.0.0/8"),
     "time_zone": (_is_time_zone, "an IANA time zone like Asia/Shanghai"),

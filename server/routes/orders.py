@@ -72,6 +72,7 @@ def order_routes(checkout: CheckoutService) -> list[Route]:
 
     async def cancel(request: Request) -> Response:
         user = require_user(request)
+        idempotency_key(request)
         order = await checkout.cancel(user_id=user.user_id, order_id=path_id(request, "order"))
         return json_response({"order": _shown(request, order)})
 

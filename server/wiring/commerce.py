@@ -70,7 +70,7 @@ def build_till(settings: Settings, database: PgDatabase) -> Till:
     api_key, webhook_key = derive_key(secret, "sandbox api"), derive_key(secret, "sandbox webhook")
     provider = SandboxProvider(
         http,
-        base_url=local_url(settings) + SANDBOX_PATH,
+        base_url=settings.gateway_url + SANDBOX_PATH,
         api_key=api_key,
         webhook_secret=webhook_key,
     )
@@ -81,7 +81,7 @@ def build_till(settings: Settings, database: PgDatabase) -> Till:
     webhooks = WebhookSender(
         database,
         http,
-        url=f"{local_url(settings)}/api/payments/sandbox/webhook",
+        url=f"{settings.gateway_url}/api/payments/sandbox/webhook",
         secret=webhook_key,
         now_ms=clock.now_ms,
     )
@@ -94,11 +94,6 @@ def build_till(settings: Settings, database: PgDatabase) -> Till:
         webhooks=webhooks,
         http=http,
     )
-
-
-def local_url(settings: Settings) -> str:
-    """Return where this machine reaches its own gateways."""
-    return f"http://127.0.0.1:{settings.port}"
 
 
 def build_tokens(settings: Settings) -> Tokens:

@@ -24,7 +24,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault.
 
 
 class Viewer:
-    """One WebSocket client; `run` it as a task."""
+    """One WebSocket client; `run` it as a task. `_take_x` handles frames of type x."""
 
     def __init__(self, url: str, *, token: str = "", room: str = "demo") -> None:
         self._url = url.replace("http", "ws", 1) + f"/ws/{room}?v=1"
@@ -70,36 +70,46 @@ class Viewer:
         return address
 
     def _take(self, frame: list[Any]) -> None:
-        match frame:
-            case ["h", hello]:
-                self.processes.append(hello["conn"].split("-")[0])
-                self.recoveries.append(hello["rec"])
-                self.epoch = hello["epoch"]
-                if hello["rec"] == "replayed":
-                    self.is_in.set()
-            case ["Z", epoch, offset, state]:
-                self.epoch, self.offset, self.state = epoch, offset, state
-                self.snapshots.append((offset, state))
-                self.stock |= {sale["id"]: sale["stock"] for sale in state["sales"]}
-                self.is_in.set()
-            case ["S", first, events]:
-                for offset, (type, payload, _) in enumerate(events, first):
-                    self.sale_events.append((offset, type, payload))
-                    self.offset = offset
-            case ["K", _, changes]:
-                for key, (_, value) in changes.items():
-                    self.keys[key] = value
-                    if key.startswith("stock:"):
-                        self.stock[key.removeprefix("stock:")] = value
-            case ["L", _, lines, _]:
-                self.lines += lines
-            case ["D", type, payload]:
-                self.direct.append((type, payload))
-            case ["r", id, result]:
-                self._answer(id).set_result(result)
-            case ["e", id, error]:
-                if id in self._answers:
-                    self._answer(id).set_exception(Refusal(error))
+        take = getattr(self, f"_take_{frame[0]}", None)
+        if take is not None:
+            take(*frame[1:])
+
+    def _take_h(self, hello: dict[str, Any]) -> None:
+        self.processes.append(hello["conn"].split("-")[0])
+        self.recoveries.append(hello["rec"])
+        self.epoch = hello["epoch"]
+        if hello["rec"] == "replayed":
+            self.is_in.set()
+
+    def _take_Z(self, epoch: str, offset: int, state: dict[str, Any]) -> None:  # noqa: N802
+        self.epoch, self.offset, self.state = epoch, offset, state
+        self.snapshots.append((offset, state))
+        self.stock |= {sale["id"]: sale["stock"] for sale in state["sales"]}
+        self.is_in.set()
+
+    def _take_S(self, first: int, events: list[Any]) -> None:  # noqa: N802
+        for offset, (type, payload, _) in enumerate(events, first):
+            self.sale_events.append((offset, type, payload))
+            self.offset = offset
+
+    def _take_K(self, _offset: int, changes: dict[str, Any]) -> None:  # noqa: N802
+        for key, (_, value) in changes.items():
+            self.keys[key] = value
+            if key.startswith("stock:"):
+                self.stock[key.removeprefix("stock:")] = value
+
+    def _take_L(self, _offset: int, lines: list[Any], _dropped: int) -> None:  # noqa: N802
+        self.lines += lines
+
+    def _take_D(self, type: str, payload: Any) -> None:  # noqa: N802
+        self.direct.append((type, payload))
+
+    def _take_r(self, id: int, result: Any) -> None:
+        self._answer(id).set_result(result)
+
+    def _take_e(self, id: int, error: dict[str, Any]) -> None:
+        if id in self._answers:
+            self._answer(id).set_exception(Refusal(error))
 
     def _answer(self, id: int) -> asyncio.Future[Any]:
         return self._answers.pop(id)

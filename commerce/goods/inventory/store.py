@@ -72,8 +72,8 @@ SELECT_LIVE_OF_USER = (
     + " ORDER BY r.decided_at_ms DESC LIMIT 50"
 )
 SELECT_FIGURES = """
-    SELECT s.id, s.room_id, k.total - k.claimed AS available, k.claimed - coalesce(q.sold, 0) AS held,
-        coalesce(q.sold, 0) AS sold
+    SELECT s.id, s.room_id, k.total - k.claimed AS available,
+        k.claimed - coalesce(q.sold, 0) AS held, coalesce(q.sold, 0) AS sold
     FROM sales s
     JOIN stock k ON k.pool_id = s.pool_id
     LEFT JOIN LATERAL (

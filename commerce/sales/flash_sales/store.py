@@ -141,7 +141,7 @@ async def select_regular_of_sku(connection: Connection, show_id: str, sku: str) 
 
 
 async def insert_sale(connection: Connection, *, sale: FlashSale, terms: FlashSaleTerms) -> None:
-    """Store an armed sale in the currency of its item; its window is counted from the database's clock."""
+    """Store an armed sale in its item's currency; the database's clock opens its window."""
     await connection.execute(
         INSERT_SALE,
         sale.id,

@@ -10,7 +10,7 @@ from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ports import Ids, Transaction
 from commerce.sales.flash_sales.service import close_flash_sales
 from commerce.sales.show_floor import store
-from commerce.sales.show_floor.model import Floor, ShowView
+from commerce.sales.show_floor.model import ShowView
 from commerce.shows.bag.service import live_show
 from commerce.shows.bag.store import (
     close_pin,
@@ -27,6 +27,7 @@ from commerce.shows.schedule.store import (
     insert_show,
     lock_room,
     select_current_show,
+    select_room_by_id,
     start_show,
     update_announcement,
 )
@@ -91,6 +92,7 @@ class ShowFloor:
         await close_pin(transaction, show.id)
         SHOW.next(show.status, "end")
         ended = await end_show(transaction, show.id)
+        await update_announcement(transaction, room.id, "")
         await self._announce_floor(transaction, room)
         return store.view_show(ended)
 
@@ -174,7 +176,5 @@ class ShowFloor:
         transaction.announce(room.id, "bag.changed", payload)
 
     async def _announce_floor(self, transaction: Transaction, room: Room) -> None:
-        fresh: Floor = await store.select_floor(
-            transaction, msgspec.structs.replace(room, announcement=None)
-        )
+        fresh = await store.select_floor(transaction, await select_room_by_id(transaction, room.id))
         transaction.announce(room.id, "room.state", msgspec.to_builtins(fresh))

@@ -73,7 +73,7 @@ async def test_a_repeated_key_meets_its_own_order(till: Till) -> None:
     assert await till.values("SELECT count(*) FROM orders") == [1]
     assert await till.values("SELECT count(*) FROM payments") == [1]
     order_id = answers[0].json()["order"]["id"]
-    await buyer.client.post(f"/api/orders/{order_id}/cancel")
+    await buyer.client.post(f"/api/orders/{order_id}/cancel", headers={"Idempotency-Key": "cancel"})
     again = await buyer.order(ids, key="k")
     assert again.status_code == 201
     assert again.json()["order"]["state"] == "cancelled"
@@ -117,7 +117,9 @@ async def test_another_buyers_order_is_not_there(till: Till) -> None:
     order = (await owner.order([await till.reserve(sale, owner.id)])).json()["order"]
 
     read = await thief.client.get(f"/api/orders/{order['id']}")
-    cancel = await thief.client.post(f"/api/orders/{order['id']}/cancel")
+    cancel = await thief.client.post(
+        f"/api/orders/{order['id']}/cancel", headers={"Idempotency-Key": "cancel"}
+    )
 
     assert (read.status_code, cancel.status_code) == (404, 404)
     assert (await owner.read(order["id"]))["state"] == "awaiting_payment"
@@ -204,8 +206,12 @@ async def test_cancelling_frees_the_stock_at_once(till: Till) -> None:
     answer = (await buyer.order([await till.reserve(sale, buyer.id)])).json()
     order_id = answer["order"]["id"]
 
-    response = await buyer.client.post(f"/api/orders/{order_id}/cancel")
-    again = await buyer.client.post(f"/api/orders/{order_id}/cancel")
+    response = await buyer.client.post(
+        f"/api/orders/{order_id}/cancel", headers={"Idempotency-Key": "cancel"}
+    )
+    again = await buyer.client.post(
+        f"/api/orders/{order_id}/cancel", headers={"Idempotency-Key": "cancel"}
+    )
 
     assert (response.status_code, again.status_code) == (200, 200)
     assert again.json()["order"]["state"] == "cancelled"

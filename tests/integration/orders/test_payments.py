@@ -237,7 +237,7 @@ async def test_money_for_a_cancelled_order_is_let_go(till: Till) -> None:
     _, sale = await till.sale()
     buyer = await till.buyer()
     order_id, url = await order_one(till, sale, buyer)
-    await buyer.client.post(f"/api/orders/{order_id}/cancel")
+    await buyer.client.post(f"/api/orders/{order_id}/cancel", headers={"Idempotency-Key": "cancel"})
 
     await buyer.press(url, "pay")
 
@@ -253,7 +253,9 @@ async def test_a_paid_order_cannot_be_cancelled(till: Till) -> None:
     buyer = await till.buyer()
     order_id, url = await order_one(till, sale, buyer)
     await buyer.press(url, "pay")
-    response = await buyer.client.post(f"/api/orders/{order_id}/cancel")
+    response = await buyer.client.post(
+        f"/api/orders/{order_id}/cancel", headers={"Idempotency-Key": "cancel"}
+    )
     assert response.status_code == 409
     assert response.json()["error"]["code"] == "wrong_state"
     assert response.json()["error"]["detail"] == {"state": "paid"}

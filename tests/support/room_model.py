@@ -1,0 +1,54 @@
+"""The room's state as a client keeps it, in Python: the mirror of static/js/logic/room_state.js."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+State = dict[str, Any]
+
+
+def apply_event(state: State, type: str, payload: dict[str, Any]) -> State:
+    """Return the state after one sale-lane event; unknown types change nothing."""
+    change = EVENTS.get(type)
+    return change(state, payload) if change else state
+
+
+def _replace(*names: str) -> Callable[[State, dict[str, Any]], State]:
+    return lambda state, payload: state | {name: payload[name] for name in names}
+
+
+def _armed(state: State, payload: dict[str, Any]) -> State:
+    sale = payload["sale"]
+    others = [one for one in state["sales"] if one["id"] != sale["id"]]
+    return state | {"sales": [*others, sale]}
+
+
+def _sale(**fixed: str) -> Callable[[State, dict[str, Any]], State]:
+    def change(state: State, payload: dict[str, Any]) -> State:
+        news = fixed | {k: payload[k] for k in ("state", "ends_at_ms") if k in payload}
+        return state | {
+            "sales": [one | news if one["id"] == payload["sale"] else one for one in state["sales"]]
+        }
+
+    return change
+
+
+def _deleted(state: State, payload: dict[str, Any]) -> State:
+    return state | {"chat": [line for line in state["chat"] if line[0] != payload["line"]]}
+
+
+EVENTS: dict[str, Callable[[State, dict[str, Any]], State]] = {
+    "room.state": _replace("show", "pinned", "bag", "sales", "announcement"),
+    "show.pinned": lambda state, payload: state | {"pinned": payload["item"]},
+    "show.unpinned": lambda state, _: state | {"pinned": None},
+    "bag.changed": _replace("bag", "sales"),
+    "announcement": lambda state, payload: state | {"announcement": payload["text"]},
+    "flash.armed": _armed,
+    "flash.opened": _sale(state="open"),
+    "flash.sold_out": _sale(state="sold_out"),
+    "flash.resumed": _sale(state="open"),
+    "flash.closed": _sale(),
+    "chat.deleted": _deleted,
+    "user.muted": lambda state, _: state,
+}
