@@ -169,7 +169,7 @@ export class RoomPage {
   #direct(type, payload) {
     if (type === 'muted') this.talk.mute(payload.until_ms);
     if (type === 'reservation.expired') {
-      this.purchase.expired(payload.sale);
+      this.purchase.expired(payload.sale, payload.reservation);
       this.news.tell(t('card.gone'));
     }
     if (type.startsWith('order.') || type.startsWith('payment.')) void this.purchase.refresh();

@@ -31,6 +31,8 @@ export class Purchase {
   bought = new Map();
   /** @type {User | null} */
   user = null;
+  /** @type {Set<string>} reservations that ended here; a slow answer must not bring them back */
+  #ended = new Set();
 
   /**
    * @param {object} options
@@ -161,12 +163,14 @@ export class Purchase {
    */
   async letGo(hold) {
     this.holds.delete(hold.sale);
+    this.#ended.add(hold.id);
     this.answer(hold.sale, { kind: 'let_go', at_ms: this.clock.now() });
     try {
       await remove(`/api/reservations/${encodeURIComponent(hold.id)}`);
     } catch (thrown) {
       const { status } = asApiError(thrown);
       if (status === 404 || status === 409) return;
+      this.#ended.delete(hold.id);
       this.holds.set(hold.sale, hold);
       this.answer(hold.sale, null);
     }
@@ -194,8 +198,10 @@ export class Purchase {
   /**
    * The server says that a hold ran out.
    * @param {string} sale
+   * @param {string} reservation
    */
-  expired(sale) {
+  expired(sale, reservation) {
+    this.#ended.add(reservation);
     this.holds.delete(sale);
     this.answer(sale, { kind: 'gone', at_ms: this.clock.now() });
   }
@@ -203,9 +209,10 @@ export class Purchase {
   /** Read anew what one holds and has bought; the push is a courtesy, this is the truth. */
   async refresh() {
     if (!this.user) return;
+    const asked_ms = this.clock.now();
     try {
       const [{ reservations }, { orders }] = await Promise.all([get('/api/reservations'), get('/api/orders')]);
-      this.#takeReservations(reservations, orders);
+      this.#takeReservations(reservations, orders, asked_ms);
       this.bought = countBought(orders);
       this.onChange();
     } catch {
@@ -216,11 +223,13 @@ export class Purchase {
   /**
    * @param {any[]} reservations
    * @param {Order[]} orders
+   * @param {number} asked_ms what was reserved since then may be missing in the answer
    */
-  #takeReservations(reservations, orders) {
+  #takeReservations(reservations, orders, asked_ms) {
     const before = this.holds;
-    this.holds = new Map();
+    this.holds = new Map([...before].filter(([, hold]) => hold.reserved_at_ms >= asked_ms));
     for (const reservation of reservations) {
+      if (this.#ended.has(reservation.id)) continue;
       const order = orders.find((one) => one.state === 'awaiting_payment' && one.lines.some((line) => line.reservation === reservation.id));
       const known = before.get(reservation.sale);
       this.#hold(reservation);
