@@ -136,7 +136,7 @@ class RedisLink:
         """Add `channel`; return once it is confirmed, or at once while the link is down."""
         self._channels.add(channel)
         pubsub = self._pubsub
-        if pubsub is None or not self._ok:
+        if pubsub is None:
             return
         confirmed = self._confirmations.setdefault(channel, asyncio.Event())
         try:
@@ -153,7 +153,7 @@ class RedisLink:
         """Remove `channel`."""
         self._channels.discard(channel)
         pubsub = self._pubsub
-        if pubsub is None or not self._ok:
+        if pubsub is None:
             return
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
@@ -187,7 +187,11 @@ class RedisLink:
         self._seen = 0
         try:
             async with asyncio.timeout(3 * CALL_TIMEOUT_S):
-                await pubsub.subscribe(self._canary, *self._channels)
+                subscribed: set[str] = set()
+                # A room that is added while this waits would otherwise stay deaf.
+                while missing := {self._canary, *self._channels} - subscribed:
+                    await pubsub.subscribe(*missing)
+                    subscribed |= missing
             self._pubsub = pubsub
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(pubsub, events), name="redis-link-read")

@@ -344,6 +344,7 @@ class Hub:
             now_s = loop.time()
             lag_ms = (now_s - due_s) * 1000
             self.counters.tick_lag_ms = int(lag_ms)
+            self.counters.link_canaries_missed = self._link.canaries_missed
             due_s = now_s + pause_s
             for active in list(self._active.values()):
                 if active.next_tick_ms <= now_s * 1000:
