@@ -9,7 +9,7 @@ import '../components/live-receipt/live-receipt.js';
 import '../components/live-sheet/live-sheet.js';
 import { lineRow, shortId } from '../components/live-receipt/live-receipt.js';
 import { holdLeft } from '../logic/countdown.js';
-import { find } from '../lib/element.js';
+import { find, setText } from '../lib/element.js';
 import { dayAndTime, duration, money } from '../lib/format.js';
 import { html, render } from '../lib/html.js';
 import { t } from '../lib/i18n.js';
@@ -73,6 +73,8 @@ function countHolds(holds) {
       const ring = /** @type {LiveHoldRing | null} */ (document.querySelector(`[data-hold="${CSS.escape(hold.id)}"] live-hold-ring`));
       const whole_ms = Math.max(HOLD_MS, hold.expires_in_ms);
       if (ring) ring.left = holdLeft(left_ms[index] ?? 0, whole_ms, 0);
+      const declined = document.querySelector(`[data-declined="${CSS.escape(hold.id)}"]`);
+      if (declined) setText(declined, t('checkout.declined', { duration: duration(left_ms[index] ?? 0) }));
     });
     const soonest_ms = Math.min(...left_ms.filter((left) => left > 0));
     document.title = Number.isFinite(soonest_ms) ? `${t('ring.title', { duration: duration(soonest_ms) })}${t('site.separator')}${title}` : title;
@@ -206,7 +208,7 @@ function noteOf(order, hold) {
   if (order.state !== 'awaiting_payment') return '';
   if (state === 'declined') {
     const note = hold ? t('checkout.declined', { duration: duration(hold.expires_in_ms) }) : t('orders.declined');
-    return html`<p class="order-note">${note}</p>`;
+    return html`<p class="order-note" data-declined="${hold?.id ?? ''}">${note}</p>`;
   }
   return html`<p class="order-note" data-tone="calm">${t('orders.waiting_note')}</p>`;
 }
