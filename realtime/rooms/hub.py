@@ -17,8 +17,8 @@ from realtime.brokers.ports import Link
 from realtime.protocol.close_codes import CloseCode
 from realtime.protocol.counters import Counters
 from realtime.protocol.errors import RealtimeError
-from realtime.recovery.repair import GapRepair
 from realtime.recovery.rules import Position
+from realtime.rooms.active import ActiveRoom
 from realtime.rooms.envelope import (
     DirectEnvelope,
     Envelope,
@@ -32,8 +32,7 @@ from realtime.rooms.envelope import (
 from realtime.rooms.limits import RoomLimits
 from realtime.rooms.ports import Member, Process, RoomSource
 from realtime.rooms.room import Room
-from realtime.rooms.snapshots import SnapshotDesk
-from realtime.rooms.tick import next_tick_ms
+from realtime.rooms.ticker import Ticker
 
 log = logging.getLogger(__name__)
 
@@ -42,25 +41,14 @@ EVERYTHING = frozenset({"*"})
 
 OnHint = Callable[[str, set[str]], None]
 
+# A room that does not exist is not looked for again for this long, short enough for a new one.
+UNKNOWN_ROOM_MS = 2000
+UNKNOWN_ROOMS_MAX = 1000
 # Steps in which a drain says goodbye: short enough to look smooth, long enough to be cheap.
 DRAIN_STEP_S = 0.02
 # A client that was told to come back does so within this, spread at random.
 COME_BACK_MIN_MS = 100
 COME_BACK_SPREAD_MS = 1000
-
-
-class _Active:
-    """A room with the tasks that look after it."""
-
-    def __init__(self, room: Room, *, source: RoomSource, limits: RoomLimits) -> None:
-        self.room = room
-        self.desk = SnapshotDesk(room, source=source, limits=limits)
-        retry_s = limits.repair_retry_ms / 1000
-        self.repair = GapRepair(room.ref.id, source.read_log, room.counters, retry_s=retry_s)
-        self.next_tick_ms = 0.0
-        self.next_poll_ms = 0.0
-        self.next_check_ms = 0.0
-        self.empty_since_ms: float | None = None
 
 
 class Hub:
@@ -77,14 +65,16 @@ class Hub:
     ) -> None:
         self.counters = Counters()
         self.is_draining = False
+        self._ticker = Ticker(limits=limits, counters=self.counters)
         self._process = process
         self._source = source
         self._link = link
         self._prefix = prefix
         self._limits = limits
-        self._active: dict[str, _Active] = {}
-        self._by_slug: dict[str, _Active] = {}
+        self._active: dict[str, ActiveRoom] = {}
+        self._by_slug: dict[str, ActiveRoom] = {}
         self._activating: dict[str, asyncio.Future[Room | None]] = {}
+        self._unknown: dict[str, int] = {}
         self._callbacks: list[OnHint] = []
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -124,7 +114,8 @@ class Hub:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(self._link.run(self), name="hub-link")
-            tasks.create_task(self._tick_forever(), name="hub-ticks")
+            ticks = self._ticker.run(lambda: list(self._active.values()), self._look_after)
+            tasks.create_task(ticks, name="hub-ticks")
 
     async def drain(self, seconds: float) -> None:
         """Say goodbye to every member, one after the other over `seconds`, each with its slot."""
@@ -157,6 +148,8 @@ class Hub:
         """
         if (room := self.room_by_slug(slug)) is not None:
             return room
+        if self._unknown.get(slug, 0) > self._process.now_ms():
+            return None
         future = self._activating.get(slug)
         if future is None:
             future = asyncio.get_running_loop().create_future()
@@ -209,7 +202,7 @@ class Hub:
             return
         self._receive(active, envelope)
 
-    def _receive(self, active: _Active, envelope: Envelope) -> None:
+    def _receive(self, active: ActiveRoom, envelope: Envelope) -> None:
         room = active.room
         match envelope:
             case SaleEnvelope(entries):
@@ -260,6 +253,7 @@ class Hub:
     async def _load(self, slug: str) -> Room | None:
         ref = await self._source.find(slug)
         if ref is None:
+            self._note_unknown(slug)
             return None
         if len(self._active) >= self._limits.rooms_max:
             raise RealtimeError(f"this process has {self._limits.rooms_max} rooms already")
@@ -273,10 +267,10 @@ class Hub:
         )
         room.apply(entries)
         room.mutes.update(await self._source.mutes(ref.id))
-        active = _Active(room, source=self._source, limits=self._limits)
+        active = ActiveRoom(room, source=self._source, limits=self._limits)
         active.empty_since_ms = self._process.now_ms()
         active.repair.wanted = ref.offset
-        self._active[ref.id] = self._by_slug[slug] = active
+        self._active[ref.id] = self._by_slug[ref.slug] = active
         if not self.link_ok:
             room.state.put("degraded", True)
         # Announcements that arrived while the log was read found no room; look once more.
@@ -284,18 +278,24 @@ class Hub:
         self._hint(ref.id, set(EVERYTHING))
         return room
 
-    def _start_repair(self, active: _Active) -> None:
+    def _note_unknown(self, slug: str) -> None:
+        """Remember for a moment that there is no such room, so that guessing costs no reads."""
+        if len(self._unknown) >= UNKNOWN_ROOMS_MAX:
+            self._unknown.clear()
+        self._unknown[slug] = self._process.now_ms() + UNKNOWN_ROOM_MS
+
+    def _start_repair(self, active: ActiveRoom) -> None:
         if not active.repair.is_running:
             active.repair.is_running = True
             self._spawn(self._repair(active))
 
-    async def _repair(self, active: _Active) -> None:
+    async def _repair(self, active: ActiveRoom) -> None:
         room = active.room
         if not await active.repair.run(lambda: room.ring.newest, room.apply):
             log.warning("The log of room %s has a hole after %d.", room.ref.id, room.ring.newest)
             self._resync(active)
 
-    def _resync(self, active: _Active) -> None:
+    def _resync(self, active: ActiveRoom) -> None:
         """Give up on the room's log as this process knows it: everyone gets a snapshot."""
         self.counters.rooms_resynced += 1
         active.room.is_broken = True
@@ -304,19 +304,19 @@ class Hub:
             active.room.waiting.setdefault(member, "snapshot")
         self._start_snapshot(active)
 
-    def _start_snapshot(self, active: _Active) -> None:
+    def _start_snapshot(self, active: ActiveRoom) -> None:
         if not active.desk.is_running:
             active.desk.is_running = True
             self._spawn(self._serve_snapshots(active))
 
-    async def _serve_snapshots(self, active: _Active) -> None:
+    async def _serve_snapshots(self, active: ActiveRoom) -> None:
         restarts = active.room.restarts
         await active.desk.run(self.counters, self._process.now_ms)
         if active.room.restarts != restarts:
             # Events of the new log that arrived before the restart were taken for old ones.
             self._start_repair(active)
 
-    async def _check(self, active: _Active) -> None:
+    async def _check(self, active: ActiveRoom) -> None:
         """Compare the room with its row: a new epoch restarts it, a newer offset is read."""
         room = active.room
         try:
@@ -333,49 +333,10 @@ class Hub:
             active.repair.wanted = max(active.repair.wanted, ref.offset)
             self._start_repair(active)
 
-    # Ticks.
-
-    async def _tick_forever(self) -> None:
-        loop = asyncio.get_running_loop()
-        pause_s = self._limits.tick_min_ms / 1000
-        due_s = loop.time() + pause_s
-        while True:
-            await asyncio.sleep(max(0.0, due_s - loop.time()))
-            now_s = loop.time()
-            lag_ms = (now_s - due_s) * 1000
-            self.counters.tick_lag_ms = int(lag_ms)
-            self.counters.link_canaries_missed = self._link.canaries_missed
-            due_s = now_s + pause_s
-            for active in list(self._active.values()):
-                if active.next_tick_ms <= now_s * 1000:
-                    await self._tick(active, now_s * 1000, lag_ms)
-
-    async def _tick(self, active: _Active, now_ms: float, lag_ms: float) -> None:
+    def _look_after(self, active: ActiveRoom, now_ms: float) -> None:
+        """Start what is due for a room besides its tick; `now_ms` is the event loop's time."""
         room = active.room
-        count = len(room.members)
-        # Half a shortest tick of slack, so that a room due "just about now" is not put off by one.
-        pause_ms = next_tick_ms(count, lag_ms=lag_ms, limits=self._limits)
-        active.next_tick_ms = now_ms + pause_ms - self._limits.tick_min_ms / 2
-        self._look_after(active, now_ms)
-        if frames := room.compose_tick():
-            await self._write_pass(room, frames)
-
-    async def _write_pass(self, room: Room, frames: bytes) -> None:
-        """Write one tick's frames to all members, in slices, so that the sale lane goes first."""
-        loop = asyncio.get_running_loop()
-        self.counters.ticks += 1
-        slice_s = self._limits.slice_ms / 1000
-        members = room.pass_order()
-        started_s = loop.time()
-        for index in range(0, len(members), self._limits.slice_members):
-            for member in members[index : index + self._limits.slice_members]:
-                member.write_tick(frames)
-            if loop.time() - started_s > slice_s:
-                await asyncio.sleep(0)
-                started_s = loop.time()
-
-    def _look_after(self, active: _Active, now_ms: float) -> None:
-        room = active.room
+        self.counters.link_canaries_missed = self._link.canaries_missed
         if room.waiting:
             self._start_snapshot(active)
         if not self.link_ok and now_ms >= active.next_poll_ms:

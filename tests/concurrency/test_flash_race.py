@@ -52,7 +52,7 @@ async def until_blocked(watcher: asyncpg.Connection, other: asyncpg.Connection) 
     pid = other.get_server_pid()
     async with asyncio.timeout(10):
         query = "SELECT cardinality(pg_blocking_pids($1)) > 0"
-        while not await watcher.fetchval(query, pid):  # noqa: ASYNC110 - nothing signals a block.
+        while not await watcher.fetchval(query, pid):
             await asyncio.sleep(0.005)
 
 

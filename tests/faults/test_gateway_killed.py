@@ -25,11 +25,12 @@ async def test_sigkill_of_a_gateway_loses_no_sale_event_and_no_reservation(
     sale = await start_flash_sale(host, quantity=UNITS, countdown_s=0)
 
     async def press(n: int) -> str | None:
-        caller, viewer = people[n]
+        _, viewer = people[n]
         try:
             answer = await viewer.ask("reserve", {"sale": sale["id"], "qty": 1}, key=f"press {n}")
         except Refusal as refusal:
-            assert refusal.error["code"] in ("held_out", "sold_out", "not_open")
+            if refusal.error["code"] not in ("held_out", "sold_out", "not_open"):
+                raise
             return None
         return str(answer["reservation"]["id"])
 

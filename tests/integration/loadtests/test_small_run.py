@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -39,11 +41,12 @@ def processes_of(folder: Path) -> list[str]:
 
 
 @pytest.fixture
-def folder() -> Path:
+def folder() -> Iterator[Path]:
     """A short path: sockets live below it, and their names are limited."""
     path = Path(tempfile.mkdtemp(prefix="hl-"))
     path.chmod(0o711)
-    return path
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.mark.slow
