@@ -138,21 +138,21 @@ class Client:
         self.socket = socket_
         self.frames: list[list[Any]] = []
 
-    async def read(self, timeout_s: float = 5.0) -> list[Any]:
+    async def read(self, timeout_s: float = 15.0) -> list[Any]:
         """Read the next frame."""
         async with asyncio.timeout(timeout_s):
             frame: list[Any] = msgspec.json.decode(await self.socket.recv())
         self.frames.append(frame)
         return frame
 
-    async def until(self, kind: str, *, timeout_s: float = 5.0) -> list[Any]:
+    async def until(self, kind: str, *, timeout_s: float = 15.0) -> list[Any]:
         """Read up to the next frame of this type."""
         async with asyncio.timeout(timeout_s):
             while (frame := await self.read(timeout_s))[0] != kind:
                 pass
         return frame
 
-    async def until_state(self, key: str, value: Any, *, timeout_s: float = 5.0) -> None:
+    async def until_state(self, key: str, value: Any, *, timeout_s: float = 15.0) -> None:
         """Read until the state key has the value."""
         async with asyncio.timeout(timeout_s):
             while True:
@@ -160,7 +160,7 @@ class Client:
                 if key in frame[2] and frame[2][key][1] == value:
                     return
 
-    async def until_offset(self, offset: int, *, timeout_s: float = 5.0) -> None:
+    async def until_offset(self, offset: int, *, timeout_s: float = 15.0) -> None:
         """Read until the sale event at `offset` has come."""
         async with asyncio.timeout(timeout_s):
             while offset not in self.offsets:
@@ -180,7 +180,7 @@ class Client:
         """Send one frame."""
         await self.socket.send(msgspec.json.encode(message).decode())
 
-    async def close_code(self, timeout_s: float = 5.0) -> int | None:
+    async def close_code(self, timeout_s: float = 15.0) -> int | None:
         """Read until the server closes; return the code."""
         with contextlib.suppress(ConnectionClosed):
             while True:
@@ -253,7 +253,7 @@ async def _start(server: uvicorn.Server, listener: socket.socket) -> None:
     await server.startup(sockets=[listener])
 
 
-async def eventually(claim: Callable[[], Any], *, timeout_s: float = 5.0) -> None:
+async def eventually(claim: Callable[[], Any], *, timeout_s: float = 15.0) -> None:
     """Wait until `claim()` is true."""
     async with asyncio.timeout(timeout_s):
         while not claim():

@@ -102,14 +102,14 @@ async def test_a_redis_that_hangs_is_noticed_by_the_canary(
     await client.until("Z")
     valkey.signal(signal.SIGSTOP)
     started_ms = now_ms()
-    await eventually(lambda: not fragile.gateway.link_ok, timeout_s=8)
-    assert now_ms() - started_ms < 4000
+    await eventually(lambda: not fragile.gateway.link_ok, timeout_s=20)
+    assert now_ms() - started_ms < 10_000
     with pytest.raises(BrokerUnavailableError):
         await fragile.gateway.publisher.hint("r1", ["likes"])
     failed_ms = now_ms()
     with pytest.raises(BrokerUnavailableError):
         await fragile.gateway.publisher.hint("r1", ["likes"])
-    assert now_ms() - failed_ms < 200, "a second caller must not wait as well"
+    assert now_ms() - failed_ms < 500, "a second caller must not wait as well"
     house.commit("flash.opened")
     await client.until_offset(1)
     valkey.signal(signal.SIGCONT)
