@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
+from server.access_log import AccessLog
 from server.routes import moderation, operation, pages, rooms, sales
 from server.routes.errors import EXCEPTION_HANDLERS
 from server.routes.requests import Edge
@@ -24,6 +26,7 @@ def build_app(services: Services, edge: Edge, more_routes: Sequence[BaseRoute]) 
             *more_routes,
             *pages.ROUTES,
         ],
+        middleware=[Middleware(AccessLog, new_id=services.ids.new)],
         exception_handlers=dict(EXCEPTION_HANDLERS),
     )
     app.state.services = services

@@ -18,6 +18,7 @@ from commerce.kernel.errors import CommerceError, forbidden, invalid, not_found
 from commerce.kernel.ids import KEY_CHARS_MAX
 from realtime.rooms.ports import Authenticator, Identity
 from server.auth.tokens import SESSION_COOKIE
+from server.ops.logging import user_id
 
 # The longest honest body is a list of reservations; anything above is not for us.
 BODY_BYTES_MAX = 65_536
@@ -104,8 +105,15 @@ def current_user(request: Request) -> Identity | None:
     """Return who is calling, or None for a visitor.
 
     A bad bearer token raises `invalid_token`; a stale cookie makes a visitor. A write by
-    cookie must come from our own pages, else `foreign_origin`.
+    cookie must come from our own pages, else `foreign_origin`. Log lines carry the user from
+    here on.
     """
+    identity = _identify(request)
+    user_id.set(identity.user_id if identity else None)
+    return identity
+
+
+def _identify(request: Request) -> Identity | None:
     edge = _edge(request)
     header = request.headers.get("authorization")
     if header is not None:

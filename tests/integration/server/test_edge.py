@@ -333,3 +333,16 @@ async def test_text_of_people_is_escaped_in_pages(http: httpx.AsyncClient, host:
     page = (await http.get("/r/demo")).text
     assert nasty not in page
     assert "</script><img" not in page
+
+
+async def test_every_request_has_a_name_in_answer_and_log(
+    http: httpx.AsyncClient, host: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="server.access_log")
+    await http.get("/api/me?t=secret", headers=host.headers | {"X-Request-Id": "given-by-proxy"})
+    forged = await http.get("/api/me", headers={"X-Request-Id": "a b\tforged"})
+    assert forged.headers["x-request-id"] != "a b\tforged"
+    assert forged.headers["x-content-type-options"] == "nosniff"
+    line = next(record for record in caplog.records if record.message == "request")
+    assert (line.method, line.path, line.status) == ("GET", "/api/me", 200)
+    assert "secret" not in caplog.text
