@@ -24,7 +24,7 @@ from realtime.gateway.handshake import Admitted, Forbidden, Rejected, judge_requ
 from realtime.gateway.member import BACK_OFF_RETRY_MS, PacedMember
 from realtime.gateway.session import Close, Reply, Session, TellTime
 from realtime.protocol.close_codes import CloseCode
-from realtime.protocol.codec import frame_ping, frame_text
+from realtime.protocol.codec import frame_text
 from realtime.protocol.errors import CommandError
 from realtime.protocol.messages import (
     Command,
@@ -33,20 +33,17 @@ from realtime.protocol.messages import (
     Sync,
     build_error,
     build_goodbye,
-    build_heartbeat,
     build_result,
 )
 from realtime.recovery.rules import Position
 from realtime.rooms.ports import Caller
 from realtime.rooms.room import Room
 
-log = logging.getLogger(__name__)
+wire_log = logging.getLogger(f"{__name__}.wire")
 
 # websockets fails a connection with RFC 6455 codes; our clients know one code for a broken client.
 _BROKEN_CLIENT = {1002, 1007, 1009}
 DRAINING_RETRY_MS = 500
-# A visitor has no token that could run out.
-NEVER_MS = 10**12
 
 
 class _Wire(ServerProtocol):
@@ -68,7 +65,6 @@ class Connection(PacedMember):
         "_loop",
         "_position",
         "_server_state",
-        "_session",
         "_thrown_away_bytes",
         "_wire",
     )
@@ -84,8 +80,7 @@ class Connection(PacedMember):
         gateway = self.gateway
         self._loop = _loop or asyncio.get_running_loop()
         self._server_state = server_state
-        self._wire = _Wire(max_size=gateway.limits.frame_bytes_max, logger=log)
-        self._session: Session | None = None
+        self._wire = _Wire(max_size=gateway.limits.frame_bytes_max, logger=wire_log)
         self._position: Position | None = None
         self._early: list[Frame] | None = None
         self._fragments: list[bytes] = []
@@ -310,41 +305,6 @@ class Connection(PacedMember):
                 caller = Caller(identity, room.ref, self._conn)
                 gateway.desk.submit(self, caller, message, spawn=gateway.spawn)
 
-    # The timing wheel.
-
-    def _beat(self, at_ms: int) -> None:
-        limits, session = self.gateway.limits, self._session
-        if self._closing or session is None:
-            return
-        if at_ms - session.heard_ms > limits.idle_s * 1000:
-            self.close(CloseCode.IDLE, BACK_OFF_RETRY_MS)
-            return
-        if self._token_lasts_ms() <= 0:
-            self.close(CloseCode.TOKEN_EXPIRED, 0)
-            return
-        self._beat_next(limits.heartbeat_s)
-        if self._greeted and self._room is not None:
-            # The ping makes libraries answer that know nothing of our own heartbeat.
-            beat = frame_text(build_heartbeat(self._room.ring.newest))
-            self.write_tick(beat + frame_ping())
-
-    def _token_lasts_ms(self) -> int:
-        if self._identity is None:
-            return NEVER_MS
-        return self._identity.expires_ms - self.gateway.process.now_ms()
-
-    def _beat_next(self, in_s: int) -> None:
-        """Beat again after `in_s`, or just after the token's end when that is sooner.
-
-        Nothing is scheduled further ahead: the wheel keeps whatever it holds alive.
-        """
-        in_s = min(in_s, self._token_lasts_ms() // 1000 + 1)
-        self.gateway.wheel.schedule(self._beat, self.gateway.uptime_ms() // 1000 + in_s)
-
-    def _check_joined(self, at_ms: int) -> None:
-        if not self._greeted:
-            self.close(CloseCode.OVERLOADED, BACK_OFF_RETRY_MS)
-
     # The socket.
 
     def _leave(self) -> None:
@@ -395,4 +355,6 @@ class Connection(PacedMember):
 
 def connection_class(gateway: Gateway) -> type[Connection]:
     """Make the protocol class that `uvicorn.Config(ws=…)` takes, bound to `gateway`."""
+    # `websockets` tells of every open and close; counters say it more cheaply.
+    wire_log.setLevel(logging.WARNING)
     return type("GatewayConnection", (Connection,), {"gateway": gateway, "__slots__": ()})

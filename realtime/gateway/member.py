@@ -12,15 +12,18 @@ from typing import ClassVar
 
 from realtime.gateway.backlog import SaleVerdict, WriteVerdict, decide_sale, decide_write, is_stuck
 from realtime.gateway.gateway import Gateway
+from realtime.gateway.session import Session
 from realtime.protocol.close_codes import CloseCode
-from realtime.protocol.codec import frame_text
-from realtime.protocol.messages import build_hello
+from realtime.protocol.codec import frame_ping, frame_text
+from realtime.protocol.messages import build_heartbeat, build_hello
 from realtime.recovery.rules import Position
 from realtime.rooms.ports import Identity
 from realtime.rooms.room import WAITING, Room
 
 # A client that was sent away for lack of room tries again after this.
 BACK_OFF_RETRY_MS = 5000
+# A visitor has no token that could run out.
+NEVER_MS = 10**12
 
 
 class PacedMember(asyncio.Protocol):
@@ -35,6 +38,7 @@ class PacedMember(asyncio.Protocol):
         "_identity",
         "_paused_since_ms",
         "_room",
+        "_session",
         "_stale",
         "_stopped",
         "_transport",
@@ -46,6 +50,7 @@ class PacedMember(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._identity: Identity | None = None
         self._room: Room | None = None
+        self._session: Session | None = None
         self._conn = self.gateway.next_connection_id()
         self._paused_since_ms: int | None = None
         self._closing = False
@@ -157,6 +162,41 @@ class PacedMember(asyncio.Protocol):
     def _check_pause(self, at_ms: int) -> None:
         if is_stuck(self._paused_since_ms, at_ms=at_ms, limits=self.gateway.limits):
             self.close(CloseCode.TOO_SLOW, BACK_OFF_RETRY_MS)
+
+    # The timing wheel.
+
+    def _beat(self, at_ms: int) -> None:
+        limits, session = self.gateway.limits, self._session
+        if self._closing or session is None:
+            return
+        if at_ms - session.heard_ms > limits.idle_s * 1000:
+            self.close(CloseCode.IDLE, BACK_OFF_RETRY_MS)
+            return
+        if self._token_lasts_ms() <= 0:
+            self.close(CloseCode.TOKEN_EXPIRED, 0)
+            return
+        self._beat_next(limits.heartbeat_s)
+        if self._greeted and self._room is not None:
+            # The ping makes libraries answer that know nothing of our own heartbeat.
+            beat = frame_text(build_heartbeat(self._room.ring.newest))
+            self.write_tick(beat + frame_ping())
+
+    def _token_lasts_ms(self) -> int:
+        if self._identity is None:
+            return NEVER_MS
+        return self._identity.expires_ms - self.gateway.process.now_ms()
+
+    def _beat_next(self, in_s: int) -> None:
+        """Beat again after `in_s`, or just after the token's end when that is sooner.
+
+        Nothing is scheduled further ahead: the wheel keeps whatever it holds alive.
+        """
+        in_s = min(in_s, self._token_lasts_ms() // 1000 + 1)
+        self.gateway.wheel.schedule(self._beat, self.gateway.uptime_ms() // 1000 + in_s)
+
+    def _check_joined(self, at_ms: int) -> None:
+        if not self._greeted:
+            self.close(CloseCode.OVERLOADED, BACK_OFF_RETRY_MS)
 
     def _put(self, transport: asyncio.Transport, data: bytes) -> None:
         counters = self.gateway.counters
