@@ -174,6 +174,8 @@ export class RoomPage {
     }
     if (type.startsWith('order.') || type.startsWith('payment.')) void this.purchase.refresh();
     if (type === 'order.paid') void this.sheets.showReceipt(payload.order.id);
+    if (type === 'payment.declined') this.news.tell(t('orders.declined'));
+    if (type === 'payment.voided') void this.sheets.tellVoided(payload.order);
   }
 
   /** @param {import('../../net/socket.js').LinkStatus} status */

@@ -5,7 +5,7 @@
  * Invariant: one sheet at a time; closing check-out keeps the hold and says so once.
  */
 import { holdLeft } from '../../logic/countdown.js';
-import { duration, timeOfDay } from '../../lib/format.js';
+import { duration, money, timeOfDay } from '../../lib/format.js';
 import { find } from '../../lib/element.js';
 import { t } from '../../lib/i18n.js';
 import { asApiError, get } from '../../net/api.js';
@@ -152,6 +152,16 @@ export class Sheets {
       this.page.news.tell(t('receipt.title'));
     } catch {
       // The orders page has it; the card says that it is paid.
+    }
+  }
+
+  /** A payment came too late and goes back. @param {string} id order */
+  async tellVoided(id) {
+    try {
+      const { order } = await get(`/api/orders/${encodeURIComponent(id)}`);
+      this.page.news.tell(t('receipt.voided', { price: money(order.total_minor, order.currency) }));
+    } catch {
+      // The orders page says it too.
     }
   }
 
