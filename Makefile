@@ -12,7 +12,7 @@ CODE := server realtime commerce
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix types-js unit static integration race faults simulation e2e rest \
+.PHONY: help run test check fix types-js unit static integration race faults e2e rest \
 	load bench-reserve lock browser clean
 
 help: ## Print these targets.
@@ -23,7 +23,7 @@ run: $(VENV)/run.stamp ## Serve the demo shop on PORT (8000), data in DATA (./va
 	@exec $(PY) -m server serve --demo
 
 test: check ## Set up everything, check everything, run all tests.
-	@$(MAKE) --no-print-directory browser static unit rest
+	@$(MAKE) --no-print-directory browser unit rest
 
 check: $(VENV)/dev.stamp types-js ## Format, lint, types, import contracts, tidiness, docs in step.
 	$(VENV)/bin/ruff format --check .
@@ -38,8 +38,8 @@ fix: $(VENV)/dev.stamp ## Format the code and mend what the linter can.
 types-js: $(VENV)/js.stamp ## Check the types of the pages' JavaScript.
 	$(NODE) $(VENV)/js/node_modules/typescript/bin/tsc --project tests/static/tsconfig.json
 
-static: $(VENV)/dev.stamp ## The pages' own logic, in Node.
-	$(NODE) --test 'tests/static/**/{*.test,test_*}.js'
+static: $(VENV)/dev.stamp browser ## The pages' own logic, components and texts, in Chromium.
+	$(PYTEST) tests/static $(T)
 
 unit: $(VENV)/dev.stamp ## Pure tests, a few seconds.
 	$(PYTEST) tests/unit $(T)
@@ -52,9 +52,6 @@ race: $(VENV)/dev.stamp ## Many buyers, one row, each with its negative control.
 
 faults: $(VENV)/dev.stamp ## Processes and servers killed in the middle.
 	$(PYTEST) -m faults $(T)
-
-simulation: $(VENV)/dev.stamp ## Seeded models against the real thing.
-	$(PYTEST) -m simulation $(T)
 
 e2e: $(VENV)/dev.stamp browser ## The real program, with Chromium.
 	$(PYTEST) -m e2e $(T)
