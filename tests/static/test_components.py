@@ -162,6 +162,14 @@ async def test_reading_back_freezes_the_chat(browser: Browser) -> None:
         await chip.wait_for(state="visible")
         assert await chip.inner_text() == "10 new ↓"
         assert await page.evaluate("document.querySelector('.chat-scroll').scrollTop") == 40
+        await page.evaluate(
+            """() => {
+                 const rows = window.later.map(
+                   (row) => (row.id === 'n3' ? { ...row, state: 'removed' } : row));
+                 document.querySelector('live-chat-list').rows = rows;
+               }"""
+        )
+        assert "line 3\n" not in await page.inner_text(".chat-lines")
         await chip.click()
         assert "line 59" in await page.inner_text(".chat-line:last-child")
         assert not await chip.is_visible()

@@ -55,6 +55,7 @@ export class LiveChatList extends LiveElement {
 
   set rows(rows) {
     this.#rows = rows;
+    if (this.#frozen) this.#frozen = withNews(this.#frozen, rows);
     this.changed();
   }
 
@@ -163,6 +164,21 @@ export class LiveChatList extends LiveElement {
     const failed = row.state === 'failed' ? html` <button class="chat-retry" type="button">${t('chat.not_sent')}</button>` : '';
     return html`${tag}${author}<span class="chat-text">${row.text}</span>${failed}`;
   }
+}
+
+/**
+ * A list that stands still still shows what became of its lines: removed ones say so and go.
+ * @param {readonly Row[]} frozen
+ * @param {readonly Row[]} rows
+ * @returns {Row[]}
+ */
+function withNews(frozen, rows) {
+  const present = new Map(rows.map((row) => [row.key, row]));
+  return frozen.flatMap((row) => {
+    const now = present.get(row.key);
+    if (now) return [now];
+    return row.state === 'removed' ? [] : [row];
+  });
 }
 
 /**
