@@ -41,15 +41,17 @@ class CommandDesk:
         caller: Caller,
         command: Command,
         *,
-        spawn: Callable[..., asyncio.Task[None]],
+        spawn: Callable[..., asyncio.Task[None] | None],
     ) -> None:
         """Start a command with `spawn`, or refuse it when the process has enough of them."""
         self._counters.commands += 1
-        if len(self._tasks) >= self._in_flight_max:
+        task = None
+        if len(self._tasks) < self._in_flight_max:
+            task = spawn(self._carry_out(asker, caller, command))
+        if task is None:
             self._counters.commands_refused += 1
             asker.answer(frame_text(build_error(command.id, refuse("overloaded", retry_ms=1000))))
             return
-        task = spawn(self._carry_out(asker, caller, command))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

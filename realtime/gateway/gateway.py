@@ -123,10 +123,15 @@ class Gateway:
         """Refuse newcomers and say goodbye to everybody else, spread over `seconds`."""
         await self.hub.drain(seconds)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Start a task that ends with the gateway."""
-        assert self._tasks is not None, "the gateway is not running"
-        return self._tasks.create_task(work)
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        """Start a task that ends with the gateway; None when the gateway is ending already."""
+        if self._tasks is not None:
+            try:
+                return self._tasks.create_task(work)
+            except RuntimeError:
+                pass  # The group is shutting down.
+        work.close()
+        return None
 
     def uptime_ms(self) -> int:
         """Return a clock that never jumps, for paces and time limits."""

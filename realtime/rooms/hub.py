@@ -232,7 +232,11 @@ class Hub:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         assert self._tasks is not None, "the hub is not running"
-        self._tasks.create_task(work)
+        try:
+            self._tasks.create_task(work)
+        except RuntimeError:
+            # The group is shutting down, and everything with it: nobody waits for this any more.
+            work.close()
 
     async def _activate(self, slug: str, future: asyncio.Future[Room | None]) -> None:
         try:
