@@ -137,7 +137,9 @@ function listenToLikes(page) {
     requestAnimationFrame(() => button.classList.add('liked'));
   });
   setInterval(() => {
-    if (count > 0 && page.socket.like(count)) count = 0;
+    if (count === 0 || !page.socket.like(count)) return;
+    page.ownLikes += count;
+    count = 0;
   }, LIKES_MS);
 }
 

@@ -53,7 +53,8 @@ export class RoomPage {
   /** @type {{rec: string, at_ms: number} | null} */
   #back = null;
   #wasLost = false;
-  #lastLikes = -1;
+  /** Own likes on their way: their hearts have been shown. */
+  ownLikes = 0;
 
   constructor() {
     const initial = /** @type {RoomState} */ (JSON.parse(find('#state').textContent ?? '{}'));
@@ -139,9 +140,15 @@ export class RoomPage {
         break;
       default:
     }
-    if (this.state.likes > before.likes && this.#lastLikes >= 0) this.hearts.grow(this.state.likes - before.likes);
-    this.#lastLikes = this.state.likes;
+    if (frame[0] === 'K' && this.state.likes > before.likes) this.#growHearts(this.state.likes - before.likes);
     this.changed();
+  }
+
+  /** Hearts of others: one's own have been shown. @param {number} count */
+  #growHearts(count) {
+    const own = Math.min(count, this.ownLikes);
+    this.ownLikes -= own;
+    this.hearts.grow(count - own);
   }
 
   /** @param {any} hello */
