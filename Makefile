@@ -53,11 +53,11 @@ race: $(VENV)/dev.stamp ## Many buyers, one row, each with its negative control.
 faults: $(VENV)/dev.stamp ## Processes and servers killed in the middle.
 	$(PYTEST) -m faults $(T)
 
-e2e: $(VENV)/dev.stamp browser ## The real program, with Chromium.
+e2e: $(VENV)/js.stamp browser ## The real program, with Chromium.
 	$(PYTEST) -m e2e $(T)
 
 # One process for all that needs servers: they are started once.
-rest: $(VENV)/dev.stamp
+rest: $(VENV)/js.stamp
 	$(PYTEST) --ignore=tests/unit --ignore=tests/architecture -m 'not bench' $(T)
 
 load: $(VENV)/dev.stamp ## A small flash sale under Locust; ends with PASS or FAIL.
