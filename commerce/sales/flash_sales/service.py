@@ -104,13 +104,12 @@ async def finish(
 
 
 async def close_flash_sales(transaction: Transaction, show_id: str) -> None:
-    """End every running flash sale of a show that ends; pools are locked one sale's pair
-    after the other inside one room lock, in ascending order of the sales' pools."""
-    running = await store.select_running(transaction, show_id)
-    pools = [sale.pool_id for sale in running]
-    pools += [await store.select_sku_pool(transaction, sale.sku) for sale in running]
-    await lock_pools(transaction, sorted(set(pools)))
-    for sale in running:
+    """End every running flash sale of a show that ends.
+
+    The caller has locked every pool of the show: locking each sale's two in turn would not be
+    in ascending order.
+    """
+    for sale in await store.select_running(transaction, show_id):
         await finish(transaction, sale.id, "end")
 
 

@@ -86,8 +86,8 @@ class ShowFloor:
         """End the live show and every sale in it; paid orders and holds stand."""
         await lock_room(transaction, room.id)
         show = await live_show(transaction, room)
-        await close_flash_sales(transaction, show.id)
         await lock_pools(transaction, await store.select_show_pools(transaction, show.id))
+        await close_flash_sales(transaction, show.id)
         await store.end_regular_sales(transaction, show.id)
         await close_pin(transaction, show.id)
         SHOW.next(show.status, "end")
