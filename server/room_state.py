@@ -95,7 +95,8 @@ async def read_state(connection: Connection, room: Room) -> dict[str, Any]:
         "likes": await moderation.select_likes(connection, room.id),
         "modes": {},
         "chat": [
-            [line.id, line.user_id, line.name, line.text, line.flags, line.at_ms] for line in lines
+            [line.id, line.user_id or "", line.name, line.text, line.flags, line.at_ms]
+            for line in lines
         ],
         "host": {"id": room.host_id, "name": host["name"], "avatar": host["avatar"]},
         "poster": room.poster,

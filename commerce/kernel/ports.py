@@ -55,7 +55,7 @@ class Transaction(Connection, Protocol):
         """Mark the sale's stock figures as changed; processes re-read them after COMMIT."""
 
     def say(self, room_id: str, line: SystemLine) -> None:
-        """Put a line of the house into the room's chat after COMMIT."""
+        """Put a line of the house into the room's chat: stored with COMMIT, shown after it."""
 
 
 class Database(Protocol):

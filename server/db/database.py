@@ -15,6 +15,8 @@ import asyncpg
 import msgspec
 import orjson
 
+from commerce.community.moderation.model import StoredLine
+from commerce.community.moderation.store import insert_lines
 from commerce.kernel.ports import Connection, SystemLine
 from commerce.records.room_log.model import RoomEvent, StoredEvent
 from commerce.records.room_log.store import append_events
@@ -67,7 +69,7 @@ class PgTransaction:
         self.told.touched.add((room_id, sale_id))
 
     def say(self, room_id: str, line: SystemLine) -> None:
-        """Put a line of the house into the room's chat after COMMIT."""
+        """Put a line of the house into the room's chat: stored with COMMIT, shown after it."""
         self.told.lines.append((room_id, line))
 
 
@@ -91,6 +93,9 @@ class PgDatabase:
         ):
             transaction = PgTransaction(connection)
             yield transaction
+            for room_id, line in transaction.told.lines:
+                stored = StoredLine(line.id, None, line.name, line.text, (line.flag,), line.at_ms)
+                await insert_lines(transaction, room_id, [stored])
             if transaction.announced:
                 transaction.told.events = await append_events(transaction, transaction.announced)
         await self._publish_quietly(transaction.told)

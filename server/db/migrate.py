@@ -78,9 +78,9 @@ async def migrate(database_url: str) -> list[str]:
 
 
 async def pending_migrations(connection: asyncpg.Connection) -> list[str]:
-    """Return the names of the files that this database still lacks."""
-    await connection.execute(CREATE_LEDGER)
-    applied = await _read_ledger(connection)
+    """Return the names of the files that this database still lacks; change nothing."""
+    has_ledger = await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL")
+    applied = await _read_ledger(connection) if has_ledger else {}
     return [migration.name for migration in list_migrations() if migration.name not in applied]
 
 

@@ -18,6 +18,14 @@ CREATE TABLE variants (
 );
 CREATE INDEX variants_of_product ON variants (product_id);
 
+-- How a variant is named wherever people see it: the product's title, then its own label.
+CREATE VIEW named_variants AS
+SELECT v.sku, concat_ws(', ', p.title, v.label) AS title,
+    CASE WHEN p.title_zh IS NOT NULL
+        THEN concat_ws('，', p.title_zh, coalesce(v.label_zh, v.label)) END AS title_zh,
+    p.picture, v.price_minor, p.notes, p.notes_zh, v.product_id
+FROM variants v JOIN products p ON p.id = v.product_id;
+
 CREATE TABLE shows (
     id uuid PRIMARY KEY,
     room_id uuid NOT NULL REFERENCES rooms (id),

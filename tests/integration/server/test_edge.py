@@ -346,3 +346,31 @@ async def test_every_request_has_a_name_in_answer_and_log(
     line = next(record for record in caplog.records if record.message == "request")
     assert (line.method, line.path, line.status) == ("GET", "/api/me", 200)
     assert "secret" not in caplog.text
+
+
+async def test_products_with_variants_can_be_made_and_sold(
+    http: httpx.AsyncClient, host: Person, guest: Person
+) -> None:
+    product = {
+        "title": "Tea caddy",
+        "title_zh": "茶叶罐",
+        "picture": "/static/img/goods/teapot.svg",
+        "variants": [
+            {"sku": "caddy-s", "label": "small", "price_minor": 5_900, "quantity": 2},
+            {"sku": "caddy-l", "label": "large", "price_minor": 8_900, "quantity": 3},
+        ],
+    }
+    assert (await guest.call("POST", "/api/products", product))[0] == 403
+    assert (await host.call("POST", "/api/products", product))[0] == 201
+    assert await host.call("POST", "/api/products", product) == (409, "sku_taken")
+    remote = product | {"picture": "https://elsewhere.example/x.png"}
+    assert await host.call("POST", "/api/products", remote) == (400, "invalid_request")
+    status, answer = await host.call("POST", "/api/rooms/demo/bag", {"sku": "caddy-l"})
+    assert (status, answer["no"]) == (201, 8)
+    again = await host.call("POST", "/api/rooms/demo/bag", {"sku": "caddy-l"})
+    assert again == (409, "already_in_bag")
+    item = (await snapshot(http))["bag"][-1]
+    assert (item["title"], item["title_zh"]) == ("Tea caddy, large", "茶叶罐，large")
+    path = f"/api/sales/{item['sale']}/reservations"
+    assert await guest.call("POST", path, {"qty": 4}) == (409, "not_enough_left")
+    assert (await guest.call("POST", path, {"qty": 3}))[0] == 201

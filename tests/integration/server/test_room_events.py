@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from commerce.community.moderation.service import delete_line, mute, unmute
+from commerce.kernel.ports import SystemLine
 from commerce.sales.flash_sales.model import FlashSaleTerms
 from commerce.sales.flash_sales.service import arm, finish, note_sold_out, open_one
 from commerce.sales.show_floor.store import select_sale_view
@@ -125,3 +126,18 @@ async def sell(database: PgDatabase, sale_id: str, state: str) -> None:
             await transaction.execute(
                 "UPDATE reservations SET state = $2 WHERE sale_id = $1", sale_id, state
             )
+
+
+async def test_a_line_of_the_house_is_stored_with_its_transaction(database_url: str) -> None:
+    database = PgDatabase(await open_pool(database_url))
+    shop = await make_shop(database)
+    line = SystemLine(FreshIds().new(), "l***a", "3 Tea bowl", "order", 5)
+    async with database.transaction() as transaction:
+        transaction.say(shop.room.id, line)
+    with pytest.raises(ZeroDivisionError):
+        async with database.transaction() as transaction:
+            transaction.say(shop.room.id, line)
+            raise ZeroDivisionError
+    _, state = await RoomStates(database).state_of(shop.room.slug)
+    assert state["chat"] == [[line.id, "", "l***a", "3 Tea bowl", ("order",), 5]]
+    await database.close()
