@@ -10,9 +10,33 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from realtime.gateway.gateway import Gateway
+from realtime.protocol.counters import Counters
 
 # Fields of `Counters` that go down as well as up.
 GAUGES = frozenset({"connections_open", "members_paused", "tick_lag_ms"})
+
+
+def collect_metrics(process_name: str, counters: Counters, *, is_link_up: bool) -> Iterator[Metric]:
+    """Yield every counter under `hubbub_`, labelled with the process."""
+    label = [process_name]
+    for name, value in msgspec.structs.asdict(counters).items():
+        if name == "closes":
+            closes = CounterMetricFamily(
+                "hubbub_closes", "Closed connections by code.", labels=["process", "code"]
+            )
+            for code, count in value.items():
+                closes.add_metric([*label, str(code)], count)
+            yield closes
+            continue
+        family = GaugeMetricFamily if name in GAUGES else CounterMetricFamily
+        metric = family(f"hubbub_{name}", name.replace("_", " "), labels=["process"])
+        metric.add_metric(label, value)
+        yield metric
+    link = GaugeMetricFamily(
+        "hubbub_redis_link_up", "Whether messages from Redis arrive.", labels=["process"]
+    )
+    link.add_metric(label, int(is_link_up))
+    yield link
 
 
 class GatewayCollector(Collector):
@@ -23,26 +47,10 @@ class GatewayCollector(Collector):
         self._gateway = gateway
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every counter under `hubbub_`, labelled with the process."""
-        label = [self._process_name]
-        for name, value in msgspec.structs.asdict(self._gateway.counters).items():
-            if name == "closes":
-                closes = CounterMetricFamily(
-                    "hubbub_closes", "Closed connections by code.", labels=["process", "code"]
-                )
-                for code, count in value.items():
-                    closes.add_metric([*label, str(code)], count)
-                yield closes
-                continue
-            family = GaugeMetricFamily if name in GAUGES else CounterMetricFamily
-            metric = family(f"hubbub_{name}", name.replace("_", " "), labels=["process"])
-            metric.add_metric(label, value)
-            yield metric
-        link = GaugeMetricFamily(
-            "hubbub_redis_link_up", "Whether messages from Redis arrive.", labels=["process"]
+        """Yield the metrics of this moment."""
+        return collect_metrics(
+            self._process_name, self._gateway.counters, is_link_up=self._gateway.link_ok
         )
-        link.add_metric(label, int(self._gateway.link_ok))
-        yield link
 
 
 def render_metrics(process_name: str, gateway: Gateway) -> bytes:

@@ -11,14 +11,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from realtime.protocol.counters import Counters
+from server.metrics import collect_metrics
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("server", "realtime", "commerce")
 ROUTE_CALLS = {"Route", "WebSocketRoute"}
 SALE_LANE_CALLS = {"announce"}
 DIRECT_LANE_CALLS = {"tell", "direct"}
 ERROR_CALLS = {"CommerceError", "CommandError"}
-METRIC = re.compile(r"hubbub_[a-z0-9_]+[a-z0-9]")
-METRIC_CALLS = {"Counter", "Gauge", "Histogram", "Summary"}
 
 
 def calls() -> Iterator[tuple[str, ast.Call]]:
@@ -54,8 +55,9 @@ def raised_codes() -> set[str]:
 
 
 def metric_names() -> set[str]:
-    """Return every metric that the program exports."""
-    return {name for name in _first_texts(METRIC_CALLS, position=0) if METRIC.fullmatch(name)}
+    """Return every metric that a gateway exports, without the suffixes of the text format."""
+    counters = Counters(closes={4000: 1})
+    return {metric.name for metric in collect_metrics("g1", counters, is_link_up=True)}
 
 
 def without_parameter_names(path: str) -> str:

@@ -7,6 +7,7 @@ backticks or as a word of its own.
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -73,7 +74,17 @@ def test_every_close_code_is_documented(docs: str) -> None:
 
 
 def test_every_metric_is_documented(docs: str) -> None:
-    assert not missing(public_names.metric_names(), docs)
+    names = public_names.metric_names()
+    assert "hubbub_sale_events" in names
+    assert not missing(names, docs)
+
+
+def test_changelog_and_program_have_one_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"^## \[(\d+\.\d+\.\d+)\]", changelog, re.M)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert newest is not None
+    assert newest[1] == project["version"]
 
 
 def test_checker_knows_a_word_from_its_part() -> None:
