@@ -16,16 +16,12 @@ INSERT_VARIANT = """
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (sku) DO NOTHING RETURNING sku
 """
 SELECT_VARIANTS = """
-    SELECT v.sku, concat_ws(', ', p.title, v.label) AS title,
-        CASE WHEN p.title_zh IS NULL THEN NULL
-             ELSE concat_ws('，', p.title_zh, coalesce(v.label_zh, v.label)) END AS title_zh,
-        p.picture, v.price_minor, p.notes, p.notes_zh,
+    SELECT v.sku, v.title, v.title_zh, v.picture, v.price_minor, v.notes, v.notes_zh,
         k.total - k.claimed AS available
-    FROM variants v
-    JOIN products p ON p.id = v.product_id
+    FROM named_variants v
     LEFT JOIN stock k ON k.sku = v.sku AND k.sale_id IS NULL
 """
-SELECT_ALL = SELECT_VARIANTS + " ORDER BY p.id, v.sku LIMIT 500"
+SELECT_ALL = SELECT_VARIANTS + " ORDER BY v.product_id, v.sku LIMIT 500"
 SELECT_ONE = SELECT_VARIANTS + " WHERE v.sku = $1"
 
 

@@ -7,16 +7,13 @@ from typing import Any
 from commerce.kernel.ports import Connection
 
 SELECT_RUN = """
-    SELECT i.id AS item, i.no, i.sku, concat_ws(', ', p.title, v.label) AS title,
-        CASE WHEN p.title_zh IS NULL THEN NULL
-             ELSE concat_ws('，', p.title_zh, coalesce(v.label_zh, v.label)) END AS title_zh,
-        p.picture, v.price_minor, s.currency, p.notes, p.notes_zh, s.id AS sale,
+    SELECT i.id AS item, i.no, i.sku, v.title, v.title_zh, v.picture, v.price_minor, s.currency,
+        v.notes, v.notes_zh, s.id AS sale,
         EXISTS (SELECT 1 FROM pins x WHERE x.item_id = i.id AND x.to_ms IS NULL) AS is_now,
         EXISTS (SELECT 1 FROM pins x WHERE x.item_id = i.id AND x.to_ms IS NOT NULL) AS is_done,
         coalesce(q.paid, 0)::int AS paid, coalesce(q.gmv_minor, 0)::bigint AS gmv_minor
     FROM bag_items i
-    JOIN variants v ON v.sku = i.sku
-    JOIN products p ON p.id = v.product_id
+    JOIN named_variants v ON v.sku = i.sku
     JOIN sales s ON s.item_id = i.id AND s.kind = 'regular'
     LEFT JOIN LATERAL (
         SELECT sum(l.qty) AS paid, sum(l.qty * l.unit_price_minor) AS gmv_minor

@@ -26,15 +26,11 @@ from commerce.orders.checkout.rules import show_payment_state
 
 SELECT_HOLDS = """
     SELECT r.id, r.user_id, r.pool_id, r.sale_id, s.room_id, s.show_id, s.item_id, b.no, s.sku,
-        concat_ws(' · ', p.title, v.label) AS title,
-        CASE WHEN p.title_zh IS NOT NULL
-            THEN concat_ws(' · ', p.title_zh, coalesce(v.label_zh, v.label)) END AS title_zh,
-        r.qty, r.unit_price_minor, s.currency
+        v.title, v.title_zh, r.qty, r.unit_price_minor, s.currency
     FROM reservations r
     JOIN sales s ON s.id = r.sale_id
     JOIN bag_items b ON b.id = s.item_id
-    JOIN variants v ON v.sku = s.sku
-    JOIN products p ON p.id = v.product_id
+    JOIN named_variants v ON v.sku = s.sku
     WHERE r.id = ANY ($1::uuid[])
 """
 LOCK_HOLDS = """
@@ -112,12 +108,11 @@ SELECT_VIEWS_OF_ROOM = (
 )
 SELECT_VIEW = SELECT_VIEWS + " WHERE o.id = $1"
 SELECT_LINES = """
-    SELECT l.order_id, l.sku, l.title, l.title_zh, p.picture, l.qty, l.unit_price_minor,
+    SELECT l.order_id, l.sku, l.title, l.title_zh, v.picture, l.qty, l.unit_price_minor,
         l.reservation_id, l.sale_id, b.no
     FROM order_lines l
     JOIN bag_items b ON b.id = l.item_id
-    JOIN variants v ON v.sku = l.sku
-    JOIN products p ON p.id = v.product_id
+    JOIN named_variants v ON v.sku = l.sku
     WHERE l.order_id = ANY ($1::uuid[]) ORDER BY b.no, l.reservation_id
 """
 SELECT_PAYMENTS = """

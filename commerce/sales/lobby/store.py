@@ -9,6 +9,7 @@ import orjson
 from commerce.kernel.ports import Connection
 
 ROOMS_SHOWN_MAX = 200
+JSON_COLUMNS = frozenset({"host", "show", "next_show", "next_event"})
 
 SELECT_LOBBY = """
     SELECT r.id::text, r.slug AS room, r.title, r.poster,
@@ -19,17 +20,16 @@ SELECT_LOBBY = """
         (SELECT jsonb_build_object('id', s.id, 'title', s.title, 'starts_at_ms', s.starts_at_ms,
             'items', (SELECT count(*) FROM bag_items i
                 WHERE i.show_id = s.id AND i.removed_at_ms IS NULL),
-            'picture', (SELECT p.picture FROM bag_items i JOIN variants v ON v.sku = i.sku
-                JOIN products p ON p.id = v.product_id
+            'picture', (SELECT v.picture FROM bag_items i JOIN named_variants v ON v.sku = i.sku
                 WHERE i.show_id = s.id AND i.removed_at_ms IS NULL ORDER BY i.no LIMIT 1))::text
             FROM shows s WHERE s.room_id = r.id AND s.status = 'scheduled'
             ORDER BY s.starts_at_ms LIMIT 1) AS next_show,
         (SELECT jsonb_build_object('kind', x.kind, 'state', x.state, 'sale', x.id,
             'opens_at_ms', x.opens_at_ms, 'price_minor', x.price_minor, 'currency', x.currency,
-            'title', p.title, 'title_zh', p.title_zh, 'quantity', x.quantity,
+            'title', v.title, 'title_zh', v.title_zh, 'quantity', x.quantity,
             'per_buyer', x.per_buyer)::text
             FROM sales x JOIN shows s ON s.id = x.show_id AND s.status = 'live'
-            JOIN variants v ON v.sku = x.sku JOIN products p ON p.id = v.product_id
+            JOIN named_variants v ON v.sku = x.sku
             WHERE x.room_id = r.id AND x.kind = 'flash' AND x.state IN ('armed', 'open')
             ORDER BY x.opens_at_ms LIMIT 1) AS next_event
     FROM rooms r JOIN users u ON u.id = r.host_id ORDER BY r.id LIMIT $1
@@ -46,5 +46,3 @@ async def select_lobby(connection: Connection) -> list[dict[str, Any]]:
         for row in await connection.fetch(SELECT_LOBBY, ROOMS_SHOWN_MAX)
     ]
 
-
-JSON_COLUMNS = frozenset({"host", "show", "next_show", "next_event"})

@@ -18,13 +18,10 @@ from commerce.shows.schedule.model import Room, Show
 from commerce.shows.schedule.store import select_current_show
 
 SELECT_BAG = """
-    SELECT i.id AS item, i.no, i.sku, concat_ws(', ', p.title, v.label) AS title,
-        CASE WHEN p.title_zh IS NULL THEN NULL
-             ELSE concat_ws('，', p.title_zh, coalesce(v.label_zh, v.label)) END AS title_zh,
-        p.picture, s.price_minor, s.currency, s.id AS sale
+    SELECT i.id AS item, i.no, i.sku, v.title, v.title_zh, v.picture, s.price_minor, s.currency,
+        s.id AS sale
     FROM bag_items i
-    JOIN variants v ON v.sku = i.sku
-    JOIN products p ON p.id = v.product_id
+    JOIN named_variants v ON v.sku = i.sku
     JOIN sales s ON s.item_id = i.id AND s.kind = 'regular'
     WHERE i.show_id = $1 AND i.removed_at_ms IS NULL ORDER BY i.no
 """

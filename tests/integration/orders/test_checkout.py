@@ -8,6 +8,7 @@ import uuid
 import pytest
 
 from commerce.insight.audit.service import audit
+from commerce.sales.show_floor.store import select_floor
 from tests.support.shop import read_stock
 from tests.support.till import Till
 
@@ -39,6 +40,21 @@ async def test_an_order_moves_its_holds_to_paying_and_opens_a_payment(till: Till
     assert detail["lines"][0]["title"] == "Tea bowl"
     assert detail["lines"][0]["no"] == 1
     assert detail["room"] == shop.room.slug
+
+
+async def test_an_orders_line_is_named_like_the_item_in_the_bag(till: Till) -> None:
+    """A variant has one name, wherever it is read."""
+    shop, sale = await till.sale()
+    await till.change("UPDATE variants SET label = 'large', label_zh = '大'")
+    buyer = await till.buyer()
+
+    response = await buyer.order([await till.reserve(sale, buyer.id)])
+
+    line = response.json()["order"]["lines"][0]
+    async with till.database.reading() as connection:
+        [item] = (await select_floor(connection, shop.room)).bag
+    assert (line["title"], line["title_zh"]) == (item.title, item.title_zh)
+    assert (item.title, item.title_zh) == ("Tea bowl, large", "茶盏，大")
 
 
 async def test_an_order_sums_its_lines(till: Till) -> None:
