@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -374,3 +376,22 @@ async def test_products_with_variants_can_be_made_and_sold(
     path = f"/api/sales/{item['sale']}/reservations"
     assert await guest.call("POST", path, {"qty": 4}) == (409, "not_enough_left")
     assert (await guest.call("POST", path, {"qty": 3}))[0] == 201
+
+
+async def test_the_rooms_first_load_stays_small(http: httpx.AsyncClient, host: Person) -> None:
+    page = (await http.get("/r/demo")).text
+    urls = set(re.findall(r'(?:href|src)="(/static/[^"#]+\.(?:css|js))"', page))
+    assert len(urls) > 10
+    seen_bytes = len(page.encode())
+    waiting = list(urls)
+    while waiting:
+        url = waiting.pop()
+        answer = await http.get(url)
+        assert answer.status_code == 200, url
+        seen_bytes += int(answer.headers["content-length"])
+        for name in re.findall(r"""(?:from|import) '(\.[^']+\.js)'""", answer.text):
+            found = urljoin(url, name)
+            if found not in urls:
+                urls.add(found)
+                waiting.append(found)
+    assert seen_bytes < 150_000
