@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import uvicorn
 
+from server.ops.http_protocol import BoundedHttp
 from server.ops.listeners import BACKLOG_CONNECTIONS, open_listener
 from server.settings import Settings
 
@@ -80,7 +81,7 @@ def _uvicorn_config(settings: Settings, parts: GatewayParts) -> uvicorn.Config:
     return uvicorn.Config(
         parts.app,
         ws=parts.ws_class,
-        http="httptools",
+        http=BoundedHttp,
         lifespan="off",  # Start-up and shutdown are ours: they belong outside the server's loop.
         log_config=None,
         access_log=False,
