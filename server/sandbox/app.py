@@ -6,6 +6,7 @@ Invariant: it shares no code path with the shop's routes; the two meet over HTTP
 from __future__ import annotations
 
 import hmac
+import logging
 from urllib.parse import parse_qs
 
 import msgspec
@@ -14,9 +15,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from server.db.faults import UNAVAILABLE
 from server.sandbox.model import NewPayment, SandboxError, SandboxPayment
 from server.sandbox.page import PaymentPage, choose_lang
 from server.sandbox.service import Sandbox
+
+log = logging.getLogger(__name__)
 
 # The longest call is a new payment with its references.
 BODY_BYTES_MAX = 4_096
@@ -39,7 +43,10 @@ def sandbox_app(sandbox: Sandbox, *, api_key: str) -> Starlette:
     """Return the provider's app; shops call its API with `api_key`."""
     return Starlette(
         routes=[*_api_routes(sandbox, api_key), *_page_routes(sandbox)],
-        exception_handlers={SandboxError: _answer_error},
+        exception_handlers={
+            SandboxError: _answer_error,
+            **dict.fromkeys(UNAVAILABLE, _answer_unavailable),
+        },
     )
 
 
@@ -107,6 +114,11 @@ def _page_routes(sandbox: Sandbox) -> list[Route]:
 async def _answer_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, SandboxError)
     return _json({"error": {"code": error.code, "message": error.message}}, error.status)
+
+
+async def _answer_unavailable(_request: Request, error: Exception) -> Response:
+    log.warning("the sandbox has no database: %s", type(error).__name__)
+    return _json({"error": {"code": "unavailable", "message": "Try again."}}, 503)
 
 
 def _answer(sandbox: Sandbox, payment: SandboxPayment) -> Response:

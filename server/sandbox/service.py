@@ -61,11 +61,13 @@ class Sandbox:
 
     async def find(self, payment_id: str) -> SandboxPayment:
         """Return a payment by its id; raises SandboxError 404."""
+        _check_name(payment_id)
         async with self._database.reading() as connection:
             return _found(await store.select_by_id(connection, payment_id))
 
     async def find_page(self, page_key: str) -> SandboxPayment:
         """Return the payment of a page; raises SandboxError 404."""
+        _check_name(page_key)
         async with self._database.reading() as connection:
             return _found(await store.select_by_page(connection, page_key))
 
@@ -90,6 +92,7 @@ class Sandbox:
 
     async def _change(self, payment_id: str, act: str) -> tuple[SandboxPayment, str | None]:
         """Take a step and store the webhook that tells of it; None when nothing changed."""
+        _check_name(payment_id)
         async with self._database.transaction() as transaction:
             payment = _found(await store.lock_by_id(transaction, payment_id))
             if payment.state == STATE_AFTER.get(act):
@@ -130,6 +133,12 @@ class Sandbox:
             "payment": self.describe(payment),
         }
         return msgspec.json.encode(body).decode()
+
+
+def _check_name(text: str) -> None:
+    """Refuse what names no payment before a database has to: NUL fits into no column."""
+    if not REFERENCE.fullmatch(text):
+        _found(None)
 
 
 def _found(payment: SandboxPayment | None) -> SandboxPayment:

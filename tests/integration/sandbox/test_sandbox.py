@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from server.sandbox import store
 from tests.support.till import API_KEY, Till
 
 NEW = {
@@ -113,6 +114,29 @@ async def test_a_page_without_a_payment_or_an_act_says_so(till: Till) -> None:
     assert (await client.post(payment["url"], content=b"x" * 5_000)).status_code == 413
     state = await till.values("SELECT state FROM sandbox.payments")
     assert state == ["created"]
+
+
+@pytest.mark.parametrize("name", ["%00", "%ff", "x" * 3_000, "a%0ab", "<b>"])
+async def test_a_name_that_no_payment_has_is_not_found(till: Till, name: str) -> None:
+    """Whatever it is made of: on the page as in the API."""
+    page, api = f"/sandbox-pay/p/{name}", f"/sandbox-pay/api/payments/{name}"
+    assert (await till.client().get(page)).status_code == 404
+    assert (await till.client().post(page, data={"act": "pay"})).status_code == 404
+    assert (await shop(till).get(api)).status_code == 404
+    assert (await shop(till).post(f"{api}/void")).status_code == 404
+
+
+async def test_without_a_database_the_page_says_try_again(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 and no traceback: the shop asks again by itself."""
+
+    async def fail(*_: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(store, "select_by_page", fail)
+    response = await till.client().get("/sandbox-pay/p/key")
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "unavailable")
 
 
 async def test_a_declined_payment_cannot_be_paid(till: Till) -> None:
