@@ -22,6 +22,9 @@ LIMITS = {
     "grace_s": (0, 300),
 }
 
+# A sentence on every viewer's screen.
+REASON_CHARS_MAX = 120
+
 SALE = Transitions(
     "The sale",
     {
@@ -43,6 +46,12 @@ def check_terms(terms: FlashSaleTerms) -> None:
     for name, (lowest, highest) in LIMITS.items():
         if not lowest <= getattr(terms, name) <= highest:
             raise invalid(f"{name} must be {lowest} to {highest}.", field=name)
+
+
+def check_reason(reason: str | None) -> None:
+    """Raise `invalid_request` for a reason that is too long to be shown."""
+    if reason is not None and len(reason) > REASON_CHARS_MAX:
+        raise invalid(f"A reason has at most {REASON_CHARS_MAX} characters.", field="reason")
 
 
 def hash_terms(terms: FlashSaleTerms) -> str:

@@ -14,12 +14,16 @@ from commerce.kernel.ids import sale_id as derive_sale_id
 from commerce.kernel.ports import Ids, Transaction
 from commerce.sales.flash_sales import store
 from commerce.sales.flash_sales.model import FlashSale, FlashSaleTerms
-from commerce.sales.flash_sales.rules import SALE, check_same, check_terms, hash_terms
+from commerce.sales.flash_sales.rules import (
+    SALE,
+    check_reason,
+    check_same,
+    check_terms,
+    hash_terms,
+)
 from commerce.shows.bag.service import live_show
 from commerce.shows.schedule.model import Room
 from commerce.shows.schedule.store import lock_room
-
-REASON_CHARS_MAX = 120
 
 
 async def arm(
@@ -82,8 +86,10 @@ async def finish(
 ) -> FlashSale:
     """End (`event` "end") or cancel ("cancel") a sale; unclaimed units go back at once.
 
-    Holds and paid orders stand. A sale that is over already stays as it is.
+    Holds and paid orders stand. A sale that is over already stays as it is. Raises
+    `invalid_request` for a reason that is too long.
     """
+    check_reason(reason)
     sale = await store.select_sale(transaction, sale_id)
     if sale.kind != "flash":
         raise not_found("flash sale")

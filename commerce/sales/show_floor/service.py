@@ -17,6 +17,7 @@ from commerce.shows.bag.store import (
     insert_item,
     remove_item,
     select_item,
+    select_last_number,
     select_pinned,
     select_skus,
 )
@@ -32,7 +33,7 @@ from commerce.shows.schedule.store import (
     update_announcement,
 )
 
-BAG_ITEMS_MAX = 200
+BAG_NUMBERS_MAX = 200
 TITLE_CHARS_MAX = 120
 ANNOUNCEMENT_CHARS_MAX = 200
 
@@ -104,8 +105,8 @@ class ShowFloor:
         skus = await select_skus(transaction, show.id)
         if sku in skus:
             raise CommerceError("already_in_bag", "This SKU lies in the bag already.")
-        if len(skus) >= BAG_ITEMS_MAX:
-            raise CommerceError("bag_full", f"A bag holds {BAG_ITEMS_MAX} items.")
+        if await select_last_number(transaction, show.id) >= BAG_NUMBERS_MAX:
+            raise CommerceError("bag_full", f"A bag has {BAG_NUMBERS_MAX} numbers, each once.")
         no = await self._put(transaction, show, sku)
         await self._announce_bag(transaction, room, show)
         return no

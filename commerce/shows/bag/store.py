@@ -17,6 +17,7 @@ SELECT_ITEM = """
 SELECT_SKUS = """
     SELECT sku FROM bag_items WHERE show_id = $1 AND removed_at_ms IS NULL ORDER BY no
 """
+SELECT_LAST_NUMBER = "SELECT coalesce(max(no), 0) FROM bag_items WHERE show_id = $1"
 REMOVE_ITEM = """
     UPDATE bag_items SET removed_at_ms = clock_ms()
     WHERE id = $1 AND removed_at_ms IS NULL RETURNING id
@@ -44,6 +45,11 @@ async def select_item(
 async def select_skus(connection: Connection, show_id: str) -> list[str]:
     """Return what lies in the bag, in the order of the numbers."""
     return [row["sku"] for row in await connection.fetch(SELECT_SKUS, show_id)]
+
+
+async def select_last_number(connection: Connection, show_id: str) -> int:
+    """Return the highest number that this show's bag has given, also to what was taken out."""
+    return int(await connection.fetchval(SELECT_LAST_NUMBER, show_id))
 
 
 async def remove_item(connection: Connection, item_id: str) -> bool:
