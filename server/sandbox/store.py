@@ -33,7 +33,8 @@ CLAIM_WEBHOOK = """
     UPDATE sandbox.webhooks SET attempts = attempts + 1, next_at_ms = clock_ms() + $1::bigint
     WHERE id = (
         SELECT id FROM sandbox.webhooks
-        WHERE state = 'pending' AND ($2::text IS NULL AND next_at_ms <= clock_ms() OR id = $2)
+        WHERE state = 'pending'
+          AND ($2::text IS NULL AND next_at_ms <= (SELECT clock_ms()) OR id = $2)
         ORDER BY next_at_ms, id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING id, body, attempts

@@ -11,8 +11,12 @@ ADD = """
     SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[])
     ON CONFLICT (sale_id, second_ms, answer) DO UPDATE SET count = p.count + excluded.count
 """
-SELECT_OF_SALE = """
-    SELECT second_ms, answer, count FROM sale_presses WHERE sale_id = $1 ORDER BY second_ms
+SELECT_ANSWERS = """
+    SELECT answer, sum(count)::bigint FROM sale_presses WHERE sale_id = $1 GROUP BY answer
+"""
+SELECT_FIRST_SECONDS = """
+    SELECT second_ms, sum(count)::bigint FROM sale_presses WHERE sale_id = $1
+    GROUP BY second_ms ORDER BY second_ms LIMIT $2
 """
 
 
@@ -28,6 +32,14 @@ async def add(connection: Connection, counts: Mapping[tuple[str, int, str], int]
     )
 
 
-async def select_of_sale(connection: Connection, sale_id: str) -> list[tuple[int, str, int]]:
-    """Return (second in Unix ms, answer, count) of a sale."""
-    return [tuple(row) for row in await connection.fetch(SELECT_OF_SALE, sale_id)]
+async def select_answers(connection: Connection, sale_id: str) -> dict[str, int]:
+    """Return how often each answer was given in a sale."""
+    return dict(await connection.fetch(SELECT_ANSWERS, sale_id))
+
+
+async def select_first_seconds(
+    connection: Connection, sale_id: str, limit: int
+) -> list[tuple[int, int]]:
+    """Return (second in Unix ms, presses) of a sale's first seconds with any press."""
+    rows = await connection.fetch(SELECT_FIRST_SECONDS, sale_id, limit)
+    return [(row[0], row[1]) for row in rows]

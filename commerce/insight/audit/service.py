@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from commerce.insight.audit import store
-from commerce.kernel.ports import Database
+from commerce.kernel.ports import Connection, Database
 
 
 class AuditReport(msgspec.Struct, frozen=True):
@@ -39,11 +39,19 @@ async def audit(database: Database) -> AuditReport:
     )
 
 
-async def audit_and_keep(database: Database) -> AuditReport:
-    """Audit and store the report, for the light on the console."""
+async def audit_and_keep(database: Database) -> None:
+    """Job: audit and store the report, for the light on the console."""
     report = await audit(database)
     async with database.transaction() as transaction:
         await store.insert_report(
             transaction, ok=report.ok, report=msgspec.json.encode(report).decode()
         )
-    return report
+
+
+async def read_latest(connection: Connection) -> tuple[int, AuditReport] | None:
+    """Return when (Unix ms) the last audit was, and its report."""
+    latest = await store.select_latest(connection)
+    if latest is None:
+        return None
+    at_ms, report = latest
+    return at_ms, msgspec.json.decode(report, type=AuditReport)

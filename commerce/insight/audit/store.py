@@ -98,21 +98,27 @@ INSERT_REPORT = """
     INSERT INTO audit_reports (at_ms, ok, report) VALUES (clock_ms(), $1, $2)
     ON CONFLICT (at_ms) DO NOTHING
 """
-# A report every few seconds for a day is plenty to see when something went wrong.
+# A day of good reports is plenty to see when something went wrong, a month of the others.
+KEPT_GOOD_MS = 86_400_000
+KEPT_BAD_MS = 30 * 86_400_000
 PRUNE_REPORTS = """
-    DELETE FROM audit_reports WHERE at_ms < clock_ms() - 86400000 AND ok
+    DELETE FROM audit_reports
+    WHERE at_ms < (SELECT clock_ms()) - CASE WHEN ok THEN $1::bigint ELSE $2::bigint END
 """
-SELECT_LATEST = "SELECT at_ms, ok, report FROM audit_reports ORDER BY at_ms DESC LIMIT 1"
+SELECT_LATEST = "SELECT at_ms, report FROM audit_reports ORDER BY at_ms DESC LIMIT 1"
+# The rows that break a check are counted where they are; only those shown come over.
+SHOWN = "SELECT broken.*, count(*) OVER () AS broken_rows FROM ({check}) broken LIMIT $1"
 
 
 async def select_violations(connection: Connection, check: str) -> tuple[int, list[dict[str, Any]]]:
     """Run one check: how many rows break it, and the first of them."""
-    rows = await connection.fetch(CHECKS[check])
+    rows = await connection.fetch(SHOWN.format(check=CHECKS[check]), VIOLATIONS_SHOWN_MAX)
     shown = [
         {name: value if isinstance(value, str) else int(value or 0) for name, value in row.items()}
-        for row in rows[:VIOLATIONS_SHOWN_MAX]
+        for row in rows
     ]
-    return len(rows), shown
+    counts = [row.pop("broken_rows") for row in shown]
+    return int(counts[0]) if counts else 0, shown
 
 
 async def select_counts(connection: Connection) -> dict[str, int]:
@@ -123,10 +129,10 @@ async def select_counts(connection: Connection) -> dict[str, int]:
 async def insert_report(connection: Connection, *, ok: bool, report: str) -> None:
     """Keep a report for the console's light."""
     await connection.execute(INSERT_REPORT, ok, report)
-    await connection.execute(PRUNE_REPORTS)
+    await connection.execute(PRUNE_REPORTS, KEPT_GOOD_MS, KEPT_BAD_MS)
 
 
-async def select_latest(connection: Connection) -> tuple[int, bool, str] | None:
-    """Return (at_ms, ok, report) of the last audit."""
+async def select_latest(connection: Connection) -> tuple[int, str] | None:
+    """Return (at_ms, report) of the last audit."""
     row = await connection.fetchrow(SELECT_LATEST)
     return tuple(row) if row else None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import msgspec
 
 from commerce.community.moderation.store import select_mutes
-from commerce.goods.presses.store import select_of_sale
-from commerce.insight.audit.store import select_latest
+from commerce.goods.presses.store import select_answers, select_first_seconds
+from commerce.insight.audit.service import read_latest
 from commerce.insight.show_report import store
 from commerce.kernel.ports import Connection
 from commerce.sales.show_floor.model import SaleView
@@ -19,6 +18,8 @@ from commerce.shows.schedule.store import select_current_show
 
 # The bars over the now panel: the first half minute tells the rush.
 PRESS_SECONDS_SHOWN = 30
+# The light names the first few; the whole report is the operator's.
+VIOLATIONS_SHOWN = 3
 RUNNING = ("armed", "open", "sold_out")
 
 
@@ -89,22 +90,15 @@ async def _now(
     if not mine and not flash:
         return None
     sale = mine[-1] if mine else flash[-1]
-    presses = await select_of_sale(connection, sale.id)
-    answers: Counter[str] = Counter()
-    seconds: Counter[int] = Counter()
-    for second_ms, answer, count in presses:
-        answers[answer] += count
-        seconds[second_ms] += count
-    got = answers.pop("reserved", 0)
+    refused = await select_answers(connection, sale.id)
+    got = refused.pop("reserved", 0)
+    seconds = await select_first_seconds(connection, sale.id, PRESS_SECONDS_SHOWN)
     return {
         "sale": msgspec.to_builtins(sale),
-        "presses": got + sum(answers.values()),
+        "presses": got + sum(refused.values()),
         "got": got,
-        "refused": dict(answers),
-        "presses_per_s": [
-            {"at_ms": second_ms, "count": count}
-            for second_ms, count in sorted(seconds.items())[:PRESS_SECONDS_SHOWN]
-        ],
+        "refused": refused,
+        "presses_per_s": [{"at_ms": second_ms, "count": count} for second_ms, count in seconds],
         "holds_ending_60s": await store.select_holds_ending(connection, sale.id),
     }
 
@@ -131,10 +125,13 @@ async def _series(
 
 
 async def _audit(connection: Connection) -> dict[str, Any] | None:
-    latest = await select_latest(connection)
+    latest = await read_latest(connection)
     if latest is None:
         return None
-    at_ms, ok, report = latest
-    violations = msgspec.json.decode(report)["violations"]
-    oversold = sum(one["count"] for one in violations if one["check"] == "oversold")
-    return {"ok": ok, "oversold": oversold, "at_ms": at_ms, "violations": violations[:3]}
+    at_ms, report = latest
+    return {
+        "ok": report.ok,
+        "oversold": report.oversold,
+        "at_ms": at_ms,
+        "violations": report.violations[:VIOLATIONS_SHOWN],
+    }

@@ -9,8 +9,10 @@ from commerce.kernel.ports import Connection
 SELECT_RUN = """
     SELECT i.id AS item, i.no, i.sku, v.title, v.title_zh, v.picture, v.price_minor, s.currency,
         v.notes, v.notes_zh, s.id AS sale,
-        EXISTS (SELECT 1 FROM pins x WHERE x.item_id = i.id AND x.to_ms IS NULL) AS is_now,
-        EXISTS (SELECT 1 FROM pins x WHERE x.item_id = i.id AND x.to_ms IS NOT NULL) AS is_done,
+        EXISTS (SELECT 1 FROM pins x
+            WHERE x.show_id = $1 AND x.item_id = i.id AND x.to_ms IS NULL) AS is_now,
+        EXISTS (SELECT 1 FROM pins x
+            WHERE x.show_id = $1 AND x.item_id = i.id AND x.to_ms IS NOT NULL) AS is_done,
         coalesce(q.paid, 0)::int AS paid, coalesce(q.gmv_minor, 0)::bigint AS gmv_minor
     FROM bag_items i
     JOIN named_variants v ON v.sku = i.sku
@@ -23,18 +25,21 @@ SELECT_RUN = """
     WHERE i.show_id = $1 AND i.removed_at_ms IS NULL ORDER BY i.no
 """
 SELECT_FIGURES = """
-    SELECT
-        (SELECT coalesce(sum(total_minor), 0)::bigint FROM orders
-            WHERE show_id = $1 AND state = 'paid') AS gmv_minor,
-        (SELECT count(*) FROM orders WHERE show_id = $1 AND state = 'paid') AS orders,
-        (SELECT count(DISTINCT user_id) FROM orders WHERE show_id = $1 AND state = 'paid')
-            AS buyers,
-        (SELECT round(avg(viewers))::int FROM show_samples WHERE show_id = $1) AS viewers_avg,
-        (SELECT max(viewers) FROM show_samples WHERE show_id = $1) AS viewers_peak
+    SELECT o.gmv_minor, o.orders, o.buyers, v.viewers_avg, v.viewers_peak
+    FROM (
+        SELECT coalesce(sum(total_minor), 0)::bigint AS gmv_minor, count(*) AS orders,
+            count(DISTINCT user_id) AS buyers
+        FROM orders WHERE show_id = $1 AND state = 'paid'
+    ) o, (
+        SELECT round(avg(viewers))::int AS viewers_avg, max(viewers) AS viewers_peak
+        FROM show_samples WHERE show_id = $1
+    ) v
 """
-# One point a 10 s for a show of 16 hours; beyond that the plot is thinned by its reader.
+# A point every 10 s for 16 hours; of a longer show the plot has the last 16.
 SELECT_VIEWERS = """
-    SELECT at_ms, viewers FROM show_samples WHERE show_id = $1 ORDER BY at_ms LIMIT 6000
+    SELECT at_ms, viewers FROM (
+        SELECT at_ms, viewers FROM show_samples WHERE show_id = $1 ORDER BY at_ms DESC LIMIT 6000
+    ) latest ORDER BY at_ms
 """
 SELECT_ORDERS_A_MINUTE = """
     SELECT paid_at_ms / 60000 * 60000 AS minute_ms, count(*)::int AS orders,
@@ -65,7 +70,7 @@ SELECT_LAST_ORDERS = """
 SELECT_HOLDS_ENDING = """
     SELECT count(*)::int FROM reservations
     WHERE pool_id = (SELECT pool_id FROM sales WHERE id = $1) AND state = 'held'
-      AND shown_until_ms BETWEEN clock_ms() AND clock_ms() + 60000
+      AND shown_until_ms BETWEEN (SELECT clock_ms()) AND (SELECT clock_ms()) + 60000
 """
 INSERT_SAMPLE = """
     INSERT INTO show_samples (show_id, at_ms, viewers)

@@ -20,14 +20,14 @@ SELECT_HAS_DEMO = "SELECT EXISTS (SELECT 1 FROM credentials WHERE is_demo)"
 LOCK_ADDRESS = "SELECT pg_advisory_xact_lock(hashtextextended('login ' || $1, 0))"
 SELECT_FAILURES = """
     SELECT login, at_ms, clock_ms() AS now_ms FROM login_failures
-    WHERE address = $1 AND at_ms > clock_ms() - $2::bigint ORDER BY at_ms
+    WHERE address = $1 AND at_ms > (SELECT clock_ms()) - $2::bigint ORDER BY at_ms
 """
 INSERT_FAILURE = "INSERT INTO login_failures (login, address) VALUES ($1, $2)"
 DELETE_FAILURES = "DELETE FROM login_failures WHERE login = $1 AND address = $2"
 # A few old rows go with every attempt, so the table never outgrows the window by much.
 DELETE_OLD_FAILURES = """
     DELETE FROM login_failures WHERE id IN (
-        SELECT id FROM login_failures WHERE at_ms <= clock_ms() - $1::bigint
+        SELECT id FROM login_failures WHERE at_ms <= (SELECT clock_ms()) - $1::bigint
         ORDER BY at_ms LIMIT 100 FOR UPDATE SKIP LOCKED
     )
 """

@@ -53,7 +53,7 @@ CLAIM_CALL = f"""
     FROM payments p
     WHERE p.id = c.payment_id AND c.id = (
         SELECT w.id FROM payment_calls w
-        WHERE w.state = 'pending' AND w.next_at_ms <= clock_ms()
+        WHERE w.state = 'pending' AND w.next_at_ms <= (SELECT clock_ms())
         ORDER BY w.next_at_ms, w.id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING c.id AS call_id, c.kind, c.attempts, {COLUMNS}

@@ -25,7 +25,7 @@ SELECT_EVENTS = """
 """
 SELECT_UNPUBLISHED = """
     SELECT room_id, log_offset, type, payload, at_ms FROM room_events
-    WHERE NOT is_published AND at_ms < clock_ms() - $1
+    WHERE NOT is_published AND at_ms < (SELECT clock_ms()) - $1
     ORDER BY room_id, log_offset LIMIT $2
 """
 MARK_PUBLISHED = """

@@ -21,26 +21,20 @@ SELECT_RUNNING = (
 )
 SELECT_TO_OPEN = (
     SELECT_SALES + " WHERE s.kind = 'flash' AND s.state = 'armed'"
-    " AND s.opens_at_ms <= clock_ms() LIMIT 100"
+    " AND s.opens_at_ms <= (SELECT clock_ms()) LIMIT 100"
 )
 SELECT_TO_END = (
     SELECT_SALES + " WHERE s.kind = 'flash' AND s.state IN ('armed', 'open', 'sold_out')"
-    " AND s.ends_at_ms <= clock_ms() LIMIT 100"
+    " AND s.ends_at_ms <= (SELECT clock_ms()) LIMIT 100"
 )
 # Sales whose "sold out" does not say what the counts say.
 SELECT_TO_SELL_OUT = """
-    SELECT s.id FROM sales s JOIN stock k ON k.pool_id = s.pool_id
+    SELECT s.id FROM sales s JOIN pool_figures f ON f.pool_id = s.pool_id
     WHERE s.kind = 'flash' AND s.state IN ('open', 'sold_out')
-      AND (s.state = 'sold_out') <> (k.total = (
-        SELECT coalesce(sum(r.qty), 0) FROM reservations r
-        WHERE r.pool_id = s.pool_id AND r.state = 'sold'))
+      AND (s.state = 'sold_out') <> (f.total = f.sold)
     LIMIT 100
 """
-SELECT_COUNTS = """
-    SELECT k.total, coalesce(sum(r.qty), 0)::int AS sold
-    FROM stock k LEFT JOIN reservations r ON r.pool_id = k.pool_id AND r.state = 'sold'
-    WHERE k.pool_id = $1 GROUP BY k.total
-"""
+SELECT_COUNTS = "SELECT total, sold FROM pool_figures WHERE pool_id = $1"
 SELECT_LEFTOVERS = (
     SELECT_SALES + " JOIN stock k ON k.pool_id = s.pool_id"
     " WHERE s.kind = 'flash' AND s.state IN ('ended', 'cancelled') AND k.total > k.claimed"

@@ -45,4 +45,3 @@ async def select_lobby(connection: Connection) -> list[dict[str, Any]]:
         }
         for row in await connection.fetch(SELECT_LOBBY, ROOMS_SHOWN_MAX)
     ]
-

@@ -28,16 +28,11 @@ SELECT_BAG = """
 SELECT_SALES = """
     SELECT s.id, s.kind, s.sku, s.price_minor, s.currency, s.state, s.opens_at_ms, s.ends_at_ms,
         s.per_buyer, s.item_id AS item, v.price_minor AS normal_price_minor, s.hold_s,
-        k.total - k.claimed AS available, k.claimed - coalesce(q.sold, 0) AS held,
-        coalesce(q.sold, 0) AS sold
+        f.available, f.held, f.sold
     FROM sales s
-    JOIN stock k ON k.pool_id = s.pool_id
+    JOIN pool_figures f ON f.pool_id = s.pool_id
     JOIN variants v ON v.sku = s.sku
     JOIN bag_items i ON i.id = s.item_id
-    LEFT JOIN LATERAL (
-        SELECT sum(r.qty)::int AS sold FROM reservations r
-        WHERE r.pool_id = s.pool_id AND r.state = 'sold'
-    ) q ON true
 """
 SELECT_SALES_OF_SHOW = (
     SELECT_SALES

@@ -57,6 +57,7 @@ CREATE TABLE pins (
     to_ms bigint
 );
 CREATE UNIQUE INDEX pins_one_open_in_a_show ON pins (show_id) WHERE to_ms IS NULL;
+CREATE INDEX pins_of_show ON pins (show_id, from_ms);
 
 CREATE TABLE show_samples (
     show_id uuid NOT NULL REFERENCES shows (id),

@@ -24,8 +24,8 @@ CREATE TABLE sales (
     CHECK (ends_at_ms IS NULL OR opens_at_ms IS NULL OR ends_at_ms >= opens_at_ms)
 );
 CREATE INDEX sales_of_show ON sales (show_id);
-CREATE INDEX sales_running ON sales (state) WHERE state IN ('armed', 'open', 'sold_out');
-CREATE INDEX sales_of_pool ON sales (pool_id);
+CREATE INDEX sales_on_flash ON sales (room_id)
+    WHERE kind = 'flash' AND state IN ('armed', 'open', 'sold_out');
 
 CREATE TABLE stock (
     pool_id uuid PRIMARY KEY,
@@ -73,6 +73,15 @@ CREATE INDEX reservations_due ON reservations (pool_id, release_at_ms)
     WHERE state IN ('held', 'paying');
 CREATE INDEX reservations_sold ON reservations (pool_id) INCLUDE (qty) WHERE state = 'sold';
 CREATE INDEX reservations_of_user ON reservations (user_id, sale_id);
+
+-- The three figures that people see of a pool; `sold` is counted, so that paying locks no stock.
+CREATE VIEW pool_figures AS
+SELECT k.pool_id, k.total, k.total - k.claimed AS available, k.claimed - q.sold AS held, q.sold
+FROM stock k
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(r.qty), 0)::integer AS sold FROM reservations r
+    WHERE r.pool_id = k.pool_id AND r.state = 'sold'
+) q;
 
 CREATE TABLE sale_buyers (
     sale_id uuid NOT NULL,

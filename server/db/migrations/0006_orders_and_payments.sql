@@ -18,6 +18,7 @@ CREATE TABLE orders (
 );
 CREATE INDEX orders_of_user ON orders (user_id, created_at_ms);
 CREATE INDEX orders_of_show ON orders (show_id, created_at_ms);
+CREATE INDEX orders_of_room ON orders (room_id, created_at_ms);
 CREATE INDEX orders_waiting ON orders (created_at_ms) WHERE state = 'awaiting_payment';
 
 CREATE TABLE order_lines (
@@ -33,6 +34,7 @@ CREATE TABLE order_lines (
     PRIMARY KEY (order_id, reservation_id)
 );
 CREATE UNIQUE INDEX order_lines_one_per_reservation ON order_lines (reservation_id);
+CREATE INDEX order_lines_of_item ON order_lines (item_id);
 
 CREATE TABLE payments (
     id uuid PRIMARY KEY,
