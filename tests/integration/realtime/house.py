@@ -239,8 +239,8 @@ async def serve(
             await eventually(lambda: not server.server_state.connections, timeout_s=0.5)
         await server.shutdown(sockets=[listener])
         running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        stopped, _ = await asyncio.wait([running], timeout=10)
+        assert stopped, "the gateway did not stop when it was cancelled"
         await broker.close()
         listener.close()
 
