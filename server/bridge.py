@@ -12,7 +12,6 @@ from collections import defaultdict
 from typing import Any, TypeVar
 from uuid import UUID
 
-import asyncpg
 import msgspec
 import orjson
 
@@ -32,6 +31,7 @@ from realtime.rooms.hub import Hub
 from realtime.rooms.ports import Caller
 from realtime.rooms.publisher import RoomPublisher
 from server.db.database import PgDatabase, Told
+from server.db.faults import UNAVAILABLE
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +39,9 @@ log = logging.getLogger(__name__)
 HINT_EVERY_S = 0.05
 # Figures are read for viewers at most this often, whatever the press rate.
 FIGURES_EVERY_S = 0.1
-PRESSES_EVERY_S = 1.0
 # Every active room's figures are re-read this often even when no hint came.
 REFRESH_EVERY_S = 5.0
 Args = TypeVar("Args")
-DATABASE_TROUBLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Announcer:
@@ -155,7 +153,7 @@ class StockBoard:
                 figures = await select_figures(connection, sorted(sales))
                 for room_id in rooms:
                     figures |= await select_figures_of_room(connection, room_id)
-        except DATABASE_TROUBLE:
+        except UNAVAILABLE:
             log.warning("figures could not be read; they are read again")
             self._dirty |= sales
             self._dirty_rooms |= rooms
@@ -195,7 +193,7 @@ class RoomCommands:
                 retry_ms=error.retry_ms,
                 detail=error.detail,
             ) from None
-        except DATABASE_TROUBLE as error:
+        except UNAVAILABLE as error:
             raise CommandError(
                 "database_unavailable", "The database does not answer.", True, retry_ms=1000
             ) from error

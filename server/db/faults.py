@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncpg
 
-# A write whose COMMIT was cut off may have happened: callers repeat it with the same key.
+# Repeating helps, now or later. A write whose COMMIT was cut off may have happened: callers repeat
+# it with the same key.
 UNAVAILABLE: tuple[type[Exception], ...] = (
-    asyncpg.PostgresConnectionError,
+    OSError,  # Refused, unreachable, its socket file gone; TimeoutError is one too.
     asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.QueryCanceledError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # Starting, stopping, crashed, or a statement's time over.
+    asyncpg.InsufficientResourcesError,  # Its disk, its memory or its connections are used up.
+    asyncpg.PostgresSystemError,
+    asyncpg.TransactionRollbackError,  # A deadlock, or a snapshot that was too late.
     asyncpg.LockNotAvailableError,
-    asyncpg.DeadlockDetectedError,
-    ConnectionError,
-    TimeoutError,
 )
 
 # A value that fits its Python type but no column: a number beyond bigint, a NUL in a text.

@@ -1,7 +1,8 @@
 """Run every job at its own pace, for ever.
 
-Invariant: a database or a Redis that is away makes jobs late, never wrong, and never ends the
-worker; anything else that a job raises is a bug and ends the process.
+Invariant: a database or a Redis that is away makes jobs late, never wrong. A statement that the
+database refuses is a bug: it is logged in full and costs that job its round, no other job
+anything. Whatever else a job raises ends the process.
 """
 
 from __future__ import annotations
@@ -10,23 +11,34 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+import asyncpg
 import msgspec
 
 from realtime.brokers.ports import BrokerUnavailableError
-from server.bridge import DATABASE_TROUBLE
+from server.db.faults import UNAVAILABLE
 
 log = logging.getLogger(__name__)
 
 # After a failure a job waits this long, whatever its pace: the database needs air, not knocking.
 PAUSE_AFTER_TROUBLE_S = 1.0
+AWAY: tuple[type[Exception], ...] = (*UNAVAILABLE, BrokerUnavailableError)
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One piece of work and how long to wait between two runs, in seconds."""
+    """One piece of work and how long to rest between two runs.
+
+    That is `every_s` seconds, and at least `rest_per_work` times as long as the last run took:
+    work that grows with the database slows itself down instead of filling a core.
+    """
 
     name: str
     every_s: float
     run: Callable[[], Awaitable[object]]
+    rest_per_work: float = 0.0
+
+    def rest_s(self, took_s: float) -> float:
+        """Return how long to rest after a run that took so long."""
+        return max(self.every_s, self.rest_per_work * took_s)
 
 
 class Worker:
@@ -48,10 +60,15 @@ class Worker:
 
 async def repeat(job: Job) -> None:
     """Run a job at its pace, for ever."""
+    loop = asyncio.get_running_loop()
     while True:
+        started_s = loop.time()
         try:
             await job.run()
-        except (*DATABASE_TROUBLE, BrokerUnavailableError) as error:
+        except AWAY as error:
             log.warning("job %s is late: %s", job.name, type(error).__name__)
             await asyncio.sleep(PAUSE_AFTER_TROUBLE_S)
-        await asyncio.sleep(job.every_s)
+        except asyncpg.PostgresError:
+            log.exception("job %s was refused by the database", job.name)
+            await asyncio.sleep(PAUSE_AFTER_TROUBLE_S)
+        await asyncio.sleep(job.rest_s(loop.time() - started_s))
