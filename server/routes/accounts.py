@@ -67,7 +67,7 @@ def account_routes(accounts: AccountService, tokens: Tokens) -> list[Route]:
         user = None
         if identity is not None:
             user = {"id": identity.user_id, "name": identity.name, "role": identity.role}
-        return json_response({"user": user}, headers={"Cache-Control": "no-store"})
+        return json_response({"user": user})
 
     return [
         Route("/api/guests", enter_as_guest, methods=["POST"]),
@@ -84,7 +84,6 @@ def _welcome(request: Request, tokens: Tokens, user: User, *, status: int) -> Re
     response = json_response(
         {"token": token, "user": {"id": user.id, "name": user.name, "role": user.role}},
         status=status,
-        headers={"Cache-Control": "no-store"},
     )
     response.set_cookie(
         SESSION_COOKIE,

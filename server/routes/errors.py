@@ -86,7 +86,7 @@ def error_response(error: CommerceError) -> Response:
         "message": error.message,
         "retryable": error.retryable,
     }
-    headers = {"Cache-Control": "no-store"}
+    headers: dict[str, str] = {}
     if error.detail is not None:
         body["detail"] = error.detail
     if error.retry_ms is not None:
@@ -99,12 +99,12 @@ def error_response(error: CommerceError) -> Response:
 def json_response(
     data: object, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return `data` (builtins or structs) as JSON."""
+    """Return `data` (builtins or structs) as JSON; who asks again asks the server."""
     return Response(
         msgspec.json.encode(data),
         status_code=status,
         media_type="application/json",
-        headers=headers,
+        headers={"Cache-Control": "no-store", **(headers or {})},
     )
 
 

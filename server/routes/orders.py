@@ -27,7 +27,6 @@ from server.routes.requests import (
 )
 
 SHIP_TO_CHARS_MAX = 2_000
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 class OrderBody(msgspec.Struct, frozen=True):
@@ -68,7 +67,7 @@ def order_routes(checkout: CheckoutService) -> list[Route]:
     async def get_order(request: Request) -> Response:
         user = require_user(request)
         order = await checkout.get_order(user_id=user.user_id, order_id=path_id(request, "order"))
-        return json_response({"order": _shown(request, order)}, headers=NO_STORE)
+        return json_response({"order": _shown(request, order)})
 
     async def cancel(request: Request) -> Response:
         user = require_user(request)
@@ -96,7 +95,7 @@ def order_routes(checkout: CheckoutService) -> list[Route]:
 
 
 def _list(request: Request, orders: Sequence[OrderView]) -> Response:
-    return json_response({"orders": [_shown(request, order) for order in orders]}, headers=NO_STORE)
+    return json_response({"orders": [_shown(request, order) for order in orders]})
 
 
 def _shown(request: Request, order: OrderView) -> OrderView:

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from commerce.kernel.errors import CommerceError
-from server.routes.errors import FRAMEWORK_CODES, HTTP_STATUS, UNLISTED_STATUS, error_response
+from server.routes.errors import (
+    FRAMEWORK_CODES,
+    HTTP_STATUS,
+    UNLISTED_STATUS,
+    error_response,
+    json_response,
+)
 
 ROOT = Path(__file__).resolve().parents[4]
 RAISED = re.compile(r"CommerceError\(\s*\"([a-z_]+)\"")
@@ -50,3 +56,10 @@ def test_the_envelope_says_what_to_do() -> None:
 def test_an_unlisted_code_is_a_refusal_not_a_crash(code: str) -> None:
     """Until its row is written."""
     assert error_response(CommerceError(code, "No.")).status_code == UNLISTED_STATUS
+
+
+def test_no_answer_is_kept_on_the_way() -> None:
+    """Holds, orders and consoles are one person's; other headers stay."""
+    response = json_response({}, headers={"Retry-After": "1"})
+    assert (response.headers["cache-control"], response.headers["retry-after"]) == ("no-store", "1")
+    assert error_response(CommerceError("ended", "No.")).headers["cache-control"] == "no-store"
