@@ -98,10 +98,9 @@ class PaymentService:
             return
         try:
             report = await self._providers[payment.provider].create(payment)
-        except (ProviderUnavailableError, ProviderRefusedError) as error:
+            await self._take(report, answered="create")
+        except (ProviderUnavailableError, ProviderRefusedError, CommerceError) as error:
             log.warning("payment %s is not created yet: %s", payment_id, error)
-            return
-        await self._take(report, answered="create")
 
     async def receive_webhook(self, provider_name: str, body: bytes, signature: str) -> bool:
         """Take a provider's webhook; False when it was known already.
@@ -148,15 +147,10 @@ class PaymentService:
         """Make one call, outside any transaction, and note its answer."""
         try:
             report = await self._ask(call)
+            await self._take(report, answered=call.kind)
         except ProviderUnavailableError as error:
             await self._postpone(call, str(error))
-            return
-        except ProviderRefusedError as error:
-            await self._give_up(call, str(error))
-            return
-        try:
-            await self._take(report, answered=call.kind)
-        except CommerceError as error:
+        except (ProviderRefusedError, CommerceError) as error:
             await self._give_up(call, str(error))
 
     async def _ask(self, call: PaymentCall) -> PaymentReport:

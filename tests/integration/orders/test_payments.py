@@ -9,6 +9,8 @@ import pytest
 
 from commerce.insight.audit.service import audit
 from commerce.orders.payments import store as payment_store
+from commerce.orders.payments.model import Payment, PaymentReport
+from server.providers.sandbox import SandboxProvider
 from tests.support.shop import read_stock
 from tests.support.till import Till, order_one, told_by
 
@@ -173,6 +175,28 @@ async def test_a_declined_buyer_can_pay_again(till: Till) -> None:
     await buyer.press(order["payment"]["url"], "pay")
     assert (await buyer.read(order_id))["state"] == "paid"
     assert (await audit(till.database)).violations == []
+
+
+async def test_a_payment_created_over_other_money_is_left_to_a_person(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The buyer has the order, the job goes on to its other calls, the call waits as failed."""
+
+    async def create(provider: SandboxProvider, payment: Payment) -> PaymentReport:
+        return PaymentReport(payment.id, "sp_1", "created", payment.amount_minor + 1, "CNY")
+
+    monkeypatch.setattr(SandboxProvider, "create", create)
+    _, sale = await till.sale()
+    buyer = await till.buyer()
+
+    response = await buyer.order([await till.reserve(sale, buyer.id)])
+    await till.change("UPDATE payment_calls SET next_at_ms = 0")
+    tried = await till.payments.run_payment_calls()
+
+    assert (response.status_code, response.json()["payment"]["url"]) == (201, None)
+    assert tried == 1
+    assert await till.values("SELECT state FROM payment_calls") == ["failed"]
+    assert "amount_mismatch" in (await till.values("SELECT last_error FROM payment_calls"))[0]
 
 
 async def test_a_closed_tab_is_found_by_asking(till: Till) -> None:
