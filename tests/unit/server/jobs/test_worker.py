@@ -18,7 +18,7 @@ class EnoughError(Exception):
 
 
 def job_that_raises(*errors: Exception) -> tuple[Job, list[Exception]]:
-    """Return a job that raises one after the other, then `EnoughError`; and what is still to come."""
+    """Return a job that raises one after the other, then ends; and what is to come."""
     to_come = [*errors, EnoughError()]
 
     async def run() -> None:
