@@ -40,6 +40,15 @@ class _LinkLostError(Exception):
     """The canary was missed three times."""
 
 
+def _raise_unexpected(error: BaseException | None) -> None:
+    """Raise what is not trouble with Redis: such an error is a bug, and ends the process."""
+    expected = (*_FAILURES, _LinkLostError)
+    if isinstance(error, BaseExceptionGroup):
+        _, error = error.split(expected)
+    if error is not None and not isinstance(error, expected):
+        raise error
+
+
 def _client(url: str, *, reads_forever: bool) -> Redis:
     return Redis.from_url(
         url,
@@ -91,10 +100,15 @@ class RedisBroker:
         if loop.time() < self._failed_until_s:
             # Whoever waits for a hanging server, one after the other, hangs as well.
             raise BrokerUnavailableError(f"redis {command} not tried: redis has just failed")
+        task = asyncio.current_task()
+        cancels = 0 if task is None else task.cancelling()
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 return await getattr(self._redis, command)(*args)
         except _FAILURES as error:
+            if task is not None and task.cancelling() > cancels:
+                # A cancelled read may end as a connection error; the caller must stop all the same.
+                raise asyncio.CancelledError from error
             self._failed_until_s = loop.time() + FAILED_REST_S
             raise BrokerUnavailableError(f"redis {command} failed: {error}") from error
 
@@ -165,15 +179,20 @@ class RedisLink:
         """Keep the subscription alive until cancelled."""
         failures = 0
         while True:
-            was_ok = False
+            # A task of its own: a TaskGroup with an error forgets that it was cancelled as well
+            # (Python 3.11), and a loop around it could then not be stopped.
+            serving = asyncio.create_task(self._serve(events), name="redis-link")
             try:
-                await self._serve(events)
-            except* (*_FAILURES, _LinkLostError) as group:
-                was_ok = self._ok
-                if was_ok or failures == 0:
-                    log.warning("The Redis link is down: %s", group.exceptions[0])
-            if self._ok:
-                self._ok = False
+                await asyncio.wait([serving])
+            finally:
+                serving.cancel()
+                await asyncio.wait([serving], timeout=2 * CALL_TIMEOUT_S)
+                error = None if serving.cancelled() else serving.exception()
+            _raise_unexpected(error)
+            was_ok, self._ok = self._ok, False
+            if was_ok or failures == 0:
+                log.warning("The Redis link is down: %r", error)
+            if was_ok:
                 events.link_down()
             failures = 0 if was_ok else failures + 1
             ceiling_s = min(RECONNECT_MAX_S, RECONNECT_MIN_S * 2**failures)
