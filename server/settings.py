@@ -12,7 +12,6 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
@@ -73,15 +72,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(description="Networks whose X-Forwarded-For is believed, separated by commas."),
     ] = ()
-    shop_name: Annotated[
-        str, Meta(min_length=1, max_length=40, description="The shop's name, 1-40 characters.")
-    ] = "Hubbub"
     currency: Annotated[
         str, Meta(pattern="^[A-Z]{3}$", description="The shop's only currency, ISO 4217.")
     ] = "CNY"
-    time_zone: Annotated[
-        str, Meta(description="The shop's time zone, an IANA name; days begin by it.")
-    ] = "Asia/Shanghai"
     log: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="Least level that is logged."),
@@ -188,14 +181,6 @@ def _check(name: str, value: Any) -> None:
                 raise SettingError(f"{variable(name)} is {shown}; it must be {meaning}.")
 
 
-def _is_time_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return False
-    return True
-
-
 def _is_network(text: str) -> bool:
     try:
         ip_network(text, strict=False)
@@ -227,7 +212,6 @@ MEANINGS: dict[str, tuple[Callable[[str], bool], str]] = {
     "internal_url": (_is_origin, "an address like http://gateway:8000, without a path"),
     "origins": (_is_origin, "origins like https://shop.example, separated by commas"),
     "trusted_proxies": (_is_network, "addresses or networks like 10.0.0.0/8"),
-    "time_zone": (_is_time_zone, "an IANA time zone like Asia/Shanghai"),
 }
 
 

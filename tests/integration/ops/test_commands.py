@@ -43,9 +43,9 @@ def test_every_command_explains_itself(command: str) -> None:
             "hubbub: there is no setting HUBBUB_GATEWAY; did you mean HUBBUB_GATEWAYS?",
         ),
         (
-            {"HUBBUB_TIME_ZONE": "Mars/Olympus"},
-            "hubbub: HUBBUB_TIME_ZONE is 'Mars/Olympus'; "
-            "it must be an IANA time zone like Asia/Shanghai.",
+            {"HUBBUB_TRUSTED_PROXIES": "10.0.0.0/99"},
+            "hubbub: HUBBUB_TRUSTED_PROXIES is '10.0.0.0/99'; "
+            "it must be addresses or networks like 10.0.0.0/8.",
         ),
     ],
 )
