@@ -6,6 +6,7 @@ statement before COMMIT (the offset row is the last lock) and is published right
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from commerce.community.moderation.store import insert_lines
 from commerce.kernel.ports import Connection, SystemLine
 from commerce.records.room_log.model import RoomEvent, StoredEvent
 from commerce.records.room_log.store import append_events
+from server.db.faults import AWAY
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,16 @@ POOL_CONNECTIONS_MAX = 8
 ACQUIRE_TIMEOUT_S = 5.0
 STATEMENT_TIMEOUT_MS = 10_000
 LOCK_TIMEOUT_MS = 5_000
+# The server's own limits come first; this one is for a server that went without a word.
+COMMAND_TIMEOUT_S = 15.0
+# A readiness probe gives up on us soon after.
+ALIVE_TIMEOUT_S = 2.0
+
+RESERVE_CONNECTIONS_MIN = 2
+RESERVE_CONNECTIONS_MAX = 4
+# A batch takes milliseconds; whoever waits longer than this for the hot row has met a fault.
+RESERVE_LOCK_TIMEOUT_MS = 2_000
+RESERVE_STATEMENT_TIMEOUT_MS = 3_000
 
 
 class Told(msgspec.Struct):
@@ -54,7 +66,7 @@ class PgTransaction:
         self.execute = connection.execute
         self.executemany = connection.executemany
         self.announced: list[RoomEvent] = []
-        self.told = Told(events=[], direct=[], touched=set(), lines=[])
+        self.told = Told()
 
     def announce(self, room_id: str, type: str, payload: dict[str, Any]) -> None:
         """Append to the room's sale lane just before COMMIT."""
@@ -101,12 +113,18 @@ class PgDatabase:
         await self._publish_quietly(transaction.told)
 
     async def _publish_quietly(self, told: Told) -> None:
-        """Publish after COMMIT; a failure loses nothing, the relay re-publishes the log."""
+        """Publish after COMMIT.
+
+        A failure loses no promise: the relay re-publishes the log, figures are re-read; a push to
+        one user or a line of the house is a courtesy that is not made twice.
+        """
         if told.events or told.direct or told.touched or told.lines:
             try:
                 await self.publish(told)
+            except AWAY as error:
+                log.warning("publishing after commit failed: %s", error)
             except Exception:
-                log.exception("publishing after commit failed; the relay will repeat it")
+                log.exception("publishing after commit failed")
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
@@ -118,11 +136,11 @@ class PgDatabase:
             yield connection
 
     async def is_alive(self) -> bool:
-        """Say whether a trivial query is answered within two seconds."""
+        """Say whether a trivial query is answered soon enough to call this process ready."""
         try:
-            async with self.pool.acquire(timeout=2.0) as connection:
-                return bool(await connection.fetchval("SELECT true", timeout=2.0))
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            async with asyncio.timeout(ALIVE_TIMEOUT_S), self.pool.acquire() as connection:
+                return bool(await connection.fetchval("SELECT true"))
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return False
 
     async def close(self) -> None:
@@ -130,26 +148,21 @@ class PgDatabase:
         await self.pool.close()
 
 
-async def open_pool(
-    database_url: str,
-    *,
-    connections_max: int = POOL_CONNECTIONS_MAX,
-    lock_timeout_ms: int = LOCK_TIMEOUT_MS,
-    statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
-) -> asyncpg.Pool:
-    """Open a pool whose limits are kept by the server, not by cancelling from the client."""
+async def open_pool(database_url: str) -> asyncpg.Pool:
+    """Open the connections of general work; their limits are the server's, while it answers."""
     pool = await asyncpg.create_pool(
         database_url,
         min_size=POOL_CONNECTIONS_MIN,
-        max_size=connections_max,
+        max_size=POOL_CONNECTIONS_MAX,
         timeout=ACQUIRE_TIMEOUT_S,
+        command_timeout=COMMAND_TIMEOUT_S,
         init=_use_text_ids,
         server_settings={
             "application_name": "hubbub",
             "default_transaction_isolation": "read committed",
             "synchronous_commit": "on",
-            "lock_timeout": str(lock_timeout_ms),
-            "statement_timeout": str(statement_timeout_ms),
+            "lock_timeout": str(LOCK_TIMEOUT_MS),
+            "statement_timeout": str(STATEMENT_TIMEOUT_MS),
             "idle_in_transaction_session_timeout": "30000",
         },
     )
@@ -162,13 +175,6 @@ async def _use_text_ids(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec(
         "uuid", schema="pg_catalog", encoder=str, decoder=str, format="text"
     )
-
-
-RESERVE_CONNECTIONS_MIN = 2
-RESERVE_CONNECTIONS_MAX = 4
-# A batch takes milliseconds; whoever waits longer than this for the hot row has met a fault.
-RESERVE_LOCK_TIMEOUT_MS = 2_000
-RESERVE_STATEMENT_TIMEOUT_MS = 3_000
 
 
 async def open_reserve_pool(database_url: str) -> asyncpg.Pool:

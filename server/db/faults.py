@@ -1,11 +1,13 @@
-"""Which exceptions mean that PostgreSQL is away or busy, and which that a value cannot be."""
+"""Which exceptions mean that a server is away or busy, and which that a value cannot be."""
 
 from __future__ import annotations
 
 import asyncpg
 
-# Repeating helps, now or later. A write whose COMMIT was cut off may have happened: callers repeat
-# it with the same key.
+from realtime.brokers.ports import BrokerUnavailableError
+
+# PostgreSQL: repeating helps, now or later. A write whose COMMIT was cut off may have happened:
+# callers repeat it with the same key.
 UNAVAILABLE: tuple[type[Exception], ...] = (
     OSError,  # Refused, unreachable, its socket file gone; TimeoutError is one too.
     asyncpg.InterfaceError,
@@ -16,6 +18,8 @@ UNAVAILABLE: tuple[type[Exception], ...] = (
     asyncpg.TransactionRollbackError,  # A deadlock, or a snapshot that was too late.
     asyncpg.LockNotAvailableError,
 )
+# Redis as well.
+AWAY: tuple[type[Exception], ...] = (*UNAVAILABLE, BrokerUnavailableError)
 
 # A value that fits its Python type but no column: a number beyond bigint, a NUL in a text.
 IMPOSSIBLE_VALUE: tuple[type[Exception], ...] = (asyncpg.DataError,)

@@ -14,14 +14,12 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import msgspec
 
-from realtime.brokers.ports import BrokerUnavailableError
-from server.db.faults import UNAVAILABLE
+from server.db.faults import AWAY
 
 log = logging.getLogger(__name__)
 
 # After a failure a job waits this long, whatever its pace: the database needs air, not knocking.
 PAUSE_AFTER_TROUBLE_S = 1.0
-AWAY: tuple[type[Exception], ...] = (*UNAVAILABLE, BrokerUnavailableError)
 
 
 class Job(msgspec.Struct, frozen=True):

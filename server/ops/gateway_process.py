@@ -33,9 +33,6 @@ class GatewayParts(Protocol):
     def ws_class(self) -> type[asyncio.Protocol]:
         """The protocol class for WebSocket upgrades, as uvicorn's `ws=` takes it."""
 
-    async def startup(self) -> None:
-        """Connect; raise when that is impossible."""
-
     async def run(self) -> None:
         """Do the long-lived work until cancelled; returning or raising ends the process."""
 
@@ -58,7 +55,6 @@ async def run_gateway(
     """
     listener = open_listener(settings.host, settings.port)
     parts = await build(settings, name)
-    await parts.startup()
     try:
         server = _DrainingServer(_uvicorn_config(settings, parts), parts, on_ready)
         loop = asyncio.get_running_loop()

@@ -26,11 +26,6 @@ class Process:
         self._child = child
         self._started = _start_time(pid)
 
-    @property
-    def is_adopted(self) -> bool:
-        """Whether somebody else started it."""
-        return self._child is None
-
     def is_running(self) -> bool:
         """Tell whether this very process still runs; a zombie does not."""
         if self._child is not None:

@@ -12,7 +12,6 @@ from commerce.orders.payments.model import Payment, PaymentEvent, PaymentReport
 from commerce.orders.payments.ports import ProviderRefusedError, ProviderUnavailableError
 from server.providers.signatures import is_genuine
 
-SANDBOX = "sandbox"
 # A provider that is slower than this is treated as away; the call is repeated with its key.
 CALL_TIMEOUT_S = 5.0
 CONNECTIONS_MAX = 20

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import msgspec
 
-from commerce.goods.inventory.service import InventoryService, News
+from commerce.goods.inventory.service import InventoryService
 from commerce.goods.presses.service import PressCounter
 from commerce.members.accounts.service import AccountService
 from commerce.orders.checkout.service import CheckoutService
@@ -126,6 +126,5 @@ async def build_reservation_core(settings: Settings, carrier: Carrier) -> Reserv
     presses = PressCounter(SystemClock().now_ms)
     news = InventoryNews(carrier.publisher, presses)
     connections = await open_reserve_pool(settings.database_url)
-    as_port: News = news
-    inventory = InventoryService(connections, carrier.database, as_port, monotonic_ms)
+    inventory = InventoryService(connections, carrier.database, news, monotonic_ms)
     return ReservationCore(inventory, news, presses, connections.close)

@@ -44,8 +44,6 @@ from server.wiring.sources import FreshIds, SystemClock, build_process
 # Viewers get their moments to come back spread over this long.
 DRAIN_S = 3.0
 PRESSES_EVERY_S = 1.0
-# How long a start waits for Redis before it serves without: the link repairs itself.
-LINK_WAIT_S = 3.0
 
 
 class Shop(msgspec.Struct, frozen=True):
@@ -65,9 +63,6 @@ class GatewayProcess:
         self._gateway = gateway
         self._board = board
         self._shop = shop
-
-    async def startup(self) -> None:
-        """Do nothing: building has connected already."""
 
     async def run(self) -> None:
         """Do the long-lived work until cancelled."""
