@@ -14,6 +14,8 @@ from commerce.goods.inventory.model import Outcome, Refused, Request
 
 # Freed units show at the latest after this long.
 LATCH_MS_MAX = 250
+# Nobody presses there any more: the live ids, up to every unit of a pool, are let go.
+FORGOTTEN_AFTER_MS = 60_000
 
 
 class Latch(msgspec.Struct, frozen=True):
@@ -60,7 +62,16 @@ class Latches:
         """Latch a pool; `live_ids` None keeps those already known of the same version."""
         if live_ids is None:
             live_ids = self._by_pool[pool_id].live_ids
+        if pool_id not in self._by_pool:
+            self._forget_old(read_at_ms)
         self._by_pool[pool_id] = Latch(outcome, version, read_at_ms, live_ids)
+
+    def _forget_old(self, now_ms: int) -> None:
+        self._by_pool = {
+            pool_id: latch
+            for pool_id, latch in self._by_pool.items()
+            if now_ms - latch.read_at_ms <= FORGOTTEN_AFTER_MS
+        }
 
     def clear(self, pool_id: str) -> None:
         """Let the database decide again."""
