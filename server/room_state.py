@@ -14,12 +14,12 @@ import orjson
 
 from commerce.community.moderation import store as moderation
 from commerce.community.moderation.model import StoredLine
-from commerce.kernel.errors import CommerceError
 from commerce.kernel.ports import Connection, Database
+from commerce.members.accounts.store import select_user
 from commerce.records.room_log.store import select_events, select_head
 from commerce.sales.show_floor.store import select_floor
 from commerce.shows.schedule.model import Room
-from commerce.shows.schedule.store import select_room, select_room_by_id
+from commerce.shows.schedule.store import find_room, select_room, select_room_by_id
 from realtime.protocol.messages import ChatLine, LogEntry
 from realtime.rooms.ports import RoomRef, Snapshot
 
@@ -35,9 +35,8 @@ class RoomStates:
     async def find(self, slug: str) -> RoomRef | None:
         """Return a room by its slug, with the newest offset of its log."""
         async with self._database.reading() as connection:
-            try:
-                room = await select_room(connection, slug)
-            except CommerceError:
+            room = await find_room(connection, slug)
+            if room is None:
                 return None
             offset = await select_head(connection, room.id)
         return RoomRef(room.id, room.slug, room.epoch, room.host_id, offset)
@@ -87,7 +86,7 @@ async def read_state(connection: Connection, room: Room) -> dict[str, Any]:
     """Read everything a viewer of the room sees, inside the caller's transaction."""
     floor = await select_floor(connection, room)
     lines = await moderation.select_latest(connection, room.id, CHAT_LINES_SHOWN)
-    host = await connection.fetchrow("SELECT name, avatar FROM users WHERE id = $1", room.host_id)
+    host = await select_user(connection, room.host_id)
     return {
         "room": room.slug,
         **msgspec.to_builtins(floor),
@@ -98,6 +97,6 @@ async def read_state(connection: Connection, room: Room) -> dict[str, Any]:
             [line.id, line.user_id or "", line.name, line.text, line.flags, line.at_ms]
             for line in lines
         ],
-        "host": {"id": room.host_id, "name": host["name"], "avatar": host["avatar"]},
+        "host": {"id": host.id, "name": host.name, "avatar": host.avatar},
         "poster": room.poster,
     }

@@ -51,7 +51,9 @@ async def show_console(request: Request) -> Response:
     async with services.database.reading() as connection:
         room = await select_room(connection, path_text(request, "room"))
         sees_money = check_watch_console(room, user_id=user.user_id, role=user.role)
-        viewers = await services.count_viewers(room.id)
+    # Between the two readings: no connection is kept while Redis is asked.
+    viewers = await services.count_viewers(room.id)
+    async with services.database.reading() as connection:
         console = await read_console(connection, room, viewers=viewers, sees_money=sees_money)
     console["currency"] = services.settings.currency
     return json_response(console)

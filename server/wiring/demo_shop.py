@@ -11,7 +11,7 @@ from commerce.goods.catalogue.service import add_product
 from commerce.kernel.ports import Clock, Database, Ids
 from commerce.sales.show_floor.service import ShowFloor
 from commerce.shows.schedule.model import Room
-from commerce.shows.schedule.store import insert_room, select_room
+from commerce.shows.schedule.store import find_room, insert_room, select_room
 
 DEMO_ROOM = "demo"
 DEMO_POSTER = "/static/img/scene/kiln.svg"
@@ -96,7 +96,7 @@ async def make_demo_room(seeder: Seeder, staff: Mapping[str, str]) -> bool:
     `staff` maps the logins `host` and `moderator` to their user ids.
     """
     async with seeder.database.reading() as connection:
-        if await connection.fetchval("SELECT 1 FROM rooms WHERE slug = $1", DEMO_ROOM):
+        if await find_room(connection, DEMO_ROOM) is not None:
             return False
     for product in DEMO_GOODS:
         await add_product(seeder.database, seeder.ids, product)

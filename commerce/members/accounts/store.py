@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Connection
 from commerce.members.accounts.model import Credential, Failures, User
 
 INSERT_USER = "INSERT INTO users (id, name, role, avatar) VALUES ($1, $2, $3, $4)"
+SELECT_USER = "SELECT id, name, role, avatar FROM users WHERE id = $1"
 SELECT_CREDENTIAL = """
     SELECT c.password_hash, u.id, u.name, u.role, u.avatar
     FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.login = $1
@@ -37,6 +39,14 @@ SELECT_CLOCK = "SELECT clock_ms()"
 async def insert_user(connection: Connection, user: User) -> None:
     """Store a new person."""
     await connection.execute(INSERT_USER, user.id, user.name, user.role, user.avatar)
+
+
+async def select_user(connection: Connection, user_id: str) -> User:
+    """Return a person; raises `not_found`."""
+    row = await connection.fetchrow(SELECT_USER, user_id)
+    if row is None:
+        raise not_found("user")
+    return _user(row)
 
 
 async def select_credential(connection: Connection, login: str) -> Credential | None:

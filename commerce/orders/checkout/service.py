@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from commerce.kernel.errors import CommerceError, forbidden, invalid, not_found
+from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ids import order_id as derive_order_id
 from commerce.kernel.ports import Database, Transaction
 from commerce.orders.checkout import store
@@ -25,6 +25,8 @@ from commerce.orders.checkout.rules import (
 from commerce.orders.checkout.settlement import end_order
 from commerce.orders.payments import store as payment_store
 from commerce.orders.payments.service import PaymentService
+from commerce.shows.schedule.rules import check_see_money
+from commerce.shows.schedule.store import select_room
 
 # A page shows the latest; older ones are asked for with `since_ms` by whoever syncs.
 ORDERS_SHOWN_MAX = 200
@@ -112,16 +114,15 @@ class CheckoutService:
     async def list_room_orders(
         self, *, user_id: str, role: str, slug: str, since_ms: int
     ) -> list[OrderView]:
-        """Return a room's orders for its host or an operator; raises `forbidden`."""
+        """Return a room's orders for its host or an operator.
+
+        Raises `not_found` or `forbidden`.
+        """
         async with self._database.reading() as connection:
-            room = await store.select_room(connection, slug)
-            if room is None:
-                raise not_found("room")
-            room_id, host_id = room
-            if role != "operator" and (role != "host" or user_id != host_id):
-                raise forbidden("Only the room's host sees its orders.")
+            room = await select_room(connection, slug)
+            check_see_money(room, user_id=user_id, role=role)
             return await store.select_views_of_room(
-                connection, room_id, since_ms=since_ms, limit=ORDERS_SHOWN_MAX
+                connection, room.id, since_ms=since_ms, limit=ORDERS_SHOWN_MAX
             )
 
     async def _save(

@@ -135,7 +135,6 @@ SELECT_PROOF = """
     WHERE l.order_id = $1
     ORDER BY s.quantity IS NULL, r.decided_at_ms, r.id LIMIT 1
 """
-SELECT_ROOM = "SELECT id, host_id FROM rooms WHERE slug = $1"
 
 
 async def select_holds(connection: Connection, ids: Sequence[str]) -> list[Hold]:
@@ -302,12 +301,6 @@ async def select_view(connection: Connection, order_id: str) -> tuple[str, Order
         else None,
     )
     return str(row["user_id"]), view
-
-
-async def select_room(connection: Connection, slug: str) -> tuple[str, str] | None:
-    """Return a room's id and its host's."""
-    row = await connection.fetchrow(SELECT_ROOM, slug)
-    return (str(row["id"]), str(row["host_id"])) if row else None
 
 
 async def _views(

@@ -17,21 +17,34 @@ SHOW = Transitions(
 
 def check_command(room: Room, *, user_id: str, role: str) -> None:
     """Raise `forbidden` unless this is the room's own host."""
-    if role != "host" or room.host_id != user_id:
+    if not _is_own_host(room, user_id=user_id, role=role):
         raise forbidden("Only the host of this room can do that.")
 
 
 def check_moderate(room: Room, *, user_id: str, role: str) -> None:
     """Raise `forbidden` unless this is the room's host or one of its moderators."""
-    is_host = role == "host" and room.host_id == user_id
     is_moderator = role == "moderator" and user_id in room.moderator_ids
-    if not (is_host or is_moderator):
+    if not (is_moderator or _is_own_host(room, user_id=user_id, role=role)):
         raise forbidden("Only the host and the moderators of this room can do that.")
 
 
 def check_watch_console(room: Room, *, user_id: str, role: str) -> bool:
     """Raise `forbidden` for outsiders; return whether this person may see money."""
-    if role == "operator" or (role == "host" and room.host_id == user_id):
+    if _sees_money(room, user_id=user_id, role=role):
         return True
     check_moderate(room, user_id=user_id, role=role)
     return False
+
+
+def check_see_money(room: Room, *, user_id: str, role: str) -> None:
+    """Raise `forbidden` unless this is the room's own host or an operator."""
+    if not _sees_money(room, user_id=user_id, role=role):
+        raise forbidden("Only the host of this room sees its orders.")
+
+
+def _sees_money(room: Room, *, user_id: str, role: str) -> bool:
+    return role == "operator" or _is_own_host(room, user_id=user_id, role=role)
+
+
+def _is_own_host(room: Room, *, user_id: str, role: str) -> bool:
+    return role == "host" and room.host_id == user_id

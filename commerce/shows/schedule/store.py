@@ -44,6 +44,12 @@ END_SHOW = """
 """
 
 
+async def find_room(connection: Connection, slug: str) -> Room | None:
+    """Return a room by its slug, or None."""
+    row = await connection.fetchrow(SELECT_ROOM_BY_SLUG, slug)
+    return _room(row) if row else None
+
+
 async def select_room(connection: Connection, slug: str) -> Room:
     """Return a room by its slug; raises `not_found`."""
     return _room(await connection.fetchrow(SELECT_ROOM_BY_SLUG, slug))

@@ -10,6 +10,7 @@ from commerce.shows.schedule.rules import (
     SHOW,
     check_command,
     check_moderate,
+    check_see_money,
     check_watch_console,
 )
 
@@ -37,6 +38,14 @@ def test_moderators_see_the_console_without_money() -> None:
     assert not check_watch_console(ROOM, user_id="mod-1", role="moderator")
     with pytest.raises(CommerceError, match="forbidden"):
         check_watch_console(ROOM, user_id="x", role="guest")
+
+
+def test_a_rooms_money_is_its_hosts_and_the_operators_to_see() -> None:
+    check_see_money(ROOM, user_id="host-1", role="host")
+    check_see_money(ROOM, user_id="op", role="operator")
+    for user_id, role in [("host-2", "host"), ("mod-1", "moderator"), ("host-1", "guest")]:
+        with pytest.raises(CommerceError, match="forbidden"):
+            check_see_money(ROOM, user_id=user_id, role=role)
 
 
 def test_a_show_goes_from_scheduled_to_live_to_ended() -> None:
