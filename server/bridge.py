@@ -10,18 +10,16 @@ import asyncio
 import logging
 from collections import defaultdict
 from typing import Any, TypeVar
-from uuid import UUID
 
 import msgspec
 import orjson
 
-from commerce.goods.inventory.model import QTY_MAX, Hold
+from commerce.goods.inventory.model import Hold
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.inventory.store import select_figures, select_figures_of_room
 from commerce.goods.inventory.views import view_answer, view_reservation
 from commerce.goods.presses.service import PressCounter
-from commerce.kernel.errors import CommerceError
-from commerce.kernel.ids import KEY_CHARS_MAX
+from commerce.kernel.errors import CommerceError, invalid
 from commerce.records.room_log.model import StoredEvent
 from commerce.records.room_log.store import mark_published
 from realtime.brokers.ports import BrokerUnavailableError
@@ -30,6 +28,7 @@ from realtime.protocol.messages import ChatLine, LogEntry
 from realtime.rooms.hub import Hub
 from realtime.rooms.ports import Caller
 from realtime.rooms.publisher import RoomPublisher
+from server.arguments import check_id, check_key, check_qty
 from server.db.database import PgDatabase, Told
 from server.db.faults import UNAVAILABLE
 
@@ -219,32 +218,8 @@ class RoomCommands:
         raise CommandError("unknown_command", f"There is no command {command[:32]!r}.")
 
 
-def check_id(text: str, what: str) -> str:
-    """Return an id as canonical UUID text; anything else names nothing."""
-    try:
-        return str(msgspec.convert(text, UUID))
-    except msgspec.ValidationError:
-        raise CommerceError("not_found", f"There is no such {what}.") from None
-
-
-def check_qty(qty: int) -> int:
-    """Return a quantity between 1 and what one press can ask for; raises `invalid_request`."""
-    if not 1 <= qty <= QTY_MAX:
-        raise CommerceError(
-            "invalid_request", f"qty must be 1 to {QTY_MAX}.", detail={"field": "qty"}
-        )
-    return qty
-
-
-def check_key(key: str | None) -> str:
-    """Return an idempotency key; raises `idempotency_key_required`."""
-    if not key or len(key) > KEY_CHARS_MAX:
-        raise CommerceError("idempotency_key_required", "A write needs an idempotency key.")
-    return key
-
-
 def _decode(args: bytes, type: type[Args]) -> Args:
     try:
         return msgspec.json.decode(args, type=type)
     except msgspec.DecodeError as error:
-        raise CommerceError("invalid_request", str(error)) from None
+        raise invalid(str(error)) from None

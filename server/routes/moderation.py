@@ -13,7 +13,7 @@ from commerce.shows.schedule.model import Room
 from commerce.shows.schedule.rules import check_moderate
 from commerce.shows.schedule.store import select_room
 from realtime.rooms.ports import Identity
-from server.bridge import check_id
+from server.arguments import check_id
 from server.routes.errors import json_response
 from server.routes.requests import path_id, path_text, read_body, require_user
 from server.routes.rooms import services_of

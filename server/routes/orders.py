@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from starlette.routing import Route
 from commerce.kernel.errors import invalid
 from commerce.orders.checkout.model import OrderView
 from commerce.orders.checkout.service import CheckoutService, PlaceOrder
+from server.arguments import parse_id
 from server.routes.errors import json_response
 from server.routes.requests import (
     Edge,
@@ -114,10 +114,10 @@ def _shown(request: Request, order: OrderView) -> OrderView:
 
 def _ids(texts: Sequence[str]) -> list[str]:
     """Return reservation ids in their usual text; raises `invalid_request` for other text."""
-    try:
-        return [str(uuid.UUID(text)) for text in texts]
-    except ValueError:
-        raise invalid("A reservation's id is a UUID.", field="reservations") from None
+    ids = [id for id in map(parse_id, texts) if id is not None]
+    if len(ids) != len(texts):
+        raise invalid("A reservation's id is a UUID.", field="reservations")
+    return ids
 
 
 def _ship_to(ship_to: str | dict[str, str] | None) -> str | None:

@@ -7,7 +7,6 @@ a token or an `Idempotency-Key`.
 from __future__ import annotations
 
 import re
-import uuid
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -17,6 +16,7 @@ from starlette.requests import Request
 from commerce.kernel.errors import CommerceError, forbidden, invalid, not_found
 from commerce.kernel.ids import KEY_CHARS_MAX
 from realtime.rooms.ports import Authenticator, Identity
+from server.arguments import check_id
 from server.auth.tokens import SESSION_COOKIE
 from server.ops.logging import user_id
 
@@ -176,10 +176,7 @@ def is_own_origin(origin: str, *, host: str, known: frozenset[str]) -> bool:
 
 def path_id(request: Request, name: str) -> str:
     """Return a UUID of the path in its usual text; anything else names nothing (404)."""
-    try:
-        return str(uuid.UUID(request.path_params[name]))
-    except ValueError:
-        raise not_found(name) from None
+    return check_id(request.path_params[name], name)
 
 
 def path_text(request: Request, name: str) -> str:

@@ -14,7 +14,7 @@ from commerce.sales.flash_sales.store import select_sale
 from commerce.sales.show_floor.store import select_sale_view
 from commerce.shows.schedule.rules import check_command
 from commerce.shows.schedule.store import select_room
-from server.bridge import check_qty
+from server.arguments import check_qty
 from server.routes.errors import json_response
 from server.routes.requests import (
     idempotency_key,
