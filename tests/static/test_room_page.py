@@ -216,6 +216,20 @@ async def test_a_visitor_watches_and_is_asked_for_a_name_once(browser: Browser) 
         assert not await page.locator("#name-sheet dialog").is_visible()
 
 
+async def test_a_visitor_may_leave_the_name_sheet_and_pass_the_composer(browser: Browser) -> None:
+    async with open_room(browser, user=None) as (page, _):
+        sheet = page.locator("#name-sheet dialog")
+        await page.focus("#chat-field")
+        assert not await sheet.is_visible()
+        await page.click("#chat-field")
+        assert await sheet.is_visible()
+        await page.keyboard.press("Escape")
+        assert not await sheet.is_visible()
+        await page.keyboard.type("hello")
+        await page.keyboard.press("Enter")
+        assert await sheet.is_visible()
+
+
 async def test_an_unknown_outcome_is_asked_again_with_the_same_key(browser: Browser) -> None:
     async with open_room(browser) as (page, server):
         unknown = {"code": "unknown_outcome", "message": "", "retryable": True}

@@ -5,7 +5,7 @@
  * HTML: `<live-composer></live-composer>`
  * Properties: `refusal` {icon, text} or null, `hasUser`, `textMax` characters.
  * Methods: `focusField()`, `setDraft(text)`. Events: `live:say` {text}, `live:ask-name` (a visitor without a name wants to chat).
- * Invariant: what was typed stays until it was handed on.
+ * Invariant: what was typed stays until it was handed on. Focus alone asks for nothing: a sheet gives it back when it closes.
  */
 import { define, LiveElement, setAttribute, setText } from '../../lib/element.js';
 import { html, icon, render } from '../../lib/html.js';
@@ -51,9 +51,7 @@ export class LiveComposer extends LiveElement {
       this.#submit();
     });
     field.addEventListener('input', () => this.changed());
-    field.addEventListener('focus', () => {
-      if (!this.#hasUser) this.emit('ask-name');
-    });
+    field.addEventListener('click', () => this.#askName());
   }
 
   get field() {
@@ -70,13 +68,14 @@ export class LiveComposer extends LiveElement {
     this.changed();
   }
 
+  #askName() {
+    if (!this.#hasUser) this.emit('ask-name');
+  }
+
   #submit() {
     const text = this.field.value.trim();
+    if (!this.#hasUser) return this.#askName();
     if (!text || this.#refusal) return;
-    if (!this.#hasUser) {
-      this.emit('ask-name');
-      return;
-    }
     this.field.value = '';
     this.changed();
     this.emit('say', { text });

@@ -53,7 +53,7 @@ export class LiveSheet extends LiveElement {
     if (this.isOpen || !this.#dialog) return;
     this.#opener = document.activeElement;
     this.#dialog.showModal();
-    /** @type {HTMLElement} */ (this.body.querySelector('[autofocus]') ?? this.body).focus();
+    /** @type {HTMLElement} */ (this.body.querySelector('[autofocus]') ?? this.body).focus({ preventScroll: true });
   }
 
   close() {
