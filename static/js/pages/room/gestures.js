@@ -155,6 +155,7 @@ function listenToWindow(page) {
     if (document.hidden) return;
     if (page.socket.status.state === 'waiting') page.socket.connect();
     page.changed();
+    void page.purchase.refresh();
   });
   const viewport = window.visualViewport;
   viewport?.addEventListener('resize', () => {

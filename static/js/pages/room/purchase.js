@@ -240,7 +240,20 @@ export class Purchase {
       hold.whole_ms = Math.max(known?.whole_ms ?? 0, hold.whole_ms);
       hold.reserved_at_ms = known?.reserved_at_ms ?? hold.reserved_at_ms;
     }
+    for (const hold of before.values()) {
+      if (this.holds.has(hold.sale) || this.#ended.has(hold.id) || isOrdered(orders, hold.id)) continue;
+      this.expired(hold.sale, hold.id);
+    }
   }
+}
+
+/**
+ * Whether an order that is open, paid or paid back has this reservation.
+ * @param {Order[]} orders
+ * @param {string} reservation
+ */
+function isOrdered(orders, reservation) {
+  return orders.some((order) => order.state !== 'cancelled' && order.state !== 'expired' && order.lines.some((line) => line.reservation === reservation));
 }
 
 /** @param {number} wait_ms */
