@@ -110,7 +110,7 @@ export class LiveNowPanel extends LiveElement {
       return `${number(count)} ${word}`;
     });
     const told = total > 0 ? t('console.told_why', { count: number(total), reasons: why.join(t('console.list_separator')) }) : t('console.told_none');
-    render(this.ref('presses'), html`<span><b>${number(now.presses)}</b> ${t('console.presses')}</span> <span><b>${number(now.got)}</b> ${t('console.got')}</span> <span>${told}</span>`);
+    render(this.ref('presses'), html`<span><b>${number(now.presses)}</b> ${t('console.presses', { count: now.presses })}</span> <span><b>${number(now.got)}</b> ${t('console.got')}</span> <span>${told}</span>`);
     const counts = everySecond(now.presses_per_s);
     /** @type {import('../live-press-bars/live-press-bars.js').LivePressBars} */ (this.ref('bars')).seconds = counts;
     setText(this.ref('peak'), t('console.peak', { count: number(Math.max(0, ...counts)) }));

@@ -17,7 +17,7 @@ import { areaPath, fitLabels, linePath, niceMaximum, scale, sinceStart, thin, ti
 
 const LEFT = 52;
 const RIGHT = 18;
-const TOP = 34;
+const TOP = 38;
 const BOTTOM = 24;
 const GAP = 18;
 const MINUTE_MS = 60_000;
@@ -93,8 +93,8 @@ function drawMarks(picture, frame) {
     return html`<rect class="plot-window" x="${left.toFixed(1)}" y="${TOP - 6}" width="${width.toFixed(1)}" height="${bottom - TOP + 6}"><title>${window.label}</title></rect>
       <text class="plot-window-name" x="${(isTight ? frame.right : left).toFixed(1)}" y="10" text-anchor="${isTight ? 'end' : 'start'}">${window.label}</text>`;
   });
-  const pins = chips.map((chip, index) => html`<g><title>${chip.title}</title><line class="plot-pin" x1="${chip.x.toFixed(1)}" x2="${chip.x.toFixed(1)}" y1="${TOP - 2}" y2="${bottom}"></line>
-    ${fits[index] ? html`<rect class="plot-chip" x="${(chip.x - 9).toFixed(1)}" y="${TOP - 19}" width="18" height="17" rx="5"></rect><text class="plot-chip-no" x="${chip.x.toFixed(1)}" y="${TOP - 6.5}" text-anchor="middle">${chip.label}</text>` : ''}</g>`);
+  const pins = chips.map((chip, index) => html`<g><title>${chip.title}</title><line class="plot-pin" x1="${chip.x.toFixed(1)}" x2="${chip.x.toFixed(1)}" y1="${TOP - 9}" y2="${bottom}"></line>
+    ${fits[index] ? html`<rect class="plot-chip" x="${(chip.x - 9).toFixed(1)}" y="${TOP - 26}" width="18" height="17" rx="5"></rect><text class="plot-chip-no" x="${chip.x.toFixed(1)}" y="${TOP - 13.5}" text-anchor="middle">${chip.label}</text>` : ''}</g>`);
   return html`${windows}${pins}`;
 }
 
