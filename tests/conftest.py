@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from server.db.database import PgDatabase, open_pool
 from server.ops.embedded import Embedded
 from tests.support import databases
 from tests.support.browser import FLAGS, find_chromium
@@ -20,6 +21,8 @@ from tests.support.program import Program
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
+
+    from tests.support.till import Till
 
 TIERS_BY_FOLDER = {
     "integration": "integration",
@@ -74,6 +77,23 @@ def database_url(database_server_url: str, database_template: str) -> Iterator[s
     url = databases.clone(database_server_url, database_template)
     yield url
     databases.drop(database_server_url, url)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[PgDatabase]:
+    """The test's database behind the real transaction class."""
+    database = PgDatabase(await open_pool(database_url))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def till(database_url: str) -> AsyncIterator[Till]:
+    """Orders, payments, accounts and the sandbox provider over the test's database."""
+    from tests.support.till import open_till  # Half of the server; most tests need none of it.
+
+    async with open_till(database_url) as till:
+        yield till
 
 
 @pytest.fixture

@@ -7,19 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from commerce.goods.inventory.service import InventoryService
-from server.db.database import PgDatabase, open_pool, open_reserve_pool
+from server.db.database import PgDatabase, open_reserve_pool
 from server.wiring.sources import monotonic_ms
 from tests.support.shop import Silence
 
 CORES = 3
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[PgDatabase]:
-    """The test's database behind the real transaction class."""
-    database = PgDatabase(await open_pool(database_url))
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -13,14 +12,7 @@ from commerce.kernel.ports import Transaction
 from commerce.orders.checkout import settlement, store
 from commerce.orders.payments.model import Settled
 from tests.support.shop import read_stock
-from tests.support.till import Till, open_till, order_one, told_by
-
-
-@pytest.fixture
-async def till(database_url: str) -> AsyncIterator[Till]:
-    """Orders, payments and the sandbox provider."""
-    async with open_till(database_url) as till:
-        yield till
+from tests.support.till import Till, order_one, told_by
 
 
 async def race_payment_with_expiry(till: Till) -> tuple[int, int]:
