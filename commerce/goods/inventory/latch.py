@@ -1,7 +1,8 @@
 """The sold-out latch: losers of a decided race are answered without asking the database.
 
-Invariant: a latched answer was true of a committed version read at most 250 ms ago, and never
-goes to a request that may already own a reservation.
+Invariant: a latched answer was true of a committed version read at most 250 ms ago; it goes only
+to presses for a sale whose window was open then, and never to a request that may already own a
+reservation.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ FORGOTTEN_AFTER_MS = 60_000
 
 
 class Latch(msgspec.Struct, frozen=True):
-    """What was read of one pool: no unit free at `version`."""
+    """What was read of one pool: no unit free at `version`, for these sales, which were open."""
 
     outcome: Outcome
     version: int
     read_at_ms: int
     live_ids: frozenset[str]
+    sale_ids: frozenset[str]
 
 
 class Latches:
@@ -41,30 +43,20 @@ class Latches:
             return None
         if self._monotonic_ms() - latch.read_at_ms > LATCH_MS_MAX:
             return None
-        if request.id in latch.live_ids:
+        if request.id in latch.live_ids or request.sale_id not in latch.sale_ids:
             return None
         return Refused(latch.outcome, latch.version, available=0, is_latched=True)
 
-    def is_known(self, pool_id: str, version: int) -> bool:
-        """Say whether the live ids of this version are already here."""
+    def live_ids(self, pool_id: str, version: int) -> frozenset[str] | None:
+        """Return the live ids of this version of a pool, when they are already here."""
         latch = self._by_pool.get(pool_id)
-        return latch is not None and latch.version == version
+        return latch.live_ids if latch is not None and latch.version == version else None
 
-    def set(
-        self,
-        pool_id: str,
-        outcome: Outcome,
-        *,
-        version: int,
-        read_at_ms: int,
-        live_ids: frozenset[str] | None,
-    ) -> None:
-        """Latch a pool; `live_ids` None keeps those already known of the same version."""
-        if live_ids is None:
-            live_ids = self._by_pool[pool_id].live_ids
+    def set(self, pool_id: str, latch: Latch) -> None:
+        """Latch a pool."""
         if pool_id not in self._by_pool:
-            self._forget_old(read_at_ms)
-        self._by_pool[pool_id] = Latch(outcome, version, read_at_ms, live_ids)
+            self._forget_old(latch.read_at_ms)
+        self._by_pool[pool_id] = latch
 
     def _forget_old(self, now_ms: int) -> None:
         self._by_pool = {

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from commerce.goods.inventory import store
 from commerce.goods.inventory.batcher import PoolBatcher, unknown_outcome
-from commerce.goods.inventory.latch import Latches
+from commerce.goods.inventory.latch import Latch, Latches
 from commerce.goods.inventory.model import (
     Answer,
     BatchResult,
@@ -38,6 +38,16 @@ RETRY_PAUSE_S = 0.05
 ACQUIRE_TIMEOUT_S = 2.0
 # By number; looking one up is cheaper than making it, and every press needs one.
 OUTCOMES = tuple(Outcome)
+# Whoever got one of these found the sale's window open.
+OF_OPEN_SALES = frozenset(
+    {
+        Outcome.RESERVED,
+        Outcome.LIMIT_REACHED,
+        Outcome.SOLD_OUT,
+        Outcome.HELD_OUT,
+        Outcome.NOT_ENOUGH_LEFT,
+    }
+)
 # Sales a process remembers the pool of; far more than any show has.
 KNOWN_SALES_MAX = 10_000
 
@@ -166,7 +176,7 @@ class InventoryService:
                 *await self._decide(pool_id, requests[:half]),
                 *await self._decide(pool_id, requests[half:]),
             ]
-        await self._latch(pool_id, result)
+        await self._latch(pool_id, requests, result)
         await self._spread(requests, result)
         return [self._answer(request, index, result) for index, request in enumerate(requests)]
 
@@ -185,26 +195,26 @@ class InventoryService:
                     raise unknown_outcome() from None
                 await asyncio.sleep(RETRY_PAUSE_S)
 
-    async def _latch(self, pool_id: str, result: BatchResult) -> None:
-        """Remember that no unit is free, with the ids that a retry may still own."""
-        if result.available > 0:
+    async def _latch(self, pool_id: str, requests: list[Request], result: BatchResult) -> None:
+        """Remember that open sales have no unit free, with the ids that a retry may still own."""
+        open_sales = frozenset(
+            request.sale_id
+            for request, outcome in zip(requests, result.outcomes, strict=True)
+            if outcome in OF_OPEN_SALES
+        )
+        if result.available > 0 or not open_sales:
             self._latches.clear(pool_id)
             return
         read_at_ms = self._monotonic_ms()
-        live_ids = None
-        if not self._latches.is_known(pool_id, result.pool_version):
+        live_ids = self._latches.live_ids(pool_id, result.pool_version)
+        if live_ids is None:
             try:
                 live_ids = await self._ask(partial(store.select_live_ids, pool_id=pool_id))
             except (CommerceError, *store.REFUSED_BY_DATABASE):
                 return
-        is_all_sold = result.sold == result.total
-        self._latches.set(
-            pool_id,
-            Outcome.SOLD_OUT if is_all_sold else Outcome.HELD_OUT,
-            version=result.pool_version,
-            read_at_ms=read_at_ms,
-            live_ids=live_ids,
-        )
+        outcome = Outcome.SOLD_OUT if result.sold == result.total else Outcome.HELD_OUT
+        latch = Latch(outcome, result.pool_version, read_at_ms, live_ids, open_sales)
+        self._latches.set(pool_id, latch)
 
     async def _spread(self, requests: list[Request], result: BatchResult) -> None:
         """Tell of the figures that changed and the holds that ended with this batch."""

@@ -115,6 +115,19 @@ async def test_nothing_is_sold_before_opening_or_after_the_end(
     assert outcomes([await press(inventory, sale)]) == ["ended"]
 
 
+@pytest.mark.parametrize("holds", [0, 2])
+async def test_every_press_on_an_ended_sale_hears_that_it_ended(
+    database: PgDatabase, inventory: InventoryService, holds: int
+) -> None:
+    """Not only the first: its pool has no free unit, but that is not why."""
+    sale = await arm_flash(database, await make_shop(database), quantity=5)
+    for _ in range(holds):
+        await press(inventory, sale)
+    async with database.transaction() as transaction:
+        await finish(transaction, sale, "end")
+    assert outcomes([await press(inventory, sale) for _ in range(3)]) == ["ended"] * 3
+
+
 async def test_expired_hold_is_dead_even_without_a_sweeper(
     database: PgDatabase, inventory: InventoryService, news: Silence
 ) -> None:

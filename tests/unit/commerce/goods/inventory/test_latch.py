@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commerce.goods.inventory.latch import FORGOTTEN_AFTER_MS, LATCH_MS_MAX, Latches
+from commerce.goods.inventory.latch import FORGOTTEN_AFTER_MS, LATCH_MS_MAX, Latch, Latches
 from commerce.goods.inventory.model import Outcome, Request
 
 STRANGER = Request("new", "sale", "user", 1)
@@ -30,8 +30,8 @@ def latched(clock: Clock, *pools: str) -> Latches:
 
 def set_latch(latches: Latches, clock: Clock, pool: str) -> None:
     """Latch a pool as of now."""
-    live_ids = frozenset({OWNER.id})
-    latches.set(pool, Outcome.SOLD_OUT, version=7, read_at_ms=clock.ms, live_ids=live_ids)
+    live, sales = frozenset({OWNER.id}), frozenset({STRANGER.sale_id})
+    latches.set(pool, Latch(Outcome.SOLD_OUT, 7, clock.ms, live, sales))
 
 
 def test_a_stranger_is_refused_with_the_version_while_the_reading_is_fresh() -> None:
@@ -49,15 +49,17 @@ def test_who_may_own_a_reservation_is_never_answered_from_the_latch() -> None:
     assert latched(Clock(), "a").answer("a", OWNER) is None
 
 
-def test_a_reading_of_the_same_version_keeps_the_live_ids() -> None:
-    clock = Clock()
-    latches = latched(clock, "a")
-    assert latches.is_known("a", 7)
-    assert not latches.is_known("a", 8)
-    clock.ms = 1_000
-    latches.set("a", Outcome.HELD_OUT, version=7, read_at_ms=clock.ms, live_ids=None)
-    assert latches.answer("a", OWNER) is None
-    assert latches.answer("a", STRANGER) is not None
+def test_another_sale_of_the_pool_is_not_answered() -> None:
+    """It may have ended, or not have opened: nobody looked."""
+    other = Request("new", "another sale", "user", 1)
+    assert latched(Clock(), "a").answer("a", other) is None
+
+
+def test_the_live_ids_of_a_version_are_read_once() -> None:
+    latches = latched(Clock(), "a")
+    assert latches.live_ids("a", 7) == frozenset({OWNER.id})
+    assert latches.live_ids("a", 8) is None
+    assert latches.live_ids("b", 7) is None
 
 
 def test_a_pool_that_nobody_presses_for_is_forgotten_when_another_comes() -> None:
@@ -67,4 +69,8 @@ def test_a_pool_that_nobody_presses_for_is_forgotten_when_another_comes() -> Non
     set_latch(latches, clock, "young")
     clock.ms += 1
     set_latch(latches, clock, "new")
-    assert [latches.is_known(pool, 7) for pool in ("old", "young", "new")] == [False, True, True]
+    assert [latches.live_ids(pool, 7) is None for pool in ("old", "young", "new")] == [
+        True,
+        False,
+        False,
+    ]
