@@ -30,8 +30,6 @@ from server.settings import SettingError, Settings, read_settings, variable
 # setting answer at once.
 # ruff: noqa: PLC0415
 
-DEMO_LOGINS = ("host / demo-host", "moderator / demo-moderator", "operator / demo-operator")
-DEMO_ROOM = "demo"
 EXIT_VIOLATIONS = 1
 
 log = logging.getLogger("server")  # Not `__main__`, which says nothing in a log.
@@ -244,6 +242,9 @@ async def _audit(settings: Settings) -> int:
 
 
 def _greeting(role: str, settings: Settings) -> str:
+    from commerce.members.accounts.model import DEMO_STAFF
+    from server.wiring.demo_shop import DEMO_ROOM
+
     if role == "worker":
         return "Hubbub's worker is ready. Stop it with Ctrl-C."
     lines = [
@@ -252,7 +253,8 @@ def _greeting(role: str, settings: Settings) -> str:
         f"  console  {settings.base_url}/console/{DEMO_ROOM}",
     ]
     if settings.demo:
-        lines.append(f"  logins   {', '.join(DEMO_LOGINS)}")
+        logins = ", ".join(f"{person.login} / {person.password}" for person in DEMO_STAFF)
+        lines.append(f"  logins   {logins}")
     else:
         lines[1:] = [f"  shop     {settings.base_url}/"]
     return "\n".join([*lines, "Stop it with Ctrl-C."])

@@ -17,7 +17,7 @@ import orjson
 from commerce.goods.inventory.model import Hold
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.inventory.store import select_figures, select_figures_of_room
-from commerce.goods.inventory.views import view_answer, view_reservation
+from commerce.goods.inventory.views import view_answer, view_ended, view_reservation
 from commerce.goods.presses.service import PressCounter
 from commerce.kernel.errors import CommerceError, invalid
 from commerce.records.room_log.model import StoredEvent
@@ -109,9 +109,8 @@ class InventoryNews:
                 for room_id, keys in changed.items():
                     await self._publisher.hint(room_id, sorted(keys))
                 for room_id, hold in expired:
-                    payload = orjson.dumps({"reservation": hold.id, "sale": hold.sale_id})
                     await self._publisher.direct(
-                        room_id, hold.user_id, "reservation.expired", payload
+                        room_id, hold.user_id, "reservation.expired", orjson.dumps(view_ended(hold))
                     )
             except BrokerUnavailableError:
                 log.warning("a hint could not be published; figures are re-read anyway")

@@ -6,6 +6,7 @@ A hold is dead at read time even when no sweeper ran: every batch frees due hold
 from __future__ import annotations
 
 from commerce.goods.inventory import store
+from commerce.goods.inventory.views import view_ended
 from commerce.kernel.ports import Database
 
 # Pools freed in one round; the rest comes with the next round a moment later.
@@ -21,11 +22,6 @@ async def sweep(database: Database) -> int:
         async with database.transaction() as transaction:
             for hold, room_id in await store.expire_due(transaction, pool_id):
                 transaction.touch(room_id, hold.sale_id)
-                transaction.tell(
-                    room_id,
-                    hold.user_id,
-                    "reservation.expired",
-                    {"reservation": hold.id, "sale": hold.sale_id},
-                )
+                transaction.tell(room_id, hold.user_id, "reservation.expired", view_ended(hold))
                 count += 1
     return count

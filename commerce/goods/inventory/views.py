@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from commerce.goods.inventory.model import Answer, Outcome, Refused, Reservation
+from commerce.goods.inventory.model import Answer, Hold, Outcome, Refused, Reservation
 from commerce.kernel.errors import CommerceError
 
 MESSAGES = {
@@ -40,6 +40,11 @@ def view_reservation(reservation: Reservation) -> dict[str, Any]:
         "version": reservation.version,
         "state": reservation.state,
     }
+
+
+def view_ended(hold: Hold) -> dict[str, Any]:
+    """Return what a buyer is told of a hold that has ended: `reservation.expired`."""
+    return {"reservation": hold.id, "sale": hold.sale_id}
 
 
 def refusal_error(refused: Refused) -> CommerceError:

@@ -1,6 +1,6 @@
 """Count presses in memory and keep the counts once a second.
 
-A press is not a promise: a killed process loses at most its last second of counts.
+A press is not a promise: a process that ends loses at most its last second of counts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 -- Deciding a batch of requests for one pool: one call, one lock, one commit.
 --
--- Lock order everywhere: order, stock (ascending), buyer, reservation (ascending), room offset.
+-- Lock order everywhere: room, payment, order, stock (ascending), reservation (ascending), buyer,
+-- the room's log head; buyers' rows are changed under their pool's lock alone.
 -- `commerce/goods/inventory/rules.py` holds the same decision as a pure function; a test compares.
 
 -- Return to the pool what the named reservations hold, when they still are in one of `p_from`.
