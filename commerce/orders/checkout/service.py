@@ -77,6 +77,8 @@ class CheckoutService:
                 payment_id = await self._save(transaction, draft, holds)
                 if payment_id is None:
                     known = await store.select_order(transaction, order_id)
+                    if known is None:  # A token outlives its person when a backup was restored.
+                        raise CommerceError("unauthenticated", "Nobody is known by this token.")
             if known is not None and known.request_hash != request_hash:
                 raise CommerceError("idempotency_conflict", "This key ordered something else.")
         return await self._with_payment(wish.user_id, order_id, payment_id)

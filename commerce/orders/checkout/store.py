@@ -60,7 +60,7 @@ SELECT_POOLS_OF_ORDER = """
 INSERT_ORDER = """
     INSERT INTO orders (id, user_id, room_id, show_id, state, total_minor, currency, ship_to,
         request_hash)
-    VALUES ($1, $2, $3, $4, 'awaiting_payment', $5, $6, $7, $8)
+    SELECT $1, u.id, $3, $4, 'awaiting_payment', $5, $6, $7, $8 FROM users u WHERE u.id = $2
     ON CONFLICT (id) DO NOTHING RETURNING id
 """
 INSERT_LINE = """
@@ -197,7 +197,7 @@ async def select_pools_of_order(
 
 
 async def insert_order(connection: Connection, draft: Draft) -> bool:
-    """Store an order; False when there is one with this id already."""
+    """Store an order; False when there is one with this id already, or no such buyer."""
     inserted = await connection.fetchval(
         INSERT_ORDER,
         draft.id,

@@ -42,6 +42,17 @@ async def test_an_order_moves_its_holds_to_paying_and_opens_a_payment(till: Till
     assert detail["room"] == shop.room.slug
 
 
+async def test_a_token_without_its_person_orders_nothing(till: Till) -> None:
+    """It is younger than the backup that was restored: a new sign-in helps, a crash does not."""
+    _, sale = await till.sale()
+    buyer = await till.buyer()
+    reservation = await till.reserve(sale, buyer.id)
+    await till.change("DELETE FROM users WHERE id = $1", buyer.id)
+    response = await buyer.order([reservation])
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "unauthenticated")
+    assert await till.values("SELECT state FROM reservations") == ["held"]
+
+
 async def test_an_orders_line_is_named_like_the_item_in_the_bag(till: Till) -> None:
     """A variant has one name, wherever it is read."""
     shop, sale = await till.sale()
