@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from server.access_log import AccessLog
-from server.routes import moderation, operation, pages, rooms, sales
+from server.routes import goods, moderation, operation, pages, rooms, sales
 from server.routes.errors import EXCEPTION_HANDLERS
 from server.routes.requests import Edge
 from server.services import Services
@@ -21,6 +21,7 @@ def build_app(services: Services, edge: Edge, more_routes: Sequence[BaseRoute]) 
         routes=[
             *operation.ROUTES,
             *rooms.ROUTES,
+            *goods.ROUTES,
             *sales.ROUTES,
             *moderation.ROUTES,
             *more_routes,

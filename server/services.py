@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import msgspec
+from starlette.requests import Request
 
 from commerce.goods.inventory.service import InventoryService
 from commerce.kernel.ports import Clock, Ids
@@ -28,3 +29,9 @@ class Services(msgspec.Struct, frozen=True):
     """Viewers of a room over all processes; 0 while Redis is away."""
     is_link_ok: Callable[[], bool]
     metrics: Callable[[], bytes]
+
+
+def services_of(request: Request) -> Services:
+    """Return the services that the app was built with."""
+    services: Services = request.app.state.services
+    return services

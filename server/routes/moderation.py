@@ -16,7 +16,7 @@ from realtime.rooms.ports import Identity
 from server.arguments import check_id
 from server.routes.errors import json_response
 from server.routes.requests import path_id, path_text, read_body, require_user
-from server.routes.rooms import services_of
+from server.services import services_of
 
 
 class MuteBody(msgspec.Struct, frozen=True):

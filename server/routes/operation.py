@@ -13,7 +13,7 @@ from commerce.shows.schedule.rules import check_watch_console
 from commerce.shows.schedule.store import select_room
 from server.routes.errors import json_response
 from server.routes.requests import path_text, require_role, require_user
-from server.routes.rooms import services_of
+from server.services import services_of
 
 
 async def healthz(request: Request) -> Response:

@@ -22,7 +22,8 @@ from commerce.kernel.errors import CommerceError
 from commerce.shows.schedule.rules import check_watch_console
 from commerce.shows.schedule.store import select_room
 from server.routes.requests import current_user, path_text
-from server.routes.rooms import read_lobby, read_room, services_of
+from server.routes.rooms import read_lobby, read_room
+from server.services import services_of
 
 STATIC = Path(__file__).parents[2] / "static"
 LANGUAGES = {"en": "en", "zh": "zh-Hans"}

@@ -9,9 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from commerce.goods.catalogue.model import NewProduct
-from commerce.goods.catalogue.service import add_product
-from commerce.goods.catalogue.store import select_variants
 from commerce.kernel.ports import Transaction
 from commerce.sales.lobby.store import select_lobby
 from commerce.shows.bag.service import pin, unpin
@@ -21,8 +18,8 @@ from commerce.shows.schedule.store import lock_room, select_room
 from realtime.rooms.ports import Identity
 from server.arguments import check_id
 from server.routes.errors import json_response
-from server.routes.requests import path_id, path_text, read_body, require_role, require_user
-from server.services import Services
+from server.routes.requests import path_id, path_text, read_body, require_user
+from server.services import Services, services_of
 
 
 class PinBody(msgspec.Struct, frozen=True):
@@ -48,12 +45,6 @@ class ShowBody(msgspec.Struct, frozen=True):
 
     title: str
     starts_at_ms: int
-
-
-def services_of(request: Request) -> Services:
-    """Return the services that the app was built with."""
-    services: Services = request.app.state.services
-    return services
 
 
 async def own_room(transaction: Transaction, slug: str, user: Identity) -> Room:
@@ -170,35 +161,6 @@ async def remove_from_bag(request: Request) -> Response:
     return json_response({})
 
 
-async def list_products(request: Request) -> Response:
-    """List the catalogue for a host's bag."""
-    require_role(request, "host", "operator")
-    services = services_of(request)
-    async with services.database.reading() as connection:
-        variants = await select_variants(connection)
-    return json_response(
-        {
-            "products": [
-                {
-                    **msgspec.to_builtins(variant),
-                    "currency": services.settings.currency,
-                    "available": available,
-                }
-                for variant, available in variants
-            ]
-        }
-    )
-
-
-async def create_product(request: Request) -> Response:
-    """Put a product with its variants and first stock on the shelf."""
-    require_role(request, "host", "operator")
-    services = services_of(request)
-    body = await read_body(request, NewProduct)
-    product_id = await add_product(services.database, services.ids, body)
-    return json_response({"product": {"id": product_id}}, status=201)
-
-
 ROUTES = [
     Route("/api/rooms", list_rooms),
     Route("/api/rooms/{room}", show_room),
@@ -210,6 +172,4 @@ ROUTES = [
     Route("/api/rooms/{room}/announce", announce, methods=["POST"]),
     Route("/api/rooms/{room}/bag", add_to_bag, methods=["POST"]),
     Route("/api/rooms/{room}/bag/{item}", remove_from_bag, methods=["DELETE"]),
-    Route("/api/products", list_products),
-    Route("/api/products", create_product, methods=["POST"]),
 ]

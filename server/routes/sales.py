@@ -24,7 +24,8 @@ from server.routes.requests import (
     read_optional_body,
     require_user,
 )
-from server.routes.rooms import own_room, services_of
+from server.routes.rooms import own_room
+from server.services import services_of
 
 
 class ReservationBody(msgspec.Struct, frozen=True):
