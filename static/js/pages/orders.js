@@ -13,7 +13,7 @@ import { find, setText } from '../lib/element.js';
 import { dayAndTime, duration, money } from '../lib/format.js';
 import { html, render } from '../lib/html.js';
 import { t } from '../lib/i18n.js';
-import { asApiError, get, post } from '../net/api.js';
+import { asApiError, get, intentKey, post, settleIntent } from '../net/api.js';
 
 /** @typedef {import('../components/live-receipt/live-receipt.js').Order} Order */
 /** @typedef {import('../components/live-hold-ring/live-hold-ring.js').LiveHoldRing} LiveHoldRing */
@@ -52,13 +52,39 @@ function orderCard(order) {
   </a></li>`;
 }
 
-/** @param {Reservation} hold */
+/**
+ * A hold can be paid from here: a show that has ended has no card for it any more.
+ * @param {Reservation} hold
+ */
 function holdRow(hold) {
+  const price = money(hold.unit_price_minor * hold.qty, hold.currency);
   return html`<li class="hold-row" data-hold="${hold.id}">
     <live-hold-ring></live-hold-ring>
-    <div><h3>${money(hold.unit_price_minor * hold.qty, hold.currency)}</h3><p class="muted">${t('orders.hold_note')}</p></div>
-    <a class="button button-white" href="/r/${hold.room}">${t('orders.go_room')}</a>
+    <div><p class="muted" role="status">${t('orders.hold_note')}</p><a class="orders-back" href="/r/${hold.room}">${t('orders.go_room')}</a></div>
+    <button class="button button-white" type="button" data-pay="${hold.id}">${t('orders.pay', { price })}</button>
   </li>`;
+}
+
+/**
+ * Order one hold, with the key the room would use, and go to its payment page.
+ * @param {HTMLButtonElement} button
+ */
+async function payHold(button) {
+  const id = button.dataset['pay'] ?? '';
+  const intent = `order.${id}`;
+  const note = button.closest('li')?.querySelector('[role="status"]');
+  button.disabled = true;
+  try {
+    const { payment } = await post('/api/orders', { reservations: [id] }, intentKey(intent));
+    settleIntent(intent);
+    location.assign(payment.url);
+  } catch (thrown) {
+    const { code, retryable } = asApiError(thrown);
+    if (!retryable) settleIntent(intent);
+    const isGone = code === 'reservation_gone' || code === 'not_found';
+    if (note) setText(note, isGone ? t('card.gone') : retryable ? t('checkout.unknown') : t('checkout.failed', { code }));
+    button.disabled = isGone;
+  }
 }
 
 /**
@@ -91,6 +117,7 @@ async function showList(place) {
     render(place, html`
       ${holds.length ? html`<h2>${t('orders.holds')}</h2><ul class="orders-list">${holds.map(holdRow)}</ul>` : ''}
       ${orders.length ? html`<ul class="orders-list">${orders.map(orderCard)}</ul>` : empty('orders.empty', 'orders.empty_note')}`);
+    for (const button of place.querySelectorAll('[data-pay]')) button.addEventListener('click', () => void payHold(/** @type {HTMLButtonElement} */ (button)));
     countHolds(holds);
   } catch (thrown) {
     const { status } = asApiError(thrown);
@@ -213,5 +240,9 @@ function noteOf(order, hold) {
   return html`<p class="order-note" data-tone="calm">${t('orders.waiting_note')}</p>`;
 }
 
-if (list) void showList(list);
+if (list) {
+  void showList(list);
+  // Back from the payment page: what was shown may be out of date.
+  addEventListener('pageshow', (event) => event.persisted && location.reload());
+}
 if (detail) void new OrderPage(detail).show();
