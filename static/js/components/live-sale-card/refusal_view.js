@@ -26,7 +26,7 @@ export function heldOut({ offer, answer }) {
   const wasRefused = answer?.kind === 'refused';
   return {
     message: {
-      title: wasRefused ? t('card.held_out_title') : t('card.held_out_taken', { total: number(held + sold) }),
+      title: wasRefused ? t('card.held_out_title') : t('card.held_out_taken', { count: held + sold, total: number(held + sold) }),
       note: t('card.held_out_note', { count: held }),
     },
     stock,
@@ -88,9 +88,9 @@ function onceMore({ offer }) {
  */
 function soldOut(facts) {
   const stock = facts.offer?.sale?.stock ?? [0, 0, 0];
-  const total = number(stock[0] + stock[1] + stock[2]);
+  const count = stock[0] + stock[1] + stock[2];
   const note = facts.took_ms === null ? t('card.sold_out_none') : t('card.sold_out_note', { seconds: number(Math.max(1, Math.round(facts.took_ms / 1000))) });
-  return { message: { title: t('card.sold_out_title', { total }), note }, main: elsewhere(facts) };
+  return { message: { title: t('card.sold_out_title', { count, total: number(count) }), note }, main: elsewhere(facts) };
 }
 
 /**
