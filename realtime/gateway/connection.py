@@ -42,6 +42,9 @@ from realtime.rooms.room import Room
 wire_log = logging.getLogger(f"{__name__}.wire")
 
 # websockets fails a connection with RFC 6455 codes; our clients know one code for a broken client.
+_CONTROL = {Opcode.PING, Opcode.PONG, Opcode.CLOSE}
+# Parsed before the pace of a client is looked at again.
+READ_BYTES = 4096
 _BROKEN_CLIENT = {1002, 1007, 1009}
 DRAINING_RETRY_MS = 500
 
@@ -60,6 +63,7 @@ class Connection(PacedMember):
     __slots__ = (
         "_early",
         "_fragments",
+        "_is_flooded",
         "_is_text",
         "_linger",
         "_loop",
@@ -85,6 +89,7 @@ class Connection(PacedMember):
         self._early: list[Frame] | None = None
         self._fragments: list[bytes] = []
         self._is_text = True
+        self._is_flooded = False
         self._linger: asyncio.TimerHandle | None = None
         self._thrown_away_bytes = 0
 
@@ -120,13 +125,17 @@ class Connection(PacedMember):
             if self._thrown_away_bytes > self.gateway.limits.discard_bytes_max:
                 self._cut()
                 return
-        self._wire.receive_data(data)
-        for event in self._wire.events_received():
-            if isinstance(event, Request):
-                self._open(event)
-            elif isinstance(event, Frame) and not self._closing:
-                self._take_frame(event)
-        self._flush_wire()
+        # Small bites: the parser makes a Python object of every frame, and of six bytes one frame.
+        for start in range(0, len(data), READ_BYTES):
+            if self._is_flooded:
+                return
+            self._wire.receive_data(data[start : start + READ_BYTES])
+            for event in self._wire.events_received():
+                if isinstance(event, Request):
+                    self._open(event)
+                elif isinstance(event, Frame) and not self._closing:
+                    self._take_frame(event)
+            self._flush_wire()
 
     def eof_received(self) -> None:
         """Let the transport close: the client will say no more."""
@@ -250,15 +259,23 @@ class Connection(PacedMember):
     def _take_frame(self, frame: Frame) -> None:
         if self._early is not None:
             self._early.append(frame)
-        elif frame.opcode in {Opcode.TEXT, Opcode.BINARY, Opcode.CONT}:
+            return
+        # Pings and pieces of messages cost as much as messages, so they count as much.
+        is_message = frame.fin and frame.opcode not in _CONTROL
+        session = self._session
+        if session is not None and not is_message:
+            if not session.may_send(self.gateway.uptime_ms()):
+                self._is_flooded = True
+                self.close(CloseCode.FLOOD, reason="too many frames")
+                return
+            session.heard_ms = self.gateway.uptime_ms()
+        if frame.opcode in {Opcode.TEXT, Opcode.BINARY, Opcode.CONT}:
             if frame.opcode is not Opcode.CONT:
                 self._is_text = frame.opcode is Opcode.TEXT
             self._fragments.append(bytes(frame.data))
             if frame.fin:
                 data, self._fragments = b"".join(self._fragments), []
                 self._take_message(data)
-        elif self._session is not None:
-            self._session.heard_ms = self.gateway.uptime_ms()
 
     def _take_message(self, data: bytes) -> None:
         gateway, session = self.gateway, self._session
@@ -275,6 +292,7 @@ class Connection(PacedMember):
                 now = b'{"now_ms":%d}' % gateway.process.now_ms()
                 self.write(frame_text(build_result(client_id, now)))
             case Close(code, reason):
+                self._is_flooded = code is CloseCode.FLOOD
                 self.close(code, reason=reason)
             case Say() | Like() | Sync() | Command():
                 self._carry_out(effect)

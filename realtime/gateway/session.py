@@ -90,7 +90,7 @@ class Session:
     def receive(self, data: bytes, *, is_text: bool, at_ms: int) -> Effect:
         """Take in one whole message and say what to do about it."""
         self.heard_ms = at_ms
-        if not self._may_send(at_ms):
+        if not self.may_send(at_ms):
             return Close(CloseCode.FLOOD, "too many frames")
         try:
             if not is_text:
@@ -107,7 +107,8 @@ class Session:
         """Note that a command was answered."""
         self._in_flight -= 1
 
-    def _may_send(self, at_ms: int) -> bool:
+    def may_send(self, at_ms: int) -> bool:
+        """Count one frame and say whether it is within the pace of a person."""
         gained = max(0, at_ms - self._frames_at_ms) * self._limits.frames_per_s / 1000
         self._frames = min(float(self._limits.frames_burst), self._frames + gained) - 1
         self._frames_at_ms = at_ms
