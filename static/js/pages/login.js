@@ -4,6 +4,7 @@
  *
  * Invariant: it only ever leads to a path of this site.
  */
+import { destinationOf } from '../logic/destination.js';
 import { find, setText } from '../lib/element.js';
 import { t } from '../lib/i18n.js';
 import { asApiError, post } from '../net/api.js';
@@ -13,16 +14,6 @@ const WAIT_MS = 30_000;
 
 const form = /** @type {HTMLFormElement} */ (find('#login'));
 let isBusy = false;
-
-/**
- * The path asked for, if it is one of ours; else the console of the own room, else the lobby.
- * @returns {string}
- */
-function destination() {
-  const next = new URLSearchParams(location.search).get('next') ?? '/';
-  const url = new URL(next, location.origin);
-  return url.origin === location.origin ? url.pathname + url.search : '/';
-}
 
 /** @param {unknown} thrown */
 function problemOf(thrown) {
@@ -40,7 +31,7 @@ form.addEventListener('submit', async (event) => {
   const fields = new FormData(form);
   try {
     await post('/api/login', { login: String(fields.get('login') ?? '').trim(), password: String(fields.get('password') ?? '') });
-    location.assign(destination());
+    location.assign(destinationOf(new URLSearchParams(location.search).get('next'), location.origin));
   } catch (thrown) {
     setText(find('#login-problem'), problemOf(thrown));
     /** @type {HTMLInputElement} */ (find('#login-password')).select();
