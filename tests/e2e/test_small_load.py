@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 # The smallest crowd that has every kind of person in it.
 TINY = (
     *("--viewers", "4", "--chatters", "2", "--buyers", "6", "--units", "2"),
