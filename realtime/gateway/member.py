@@ -22,6 +22,7 @@ from realtime.rooms.room import WAITING, Room
 
 # A client that was sent away for lack of room tries again after this.
 BACK_OFF_RETRY_MS = 5000
+GUEST_ROLE = "guest"
 # A visitor has no token that could run out.
 NEVER_MS = 10**12
 
@@ -61,6 +62,11 @@ class PacedMember(asyncio.Protocol):
         self.offset = WAITING
 
     # What a room asks of its member.
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether this is one of the shop's own people; they do not count as viewers."""
+        return self._identity is not None and self._identity.role != GUEST_ROLE
 
     @property
     def user_id(self) -> str | None:

@@ -74,7 +74,7 @@ class PresenceService:
             return
         key = viewers_key(self._broker.prefix, room_id)
         name = self._process.name
-        report = encode_report(Report(len(room.members), self._process.now_ms()))
+        report = encode_report(Report(room.watching, self._process.now_ms()))
         try:
             await self._broker.put_field(key, name, report, ttl_s=HASH_TTL_S)
             fields = await self._broker.read_fields(key)

@@ -102,6 +102,10 @@ class Member(Protocol):
     """Newest sale event written; -1 while it waits for a snapshot."""
 
     @property
+    def is_staff(self) -> bool:
+        """Whether this is one of the shop's own people; they do not count as viewers."""
+
+    @property
     def user_id(self) -> str | None:
         """Whose connection this is; None for a visitor."""
 

@@ -52,6 +52,7 @@ class Room:
         self.mutes: dict[str, int] = {}
         self.members: list[Member] = []
         self.elsewhere = 0
+        self._staff = 0
         """Viewers in other processes, as presence last read it."""
         self.waiting: dict[Member, str] = {}
         """Members that wait for a snapshot → what the hello will call it."""
@@ -71,15 +72,21 @@ class Room:
         return Position(self.ref.epoch, self.ring.newest)
 
     @property
+    def watching(self) -> int:
+        """Connections of this process, but for those of the shop's own people."""
+        return len(self.members) - self._staff
+
+    @property
     def viewers(self) -> int:
-        """Connections here and elsewhere."""
-        return self.elsewhere + len(self.members)
+        """Who watches here and elsewhere."""
+        return self.elsewhere + self.watching
 
     def add(self, member: Member) -> None:
         """Register a member; it receives nothing until `welcome`."""
         member.slot = len(self.members)
         member.offset = WAITING
         self.members.append(member)
+        self._staff += member.is_staff
         if member.user_id is not None:
             self._by_user.setdefault(member.user_id, []).append(member)
 
@@ -93,6 +100,7 @@ class Room:
             self.members[slot] = last
             last.slot = slot
         member.slot = -1
+        self._staff -= member.is_staff
         self.waiting.pop(member, None)
         if member.user_id is not None:
             mine = self._by_user[member.user_id]

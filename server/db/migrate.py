@@ -62,7 +62,10 @@ async def migrate(database_url: str) -> list[str]:
         for migration in list_migrations():
             if migration.name in applied:
                 if applied[migration.name] != migration.digest:
-                    raise MigrationError(f"{migration.name} was changed after it was applied.")
+                    raise MigrationError(
+                        f"{migration.name} was changed after it was applied: this database belongs"
+                        " to another version of the program. Use that version, or a fresh DATA."
+                    )
                 continue
             async with connection.transaction():
                 await connection.execute(migration.sql)
