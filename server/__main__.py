@@ -118,7 +118,7 @@ def _serve_as_child(given: argparse.Namespace, settings: Settings) -> int:
         _run_child(given.role, settings, given.name, link.tell_ready)
     except OperationalError:
         raise
-    except Exception:
+    except (Exception, BaseExceptionGroup):
         log.exception("this process ends because its work failed")
         return EXIT_FAILED
     return 0

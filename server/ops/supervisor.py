@@ -124,8 +124,14 @@ class Supervisor:
                 await children.stop()
                 for task in kept:
                     task.cancel()
-        except* OperationalError as failures:
-            raise _first(failures) from None
+        except BaseExceptionGroup as failures:
+            # One clear line is what the operator gets; whatever fell with it goes to the log.
+            operational, others = failures.split(OperationalError)
+            if operational is None:
+                raise
+            if others is not None:
+                log.error("more failed while the program ended", exc_info=others)
+            raise _first(operational) from None
         finally:
             await asyncio.shield(children.stop())
 

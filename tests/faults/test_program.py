@@ -105,7 +105,8 @@ def test_five_deaths_in_a_minute_end_the_program(serve: Serve) -> None:
     wait_until(kill_workers, "it never gave up")
     assert program.wait() == 1
     assert len(killed) == 5
-    assert "5 processes died within a minute, the last was w1-" in program.lines[-1]
+    last = program.lines[-1]
+    assert "5 processes died within a minute, the last was w1-" in last, program.output
 
 
 @pytest.mark.parametrize("name", ["postgres", "valkey"])
