@@ -315,11 +315,17 @@ async def test_a_deep_cut_is_armed_only_when_its_price_is_typed_twice(browser: B
 
 async def test_closing_a_sale_says_what_becomes_of_the_units_first(browser: Browser) -> None:
     async with open_console(browser) as (page, server):
+        dialog = page.locator("live-ask dialog")
         await page.keyboard.press("x")
+        await dialog.wait_for(state="visible")
         said = await page.locator("live-ask").inner_text()
         assert server.told == []
         await page.keyboard.press("Escape")
+        await dialog.wait_for(state="hidden")
         await page.keyboard.press("x")
+        await dialog.wait_for(state="visible")
+        # The dialog gives Enter to its button once that has the focus.
+        await page.wait_for_function("document.activeElement.closest('live-ask')")
         await page.keyboard.press("Enter")
         await wait_told(page, server, 1)
     for line in ("17 left go back", "42 holds stay valid", "41 orders stand"):
