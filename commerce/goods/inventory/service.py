@@ -150,8 +150,11 @@ class InventoryService:
             if sale is None:
                 raise not_found("sale")
             if len(self._sales) >= KNOWN_SALES_MAX:
-                self._sales.clear()
-            self._sales[sale_id] = sale
+                del self._sales[next(iter(self._sales))]
+        else:
+            # Last pressed, last forgotten: a batch under way still finds its sales here.
+            del self._sales[sale_id]
+        self._sales[sale_id] = sale
         return sale
 
     def _batcher(self, pool_id: str) -> PoolBatcher:

@@ -184,6 +184,19 @@ async def test_nobody_releases_another_users_hold(
     assert (await read_stock(database, sale))["claimed"] == 1
 
 
+async def test_the_sale_that_is_pressed_is_the_last_to_be_forgotten(
+    database: PgDatabase, inventory: InventoryService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other sales push out the idle ones from memory, never the one under way."""
+    monkeypatch.setattr("commerce.goods.inventory.service.KNOWN_SALES_MAX", 2)
+    shops = [await make_shop(database, slug=slug) for slug in ("hot", "one", "two", "three")]
+    hot, *others = [await arm_flash(database, shop) for shop in shops]
+    for other in others:
+        assert isinstance(await press(inventory, hot), Reserved)
+        assert isinstance(await press(inventory, other), Reserved)
+    assert list(inventory._sales) == [hot, others[-1]]
+
+
 async def test_a_batch_that_the_database_refuses_is_halved(
     database: PgDatabase, inventory: InventoryService
 ) -> None:
