@@ -10,10 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from realtime.gateway.gateway import Gateway
-from realtime.protocol.counters import Counters
-
-# Fields of `Counters` that go down as well as up.
-GAUGES = frozenset({"connections_open", "members_paused", "tick_lag_ms"})
+from realtime.protocol.counters import GAUGES, Counters
 
 
 def collect_metrics(process_name: str, counters: Counters, *, is_link_up: bool) -> Iterator[Metric]:

@@ -79,6 +79,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"],
         Meta(description="Least level that is logged."),
     ] = "info"
+    compression: Annotated[
+        bool, Meta(description="Offer viewers compressed frames; each is compressed once for all.")
+    ] = False
     demo: Annotated[bool, Meta(description="Allow the demo shop and its published passwords.")] = (
         False
     )

@@ -1,28 +1,22 @@
-"""Serve one WebSocket: uvicorn hands over the socket, `websockets` parses, we write whole frames.
+"""Serve one WebSocket: uvicorn hands over the socket, `Wire` parses, we write whole frames.
 
-The only file that imports websockets. There is no task, queue or ASGI message per connection: what
-arrives is handled in `data_received`, what leaves goes straight to the transport. The listener
-should set `TCP_NOTSENT_LOWAT` (16 KiB): otherwise the kernel swallows megabytes before the write
-buffer, and with it the flow control here, sees a slow reader.
+There is no task, queue or ASGI message per connection: what arrives is handled in `data_received`,
+what leaves goes straight to the transport. The listener should set `TCP_NOTSENT_LOWAT` (16 KiB):
+otherwise the kernel swallows megabytes before the write buffer, and with it the flow control here,
+sees a slow reader.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from http import HTTPStatus
 from typing import Any, cast
-
-from websockets.exceptions import InvalidState
-from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
-from websockets.protocol import OPEN
-from websockets.server import ServerProtocol
 
 from realtime.gateway.gateway import Gateway
 from realtime.gateway.handshake import Admitted, Forbidden, Rejected, judge_request
 from realtime.gateway.member import BACK_OFF_RETRY_MS, PacedMember
 from realtime.gateway.session import Close, Reply, Session, TellTime
+from realtime.gateway.wire import CONTROL, OPEN, Frame, InvalidState, Opcode, Request, Wire
 from realtime.protocol.close_codes import CloseCode
 from realtime.protocol.codec import frame_text
 from realtime.protocol.errors import CommandError
@@ -36,25 +30,13 @@ from realtime.protocol.messages import (
     build_result,
 )
 from realtime.recovery.rules import Position
+from realtime.rooms.ladder import Rung
 from realtime.rooms.ports import Caller
 from realtime.rooms.room import Room
 
-wire_log = logging.getLogger(f"{__name__}.wire")
-
-# websockets fails a connection with RFC 6455 codes; our clients know one code for a broken client.
-_CONTROL = {Opcode.PING, Opcode.PONG, Opcode.CLOSE}
 # Parsed before the pace of a client is looked at again.
 READ_BYTES = 4096
-_BROKEN_CLIENT = {1002, 1007, 1009}
 DRAINING_RETRY_MS = 500
-
-
-class _Wire(ServerProtocol):
-    """The sans-I/O protocol, closing with our stable code for oversized or malformed frames."""
-
-    def fail(self, code: int, reason: str = "") -> None:
-        """Fail the connection as RFC 6455 says, with 4009 where the client broke the protocol."""
-        super().fail(CloseCode.PROTOCOL if code in _BROKEN_CLIENT else code, reason)
 
 
 class Connection(PacedMember):
@@ -84,7 +66,10 @@ class Connection(PacedMember):
         gateway = self.gateway
         self._loop = _loop or asyncio.get_running_loop()
         self._server_state = server_state
-        self._wire = _Wire(max_size=gateway.limits.frame_bytes_max, logger=wire_log)
+        self._wire = Wire(
+            frame_bytes_max=gateway.limits.frame_bytes_max,
+            is_packing_offered=gateway.limits.is_packing_offered,
+        )
         self._position: Position | None = None
         self._early: list[Frame] | None = None
         self._fragments: list[bytes] = []
@@ -174,7 +159,8 @@ class Connection(PacedMember):
             self.close(judgement.code, reason=judgement.reason)
         elif gateway.hub.is_draining or not gateway.is_running:
             self.close(CloseCode.DRAINING, DRAINING_RETRY_MS)
-        elif gateway.counters.connections_open > gateway.limits.connections_max:
+        elif self._is_shut_out(judgement):
+            gateway.counters.load_refused += 1
             self.close(CloseCode.OVERLOADED, BACK_OFF_RETRY_MS)
         else:
             self._admit(judgement)
@@ -185,8 +171,16 @@ class Connection(PacedMember):
         self._wire.send_response(response)
         self._flush_wire()
 
+    def _is_shut_out(self, admitted: Admitted) -> bool:
+        """Tell whether the process has no room, or none for those who are not signed in."""
+        gateway = self.gateway
+        if gateway.counters.connections_open > gateway.limits.connections_max:
+            return True
+        return admitted.identity is None and gateway.hub.load.rung >= Rung.DOORS
+
     def _admit(self, admitted: Admitted) -> None:
         gateway = self.gateway
+        self._packs = self._wire.takes_shared_packing
         at_ms = gateway.uptime_ms()
         self._identity = admitted.identity
         self._position = admitted.position
@@ -261,7 +255,7 @@ class Connection(PacedMember):
             self._early.append(frame)
             return
         # Pings and pieces of messages cost as much as messages, so they count as much.
-        is_message = frame.fin and frame.opcode not in _CONTROL
+        is_message = frame.fin and frame.opcode not in CONTROL
         session = self._session
         if session is not None and not is_message:
             if not session.may_send(self.gateway.uptime_ms()):
@@ -373,6 +367,4 @@ class Connection(PacedMember):
 
 def connection_class(gateway: Gateway) -> type[Connection]:
     """Make the protocol class that `uvicorn.Config(ws=…)` takes, bound to `gateway`."""
-    # `websockets` tells of every open and close; counters say it more cheaply.
-    wire_log.setLevel(logging.WARNING)
     return type("GatewayConnection", (Connection,), {"gateway": gateway, "__slots__": ()})

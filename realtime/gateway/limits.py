@@ -13,6 +13,8 @@ class GatewayLimits(msgspec.Struct, frozen=True):
 
     allowed_origins: tuple[str, ...] = ()
     """Origins accepted besides the request's own host, such as `https://shop.example`."""
+    is_packing_offered: bool = False
+    """Whether clients may have large frames compressed, once for all of them."""
     connections_max: int = 20_000
     """Sockets of one process; at 8 KB each this is 160 MB."""
     frame_bytes_max: int = 4096

@@ -14,8 +14,8 @@ from realtime.gateway.backlog import SaleVerdict, WriteVerdict, decide_sale, dec
 from realtime.gateway.gateway import Gateway
 from realtime.gateway.session import Session
 from realtime.protocol.close_codes import CloseCode
-from realtime.protocol.codec import frame_ping, frame_text
-from realtime.protocol.messages import build_heartbeat, build_hello
+from realtime.protocol.codec import Blob, frame_ping, frame_text
+from realtime.protocol.messages import build_chat, build_heartbeat, build_hello
 from realtime.recovery.rules import Position
 from realtime.rooms.ports import Identity
 from realtime.rooms.room import WAITING, Room
@@ -37,11 +37,13 @@ class PacedMember(asyncio.Protocol):
         "_conn",
         "_greeted",
         "_identity",
+        "_is_stale",
+        "_is_stopped",
+        "_missed_lines",
+        "_packs",
         "_paused_since_ms",
         "_room",
         "_session",
-        "_stale",
-        "_stopped",
         "_transport",
         "offset",
         "slot",
@@ -56,8 +58,10 @@ class PacedMember(asyncio.Protocol):
         self._paused_since_ms: int | None = None
         self._closing = False
         self._greeted = False
-        self._stale = False
-        self._stopped = False
+        self._is_stale = False
+        self._is_stopped = False
+        self._missed_lines = 0
+        self._packs = False
         self.slot = -1
         self.offset = WAITING
 
@@ -100,6 +104,10 @@ class PacedMember(asyncio.Protocol):
         }
         return frame_text(build_hello(hello))
 
+    def pick(self, blob: Blob) -> bytes:
+        """Return the blob's frames, compressed when this client has negotiated that."""
+        return blob.packed if self._packs else blob.plain
+
     def write(self, frames: bytes) -> None:
         """Write frames that must arrive; close when too much is waiting already."""
         transport = self._transport
@@ -112,26 +120,38 @@ class PacedMember(asyncio.Protocol):
                 return
         self._put(transport, frames)
 
-    def write_sale(self, frame: bytes, last: int) -> None:
-        """Write a live sale frame that ends at `last`, or stop the lane and remember where."""
+    def write_sale(self, blob: Blob, last: int) -> None:
+        """Write live sale events that end at `last`, or stop the lane and remember where."""
         transport = self._transport
-        if self._closing or self._stopped or transport is None:
+        if self._closing or self._is_stopped or transport is None:
             return
+        frame = self.pick(blob)
         if self._paused_since_ms is not None:
             waiting_bytes = transport.get_write_buffer_size()
             if decide_sale(waiting_bytes, len(frame), self.gateway.limits) is SaleVerdict.STOP:
-                self._stopped = True
+                self._is_stopped = True
                 self.gateway.counters.sale_stops += 1
                 return
         self._put(transport, frame)
         self.offset = last
 
-    def write_tick(self, frames: bytes) -> None:
+    def write_tick(self, blob: Blob, lines: int) -> int:
         """Write a tick's state and chat, or skip it when the client reads too slowly."""
-        if self._closing or self.offset == WAITING or self._transport is None:
-            return
         if self._paused_since_ms is not None:
-            self._stale = True
+            self._is_stale = True
+            self._missed_lines += lines
+            return 0
+        transport = self._transport
+        if self._closing or self.offset == WAITING or transport is None:
+            return 0
+        # Run for every viewer of every tick: whoever makes the pass adds up what was written.
+        frames = blob.packed if self._packs else blob.plain
+        transport.write(frames)
+        return len(frames)
+
+    def write_beat(self, frames: bytes) -> None:
+        """Write a heartbeat, unless so much is waiting that the client hears from us anyway."""
+        if self._closing or self._paused_since_ms is not None or self._transport is None:
             return
         self._put(self._transport, frames)
 
@@ -156,14 +176,18 @@ class PacedMember(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Make good what was withheld."""
         self._note_resumed()
-        room, stopped, stale = self._room, self._stopped, self._stale
-        self._stopped = self._stale = False
+        room, is_stopped, is_stale = self._room, self._is_stopped, self._is_stale
+        missed_lines, self._missed_lines = self._missed_lines, 0
+        self._is_stopped = self._is_stale = False
         if self._closing or room is None or self.offset == WAITING:
             return
-        if stopped:
+        if is_stopped:
             self.gateway.hub.bring_up(room, self, Position(room.ref.epoch, self.offset))
-        elif stale:
+        elif is_stale:
             self.write(room.state_frame(0))
+        if missed_lines:
+            self.gateway.counters.chat_skipped += missed_lines
+            self.write(frame_text(build_chat(room.ring.newest, [], missed_lines)))
 
     def _check_pause(self, at_ms: int) -> None:
         if is_stuck(self._paused_since_ms, at_ms=at_ms, limits=self.gateway.limits):
@@ -185,7 +209,7 @@ class PacedMember(asyncio.Protocol):
         if self._greeted and self._room is not None:
             # The ping makes libraries answer that know nothing of our own heartbeat.
             beat = frame_text(build_heartbeat(self._room.ring.newest))
-            self.write_tick(beat + frame_ping())
+            self.write_beat(beat + frame_ping())
 
     def _token_lasts_ms(self) -> int:
         if self._identity is None:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import msgspec
 
+# Fields that go down as well as up.
+GAUGES = frozenset({"connections_open", "members_paused", "tick_lag_ms", "pass_ms", "load_rung"})
+
 
 class Counters(msgspec.Struct):
-    """Totals since the process started, but for `connections_open` and `members_paused`."""
+    """Totals since the process started, but for what `GAUGES` names."""
 
     connections_opened: int = 0
     connections_open: int = 0
@@ -37,6 +40,10 @@ class Counters(msgspec.Struct):
     state_skips: int = 0
     ticks: int = 0
     tick_lag_ms: int = 0
+    pass_ms: int = 0
+    load_rung: int = 0
+    load_steps_up: int = 0
+    load_refused: int = 0
     direct_sent: int = 0
     members_paused: int = 0
     chat_accepted: int = 0
@@ -45,6 +52,7 @@ class Counters(msgspec.Struct):
     chat_saved: int = 0
     chat_save_failures: int = 0
     chat_lost: int = 0
+    chat_skipped: int = 0
     likes: int = 0
     like_flush_failures: int = 0
     presence_failures: int = 0

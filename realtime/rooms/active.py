@@ -18,6 +18,8 @@ class ActiveRoom:
         retry_s = limits.repair_retry_ms / 1000
         self.repair = GapRepair(room.ref.id, source.read_log, room.counters, retry_s=retry_s)
         self.next_tick_ms = 0.0
+        self.is_in_pass = False
+        self.pass_ms = 0.0
         self.next_poll_ms = 0.0
         self.next_check_ms = 0.0
         self.empty_since_ms: float | None = None

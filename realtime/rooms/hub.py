@@ -30,6 +30,7 @@ from realtime.rooms.envelope import (
     room_channel,
 )
 from realtime.rooms.limits import RoomLimits
+from realtime.rooms.load import LoadWatch
 from realtime.rooms.ports import Member, Process, RoomSource
 from realtime.rooms.room import Room
 from realtime.rooms.ticker import Ticker
@@ -66,6 +67,9 @@ class Hub:
         self.counters = Counters()
         self.is_draining = False
         self._ticker = Ticker(limits=limits, counters=self.counters)
+        self.load = LoadWatch(
+            process, ticker=self._ticker, counters=self.counters, limits=limits.ladder
+        )
         self._process = process
         self._source = source
         self._link = link
@@ -116,6 +120,7 @@ class Hub:
             tasks.create_task(self._link.run(self), name="hub-link")
             ticks = self._ticker.run(lambda: list(self._active.values()), self._look_after)
             tasks.create_task(ticks, name="hub-ticks")
+            tasks.create_task(self.load.run(self._tell_load), name="hub-load")
 
     async def drain(self, seconds: float) -> None:
         """Say goodbye to every member, one after the other over `seconds`, each with its slot."""
@@ -228,6 +233,10 @@ class Hub:
             if degraded or active.room.state.get("degraded"):
                 active.room.state.put("degraded", degraded)
 
+    def _tell_load(self) -> None:
+        for active in self._active.values():
+            active.room.state.put("load", int(self.load.rung))
+
     # Activation, repair, snapshots.
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -277,6 +286,8 @@ class Hub:
         self._active[ref.id] = self._by_slug[ref.slug] = active
         if not self.link_ok:
             room.state.put("degraded", True)
+        if self.load.rung:
+            room.state.put("load", int(self.load.rung))
         # Announcements that arrived while the log was read found no room; look once more.
         self._start_repair(active)
         self._hint(ref.id, set(EVERYTHING))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from realtime.recovery.ring import RING_ENTRIES_MAX
+from realtime.rooms.ladder import LadderLimits
 
 
 class RoomLimits(msgspec.Struct, frozen=True):
@@ -22,8 +23,10 @@ class RoomLimits(msgspec.Struct, frozen=True):
     """Members that one shortest tick serves comfortably on a fraction of a core."""
     slice_ms: int = 4
     """A pass over the members yields to the sale lane this often."""
-    slice_members: int = 64
-    """Members written between two looks at the clock."""
+    slice_members_min: int = 64
+    """Members in the shortest slice; with fewer, giving way costs more than writing to them."""
+    slice_members_max: int = 2048
+    """Members in the longest slice, whatever the clock says of the last one."""
     chat_lines_per_tick: int = 200
     """Lines held for the next tick; what does not fit is counted as dropped."""
     room_linger_ms: int = 30_000
@@ -43,3 +46,5 @@ class RoomLimits(msgspec.Struct, frozen=True):
     """Pause after a snapshot that failed."""
     snapshot_timeout_s: float = 5.0
     """A snapshot that takes longer is a failed one."""
+    ladder: LadderLimits = LadderLimits()
+    """When the process gives something up, and what."""

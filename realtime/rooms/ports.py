@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from realtime.protocol.close_codes import CloseCode
+from realtime.protocol.codec import Blob
 from realtime.protocol.messages import ChatLine, LogEntry
 
 
@@ -112,14 +113,21 @@ class Member(Protocol):
     def greet(self, rec: str, *, epoch: str, offset: int) -> bytes:
         """Return the framed hello, or nothing when it was sent before."""
 
+    def pick(self, blob: Blob) -> bytes:
+        """Return the blob's frames in the form that this client takes."""
+
     def write(self, frames: bytes) -> None:
         """Write frames that must arrive: greetings, replays, direct messages."""
 
-    def write_sale(self, frame: bytes, last: int) -> None:
-        """Write a live sale frame that ends at `last`, or stop the lane and remember where."""
+    def write_sale(self, blob: Blob, last: int) -> None:
+        """Write live sale events that end at `last`, or stop the lane and remember where."""
 
-    def write_tick(self, frames: bytes) -> None:
-        """Write a tick's state and chat, or skip it when the member reads too slowly."""
+    def write_tick(self, blob: Blob, lines: int) -> int:
+        """Write a tick's state and chat, or skip it when the member reads too slowly.
+
+        `lines` is how many chat lines the tick tells of, shown or left out. Returns the bytes
+        that were written.
+        """
 
     def close(self, code: CloseCode, retry_ms: int | None = None) -> None:
         """Say goodbye, with the moment to come back when there is one, and close."""
@@ -132,3 +140,5 @@ class Process(msgspec.Struct, frozen=True):
     now_ms: Callable[[], int]
     random: Callable[[], float]
     new_id: Callable[[], str]
+    cpu_s: Callable[[], float]
+    """Seconds of processor time that this process has used."""

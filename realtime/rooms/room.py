@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from realtime.protocol.codec import frame_text
+from realtime.protocol.codec import Blob, frame_text
 from realtime.protocol.counters import Counters
 from realtime.protocol.messages import (
     ChatLine,
@@ -31,6 +31,8 @@ from realtime.rooms.state import StateLane
 log = logging.getLogger(__name__)
 
 WAITING = -1
+# State of this process, not of the room, so a snapshot does not tell it.
+NOT_IN_SNAPSHOTS = frozenset({"degraded", "load"})
 
 
 class _Muted(msgspec.Struct):
@@ -125,7 +127,7 @@ class Room:
         self.waiting[member] = "fresh" if position is None else "snapshot"
         return False
 
-    def show_snapshot(self, member: Member, frame: bytes, *, offset: int, version: int) -> None:
+    def show_snapshot(self, member: Member, blob: Blob, *, offset: int, version: int) -> None:
         """Write a `Z` frame taken at `offset`, and what happened since; the ring must reach it.
 
         `version` is the state lane's when the snapshot was begun.
@@ -141,13 +143,12 @@ class Room:
         if self.ring.newest > offset:
             sale = frame_text(build_sale(offset + 1, self.ring.since(offset + 1)))
         member.offset = newest
-        member.write(hello + frame + sale + self.state_frame(version))
+        member.write(hello + member.pick(blob) + sale + self.state_frame(version))
 
     def state_frame(self, version: int) -> bytes:
         """Frame every state value that changed after `version`; nothing when none did."""
         values = self.state.since(version)
-        if self.state.get("degraded"):
-            values |= {k: v for k, v in self.state.since(0).items() if k == "degraded"}
+        values |= {k: v for k, v in self.state.since(0).items() if k in NOT_IN_SNAPSHOTS}
         return frame_text(build_state(self.ring.newest, values)) if values else b""
 
     def apply(self, entries: Sequence[LogEntry]) -> bool:
@@ -173,15 +174,15 @@ class Room:
         return connected
 
     def _write_sale(self, first: int, events: list[bytes]) -> None:
-        frame = frame_text(build_sale(first, events))
+        blob = Blob(build_sale(first, events))
         before, last = first - 1, self.ring.newest
-        for member in list(self.members):
+        for member in self.pass_order():
             offset = member.offset
             if offset == before:
-                member.write_sale(frame, last)
+                member.write_sale(blob, last)
             elif before < offset < last:
                 # Its snapshot was newer than this process; it has the first events already.
-                rest = frame_text(build_sale(offset + 1, events[offset + 1 - first :]))
+                rest = Blob(build_sale(offset + 1, events[offset + 1 - first :]))
                 member.write_sale(rest, last)
 
     def _obey(self, entry: LogEntry) -> None:
@@ -222,20 +223,24 @@ class Room:
         self.counters.chat_lost += lost
         self._dropped += dropped + lost
 
-    def compose_tick(self) -> bytes:
-        """Frame what changed since the last tick, once for all; nothing when nothing did."""
+    def compose_tick(self) -> tuple[Blob, int]:
+        """Frame what changed since the last tick, once for all; an empty blob when nothing did.
+
+        Also returns how many chat lines it tells of, shown or left out.
+        """
         self.state.put("viewers", self.viewers)
-        frames = b""
+        payloads: list[bytes] = []
         so = self.ring.newest
+        lines = len(self._lines) + self._dropped
         if changes := self.state.take_changes():
-            frames = frame_text(build_state(so, changes))
-        if self._lines or self._dropped:
-            frames += frame_text(build_chat(so, self._lines, self._dropped))
+            payloads.append(build_state(so, changes))
+        if lines:
+            payloads.append(build_chat(so, self._lines, self._dropped))
             self._lines, self._dropped = [], 0
-        return frames
+        return Blob(*payloads), lines
 
     def pass_order(self) -> list[Member]:
-        """Return the members in this pass's order; each pass starts elsewhere, for fairness."""
+        """Return the members in the order of the next pass; each starts elsewhere, for fairness."""
         count = len(self.members)
         if count == 0:
             return []

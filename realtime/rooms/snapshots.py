@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from realtime.protocol.codec import frame_text
+from realtime.protocol.codec import Blob
 from realtime.protocol.counters import Counters
 from realtime.protocol.messages import build_snapshot
 from realtime.rooms.limits import RoomLimits
@@ -31,7 +31,7 @@ class SnapshotDesk:
         self._room = room
         self._source = source
         self._limits = limits
-        self._newest: tuple[Snapshot, bytes, int] | None = None
+        self._newest: tuple[Snapshot, Blob, int] | None = None
         self._newest_at_ms = 0
         self.is_running = False
 
@@ -39,10 +39,10 @@ class SnapshotDesk:
         """Serve the waiting from a snapshot of this very tick; return whether there was one."""
         if self._newest is None or now_ms - self._newest_at_ms >= self._limits.tick_min_ms:
             return False
-        snapshot, frame, version = self._newest
+        snapshot, blob, version = self._newest
         if snapshot.epoch != self._room.ref.epoch or self._room.is_broken:
             return False
-        return self._show(snapshot, frame, version)
+        return self._show(snapshot, blob, version)
 
     async def run(self, counters: Counters, now_ms: Callable[[], int]) -> None:
         """Read snapshots until nobody waits; retries failures for as long as somebody does."""
@@ -54,7 +54,7 @@ class SnapshotDesk:
                 try:
                     async with asyncio.timeout(self._limits.snapshot_timeout_s):
                         snapshot = await self._source.snapshot(self._room.ref.id)
-                    frame = self._compose(snapshot)
+                    blob = self._compose(snapshot)
                 except Exception as error:  # Whatever the source raises, it is asked again.
                     counters.snapshot_failures += 1
                     if not failed:
@@ -64,12 +64,12 @@ class SnapshotDesk:
                     continue
                 counters.snapshots += 1
                 counters.snapshots_shared += max(0, len(self._room.waiting) - 1)
-                self._newest, self._newest_at_ms = (snapshot, frame, version), now_ms()
-                self._show(snapshot, frame, version)
+                self._newest, self._newest_at_ms = (snapshot, blob, version), now_ms()
+                self._show(snapshot, blob, version)
         finally:
             self.is_running = False
 
-    def _compose(self, snapshot: Snapshot) -> bytes:
+    def _compose(self, snapshot: Snapshot) -> Blob:
         """Frame a snapshot with this process's numbers for viewers and likes in it."""
         room = self._room
         state = _STATE.decode(snapshot.state)
@@ -79,9 +79,9 @@ class SnapshotDesk:
         room.state.put("likes", likes)
         state["likes"] = msgspec.Raw(b"%d" % likes)
         body = msgspec.json.encode(state)
-        return frame_text(build_snapshot(snapshot.epoch, snapshot.offset, body))
+        return Blob(build_snapshot(snapshot.epoch, snapshot.offset, body))
 
-    def _show(self, snapshot: Snapshot, frame: bytes, version: int) -> bool:
+    def _show(self, snapshot: Snapshot, blob: Blob, version: int) -> bool:
         room = self._room
         if snapshot.epoch != room.ref.epoch:
             log.warning("Room %s has a new epoch: its log was restored.", room.ref.id)
@@ -91,5 +91,5 @@ class SnapshotDesk:
         if snapshot.offset + 1 < room.ring.first:
             return False
         for member in list(room.waiting):
-            room.show_snapshot(member, frame, offset=snapshot.offset, version=version)
+            room.show_snapshot(member, blob, offset=snapshot.offset, version=version)
         return True

@@ -108,7 +108,10 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
             name=process_name,
             random=process.random,
         ),
-        limits=GatewayLimits(allowed_origins=tuple(sorted(settings.own_origins))),
+        limits=GatewayLimits(
+            allowed_origins=tuple(sorted(settings.own_origins)),
+            is_packing_offered=settings.compression,
+        ),
     )
     board = StockBoard(carrier.database, gateway.hub)
     gateway.hub.on_hint(board.hint)

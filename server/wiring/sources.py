@@ -33,4 +33,4 @@ class FreshIds:
 
 def build_process(name: str) -> Process:
     """Return what realtime needs of its process."""
-    return Process(name, SystemClock().now_ms, random.random, FreshIds().new)
+    return Process(name, SystemClock().now_ms, random.random, FreshIds().new, time.process_time)

@@ -209,7 +209,7 @@ async def serve(
     """Run a gateway in a real uvicorn server, as the product does."""
     name = f"g{uuid4().hex[:6]}"
     source = random.Random(7)
-    process = Process(name, now_ms, source.random, lambda: uuid4().hex)
+    process = Process(name, now_ms, source.random, lambda: uuid4().hex, time.process_time)
     broker = RedisBroker(redis_url, prefix=prefix)
     gateway = Gateway(
         process,

@@ -99,3 +99,25 @@ async def test_a_skipped_tick_is_made_good_with_the_newest_state(
             served.gateway.hub.set_state("r1", "stock:s1", [value, 0, 0])
             await asyncio.sleep(0.06)
         await slow.until_state("stock:s1", [4, 0, 0])
+
+
+async def test_chat_lines_of_skipped_ticks_are_counted_as_left_out(
+    house: House, redis_url: str, redis_prefix: str
+) -> None:
+    limits = GatewayLimits(
+        skip_tick_bytes=8 * 1024, resume_bytes=2 * 1024, stop_sale_bytes=64 * 1024
+    )
+    async with serve(house, redis_url, redis_prefix, limits=limits) as served:
+        quick = await served.open("guest/quick")
+        slow = await open_slow(served)
+        await publish(served, house, 30)
+        counters = served.gateway.counters
+        assert counters.members_paused == 1
+        for number in range(3):
+            await quick.send("c", number, f"line {number}")
+            shown = await quick.until("L")
+            assert [row[3] for row in shown[2]] == [f"line {number}"]
+        assert counters.members_paused == 1
+        told = await slow.until("L")
+        assert told[2:] == [[], 3]
+        assert counters.chat_skipped == 3

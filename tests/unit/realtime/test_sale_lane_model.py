@@ -170,7 +170,7 @@ class SaleLane(RuleBasedStateMachine):
         self.start_process()
 
     def start_process(self) -> None:
-        process = Process("g", lambda: self.clock_ms, lambda: 0.5, lambda: "id")
+        process = Process("g", lambda: self.clock_ms, lambda: 0.5, lambda: "id", lambda: 0.0)
         self.hub = Hub(process, source=self.database, link=Link(), prefix="", limits=ROOMS)
         self.tasks = LaterTasks()
         self.hub._tasks = self.tasks  # type: ignore[assignment]
