@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from commerce.kernel.errors import CommerceError
 from commerce.kernel.ports import Connection
 from commerce.records.room_log.model import RoomEvent, StoredEvent
+from commerce.records.room_log.rules import EVENTS_PER_S_MAX, is_paced, pace_retry_ms
 
 ADVANCE_HEAD = """
     UPDATE room_log_heads SET log_offset = log_offset + $2
@@ -17,6 +19,10 @@ INSERT_EVENTS = """
     SELECT $1, $2 + q.ord, q.type, q.payload
     FROM unnest($3::text[], $4::text[]) WITH ORDINALITY AS q (type, payload, ord)
     RETURNING log_offset, type, payload, at_ms
+"""
+SELECT_PACE = """
+    SELECT (SELECT clock_ms()) AS now_ms,
+           (SELECT at_ms FROM room_events WHERE room_id = $1 AND log_offset = $2) AS earlier_ms
 """
 SELECT_HEAD = "SELECT log_offset FROM room_log_heads WHERE room_id = $1"
 SELECT_EVENTS = """
@@ -36,7 +42,10 @@ MARK_PUBLISHED = """
 
 
 async def append_events(connection: Connection, events: Sequence[RoomEvent]) -> list[StoredEvent]:
-    """Give each event its offset and store it; rooms are locked in ascending order."""
+    """Give each event its offset and store it; rooms are locked in ascending order.
+
+    Raises CommerceError `slow_down` when a room's staff announce more than `EVENTS_PER_S_MAX`.
+    """
     by_room: dict[str, list[RoomEvent]] = defaultdict(list)
     for event in events:
         by_room[event.room_id].append(event)
@@ -44,6 +53,8 @@ async def append_events(connection: Connection, events: Sequence[RoomEvent]) -> 
     for room_id in sorted(by_room):
         mine = by_room[room_id]
         head = await connection.fetchval(ADVANCE_HEAD, room_id, len(mine))
+        if is_paced([event.type for event in mine]):
+            await _check_pace(connection, room_id, head)
         rows = await connection.fetch(
             INSERT_EVENTS,
             room_id,
@@ -53,6 +64,19 @@ async def append_events(connection: Connection, events: Sequence[RoomEvent]) -> 
         )
         stored += sorted((_event(room_id, row) for row in rows), key=lambda e: e.offset)
     return stored
+
+
+async def _check_pace(connection: Connection, room_id: str, head: int) -> None:
+    row = await connection.fetchrow(SELECT_PACE, room_id, head - EVENTS_PER_S_MAX)
+    assert row is not None, "a SELECT without FROM has one row"
+    retry_ms = pace_retry_ms(row["earlier_ms"], row["now_ms"])
+    if retry_ms:
+        raise CommerceError(
+            "slow_down",
+            f"A room is told at most {EVENTS_PER_S_MAX} things a second.",
+            retryable=True,
+            retry_ms=retry_ms,
+        )
 
 
 async def select_head(connection: Connection, room_id: str) -> int:
