@@ -22,7 +22,7 @@ test('close codes tell whether to come back', () => {
 
 /** @param {Partial<import('../../static/js/logic/banner.js').Link>} [change] @returns {import('../../static/js/logic/banner.js').Link} */
 const makeLink = (change) => ({ state: 'open', rec: 'fresh', code: null, since_ms: 0, retry_at_ms: null, attempt: 0, wasOpen: true, ...change });
-const calm = { isOnline: true, announcement: null, back: null, now_ms: 1_000 };
+const calm = { isOnline: true, isDegraded: false, announcement: null, back: null, now_ms: 1_000 };
 
 test('an open line says nothing', () => {
   assert.equal(chooseBanner({ ...calm, link: makeLink() }), null);
@@ -43,6 +43,8 @@ test('the network comes before what the host announces, and that before good new
   const back = { rec: 'replayed', at_ms: 500 };
   assert.equal(chooseBanner({ ...calm, link: makeLink({ state: 'waiting', attempt: 1 }), announcement: 'Hi', back })?.kind, 'reconnecting');
   assert.equal(chooseBanner({ ...calm, link: makeLink(), announcement: 'Hi', back })?.kind, 'announcement');
+  assert.equal(chooseBanner({ ...calm, link: makeLink(), announcement: 'Hi', back, isDegraded: true })?.kind, 'late');
+  assert.equal(chooseBanner({ ...calm, link: makeLink({ state: 'waiting', attempt: 1 }), back: null, isDegraded: true })?.kind, 'reconnecting');
   assert.equal(chooseBanner({ ...calm, link: makeLink(), back })?.kind, 'back');
   assert.equal(chooseBanner({ ...calm, link: makeLink(), back, now_ms: 9_000 }), null);
 });

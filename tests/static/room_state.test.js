@@ -69,6 +69,14 @@ test('of a key only a newer version counts, and a hello forgets versions', () =>
   assert.equal(applyKeys(greeted, { viewers: [1, 7] }).state.viewers, 7);
 });
 
+test('how the process is comes as keys, and belongs to the connection', () => {
+  const told = applyKeys(model, { degraded: [3, true], load: [4, 2] });
+  assert.deepEqual(told.carrier, { isDegraded: true, load: 2 });
+  assert.equal(told.state, model.state);
+  assert.deepEqual(applyKeys(told, { degraded: [2, false] }).carrier.isDegraded, true);
+  assert.deepEqual(applyFrame(told, ['h', { conn: 'g1-3' }]).carrier, { isDegraded: false, load: 0 });
+});
+
 test('a snapshot replaces everything', () => {
   const next = applyFrame(model, ['Z', 'e2', 99, { ...base, viewers: 1 }]);
   assert.deepEqual([next.epoch, next.offset, next.state.viewers], ['e2', 99, 1]);

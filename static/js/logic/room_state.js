@@ -18,8 +18,12 @@
  *   announcement?: string | null, poster?: string | null}} RoomState */
 /** @typedef {[type: string, payload: any, at_ms: number]} SaleEvent */
 /** @typedef {{took_ms?: number, reason?: string}} SaleFacts what events told beside the state */
+/** @typedef {{isDegraded: boolean, load: number}} Carrier the process that serves this page: cut off from the others? what it gives up? */
 /** @typedef {{epoch: string, offset: number, state: RoomState, versions: Record<string, number>,
- *   facts: Record<string, SaleFacts>}} RoomModel */
+ *   facts: Record<string, SaleFacts>, carrier: Carrier}} RoomModel */
+
+/** A process that has said nothing of itself is well. @type {Carrier} */
+const WELL = { isDegraded: false, load: 0 };
 
 /** Lines kept for a page that opens its chat late; the list draws from its own flow. */
 const CHAT_KEPT = 120;
@@ -30,7 +34,7 @@ const CHAT_KEPT = 120;
  * @returns {RoomModel}
  */
 export function modelOf(state) {
-  return { epoch: '', offset: 0, state, versions: {}, facts: {} };
+  return { epoch: '', offset: 0, state, versions: {}, facts: {}, carrier: WELL };
 }
 
 /**
@@ -151,14 +155,16 @@ function withKey(state, key, value) {
  * @returns {RoomModel}
  */
 export function applyKeys(model, entries) {
-  let { state } = model;
+  let { state, carrier } = model;
   const versions = { ...model.versions };
   for (const [key, [version, value]] of Object.entries(entries)) {
     if (version <= (versions[key] ?? -1)) continue;
     versions[key] = version;
     state = withKey(state, key, value);
+    if (key === 'degraded') carrier = { ...carrier, isDegraded: value === true };
+    if (key === 'load') carrier = { ...carrier, load: value };
   }
-  return { ...model, state, versions };
+  return { ...model, state, versions, carrier };
 }
 
 /**
@@ -182,7 +188,7 @@ export function applyLines(model, lines) {
 export function applyFrame(model, frame) {
   switch (frame[0]) {
     case 'h':
-      return { ...model, versions: {} };
+      return { ...model, versions: {}, carrier: WELL };
     case 'Z':
       return applySnapshot(model, frame[1], frame[2], frame[3]);
     case 'S':

@@ -55,10 +55,10 @@ export function drawUser(user) {
 
 /**
  * @param {LiveBanner} element
- * @param {{link: LinkStatus, announcement: string | null, back: {rec: string, at_ms: number} | null, hasHold: boolean}} facts
+ * @param {{link: LinkStatus, isDegraded: boolean, announcement: string | null, back: {rec: string, at_ms: number} | null, hasHold: boolean}} facts
  */
-export function drawBanner(element, { link, announcement, back, hasHold }) {
-  const banner = chooseBanner({ link, announcement, back, isOnline: navigator.onLine, now_ms: Date.now() });
+export function drawBanner(element, { link, isDegraded, announcement, back, hasHold }) {
+  const banner = chooseBanner({ link, isDegraded, announcement, back, isOnline: navigator.onLine, now_ms: Date.now() });
   if (!banner) {
     element.message = null;
     return;
@@ -74,6 +74,7 @@ export function drawBanner(element, { link, announcement, back, hasHold }) {
     overloaded: () => ({ text: t('banner.overloaded', words) }),
     offline: () => ({ text: t(words.seconds > 0 ? 'banner.offline' : 'banner.offline_trying', words), action: t('banner.now') }),
     reconnecting: () => ({ text: t(hasHold ? 'banner.reconnecting' : 'banner.reconnecting_plain') }),
+    late: () => ({ text: t('banner.late') }),
     announcement: () => ({ text: banner.text ?? '', action: t('site.close') }),
     back: () => ({ text: t(banner.rec === 'replayed' ? 'banner.back_replayed' : 'banner.back_snapshot') }),
   };

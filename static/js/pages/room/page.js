@@ -264,7 +264,7 @@ export class RoomPage {
     this.news.own(holds, facts.answer, cardView(facts).message?.title ?? '', now_ms);
     drawHead(this.state, now_ms);
     const announcement = this.state.announcement && this.state.announcement !== this.#dismissed ? this.state.announcement : null;
-    drawBanner(this.banner, { link: this.socket.status, announcement, back: this.#back, hasHold: holds.length > 0 });
+    drawBanner(this.banner, { link: this.socket.status, isDegraded: this.model.carrier.isDegraded, announcement, back: this.#back, hasHold: holds.length > 0 });
     drawBag(this.bag, { state: this.state, holds, answers: this.purchase.answers, onNow: offer?.item.item ?? null, now_ms });
     drawHold(holds[0] ?? null, now_ms, this.title);
     this.sheets.draw(now_ms);
