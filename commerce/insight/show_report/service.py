@@ -9,6 +9,7 @@ import msgspec
 from commerce.community.moderation.store import select_mutes
 from commerce.goods.presses.store import select_answers, select_first_seconds
 from commerce.insight.audit.service import read_latest
+from commerce.insight.deliveries.service import read_delivery
 from commerce.insight.show_report import store
 from commerce.kernel.ports import Connection
 from commerce.sales.show_floor.model import SaleView
@@ -34,6 +35,7 @@ async def read_console(
         "show": msgspec.to_builtins(floor.show),
         "pinned": floor.pinned,
         "announcement": room.announcement,
+        "delivery": await read_delivery(connection, room.id),
         "mutes": [
             {"user": mute.user_id, "name": mute.name, "until_ms": mute.until_ms}
             for mute in await select_mutes(connection, room.id)

@@ -1,0 +1,1 @@
+"""How sale events reached the viewers, by what their own clients reported."""
