@@ -6,17 +6,29 @@ from collections.abc import Iterator
 
 import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
+from realtime.delivery.rules import BOUNDS_MS
 from realtime.gateway.gateway import Gateway
 from realtime.protocol.counters import GAUGES, Counters
+
+# Each is the end of a bin in which delays are counted; 400 is what the console's light promises.
+DELIVERY_BUCKETS_MS = (10, 20, 50, 100, 200, 400, 800, 1600, 2000)
+DELIVERY_FIELDS = frozenset({"sale_delivery_bins", "sale_delivery_sum_ms"})
 
 
 def collect_metrics(process_name: str, counters: Counters, *, is_link_up: bool) -> Iterator[Metric]:
     """Yield every counter under `hubbub_`, labelled with the process."""
     label = [process_name]
     for name, value in msgspec.structs.asdict(counters).items():
+        if name in DELIVERY_FIELDS:
+            continue
         if name == "closes":
             closes = CounterMetricFamily(
                 "hubbub_closes", "Closed connections by code.", labels=["process", "code"]
@@ -29,11 +41,28 @@ def collect_metrics(process_name: str, counters: Counters, *, is_link_up: bool) 
         metric = family(f"hubbub_{name}", name.replace("_", " "), labels=["process"])
         metric.add_metric(label, value)
         yield metric
+    yield _delivery_histogram(label, counters)
     link = GaugeMetricFamily(
         "hubbub_redis_link_up", "Whether messages from Redis arrive.", labels=["process"]
     )
     link.add_metric(label, int(is_link_up))
     yield link
+
+
+def _delivery_histogram(label: list[str], counters: Counters) -> Metric:
+    histogram = HistogramMetricFamily(
+        "hubbub_sale_delivery_ms",
+        "From a sale event's moment until a viewer who was asked had drawn it.",
+        labels=["process"],
+    )
+    bins = counters.sale_delivery_bins
+    buckets = [
+        (str(limit_ms), sum(bins[: BOUNDS_MS.index(limit_ms) + 1]))
+        for limit_ms in DELIVERY_BUCKETS_MS
+    ]
+    buckets.append(("+Inf", sum(bins)))
+    histogram.add_metric(label, buckets, sum_value=counters.sale_delivery_sum_ms)
+    return histogram
 
 
 class GatewayCollector(Collector):

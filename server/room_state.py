@@ -14,6 +14,8 @@ import orjson
 
 from commerce.community.moderation import store as moderation
 from commerce.community.moderation.model import StoredLine
+from commerce.insight.deliveries.model import DeliveryTally
+from commerce.insight.deliveries.store import upsert_tallies
 from commerce.kernel.ports import Connection, Database
 from commerce.members.accounts.store import select_user
 from commerce.records.room_log.store import select_events, select_head
@@ -21,13 +23,13 @@ from commerce.sales.show_floor.store import select_floor
 from commerce.shows.schedule.model import Room
 from commerce.shows.schedule.store import find_room, select_room, select_room_by_id
 from realtime.protocol.messages import ChatLine, LogEntry
-from realtime.rooms.ports import RoomRef, Snapshot
+from realtime.rooms.ports import DeliveryReport, RoomRef, Snapshot
 
 CHAT_LINES_SHOWN = 30
 
 
 class RoomStates:
-    """Reads rooms for viewers; the gateway's `RoomSource`, `ChatStore` and `LikeStore`."""
+    """Reads rooms for viewers, and keeps what gateways gather: their sources and stores."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -74,6 +76,12 @@ class RoomStates:
         """Add likes and return the room's total."""
         async with self._database.transaction() as transaction:
             return await moderation.add_likes(transaction, room_id, count)
+
+    async def keep_deliveries(self, reports: Sequence[DeliveryReport]) -> None:
+        """Keep how sale events were delivered."""
+        tallies = [DeliveryTally(r.room_id, r.offset, r.reporter, r.asked, r.bins) for r in reports]
+        async with self._database.transaction() as transaction:
+            await upsert_tallies(transaction, tallies)
 
     async def state_of(self, slug: str) -> tuple[str, dict[str, Any]]:
         """Return a room's id and its state; viewers are the caller's to add."""

@@ -22,9 +22,11 @@ from realtime.protocol.codec import frame_text
 from realtime.protocol.errors import CommandError
 from realtime.protocol.messages import (
     Command,
+    Drawn,
     Like,
     Say,
     Sync,
+    Visible,
     build_error,
     build_goodbye,
     build_result,
@@ -288,6 +290,11 @@ class Connection(PacedMember):
             case Close(code, reason):
                 self._is_flooded = code is CloseCode.FLOOD
                 self.close(code, reason=reason)
+            case Drawn(offset, ms):
+                if gateway.deliveries.acknowledge(self, offset, ms):
+                    session.forgive_frame()
+            case Visible(is_shown):
+                gateway.deliveries.show(self, is_hidden=not is_shown)
             case Say() | Like() | Sync() | Command():
                 self._carry_out(effect)
             case _:
@@ -322,6 +329,7 @@ class Connection(PacedMember):
     def _leave(self) -> None:
         if self._room is not None:
             self.gateway.hub.leave(self._room, self)
+            self.gateway.deliveries.leave(self._room, self)
             self._room = None
 
     def _start_closing(self, code: int) -> None:

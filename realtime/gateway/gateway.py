@@ -1,4 +1,4 @@
-"""Put one gateway process together: rooms, chat, likes, presence, commands and the timing wheel.
+"""Put one gateway process together: rooms and what happens in them, commands, the timing wheel.
 
 `run` owns every task of the process's real-time side; when one dies, all end, and so does `run`.
 """
@@ -13,6 +13,7 @@ import msgspec
 
 from realtime.brokers.ports import Broker, Link
 from realtime.chat.service import ChatService
+from realtime.delivery.service import DeliveryService
 from realtime.gateway.commands import CommandDesk
 from realtime.gateway.limits import GatewayLimits
 from realtime.gateway.wheel import TimingWheel
@@ -24,6 +25,7 @@ from realtime.rooms.ports import (
     Authenticator,
     ChatStore,
     CommandHandler,
+    DeliveryStore,
     LikeStore,
     Process,
     RoomSource,
@@ -41,6 +43,7 @@ class GatewayPorts(msgspec.Struct, frozen=True):
     commands: CommandHandler
     chats: ChatStore
     likes: LikeStore
+    deliveries: DeliveryStore
 
 
 class Gateway:
@@ -74,6 +77,12 @@ class Gateway:
             limits=self.limits.chat,
         )
         self.likes = LikeService(hub=self.hub, publisher=self.publisher, store=ports.likes)
+        self.deliveries = DeliveryService(
+            process,
+            counters=self.hub.counters,
+            store=ports.deliveries,
+            limits=self.limits.delivery,
+        )
         self.presence = PresenceService(
             process,
             hub=self.hub,
@@ -114,6 +123,7 @@ class Gateway:
                 tasks.create_task(self.hub.run(), name="gateway-hub")
                 tasks.create_task(self.chat.run(), name="gateway-chat")
                 tasks.create_task(self.likes.run(), name="gateway-likes")
+                tasks.create_task(self.deliveries.run(), name="gateway-deliveries")
                 tasks.create_task(self.presence.run(), name="gateway-presence")
                 tasks.create_task(self._turn_forever(), name="gateway-wheel")
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from realtime.chat.rules import ChatLimits
+from realtime.delivery.rules import DeliveryLimits
 from realtime.rooms.limits import RoomLimits
 
 
@@ -61,3 +62,5 @@ class GatewayLimits(msgspec.Struct, frozen=True):
     """Limits of rooms."""
     chat: ChatLimits = ChatLimits()
     """Limits of chat."""
+    delivery: DeliveryLimits = DeliveryLimits()
+    """Limits of the measurement of delivery."""

@@ -85,6 +85,7 @@ class PacedMember(asyncio.Protocol):
         self.greeted()
         gateway, identity = self.gateway, self._identity
         limits = gateway.limits
+        is_asked = self._room is not None and gateway.deliveries.ask(self._room, self)
         user = None
         if identity is not None:
             user = {"id": identity.user_id, "name": identity.name, "role": identity.role}
@@ -96,6 +97,7 @@ class PacedMember(asyncio.Protocol):
             "offset": offset,
             "now_ms": gateway.process.now_ms(),
             "rec": rec,
+            "ack": is_asked,
             "limits": {
                 "frame_bytes": limits.frame_bytes_max,
                 "chat_chars": limits.chat.chars_max,

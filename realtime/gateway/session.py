@@ -18,10 +18,12 @@ from realtime.protocol.messages import (
     Beat,
     ClientId,
     Command,
+    Drawn,
     Inbound,
     Like,
     Say,
     Sync,
+    Visible,
     build_error,
     parse_inbound,
 )
@@ -50,7 +52,7 @@ class TellTime(msgspec.Struct, frozen=True):
     id: ClientId
 
 
-Effect = Reply | Close | TellTime | Say | Like | Command | Sync | Nothing
+Effect = Reply | Close | TellTime | Say | Like | Command | Sync | Drawn | Visible | Nothing
 
 _MINUTE_MS = 60_000
 
@@ -107,6 +109,10 @@ class Session:
         """Note that a command was answered."""
         self._in_flight -= 1
 
+    def forgive_frame(self) -> None:
+        """Give back what one frame cost: it was asked for, as often as there is news."""
+        self._frames = min(float(self._limits.frames_burst), self._frames + 1)
+
     def may_send(self, at_ms: int) -> bool:
         """Count one frame and say whether it is within the pace of a person."""
         gained = max(0, at_ms - self._frames_at_ms) * self._limits.frames_per_s / 1000
@@ -118,6 +124,8 @@ class Session:
         match message:
             case Beat():
                 return Nothing()
+            case Drawn() | Visible():
+                return message
             case Sync():
                 return self._admit_sync(message, at_ms)
             case Command():

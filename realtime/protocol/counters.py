@@ -5,6 +5,8 @@ Only one event loop writes them, so they need no lock; the server turns them int
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 # Fields that go down as well as up.
@@ -64,7 +66,20 @@ class Counters(msgspec.Struct):
     bus_publish_failures: int = 0
     link_losses: int = 0
     link_canaries_missed: int = 0
+    sale_deliveries_asked: int = 0
+    sale_deliveries_acked: int = 0
+    sale_deliveries_lost: int = 0
+    sale_acks_ignored: int = 0
+    delivery_save_failures: int = 0
+    sale_delivery_bins: list[int] = []
+    sale_delivery_sum_ms: int = 0
 
     def count_close(self, code: int) -> None:
         """Add one to the closes with `code`."""
         self.closes[code] = self.closes.get(code, 0) + 1
+
+    def add_deliveries(self, bins: Sequence[int], sum_ms: int) -> None:
+        """Add one event's acknowledged delays, counted in bins, and their sum."""
+        known = self.sale_delivery_bins or [0] * len(bins)
+        self.sale_delivery_bins = [a + b for a, b in zip(known, bins, strict=True)]
+        self.sale_delivery_sum_ms += sum_ms

@@ -79,11 +79,26 @@ class Beat(msgspec.Struct, frozen=True):
     """The client is alive."""
 
 
-Inbound = Say | Like | Command | Sync | Beat
+class Drawn(msgspec.Struct, frozen=True):
+    """The client drew the sale event at `offset`, `ms` after its `at_ms` by its synced clock."""
+
+    offset: int
+    ms: int | None
+
+
+class Visible(msgspec.Struct, frozen=True):
+    """The client's page is shown or hidden from now on; a hidden one draws nothing."""
+
+    is_shown: bool
+
+
+Inbound = Say | Like | Command | Sync | Beat | Drawn | Visible
 
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
 _INTEGER = msgspec.json.Decoder(int)
+_DURATION = msgspec.json.Decoder(int | None)
+_CLAIM = msgspec.json.Decoder(bool)
 _CLIENT_ID = msgspec.json.Decoder(str | int | None)
 _KEY = msgspec.json.Decoder(str | None)
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
@@ -200,17 +215,31 @@ def _parse_beat(parts: Sequence[msgspec.Raw]) -> Beat:
     return Beat()
 
 
+def _parse_drawn(parts: Sequence[msgspec.Raw]) -> Drawn:
+    _expect(parts, 3)
+    offset = _integer_in(_INTEGER.decode(parts[1]), 1, INTEGER_MAX)
+    ms = _DURATION.decode(parts[2])
+    return Drawn(offset, None if ms is None else _integer_in(ms, 0, INTEGER_MAX))
+
+
+def _parse_visible(parts: Sequence[msgspec.Raw]) -> Visible:
+    _expect(parts, 2)
+    return Visible(_CLAIM.decode(parts[1]))
+
+
 _PARSERS: dict[str, Callable[[Sequence[msgspec.Raw]], Inbound]] = {
     "c": _parse_say,
     "k": _parse_like,
     "q": _parse_command,
     "sync": _parse_sync,
     "p": _parse_beat,
+    "a": _parse_drawn,
+    "v": _parse_visible,
 }
 
 
 def build_hello(fields: dict[str, Any]) -> bytes:
-    """Build `["h",{conn,user,hb_s,epoch,offset,now_ms,rec,limits}]`."""
+    """Build `["h",{conn,user,hb_s,epoch,offset,now_ms,rec,ack,limits}]`."""
     return _encode(("h", fields))
 
 
@@ -262,6 +291,11 @@ def build_error(client_id: ClientId, error: CommandError) -> bytes:
     if error.detail is not None:
         body["detail"] = error.detail
     return _encode(("e", client_id, body))
+
+
+def build_ask(is_asked: bool) -> bytes:
+    """Build `["a",is_asked]`: whether to acknowledge sale events from the next one on."""
+    return _encode(("a", is_asked))
 
 
 def build_heartbeat(sale_offset: int) -> bytes:

@@ -94,6 +94,26 @@ class LikeStore(Protocol):
         """Add likes and return the durable total."""
 
 
+class DeliveryReport(msgspec.Struct, frozen=True):
+    """How one sale event reached the viewers whom one run of a process (`reporter`) asked.
+
+    `bins` counts the acknowledged delays; `realtime.delivery.rules.BOUNDS_MS` says in what steps.
+    """
+
+    room_id: str
+    offset: int
+    reporter: str
+    asked: int
+    bins: tuple[int, ...]
+
+
+class DeliveryStore(Protocol):
+    """Keeps how sale events were delivered."""
+
+    async def keep_deliveries(self, reports: Sequence[DeliveryReport]) -> None:
+        """Store a batch; a report that is known already is replaced by the same."""
+
+
 class Member(Protocol):
     """One viewer's connection, as a room sees it. No method blocks or raises."""
 

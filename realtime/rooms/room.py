@@ -7,7 +7,7 @@ written in order without holes, and a member that cannot take one waits for repl
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -61,6 +61,8 @@ class Room:
         self.restarts = 0
         self.is_broken = False
         """The log has a hole that cannot be read; the next snapshot starts the room again."""
+        self.on_sale: Callable[[Room, Sequence[LogEntry]], None] | None = None
+        """Told of new events just before they are written; None while nobody measures."""
         self._by_user: dict[str, list[Member]] = {}
         self._lines: list[ChatLine] = []
         self._dropped = 0
@@ -170,6 +172,9 @@ class Room:
                     self.counters.sale_repeats += 1
         if fresh:
             self.counters.sale_events += len(fresh)
+            if self.on_sale is not None:
+                known = range(first, first + len(fresh))
+                self.on_sale(self, [entry for entry in entries if entry.offset in known])
             self._write_sale(first, fresh)
         return connected
 

@@ -100,7 +100,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     assert settings.redis_url is not None
     gateway = Gateway(
         process,
-        ports=GatewayPorts(states, tokens, RoomCommands(core.inventory), states, states),
+        ports=GatewayPorts(states, tokens, RoomCommands(core.inventory), states, states, states),
         broker=carrier.broker,
         link=RedisLink(
             settings.redis_url,

@@ -20,8 +20,8 @@ from server.settings import Settings, variable
 from tests.architecture import public_names
 
 ROOT = Path(__file__).resolve().parents[2]
-FRAMES_TO_CLIENT = ("h", "Z", "S", "K", "L", "D", "r", "e", "p", "b")
-FRAMES_TO_SERVER = ("c", "k", "q", "sync", "p")
+FRAMES_TO_CLIENT = ("h", "Z", "S", "K", "L", "D", "r", "e", "p", "b", "a")
+FRAMES_TO_SERVER = ("c", "k", "q", "sync", "p", "a", "v")
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from realtime.gateway.gateway import Gateway, GatewayPorts
 from realtime.gateway.limits import GatewayLimits
 from realtime.protocol.errors import CommandError
 from realtime.protocol.messages import ChatLine, LogEntry
-from realtime.rooms.ports import Caller, Identity, Process, RoomRef, Snapshot
+from realtime.rooms.ports import Caller, DeliveryReport, Identity, Process, RoomRef, Snapshot
 
 
 def now_ms() -> int:
@@ -41,6 +41,7 @@ class House:
         self.muted: dict[str, int] = {}
         self.saved: list[ChatLine] = []
         self.likes = 0
+        self.deliveries: list[DeliveryReport] = []
         self.snapshots = 0
         self.is_down = False
         self.token_lives_ms = 3_600_000
@@ -99,7 +100,7 @@ class House:
             raise RuntimeError("a bug")
         raise CommandError("unknown_command", "No command has this name.")
 
-    # ChatStore and LikeStore
+    # ChatStore, LikeStore and DeliveryStore
 
     async def save(self, room_id: str, lines: Sequence[ChatLine]) -> None:
         self._answer()
@@ -109,6 +110,10 @@ class House:
         self._answer()
         self.likes += count
         return self.likes
+
+    async def keep_deliveries(self, reports: Sequence[DeliveryReport]) -> None:
+        self._answer()
+        self.deliveries.extend(reports)
 
     def commit(self, kind: str, payload: dict[str, Any] | None = None) -> LogEntry:
         """Append an event to the log, as a transaction would; nothing is announced."""
@@ -204,16 +209,21 @@ async def _no_http(scope: Any, receive: Any, send: Any) -> None:
 
 @contextlib.asynccontextmanager
 async def serve(
-    house: House, redis_url: str, prefix: str, *, limits: GatewayLimits | None = None
+    house: House,
+    redis_url: str,
+    prefix: str,
+    *,
+    limits: GatewayLimits | None = None,
+    clock: Callable[[], int] = now_ms,
 ) -> AsyncIterator[Served]:
-    """Run a gateway in a real uvicorn server, as the product does."""
+    """Run a gateway in a real uvicorn server, as the product does; `clock` is its wall clock."""
     name = f"g{uuid4().hex[:6]}"
     source = random.Random(7)
-    process = Process(name, now_ms, source.random, lambda: uuid4().hex, time.process_time)
+    process = Process(name, clock, source.random, lambda: uuid4().hex, time.process_time)
     broker = RedisBroker(redis_url, prefix=prefix)
     gateway = Gateway(
         process,
-        ports=GatewayPorts(house, house, house, house, house),
+        ports=GatewayPorts(house, house, house, house, house, house),
         broker=broker,
         link=RedisLink(
             redis_url, prefix=prefix, name=name, random=source.random, canary_every_s=0.3

@@ -19,6 +19,8 @@ SEEDS = [
     b'["q",1,"echo",{"qty":1},"key"]',
     b'["sync","epoch-1",0]',
     b'["p"]',
+    b'["a",1,12]',
+    b'["v",false]',
 ]
 
 

@@ -140,6 +140,7 @@ async def test_a_moderator_keeps_order_and_sees_no_money(
     assert "orders" not in console
     assert "gmv_minor" not in console["figures"]
     assert console["audit"] is None
+    assert console["delivery"]["share"] is None
     for method, path, body in HOST_COMMANDS[:9]:
         assert await moderator.call(method, path, body) == (403, "forbidden")
 

@@ -8,7 +8,7 @@ any sale event that is not the very next one, so a hole or a repeat fails at onc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, rule
 from websockets.protocol import CLIENT, Protocol
 
+from realtime.delivery.rules import DeliveryLimits
+from realtime.delivery.service import DeliveryService
 from realtime.gateway.limits import GatewayLimits
 from realtime.gateway.member import PacedMember
 from realtime.gateway.wheel import TimingWheel
@@ -27,7 +29,7 @@ from realtime.recovery.rules import Position
 from realtime.rooms.envelope import SaleEnvelope, encode_envelope, room_channel
 from realtime.rooms.hub import Hub
 from realtime.rooms.limits import RoomLimits
-from realtime.rooms.ports import Process, RoomRef, Snapshot
+from realtime.rooms.ports import DeliveryReport, Process, RoomRef, Snapshot
 
 # Small limits, so that short runs reach every one of them.
 ROOMS = RoomLimits(ring_entries=4, replay_bytes_max=400, repair_retry_ms=0)
@@ -72,6 +74,9 @@ class Database:
 
     async def mutes(self, room_id: str) -> dict[str, int]:
         return {}
+
+    async def keep_deliveries(self, reports: Sequence[DeliveryReport]) -> None:
+        """Never used: nothing is flushed here."""
 
 
 class Link:
@@ -176,6 +181,13 @@ class SaleLane(RuleBasedStateMachine):
         self.hub._tasks = self.tasks  # type: ignore[assignment]
         gateway = SimpleNamespace(
             hub=self.hub,
+            # One is asked at a time, so that joiners and leavers hand the question over.
+            deliveries=DeliveryService(
+                process,
+                counters=self.hub.counters,
+                store=self.database,
+                limits=DeliveryLimits(asked_max=1),
+            ),
             limits=LIMITS,
             counters=self.hub.counters,
             process=process,
@@ -190,7 +202,10 @@ class SaleLane(RuleBasedStateMachine):
 
             def close(self, code: CloseCode, retry_ms: int | None = None) -> None:
                 self._closing = True
-                hub.leave(hub.room("r1"), self)  # type: ignore[arg-type]
+                room = hub.room("r1")
+                assert room is not None
+                hub.leave(room, self)
+                gateway.deliveries.leave(room, self)
 
             def greeted(self) -> None:
                 """Reading is not part of this test."""

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.gateway.limits import GatewayLimits
-from realtime.gateway.session import Close, Nothing, Reply, Session, TellTime
+from realtime.gateway.session import Close, Effect, Nothing, Reply, Session, TellTime
 from realtime.protocol.close_codes import CloseCode
-from realtime.protocol.messages import Command, Like, Say, Sync
+from realtime.protocol.messages import Command, Drawn, Like, Say, Sync, Visible
 
 LIMITS = GatewayLimits(frames_burst=30, bad_frames_max=3, syncs_per_minute=2)
 
@@ -52,6 +52,8 @@ def test_a_visitor_may_only_watch() -> None:
     assert code_of(receive(session, "k", 2)) == "sign_in_required"
     assert code_of(receive(session, "q", 1, "reserve", {})) == "sign_in_required"
     assert receive(session, "sync", "e", 1) == Sync("e", 1)
+    assert receive(session, "a", 7, 120) == Drawn(7, 120)
+    assert receive(session, "v", False) == Visible(False)
 
 
 def test_time_is_answered_at_once_to_anybody() -> None:
@@ -96,6 +98,16 @@ def test_a_flood_closes_and_a_steady_client_does_not() -> None:
         assert receive(steady, "p", at_ms=number * 50) == Nothing()
 
 
+def test_an_acknowledgement_that_was_asked_for_costs_no_pace() -> None:
+    session = make_session()
+    for number in range(3 * LIMITS.frames_burst):
+        assert receive(session, "a", number + 1, None) == Drawn(number + 1, None)
+        session.forgive_frame()
+    for _ in range(LIMITS.frames_burst):
+        assert receive(session, "a", 1, None) == Drawn(1, None)
+    assert isinstance(receive(session, "a", 1, None), Close), "nobody asked for these"
+
+
 def test_likes_beyond_what_thumbs_can_do_are_not_counted() -> None:
     session = make_session()
     assert receive(session, "k", 50) == Like(50)
@@ -125,4 +137,4 @@ def test_no_bytes_make_a_session_fail(signed_in: bool, messages: list[bytes]) ->
     session = Session(LIMITS, signed_in=signed_in, at_ms=0)
     for data in messages:
         effect = session.receive(data, is_text=True, at_ms=0)
-        assert isinstance(effect, Reply | Close | Nothing | Say | Like | Command | Sync)
+        assert isinstance(effect, Effect)

@@ -16,10 +16,13 @@ from realtime.protocol.messages import (
     Beat,
     ChatLine,
     Command,
+    Drawn,
     Like,
     LogEntry,
     Say,
     Sync,
+    Visible,
+    build_ask,
     build_chat,
     build_direct,
     build_error,
@@ -57,6 +60,11 @@ def outcome(data: bytes) -> str:
         (b'["q",1,"x",{"a":[1,{"b":null}]},null]', Command(1, "x", b'{"a":[1,{"b":null}]}', None)),
         (b'["sync","e",7]', Sync("e", 7)),
         (b'["p"]', Beat()),
+        (b'["a",7,120]', Drawn(7, 120)),
+        (b'["a",7,0]', Drawn(7, 0)),
+        (b'["a",7,null]', Drawn(7, None)),
+        (b'["v",true]', Visible(True)),
+        (b'["v",false]', Visible(False)),
     ],
 )
 def test_a_documented_frame_is_accepted(data: bytes, message: object) -> None:
@@ -110,6 +118,23 @@ def test_a_documented_frame_is_accepted(data: bytes, message: object) -> None:
         b'["sync",1,1]',
         b'["sync","e",18446744073709551616]',
         b'["p",1]',
+        b'["a"]',
+        b'["a",1]',
+        b'["a",0,1]',
+        b'["a",-1,1]',
+        b'["a",1,-1]',
+        b'["a",1,1.5]',
+        b'["a",1,"1"]',
+        b'["a",1,true]',
+        b'["a",true,1]',
+        b'["a",1,1e999]',
+        b'["a",9007199254740993,1]',
+        b'["a",1,9007199254740993]',
+        b'["a",1,1,1]',
+        b'["v"]',
+        b'["v",1]',
+        b'["v",null]',
+        b'["v",true,1]',
     ],
 )
 def test_a_malformed_frame_is_refused(data: bytes) -> None:
@@ -183,6 +208,7 @@ def test_direct_result_heartbeat_and_goodbye_have_their_shapes() -> None:
     assert build_direct("muted", b'{"until_ms":1}') == b'["D","muted",{"until_ms":1}]'
     assert build_result("a", b"{}") == b'["r","a",{}]'
     assert build_heartbeat(9) == b'["p",9]'
+    assert build_ask(True) == b'["a",true]'
     assert build_goodbye(4200, 250) == b'["b",4200,250]'
 
 
