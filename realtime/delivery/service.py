@@ -58,7 +58,7 @@ class DeliveryService:
         self, process: Process, *, counters: Counters, store: DeliveryStore, limits: DeliveryLimits
     ) -> None:
         self._process = process
-        # A process's name comes again after a restart, and on another machine; its counts must not.
+        # A gateway that died is started again under its name; its counts are not the same ones.
         self._reporter = f"{process.name}:{process.new_id()}"
         self._counters = counters
         self._store = store
@@ -114,7 +114,8 @@ class DeliveryService:
             sample = self._samples[room.ref.id] = _Sample(room)
             room.on_sale = self._note
         sample.members.append(member)
-        self._asked.setdefault(member, _Asked())
+        # Whoever is asked counts as shown until it says otherwise, also when asked once more.
+        self._asked.setdefault(member, _Asked()).is_hidden = False
 
     def _replace(self, room: Room, sample: _Sample) -> None:
         """Keep the sample as large as it should be, by anybody who is present and not asked."""

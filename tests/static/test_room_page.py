@@ -69,6 +69,7 @@ class Server:
         self.sockets: list[WebSocketRoute] = []
         self.decide: Callable[[], Refusal | None] = lambda: None
         self.held: list[dict[str, Any]] = []
+        self.is_asking = False
 
     def render(self) -> str:
         texts = json.loads((STATIC / "i18n" / f"{self.language}.json").read_text("utf-8"))
@@ -122,6 +123,7 @@ class Server:
         socket.on_message(lambda text: self.take(socket, json.loads(text)))
         hello = {"conn": "g1-1", "user": self.user, "hb_s": 20, "epoch": "e", "offset": 7}
         hello |= {"now_ms": NOW_MS, "rec": "replayed" if "e" in query else "fresh", "limits": {}}
+        hello["ack"] = self.is_asking
         self.send(["h", hello])
         if "e" not in query:
             self.send(["Z", "e", 7, make_state()])
@@ -155,11 +157,13 @@ async def open_room(
     *,
     user: dict[str, Any] | None = USER,
     language: str = "en",
+    is_asking: bool = False,
     **options: Any,
 ) -> AsyncIterator[tuple[Page, Server]]:
     """Yield the page and its server; a complaint of the browser's fails the test."""
     complaints: list[str] = []
     server = Server(user=user, language=language)
+    server.is_asking = is_asking
     context = await browser.new_context(viewport=options.pop("viewport", PHONE), **options)
     page = await context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -347,3 +351,65 @@ async def test_a_hold_is_told_in_the_title_and_to_listeners(browser: Browser) ->
         server.send(["D", "reservation.expired", {"reservation": "h1", "sale": FLASH_ID}])
         await wait_for_state(page, "gone")
         assert "保留时间到了，没有扣款" in await page.inner_text("#own-news")
+
+
+UNPINNED = ["show.unpinned", {"item": "item-3"}, NOW_MS - 90]
+ANNOUNCED = ["announcement", {"text": "Kiln open"}, NOW_MS - 40]
+HIDE = """isHidden => {
+  Object.defineProperty(document, 'hidden', { value: isHidden, configurable: true });
+  document.dispatchEvent(new Event('visibilitychange'));
+}"""
+
+
+async def wait_sent(page: Page, server: Server, kind: str, count: int) -> list[list[Any]]:
+    """Wait until the page has sent so many frames of a type; return them."""
+    for _ in range(150):
+        sent = [frame for frame in server.frames if frame[0] == kind]
+        if len(sent) >= count:
+            return sent
+        await page.wait_for_timeout(20)
+    raise AssertionError(server.frames)
+
+
+async def test_a_page_that_is_asked_says_when_it_drew_the_newest_event(browser: Browser) -> None:
+    async with open_room(browser, is_asking=True) as (page, server):
+        # Without a synced clock `ms` is null: wait for the last round trip and its answer.
+        await wait_sent(page, server, "q", 5)
+        await page.evaluate("new Promise(requestAnimationFrame)")
+        server.send(["S", 8, [UNPINNED, ANNOUNCED]])
+        [[_, offset, ms]] = await wait_sent(page, server, "a", 1)
+        assert offset == 9
+        assert 0 <= ms < 5_000
+        assert "Kiln open" in await page.inner_text("live-banner")
+
+
+async def test_a_page_that_is_not_asked_says_nothing(browser: Browser) -> None:
+    async with open_room(browser) as (page, server):
+        server.send(["S", 8, [UNPINNED]])
+        server.send(["a", True])
+        server.send(["S", 9, [ANNOUNCED]])
+        assert (await wait_sent(page, server, "a", 1))[0][1] == 9
+        server.send(["a", False])
+        server.send(["S", 10, [ANNOUNCED]])
+        await page.wait_for_timeout(300)
+        assert len([frame for frame in server.frames if frame[0] == "a"]) == 1
+
+
+async def test_what_was_replayed_is_not_acknowledged(browser: Browser) -> None:
+    async with open_room(browser, is_asking=True) as (page, server):
+        server.send(["S", 7, [UNPINNED]])
+        server.send(["S", 8, [ANNOUNCED]])
+        assert [frame[1] for frame in await wait_sent(page, server, "a", 1)] == [8]
+
+
+async def test_a_hidden_page_draws_nothing_and_says_so(browser: Browser) -> None:
+    async with open_room(browser, is_asking=True) as (page, server):
+        await page.evaluate(HIDE, True)
+        assert await wait_sent(page, server, "v", 1) == [["v", False]]
+        server.send(["S", 8, [UNPINNED]])
+        server.send(["a", True])
+        assert await wait_sent(page, server, "v", 2) == [["v", False]] * 2
+        await page.evaluate(HIDE, False)
+        assert (await wait_sent(page, server, "v", 3))[-1] == ["v", True]
+        server.send(["S", 9, [ANNOUNCED]])
+        assert [frame[1] for frame in await wait_sent(page, server, "a", 1)] == [9]

@@ -13,6 +13,7 @@ import { t, titleOf } from '../../lib/i18n.js';
 import { get } from '../../net/api.js';
 import { RESYNC_MS, ServerClock } from '../../net/clock.js';
 import { RoomSocket } from '../../net/socket.js';
+import { Acks } from './acks.js';
 import { drawBag, drawBanner, drawHead, drawHold, drawUser } from './frame.js';
 import { listenToPage } from './gestures.js';
 import { News } from './news.js';
@@ -75,6 +76,7 @@ export class RoomPage {
       onStatus: (status) => this.#status(status),
     });
     const { socket, clock } = this;
+    this.acks = new Acks({ clock, send: (frame) => socket.send(frame) });
     this.sheets = new Sheets(this);
     this.purchase = new Purchase({ socket, clock, onChange: () => this.changed(), needUser: () => this.sheets.askName('buy') });
     this.talk = new Talk({
@@ -120,7 +122,7 @@ export class RoomPage {
 
   /** @param {any[]} frame */
   #frame(frame) {
-    const before = this.state;
+    const { state: before, offset } = this.model;
     this.model = applyFrame(this.model, frame);
     switch (frame[0]) {
       case 'h':
@@ -131,6 +133,10 @@ export class RoomPage {
         break;
       case 'S':
         for (const event of frame[2]) this.#event(event);
+        if (this.model.offset > offset) this.acks.applied(this.model.offset, frame[2].at(-1)[2]);
+        break;
+      case 'a':
+        this.acks.ask(frame[1] === true);
         break;
       case 'L':
         this.talk.take(frame[2], frame[3] ?? 0);
@@ -154,6 +160,7 @@ export class RoomPage {
   /** @param {any} hello */
   #hello(hello) {
     this.clock.hint(hello.now_ms);
+    this.acks.greet(hello);
     const chars = hello.limits?.chat_chars ?? hello.limits?.chars_max;
     if (chars) this.talk.composer.textMax = chars;
     if (hello.user && hello.user.id !== this.user?.id) this.setUser(hello.user);
