@@ -160,6 +160,7 @@ class Server:
         self.language = language
         self.told: list[tuple[str, str, Any]] = []
         self.keys: list[str] = []
+        self.facts: dict[str, Any] = {}
 
     def render(self) -> str:
         texts = json.loads((STATIC / "i18n" / f"{self.language}.json").read_text("utf-8"))
@@ -186,7 +187,7 @@ class Server:
             kind = "text/javascript" if path.endswith(".js") else kind
             await route.fulfill(body=(ROOT / path[1:]).read_bytes(), content_type=kind)
         elif request.method == "GET" and path == "/api/rooms/demo/console":
-            await route.fulfill(json=make_console())
+            await route.fulfill(json=make_console() | self.facts)
         else:
             self.told.append((request.method, path, request.post_data_json))
             self.keys.append(request.headers.get("idempotency-key", ""))
@@ -215,10 +216,12 @@ async def open_console(
     user: dict[str, Any] = HOST,
     language: str = "en",
     size: tuple[int, int] = (1440, 900),
+    **facts: Any,
 ) -> AsyncIterator[tuple[Page, Server]]:
-    """Yield the console and its server; anything the browser complains about fails the test."""
+    """Yield the console and its server, which answers `facts` too; a complaint fails the test."""
     complaints: list[str] = []
     server = Server(user, language)
+    server.facts = facts
     context = await browser.new_context(viewport={"width": size[0], "height": size[1]})
     page = await context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))

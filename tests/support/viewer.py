@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 import uuid
 from typing import Any
 
@@ -44,6 +45,9 @@ class Viewer:
         self.lines: list[list[Any]] = []
         self.direct: list[tuple[str, Any]] = []
         self.is_in = asyncio.Event()
+        self._is_asked = False
+        self._greeted_at = 0
+        self._drawn: tuple[int, int] | None = None
 
     async def run(self) -> None:
         """Stay connected, for ever."""
@@ -53,6 +57,7 @@ class Viewer:
                     self._socket = socket
                     async for message in socket:
                         self._take(orjson.loads(message))
+                        await self._acknowledge()
             self._socket = None
             self.is_in.clear()
             for future in self._answers.values():
@@ -78,6 +83,7 @@ class Viewer:
         self.processes.append(hello["conn"].split("-")[0])
         self.recoveries.append(hello["rec"])
         self.epoch = hello["epoch"]
+        self._is_asked, self._greeted_at = hello["ack"], hello["offset"]
         if hello["rec"] == "replayed":
             self.is_in.set()
 
@@ -91,6 +97,18 @@ class Viewer:
         for offset, (type, payload, _) in enumerate(events, first):
             self.sale_events.append((offset, type, payload))
             self.offset = offset
+        if self._is_asked and self.offset > self._greeted_at:
+            self._drawn = (self.offset, events[-1][2])
+
+    def _take_a(self, is_asked: bool) -> None:
+        self._is_asked = is_asked
+
+    async def _acknowledge(self) -> None:
+        """Say that the newest live event was seen, when asked; the machine has one clock."""
+        drawn, self._drawn = self._drawn, None
+        if drawn is not None:
+            offset, at_ms = drawn
+            await self._send(["a", offset, max(0, time.time_ns() // 1_000_000 - at_ms)])
 
     def _take_K(self, _offset: int, changes: dict[str, Any]) -> None:  # noqa: N802
         for key, (_, value) in changes.items():

@@ -24,7 +24,7 @@ import { asApiError, call, newKey } from './api.js';
  *   title: string, title_zh?: string | null, no: number | null}} FeedOrder */
 /** @typedef {{show: Show | null, room: string, host: {id: string, name: string, avatar?: string | null}, pinned: string | null,
  *   pinned_at_ms?: number | null, run: RunItem[], now: NowFigures | null, figures?: Figures, series?: Series, audit: Audit | null,
- *   mutes: Mute[], orders?: FeedOrder[]}} ConsoleData */
+ *   mutes: Mute[], orders?: FeedOrder[], delivery?: import('../logic/console_delivery.js').Delivery}} ConsoleData */
 /** @typedef {{sku: string, title: string, title_zh?: string | null, picture?: string | null, price_minor: number, currency: string,
  *   notes?: string | null, notes_zh?: string | null, available: number}} Product */
 

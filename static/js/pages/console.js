@@ -6,6 +6,7 @@
  */
 import '../components/live-audit-light/live-audit-light.js';
 import '../components/live-chat-list/live-chat-list.js';
+import '../components/live-delivery-light/live-delivery-light.js';
 import '../components/live-figures/live-figures.js';
 import '../components/live-order-feed/live-order-feed.js';
 import '../components/live-plot/live-plot.js';
@@ -244,6 +245,7 @@ export class ConsolePage {
     const now_ms = this.clock.now();
     this.#drawHead();
     this.drawChat();
+    give(this.#element('live-delivery-light'), { delivery: this.data?.delivery ?? null });
     if (!this.seesMoney) return;
     if (this.armed && this.armed.until_ms < now_ms) this.armed = null;
     const { run, data, state } = this;

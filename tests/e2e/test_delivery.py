@@ -1,0 +1,61 @@
+"""Real pages and real sockets say when they drew the host's news, and the host's light shows it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any
+
+from playwright.async_api import expect
+
+from tests.e2e.conftest import OpenPage
+from tests.support.api import eventually, log_in
+from tests.support.program import Program
+from tests.support.viewer import Viewer
+
+SOCKETS = 12
+LIGHT = "live-delivery-light .light"
+
+
+async def test_the_hosts_light_shows_what_viewers_pages_reported(
+    serve: Callable[..., Program], open_page: OpenPage
+) -> None:
+    program = serve("--demo")
+    url = program.url
+    host = await log_in(url, "host")
+    await host.call("POST", "/api/rooms/demo/start")
+    console = await open_page(f"{url}/console/demo", 1440, 900)
+    await console.fill("#login-name", "host")
+    await console.fill("#login-password", "demo-host")
+    await console.click("#login-go")
+    await expect(console.locator(LIGHT)).to_contain_text("No sale event in the last minute")
+    viewers = [Viewer(url) for _ in range(SOCKETS)]
+    tasks = [asyncio.create_task(viewer.run()) for viewer in viewers]
+    try:
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(viewer.is_in.wait() for viewer in viewers))
+        room = await open_page(f"{url}/r/demo")
+        for text in ("Moon cups next", "Then the tray", "Two bowls left"):
+            await host.call("POST", "/api/rooms/demo/announce", {"text": text})
+            await expect(room.locator("live-banner")).to_contain_text(text)
+
+        async def measured() -> Any:
+            read = (await host.call("GET", "/api/rooms/demo/console"))["delivery"]
+            return read if len([e for e in read["events"] if e["asked"] == SOCKETS + 1]) == 3 else 0
+
+        delivery = await eventually(measured, 30)
+        # The page and the sockets: whoever was asked has answered.
+        assert [event["acked"] for event in delivery["events"][:3]] == [SOCKETS + 1] * 3
+        await expect(console.locator(LIGHT)).to_have_text(
+            re.compile(r"Delivery \d+\.\d % within 400 ms")
+        )
+        await console.click(LIGHT)
+        rows = console.locator("live-delivery-light tbody tr")
+        await expect(rows.first).to_contain_text(f"{SOCKETS + 1} of {SOCKETS + 1}")
+        await expect(rows.first).to_contain_text("Announcement")
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await host.close()
