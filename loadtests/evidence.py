@@ -121,6 +121,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     sale: SaleSeen | None
     audit: dict[str, Any] | None
     measures: list[Measure]
+    delivery: dict[str, Any] | None = None
+    """The last minute's delivery, as the console reads it from the clients' acknowledgements."""
 
 
 def see_client(

@@ -129,12 +129,13 @@ class Run:
             gevent.sleep(0.1)
         clients = self._see_clients()
         Pool(READERS_MAX).map(lambda pair: self._read(lambda: self._read_buyer(*pair)), self.buyers)
-        return self._describe(
+        evidence = self._describe(
             clients=clients,
             log=log,
             sale=self._read(self._read_sale),
             audit=self._read(self._read_audit),
         )
+        return msgspec.structs.replace(evidence, delivery=self._read(self._read_delivery))
 
     def _is_quiet(self, end_offset: int) -> bool:
         """Say whether nothing is on its way any more: every client has all that it is owed."""
@@ -150,10 +151,17 @@ class Run:
             return None
 
     def _read_audit(self) -> dict[str, Any]:
+        return self._read_as_operator("/api/audit")
+
+    def _read_delivery(self) -> dict[str, Any]:
+        delivery: dict[str, Any] = self._read_as_operator(f"/api/rooms/{ROOM}/console")["delivery"]
+        return delivery
+
+    def _read_as_operator(self, path: str) -> dict[str, Any]:
         operator = ShopApi(self.base_url)
         operator.log_in(*DEMO_OPERATOR)
-        audit: dict[str, Any] = operator.expect(200, "GET /api/audit")
-        return audit
+        read: dict[str, Any] = operator.expect(200, f"GET {path}")
+        return read
 
     def _read_sale(self) -> SaleSeen | None:
         state = ShopApi(self.base_url).expect(200, f"GET /api/rooms/{ROOM}")

@@ -42,6 +42,7 @@ def render(evidence: Evidence) -> str:
         f"mix       {evidence.mix_name}: {_describe_mix(evidence)}; took {evidence.took_s:.0f} s",
         f"outcome   {_describe_outcome(evidence)}",
         f"room      {_describe_room(evidence)}",
+        f"delivery  {_describe_delivery(evidence)}",
         f"own lag   p99 {evidence.client_lag_p99_ms:.0f} ms (this process's timers)",
         "",
         f"{'ms':<34}{'count':>9}{'failed':>8}{'p50':>8}{'p95':>8}{'p99':>8}{'max':>8}",
@@ -52,6 +53,18 @@ def render(evidence: Evidence) -> str:
         for m in evidence.measures
     ]
     return "\n".join(lines)
+
+
+def _describe_delivery(evidence: Evidence) -> str:
+    """Say what the console's light would; a measurement, which no run is judged by."""
+    read = evidence.delivery
+    if read is None or read["asked"] == 0:
+        return "not measured"
+    p99 = "over 2 s" if read["p99_ms"] is None else f"{read['p99_ms']} ms"
+    return (
+        f"{read['within_400'] * 100 / read['asked']:.1f} % within 400 ms, p99 {p99}, "
+        f"{read['reports']} of {read['asked']} reports in the last minute"
+    )
 
 
 def _judge_audit(evidence: Evidence) -> Iterator[str]:

@@ -236,10 +236,15 @@ class RoomClient:
 
     def _take(self, text: str, name: str, started_s: float) -> None:
         now_ms = self.now_ms()
+        drawn: SaleEvent | None = None
         for happening in self.view.receive(text, int(now_ms)):
             self._take_happening(happening, now_ms)
+            if isinstance(happening, SaleEvent) and happening.is_live:
+                drawn = happening
             if isinstance(happening, Hello):
                 self._report(name, (time.perf_counter() - started_s) * 1000, None)
+        if drawn is not None and self.view.is_asked:
+            self._send(["a", self.view.lane.offset, max(0, int(now_ms - drawn.at_ms))])
         self.changed.set()
 
     def _take_happening(self, happening: Happening, now_ms: float) -> None:

@@ -86,6 +86,8 @@ class RoomView:
         self.lines_dropped = 0
         self.own_lines: set[str] = set()
         self.malformed = 0
+        self.is_asked = False
+        """Whether the server wants sale events acknowledged on this connection."""
         self.versions_back = 0
         self._versions: dict[str, int] = {}
         self._replay_to = 0
@@ -115,6 +117,8 @@ class RoomView:
                 return self._take_sale(parts[1], parts[2], now_ms)
             case "K":
                 self._take_state(parts[2])
+            case "a":
+                self.is_asked = bool(parts[1])
             case "L":
                 return self._take_chat(parts[2], parts[3])
             case "p":
@@ -128,6 +132,7 @@ class RoomView:
         self.recoveries[hello.rec] += 1
         self._versions.clear()
         self._replay_to = fields["offset"]
+        self.is_asked = fields.get("ack", False)
         if hello.rec == "replayed":
             self.lane.greet(fields["offset"], now_ms)
         return [hello]

@@ -138,3 +138,15 @@ def test_a_malformed_frame_is_counted_and_nothing_else(text: str) -> None:
     assert view.receive(text, 0) == []
     assert view.malformed == 1
     assert view.lane.position == ("e1", 5)
+
+
+def test_a_client_knows_whether_it_is_asked_to_acknowledge() -> None:
+    view = make_view()
+    assert not view.is_asked
+    send(view, ["a", True])
+    assert view.is_asked
+    asking = hello()
+    asking[1]["ack"] = False
+    send(view, asking)
+    assert not view.is_asked
+    assert view.malformed == 0
