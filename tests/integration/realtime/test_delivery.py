@@ -143,6 +143,26 @@ async def test_what_nobody_asked_about_is_ignored(stage: Stage) -> None:
     assert stage.counters.sale_acks_ignored == 4
 
 
+async def test_an_answer_after_the_count_is_final_is_ignored(stage: Stage) -> None:
+    ann = await stage.enter()
+    offset = await stage.sell(ann)
+    assert await stage.settle(offset) == (1, [])
+    await stage.send(ann, "a", offset, 1)
+    assert stage.counters.sale_acks_ignored == 1
+    assert stage.counters.sale_deliveries_acked == 0
+
+
+async def test_a_viewer_whose_snapshot_was_ahead_is_not_asked_about_it(stage: Stage) -> None:
+    ann = await stage.enter()
+    entry = stage.house.commit("flash.opened")
+    stage.clock.ms += 1_000  # The newest snapshot is too old to be shared.
+    ahead = await stage.enter(None)
+    assert [frame[2] for frame in ahead.frames if frame[0] == "Z"] == [entry.offset]
+    await stage.served.gateway.publisher.sale("r1", [entry])
+    await ann.until_offset(entry.offset)
+    assert await stage.settle(entry.offset) == (1, [])
+
+
 async def test_an_event_that_came_by_replay_or_snapshot_is_not_asked_about(stage: Stage) -> None:
     ann = await stage.enter()
     epoch = hello_of(ann)["epoch"]
