@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from realtime.brokers.ports import Link
 from realtime.protocol.close_codes import CloseCode
 from realtime.protocol.counters import Counters
 from realtime.protocol.errors import RealtimeError
+from realtime.protocol.messages import LogEntry
 from realtime.recovery.rules import Position
 from realtime.rooms.active import ActiveRoom
 from realtime.rooms.envelope import (
@@ -211,7 +213,7 @@ class Hub:
         room = active.room
         match envelope:
             case SaleEnvelope(entries):
-                if not room.apply(entries):
+                if not self._apply(active, entries):
                     self.counters.sale_gaps += 1
                     active.repair.wanted = max(active.repair.wanted, entries[-1].offset)
                     self._start_repair(active)
@@ -223,6 +225,25 @@ class Hub:
                 room.direct(user, kind, payload)
             case LikesEnvelope(total):
                 room.state.put("likes", max(total, room.state.get("likes") or 0))
+
+    def _apply(self, active: ActiveRoom, entries: Sequence[LogEntry]) -> bool:
+        """Take in log entries and see that they reach everybody; False when some are missing."""
+        room = active.room
+        connected = room.apply(entries)
+        if not room.sale_pass.is_done and not active.is_selling:
+            active.is_selling = True
+            self._spawn(self._finish_sale_pass(active))
+        elif room.waiting:
+            # The ring did not reach back to everybody.
+            self._start_snapshot(active)
+        return connected
+
+    async def _finish_sale_pass(self, active: ActiveRoom) -> None:
+        """Write the rest of a sale pass, giving commands a turn after each slice."""
+        with self._ticker.sales_first():
+            await active.finish_sale_pass(self._limits.sale_slice_members)
+        if active.room.waiting:
+            self._start_snapshot(active)
 
     def _hint(self, room_id: str, keys: set[str]) -> None:
         for callback in self._callbacks:
@@ -306,7 +327,8 @@ class Hub:
 
     async def _repair(self, active: ActiveRoom) -> None:
         room = active.room
-        if not await active.repair.run(lambda: room.ring.newest, room.apply):
+        apply = partial(self._apply, active)
+        if not await active.repair.run(lambda: room.ring.newest, apply):
             log.warning("The log of room %s has a hole after %d.", room.ref.id, room.ring.newest)
             self._resync(active)
 

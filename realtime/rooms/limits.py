@@ -27,6 +27,8 @@ class RoomLimits(msgspec.Struct, frozen=True):
     """Members in the shortest slice; with fewer, giving way costs more than writing to them."""
     slice_members_max: int = 2048
     """Members in the longest slice, whatever the clock says of the last one."""
+    sale_slice_members: int = 512
+    """Members that a sale event is written to before commands have their turn: some 5 ms."""
     chat_lines_per_tick: int = 200
     """Lines held for the next tick; what does not fit is counted as dropped."""
     room_linger_ms: int = 30_000

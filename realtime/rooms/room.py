@@ -26,6 +26,7 @@ from realtime.recovery.ring import Ring
 from realtime.recovery.rules import Apply, Gap, Position, Replay, decide_arrival, decide_recovery
 from realtime.rooms.limits import RoomLimits
 from realtime.rooms.ports import Member, RoomRef
+from realtime.rooms.sale_pass import SalePass
 from realtime.rooms.state import StateLane
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Room:
     def __init__(self, ref: RoomRef, *, limits: RoomLimits, counters: Counters) -> None:
         self.ref = ref
         self.ring = Ring(ref.offset, limits.ring_entries)
+        self.sale_pass = SalePass(self.ring, self._await_snapshot)
         self.state = StateLane()
         self.mutes: dict[str, int] = {}
         self.members: list[Member] = []
@@ -154,41 +156,34 @@ class Room:
         return frame_text(build_state(self.ring.newest, values)) if values else b""
 
     def apply(self, entries: Sequence[LogEntry]) -> bool:
-        """Take in log entries and write the new ones to all; return False when some are missing."""
+        """Take in log entries and begin to write the new ones; return False when some are missing.
+
+        The first slice of members is written at once; whoever calls sees to `sale_pass`.
+        """
         first = self.ring.newest + 1
-        fresh: list[bytes] = []
         connected = True
         for entry in entries:
             match decide_arrival(entry.offset, newest=self.ring.newest):
                 case Apply():
-                    event = build_sale_event(entry)
-                    self.ring.append(entry.offset, event)
+                    self.ring.append(entry.offset, build_sale_event(entry))
                     self._obey(entry)
-                    fresh.append(event)
                 case Gap():
                     connected = False
                     break
                 case _:
                     self.counters.sale_repeats += 1
-        if fresh:
-            self.counters.sale_events += len(fresh)
+        if self.ring.newest >= first:
+            self.counters.sale_events += self.ring.newest - first + 1
             if self.on_sale is not None:
-                known = range(first, first + len(fresh))
+                known = range(first, self.ring.newest + 1)
                 self.on_sale(self, [entry for entry in entries if entry.offset in known])
-            self._write_sale(first, fresh)
+            self.sale_pass.begin(self.pass_order(), before=first - 1)
+            self.sale_pass.write(self._limits.sale_slice_members)
         return connected
 
-    def _write_sale(self, first: int, events: list[bytes]) -> None:
-        blob = Blob(build_sale(first, events))
-        before, last = first - 1, self.ring.newest
-        for member in self.pass_order():
-            offset = member.offset
-            if offset == before:
-                member.write_sale(blob, last)
-            elif before < offset < last:
-                # Its snapshot was newer than this process; it has the first events already.
-                rest = Blob(build_sale(offset + 1, events[offset + 1 - first :]))
-                member.write_sale(rest, last)
+    def _await_snapshot(self, member: Member) -> None:
+        member.offset = WAITING
+        self.waiting.setdefault(member, "snapshot")
 
     def _obey(self, entry: LogEntry) -> None:
         """Carry out moderation in this process, before the room sees it."""
@@ -258,6 +253,6 @@ class Room:
         self.is_broken = False
         self.restarts += 1
         self.ring.reset(offset)
+        self.sale_pass.drop()
         for member in self.members:
-            member.offset = WAITING
-            self.waiting.setdefault(member, "snapshot")
+            self._await_snapshot(member)

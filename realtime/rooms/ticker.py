@@ -1,14 +1,16 @@
 """Refresh all rooms of a process: one composed write per member and tick, in fair slices.
 
-The sale lane does not pass here; it goes first, because a pass gives way after each slice. Rooms
-take turns slice by slice, so that a crowd in one does not hold up the others.
+The sale lane does not pass here; it goes first, because a pass gives way after each slice, and
+waits while sale events are being written. Rooms take turns slice by slice, so that a crowd in one
+does not hold up the others.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from realtime.protocol.codec import Blob
 from realtime.protocol.counters import Counters
@@ -56,6 +58,7 @@ class Ticker:
         self._counters = counters
         self._slice = limits.slice_members_min
         self._lag_ms_most = 0.0
+        self._sale_passes = 0
         self.rung = Rung.CALM
         """Where the process stands on its ladder."""
 
@@ -63,6 +66,15 @@ class Ticker:
         """Return the most that a round was late since the last call."""
         lag_ms, self._lag_ms_most = self._lag_ms_most, 0.0
         return lag_ms
+
+    @contextmanager
+    def sales_first(self) -> Iterator[None]:
+        """Hold the ticks of all rooms while sale events are being written."""
+        self._sale_passes += 1
+        try:
+            yield
+        finally:
+            self._sale_passes -= 1
 
     async def run(
         self,
@@ -118,6 +130,9 @@ class Ticker:
         self, passes: deque[tuple[ActiveRoom, Pass]], loop: asyncio.AbstractEventLoop
     ) -> None:
         """Write one slice of the pass whose turn it is, and let everything else have its turn."""
+        if self._sale_passes:
+            await asyncio.sleep(0)
+            return
         active, walk = passes.popleft()
         started_s = loop.time()
         members = self._slice

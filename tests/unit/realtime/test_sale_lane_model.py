@@ -32,7 +32,7 @@ from realtime.rooms.limits import RoomLimits
 from realtime.rooms.ports import DeliveryReport, Process, RoomRef, Snapshot
 
 # Small limits, so that short runs reach every one of them.
-ROOMS = RoomLimits(ring_entries=4, replay_bytes_max=400, repair_retry_ms=0)
+ROOMS = RoomLimits(ring_entries=4, replay_bytes_max=400, repair_retry_ms=0, sale_slice_members=1)
 LIMITS = GatewayLimits(
     rooms=ROOMS, skip_tick_bytes=300, resume_bytes=50, stop_sale_bytes=600, close_bytes=10**9
 )

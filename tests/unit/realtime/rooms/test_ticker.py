@@ -106,3 +106,23 @@ async def test_each_pass_starts_elsewhere() -> None:
     crowd = crowded("r1", journal)
     starts = [crowd.room.pass_order()[0] for _ in range(8)]
     assert len(set(map(id, starts))) >= 7
+
+
+async def test_ticks_wait_while_sale_events_are_being_written() -> None:
+    journal: list[tuple[str, Any]] = []
+    crowd = crowded("r1", journal)
+    ticker = Ticker(limits=LIMITS, counters=Counters())
+    running = asyncio.create_task(ticker.run(lambda: [crowd], lambda active, at_ms: None))
+    with ticker.sales_first():
+        async with asyncio.timeout(5):
+            while not crowd.is_in_pass:
+                await asyncio.sleep(0)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert journal == []
+    async with asyncio.timeout(5):
+        while len(journal) < MEMBERS:
+            await asyncio.sleep(0)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
