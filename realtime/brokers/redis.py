@@ -104,7 +104,12 @@ class RedisBroker:
         cancels = 0 if task is None else task.cancelling()
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
-                return await getattr(self._redis, command)(*args)
+                answer = await getattr(self._redis, command)(*args)
+            if task is not None and task.cancelling() > cancels:
+                # Python 3.11's `wait_for`, which the client uses, swallows a cancellation that
+                # comes together with its answer; the caller would run on for ever.
+                raise asyncio.CancelledError
+            return answer
         except _FAILURES as error:
             if task is not None and task.cancelling() > cancels:
                 # A cancelled read may end as a connection error; the caller must stop all the same.

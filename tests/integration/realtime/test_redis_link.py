@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+
+import pytest
 
 from realtime.brokers.redis import RedisBroker, RedisLink
 from tests.integration.realtime.house import eventually
@@ -74,4 +77,23 @@ async def test_hash_fields_are_put_read_and_dropped(redis_url: str, redis_prefix
     await broker.drop_field(key, "g1")
     assert await broker.read_fields(key) == {"g2": b"2"}
     assert await broker.read_fields(redis_prefix + "nothing") == {}
+    await broker.close()
+
+
+async def test_a_call_that_is_cancelled_as_its_answer_comes_is_cancelled_all_the_same(
+    redis_url: str, redis_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = RedisBroker(redis_url, prefix=redis_prefix)
+
+    async def swallow(*_: object) -> int:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return 1
+
+    monkeypatch.setattr(broker._redis, "hdel", swallow)
+    call = asyncio.create_task(broker.drop_field("key", "field"))
+    await asyncio.sleep(0)
+    call.cancel()
+    await asyncio.wait([call], timeout=5)
+    assert call.cancelled()
     await broker.close()
