@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -49,13 +50,16 @@ class Announcer:
     def __init__(self, publisher: RoomPublisher) -> None:
         self._publisher = publisher
         self.database: PgDatabase | None = None
+        self.carry_line: Callable[[str, ChatLine], bool] | None = None
+        """Takes a line of the house for a room, to be carried within the room's budget."""
 
     async def publish(self, told: Told) -> None:
         """Send everything that one transaction had to tell."""
         await self.publish_events(told.events)
         for room_id, line in told.lines:
             shown = ChatLine(line.id, "", line.name, line.text, (line.flag,), line.at_ms)
-            await self._publisher.line(room_id, shown)
+            assert self.carry_line is not None, "nobody carries the lines of the house"
+            self.carry_line(room_id, shown)
         for room_id, user_id, type, payload in told.direct:
             await self._publisher.direct(room_id, user_id, type, payload)
         by_room: dict[str, list[str]] = defaultdict(list)

@@ -23,7 +23,7 @@ from commerce.sales.show_floor.store import select_floor
 from commerce.shows.schedule.model import Room
 from commerce.shows.schedule.store import find_room, select_room, select_room_by_id
 from realtime.protocol.messages import ChatLine, LogEntry
-from realtime.rooms.ports import DeliveryReport, RoomRef, Snapshot
+from realtime.rooms.ports import DeliveryReport, HouseRules, Modes, RoomRef, Snapshot
 
 CHAT_LINES_SHOWN = 30
 
@@ -57,11 +57,15 @@ class RoomStates:
             events = await select_events(connection, room_id, after=after, limit=limit)
         return [LogEntry(e.offset, e.type, e.payload, e.at_ms) for e in events]
 
-    async def mutes(self, room_id: str) -> dict[str, int]:
-        """Return until when each muted user of the room stays silent."""
+    async def house_rules(self, room_id: str) -> HouseRules:
+        """Return until when each muted user of the room stays silent, and its modes."""
         async with self._database.reading() as connection:
             mutes = await moderation.select_mutes(connection, room_id)
-        return {mute.user_id: mute.until_ms for mute in mutes}
+            modes = await moderation.select_modes(connection, room_id)
+        return HouseRules(
+            {mute.user_id: mute.until_ms for mute in mutes},
+            Modes(modes.slow_s, modes.emote_only, modes.links_off),
+        )
 
     async def save(self, room_id: str, lines: Sequence[ChatLine]) -> None:
         """Keep chat lines."""
@@ -100,7 +104,7 @@ async def read_state(connection: Connection, room: Room) -> dict[str, Any]:
         **msgspec.to_builtins(floor),
         "viewers": 0,
         "likes": await moderation.select_likes(connection, room.id),
-        "modes": {},
+        "modes": msgspec.to_builtins(await moderation.select_modes(connection, room.id)),
         "chat": [
             [line.id, line.user_id or "", line.name, line.text, line.flags, line.at_ms]
             for line in lines

@@ -5,12 +5,13 @@ Pure: the clock is an argument, and an author's record is a value that is replac
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
 import msgspec
 
+from realtime.chat.words import clean_text, has_link, is_emoji_only, likeness
 from realtime.protocol.messages import ChatLine
+from realtime.rooms.ports import Modes
 
 
 class ChatLimits(msgspec.Struct, frozen=True):
@@ -26,6 +27,12 @@ class ChatLimits(msgspec.Struct, frozen=True):
     """The same words again within this time are spam or a stuck key."""
     room_lines_per_s: int = 40
     """What a reader can still follow as a stream; shared by the processes of a room."""
+    processes_assumed: int = 4
+    """Until presence has read how many processes share a room (at once where it has viewers, never
+    in a worker), a process takes this part of its lines: what a busy shop has, and still ten a
+    second of orders for a quiet one."""
+    waiting_lines_max: int = 2000
+    """Lines of a room that wait for the next flush; more than any room is shown in a minute."""
     flush_ms: int = 100
     """Lines travel between processes in batches, at the pace of the shortest tick."""
     save_ms: int = 250
@@ -60,42 +67,55 @@ class Refused(msgspec.Struct, frozen=True):
     retry_ms: int | None = None
 
 
-def clean_text(text: str) -> str:
-    """Drop control and invisible characters and squeeze white space; emoji joiners stay."""
-    kept = []
-    for char in text:
-        if char.isspace():
-            kept.append(" ")
-        elif char == "\u200d" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"}:
-            kept.append(char)
-    return " ".join("".join(kept).split()).strip("\u200d")
+class Standing(msgspec.Struct, frozen=True):
+    """What the house says about one author in one room; for staff the modes are off."""
+
+    muted_until_ms: int = 0
+    modes: Modes = Modes()
+    spoke_ms: int = 0
+    """When another process last heard the author."""
 
 
 def decide_line(
-    text: str,
-    author: Author | None,
-    *,
-    now_ms: int,
-    muted_until_ms: int,
-    limits: ChatLimits,
+    text: str, author: Author | None, *, now_ms: int, standing: Standing, limits: ChatLimits
 ) -> Accepted | Refused:
     """Decide about one line of an author who was last seen as `author`."""
     known = _refill(author, now_ms, limits)
-    if muted_until_ms > now_ms:
-        return Refused("muted", known, muted_until_ms - now_ms)
+    if standing.muted_until_ms > now_ms:
+        return Refused("muted", known, standing.muted_until_ms - now_ms)
+    waits_ms = _slow_mode_ms(known, standing, now_ms)
+    if waits_ms > 0:
+        return Refused("slow_mode", known, waits_ms)
     if known.tokens < 1:
         return Refused("slow_down", known, int((1 - known.tokens) * 1000 / limits.lines_per_s) + 1)
     if len(text) > limits.chars_max:
         return Refused("too_long", known)
     line = clean_text(text)
-    if not line:
-        return Refused("empty_line", known)
+    if (code := _check_words(line, standing.modes)) is not None:
+        return Refused(code, known)
     words = line.casefold()
     silent_ms = now_ms - known.last_said_ms
     if words == known.last_words and silent_ms < limits.duplicate_window_ms:
         return Refused("duplicate", known, limits.duplicate_window_ms - silent_ms)
     spent = Author(known.tokens - 1, now_ms, last_words=words, last_said_ms=now_ms)
     return Accepted(line, spent)
+
+
+def _slow_mode_ms(author: Author, standing: Standing, now_ms: int) -> int:
+    """Return how long slow mode still lets this author wait."""
+    spoke_ms = max(author.last_said_ms, standing.spoke_ms)
+    return spoke_ms + standing.modes.slow_s * 1000 - now_ms if spoke_ms else 0
+
+
+def _check_words(line: str, modes: Modes) -> str | None:
+    """Return the code of what is wrong with a cleaned line's words."""
+    if not line:
+        return "empty_line"
+    if modes.emote_only and not is_emoji_only(line):
+        return "emote_only"
+    if modes.links_off and has_link(line):
+        return "links_off"
+    return None
 
 
 def _refill(author: Author | None, now_ms: int, limits: ChatLimits) -> Author:
@@ -115,21 +135,70 @@ def rank_line(line: ChatLine) -> int:
     return 2 if line.text.endswith(("?", "？")) else 3
 
 
-def select_lines(
-    lines: Sequence[ChatLine], *, allowance: int
-) -> tuple[list[ChatLine], list[ChatLine]]:
-    """Split lines into those carried, in their order, and those left out.
+class Selection(msgspec.Struct, frozen=True):
+    """What becomes of a flush's lines.
 
-    Staff are always carried; the others by rank, then by arrival, while `allowance` lasts.
+    Invariant: whatever was said is in one of three: what `carried` lines stand for, which is
+    themselves and the `collapsed`, and `dropped`.
+    """
+
+    carried: list[ChatLine]
+    unseen: list[ChatLine]
+    """Lines not carried themselves: their authors are to see them all the same."""
+    collapsed: int
+    """Lines that a carried one stands for."""
+    dropped: int
+    """Lines that nothing carried stands for."""
+
+
+class _Group(msgspec.Struct):
+    """Lines alike: where the first is, how much the room needs them, and how many they are."""
+
+    index: int
+    rank: int
+    lines: int
+
+
+def select_lines(lines: Sequence[ChatLine], *, allowance: int) -> Selection:
+    """Choose the lines to carry, in their order; of lines alike the first, as `xN`.
+
+    Nothing is collapsed while all fit. Staff are always carried; the others by rank, then by
+    arrival, while `allowance` lasts. Lines of staff and orders stand for themselves alone.
     """
     if len(lines) <= allowance:
-        return list(lines), []
-    ranked = sorted(range(len(lines)), key=lambda index: (rank_line(lines[index]), index))
-    staff = sum(rank_line(line) == 0 for line in lines)
-    chosen = set(ranked[: max(allowance, staff)])
-    carried = [line for index, line in enumerate(lines) if index in chosen]
-    left_out = [line for index, line in enumerate(lines) if index not in chosen]
-    return carried, left_out
+        return Selection(list(lines), [], 0, 0)
+    groups = _group_alike(lines)
+    ranked = sorted(groups, key=lambda group: (group.rank, group.index))
+    staff = sum(group.rank == 0 for group in groups)
+    chosen = {group.index: group.lines for group in ranked[: max(allowance, staff)]}
+    carried = [_stand_for(lines[index], count) for index, count in sorted(chosen.items())]
+    unseen = [line for index, line in enumerate(lines) if index not in chosen]
+    collapsed = sum(chosen.values()) - len(chosen)
+    return Selection(carried, unseen, collapsed, len(lines) - len(chosen) - collapsed)
+
+
+def _group_alike(lines: Sequence[ChatLine]) -> list[_Group]:
+    groups: list[_Group] = []
+    alike: dict[str, _Group] = {}
+    for index, line in enumerate(lines):
+        rank = rank_line(line)
+        key = likeness(line.text) if rank > 1 else None
+        known = None if key is None else alike.get(key)
+        if known is not None:
+            known.lines += 1
+            known.rank = min(known.rank, rank)
+            continue
+        group = _Group(index, rank, 1)
+        groups.append(group)
+        if key is not None:
+            alike[key] = group
+    return groups
+
+
+def _stand_for(line: ChatLine, count: int) -> ChatLine:
+    if count == 1:
+        return line
+    return msgspec.structs.replace(line, flags=(*line.flags, f"x{count}"))
 
 
 class Budget(msgspec.Struct, frozen=True):
@@ -139,11 +208,18 @@ class Budget(msgspec.Struct, frozen=True):
     at_ms: int
 
 
-def next_budget(
-    budget: Budget | None, *, now_ms: int, processes: int, limits: ChatLimits
-) -> Budget:
-    """Refill this process's share; `processes` is how many share the room."""
-    share = limits.room_lines_per_s / max(1, processes)
+def room_share(limits: ChatLimits, *, processes: int | None, load_share: float) -> float:
+    """Return how many lines a second this process may carry of a room.
+
+    This is the one place where the room's budget becomes a process's. `processes` is how many
+    share the room, None while that is not known; `load_share` is what a hot process carries of it.
+    """
+    known = limits.processes_assumed if processes is None else max(1, processes)
+    return limits.room_lines_per_s / known * load_share
+
+
+def next_budget(budget: Budget | None, *, now_ms: int, share: float) -> Budget:
+    """Refill this process's budget at `share` lines a second."""
     if budget is None:
         return Budget(share, now_ms)
     gained = max(0, now_ms - budget.at_ms) * share / 1000

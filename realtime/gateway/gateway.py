@@ -76,6 +76,7 @@ class Gateway:
             store=ports.chats,
             limits=self.limits.chat,
         )
+        self.chat.load_share = lambda: self.hub.load.chat_share
         self.likes = LikeService(hub=self.hub, publisher=self.publisher, store=ports.likes)
         self.deliveries = DeliveryService(
             process,

@@ -51,6 +51,7 @@ class Counters(msgspec.Struct):
     chat_accepted: int = 0
     chat_refused: int = 0
     chat_sampled_out: int = 0
+    chat_collapsed: int = 0
     chat_saved: int = 0
     chat_save_failures: int = 0
     chat_lost: int = 0

@@ -36,7 +36,7 @@ class LogEntry(msgspec.Struct, frozen=True):
 
 
 class ChatLine(msgspec.Struct, frozen=True):
-    """One line of chat; `flags` are `host`, `mod`, `order`."""
+    """One line of chat; `flags` are `host`, `mod`, `order`, and `x12` for twelve alike."""
 
     id: str
     user: str
@@ -44,6 +44,12 @@ class ChatLine(msgspec.Struct, frozen=True):
     text: str
     flags: tuple[str, ...]
     at_ms: int
+
+    @property
+    def stands_for(self) -> int:
+        """How many lines that were said this one is."""
+        counts = [int(flag[1:]) for flag in self.flags if flag[0] == "x" and flag[1:].isdecimal()]
+        return counts[0] if counts else 1
 
 
 class Say(msgspec.Struct, frozen=True):

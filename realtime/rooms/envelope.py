@@ -31,10 +31,11 @@ class DirectEnvelope(msgspec.Struct, frozen=True, array_like=True, tag_field="ki
 
 
 class LinesEnvelope(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="L"):
-    """Chat lines for everyone, and how many were left out."""
+    """Chat lines for everyone, how many were left out, and who spoke without being shown."""
 
     lines: tuple[ChatLine, ...]
     dropped: int
+    unheard: tuple[tuple[str, int], ...] = ()
 
 
 class LikesEnvelope(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="K"):

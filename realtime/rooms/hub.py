@@ -217,8 +217,9 @@ class Hub:
                     self.counters.sale_gaps += 1
                     active.repair.wanted = max(active.repair.wanted, entries[-1].offset)
                     self._start_repair(active)
-            case LinesEnvelope(lines, dropped):
+            case LinesEnvelope(lines, dropped, unheard):
                 room.say(lines, dropped=dropped)
+                room.note_speakers(lines, unheard)
             case HintEnvelope(keys):
                 self._hint(room.ref.id, set(keys))
             case DirectEnvelope(user, kind, payload):
@@ -300,7 +301,7 @@ class Hub:
             msgspec.structs.replace(ref, offset=start), limits=self._limits, counters=self.counters
         )
         room.apply(entries)
-        room.mutes.update(await self._source.mutes(ref.id))
+        room.keep_rules(await self._source.house_rules(ref.id))
         active = ActiveRoom(room, source=self._source, limits=self._limits)
         active.empty_since_ms = self._process.now_ms()
         active.repair.wanted = ref.offset
@@ -350,8 +351,22 @@ class Hub:
         restarts = active.room.restarts
         await active.desk.run(self.counters, self._process.now_ms)
         if active.room.restarts != restarts:
+            await self._reread_rules(active.room)
             # Events of the new log that arrived before the restart were taken for old ones.
             self._start_repair(active)
+
+    async def _reread_rules(self, room: Room) -> None:
+        """Learn what staff did in the part of the log that this process will never see."""
+        try:
+            async with asyncio.timeout(self._limits.activation_timeout_s):
+                newest = -1
+                while newest != room.ring.newest:  # What is announced meanwhile is newer.
+                    newest = room.ring.newest
+                    rules = await self._source.house_rules(room.ref.id)
+                    if newest == room.ring.newest:
+                        room.keep_rules(rules)
+        except Exception as error:  # Events to come still bring every change.
+            log.warning("The rules of room %s could not be read: %s", room.ref.id, error)
 
     async def _check(self, active: ActiveRoom) -> None:
         """Compare the room with its row: a new epoch restarts it, a newer offset is read."""

@@ -42,6 +42,23 @@ class Snapshot(msgspec.Struct, frozen=True):
     state: bytes
 
 
+class Modes(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a room's chat is kept in order; each mode is off by default, and then not sent."""
+
+    slow_s: int = 0
+    """Seconds between two lines of one author; 0 is off."""
+    emote_only: bool = False
+    links_off: bool = False
+
+
+class HouseRules(msgspec.Struct, frozen=True):
+    """What a process must know of a room before anybody speaks in it."""
+
+    mutes: dict[str, int] = {}
+    """User id → until_ms of the mutes in force."""
+    modes: Modes = Modes()
+
+
 class RoomSource(Protocol):
     """Reads rooms; every method may raise anything, which is retried or refused as overload."""
 
@@ -54,8 +71,8 @@ class RoomSource(Protocol):
     async def read_log(self, room_id: str, after: int, limit: int) -> list[LogEntry]:
         """Return up to `limit` events with offsets after `after`, ascending."""
 
-    async def mutes(self, room_id: str) -> dict[str, int]:
-        """Return user id → until_ms of the mutes in force."""
+    async def house_rules(self, room_id: str) -> HouseRules:
+        """Return the mutes and modes in force."""
 
 
 class Authenticator(Protocol):

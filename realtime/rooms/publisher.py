@@ -41,13 +41,19 @@ class RoomPublisher:
         """Send raw JSON `payload` to the connections of one user."""
         await self._publish(room_id, DirectEnvelope(user_id, type, payload))
 
-    async def line(self, room_id: str, line: ChatLine) -> None:
-        """Show one system line, such as a paid order, in the chat lane."""
-        await self.lines(room_id, [line], dropped=0)
+    async def lines(
+        self,
+        room_id: str,
+        lines: Sequence[ChatLine],
+        *,
+        dropped: int,
+        unheard: Sequence[tuple[str, int]] = (),
+    ) -> None:
+        """Show chat lines, and say how many were left out.
 
-    async def lines(self, room_id: str, lines: Sequence[ChatLine], *, dropped: int) -> None:
-        """Show chat lines, and say how many were left out."""
-        await self._publish(room_id, LinesEnvelope(tuple(lines), dropped))
+        `unheard` are (user id, at_ms) of authors who spoke although no line of theirs is shown.
+        """
+        await self._publish(room_id, LinesEnvelope(tuple(lines), dropped, tuple(unheard)))
 
     async def likes(self, room_id: str, total: int) -> None:
         """Tell the new total of likes."""

@@ -24,8 +24,9 @@ from realtime.protocol.messages import (
 )
 from realtime.recovery.ring import Ring
 from realtime.recovery.rules import Apply, Gap, Position, Replay, decide_arrival, decide_recovery
+from realtime.rooms.last_spoke import LastSpoke
 from realtime.rooms.limits import RoomLimits
-from realtime.rooms.ports import Member, RoomRef
+from realtime.rooms.ports import HouseRules, Member, Modes, RoomRef
 from realtime.rooms.sale_pass import SalePass
 from realtime.rooms.state import StateLane
 
@@ -45,6 +46,10 @@ class _Deleted(msgspec.Struct):
     line: str
 
 
+class _ModesSet(msgspec.Struct):
+    modes: Modes
+
+
 class Room:
     """One active room. All methods are synchronous: between two awaits it is consistent."""
 
@@ -54,6 +59,8 @@ class Room:
         self.sale_pass = SalePass(self.ring, self._await_snapshot)
         self.state = StateLane()
         self.mutes: dict[str, int] = {}
+        self.modes = Modes()
+        self.last_spoke = LastSpoke()
         self.members: list[Member] = []
         self.elsewhere = 0
         self._staff = 0
@@ -204,6 +211,12 @@ class Room:
         elif entry.type == "chat.deleted":
             deleted = msgspec.json.decode(entry.payload, type=_Deleted)
             self._lines = [line for line in self._lines if line.id != deleted.line]
+        elif entry.type == "chat.modes":
+            self.modes = msgspec.json.decode(entry.payload, type=_ModesSet).modes
+
+    def keep_rules(self, rules: HouseRules) -> None:
+        """Take over the mutes and modes as they are stored."""
+        self.mutes, self.modes = dict(rules.mutes), rules.modes
 
     def direct(self, user_id: str, kind: str, payload: bytes) -> None:
         """Write a message to the connections of one user."""
@@ -217,11 +230,18 @@ class Room:
 
     def say(self, lines: Sequence[ChatLine], *, dropped: int) -> None:
         """Hold chat lines for the next tick, as many as fit."""
-        free = self._limits.chat_lines_per_tick - len(self._lines)
+        free = max(0, self._limits.chat_lines_per_tick - len(self._lines))
         self._lines.extend(lines[:free])
-        lost = max(0, len(lines) - free)
+        lost = sum(line.stands_for for line in lines[free:])
         self.counters.chat_lost += lost
         self._dropped += dropped + lost
+
+    def note_speakers(
+        self, lines: Sequence[ChatLine], unheard: Sequence[tuple[str, int]] = ()
+    ) -> None:
+        """Remember who has just spoken, shown or not, for as long as slow mode asks."""
+        spoken = [(line.user, line.at_ms) for line in lines if line.user]
+        self.last_spoke.note([*spoken, *unheard], slow_s=self.modes.slow_s)
 
     def compose_tick(self) -> tuple[Blob, int]:
         """Frame what changed since the last tick, once for all; an empty blob when nothing did.
@@ -231,7 +251,7 @@ class Room:
         self.state.put("viewers", self.viewers)
         payloads: list[bytes] = []
         so = self.ring.newest
-        lines = len(self._lines) + self._dropped
+        lines = sum(line.stands_for for line in self._lines) + self._dropped
         if changes := self.state.take_changes():
             payloads.append(build_state(so, changes))
         if lines:

@@ -1,4 +1,4 @@
-"""Keeping order in a room's chat over HTTP: delete lines, mute, unmute."""
+"""Keeping order in a room's chat over HTTP: delete lines, mute, unmute, set modes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from commerce.community.moderation.service import delete_line, mute, unmute
+from commerce.community.moderation.model import ChatModes
+from commerce.community.moderation.service import delete_line, mute, set_modes, unmute
 from commerce.kernel.ports import Transaction
 from commerce.shows.schedule.model import Room
-from commerce.shows.schedule.rules import check_moderate
+from commerce.shows.schedule.rules import check_keep_order, check_moderate
 from commerce.shows.schedule.store import select_room
 from realtime.rooms.ports import Identity
 from server.arguments import check_id
@@ -66,7 +67,19 @@ async def unmute_user(request: Request) -> Response:
     return json_response({})
 
 
+async def put_modes(request: Request) -> Response:
+    """Set every mode of the room's chat at once; one that is not named is off."""
+    services, user = services_of(request), require_user(request)
+    modes = await read_body(request, ChatModes)
+    async with services.database.transaction() as transaction:
+        room = await select_room(transaction, path_text(request, "room"))
+        check_keep_order(room, user_id=user.user_id, role=user.role)
+        await set_modes(transaction, room, modes, user.user_id)
+    return json_response({"modes": modes})
+
+
 ROUTES = [
+    Route("/api/rooms/{room}/modes", put_modes, methods=["PUT"]),
     Route("/api/rooms/{room}/chat/{line}", delete_chat_line, methods=["DELETE"]),
     Route("/api/rooms/{room}/mutes", mute_user, methods=["POST"]),
     Route("/api/rooms/{room}/mutes/{user}", unmute_user, methods=["DELETE"]),

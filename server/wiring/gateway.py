@@ -113,6 +113,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
             is_packing_offered=settings.compression,
         ),
     )
+    carrier.announcer.carry_line = gateway.chat.carry
     board = StockBoard(carrier.database, gateway.hub)
     gateway.hub.on_hint(board.hint)
     services = Services(

@@ -6,7 +6,10 @@ from functools import partial
 
 from commerce.goods.inventory.sweeper import sweep
 from commerce.insight.audit.service import audit_and_keep
+from realtime.chat.rules import ChatLimits
+from realtime.chat.sender import LineSender
 from realtime.presence.service import count_viewers
+from realtime.protocol.counters import Counters
 from server.jobs import sales
 from server.jobs.samples import sample_viewers
 from server.jobs.worker import Job, Worker
@@ -24,6 +27,12 @@ async def build_worker(settings: Settings, process_name: str) -> Worker:
     carrier = await build_carrier(settings)
     till = build_till(settings, carrier.database)
     database, clock = carrier.database, SystemClock()
+    # A worker confirms payments too; it has no viewers, so it never learns how many share a room.
+    limits = ChatLimits()
+    house = LineSender(
+        clock.now_ms, publisher=carrier.publisher, limits=limits, counters=Counters()
+    )
+    carrier.announcer.carry_line = house.carry
 
     async def viewers(room_id: str) -> int:
         return await count_viewers(carrier.broker, room_id, now_ms=clock.now_ms())
@@ -37,6 +46,7 @@ async def build_worker(settings: Settings, process_name: str) -> Worker:
     jobs = [
         Job("open and end sales", 0.1, partial(sales.open_and_end_sales, database)),
         Job("relay the log", 0.25, partial(sales.relay_log, database, carrier.announcer)),
+        Job("lines of the house", limits.flush_ms / 1000, house.flush),
         Job("sweep holds", 0.25, partial(sweep, database)),
         Job("note sold out", 0.25, partial(sales.note_sold_out, database)),
         Job("expire orders", 0.5, till.settlement.expire_orders),

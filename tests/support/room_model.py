@@ -50,5 +50,6 @@ EVENTS: dict[str, Callable[[State, dict[str, Any]], State]] = {
     "flash.resumed": _sale(state="open"),
     "flash.closed": _sale(),
     "chat.deleted": _deleted,
+    "chat.modes": _replace("modes"),
     "user.muted": lambda state, _: state,
 }

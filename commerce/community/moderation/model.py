@@ -1,4 +1,4 @@
-"""A chat line as it is stored, and a mute."""
+"""A chat line as it is stored, a mute, and the modes of a room's chat."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ class StoredLine(msgspec.Struct, frozen=True):
     text: str
     flags: tuple[str, ...]
     at_ms: int
+
+
+class ChatModes(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a room's chat is kept in order; as JSON it has only the modes that are on."""
+
+    slow_s: int = 0
+    """Seconds between two lines of one author; 0 is off."""
+    emote_only: bool = False
+    links_off: bool = False
 
 
 class Mute(msgspec.Struct, frozen=True):

@@ -1,10 +1,10 @@
-"""SQL of chat lines, mutes and likes."""
+"""SQL of chat lines, mutes, modes and likes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from commerce.community.moderation.model import Mute, StoredLine
+from commerce.community.moderation.model import ChatModes, Mute, StoredLine
 from commerce.kernel.ports import Connection
 
 INSERT_LINES = """
@@ -38,6 +38,14 @@ DELETE_MUTE = """
 SELECT_MUTES = """
     SELECT m.user_id, u.name, m.until_ms FROM room_mutes m JOIN users u ON u.id = m.user_id
     WHERE m.room_id = $1 AND m.until_ms > clock_ms() ORDER BY m.at_ms DESC
+"""
+SELECT_MODES = "SELECT slow_s, emote_only, links_off FROM room_chat_modes WHERE room_id = $1"
+UPSERT_MODES = """
+    INSERT INTO room_chat_modes AS m (room_id, slow_s, emote_only, links_off, set_by)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (room_id) DO UPDATE SET slow_s = excluded.slow_s,
+        emote_only = excluded.emote_only, links_off = excluded.links_off,
+        set_by = excluded.set_by, at_ms = clock_ms()
 """
 ADD_LIKES = "UPDATE room_likes SET total = total + $2 WHERE room_id = $1 RETURNING total"
 SELECT_LIKES = "SELECT total FROM room_likes WHERE room_id = $1"
@@ -99,6 +107,19 @@ async def select_mutes(connection: Connection, room_id: str) -> list[Mute]:
         Mute(str(row["user_id"]), row["name"], row["until_ms"])
         for row in await connection.fetch(SELECT_MUTES, room_id)
     ]
+
+
+async def select_modes(connection: Connection, room_id: str) -> ChatModes:
+    """Return how a room's chat is kept in order; a room that nobody set has no mode on."""
+    row = await connection.fetchrow(SELECT_MODES, room_id)
+    return ChatModes(row["slow_s"], row["emote_only"], row["links_off"]) if row else ChatModes()
+
+
+async def upsert_modes(connection: Connection, room_id: str, modes: ChatModes, set_by: str) -> None:
+    """Keep a room's modes and who set them."""
+    await connection.execute(
+        UPSERT_MODES, room_id, modes.slow_s, modes.emote_only, modes.links_off, set_by
+    )
 
 
 async def add_likes(connection: Connection, room_id: str, count: int) -> int:

@@ -28,6 +28,12 @@ def check_moderate(room: Room, *, user_id: str, role: str) -> None:
         raise forbidden("Only the host and the moderators of this room can do that.")
 
 
+def check_keep_order(room: Room, *, user_id: str, role: str) -> None:
+    """Raise `forbidden` unless this is who may moderate the room, or an operator."""
+    if role != "operator":
+        check_moderate(room, user_id=user_id, role=role)
+
+
 def check_watch_console(room: Room, *, user_id: str, role: str) -> bool:
     """Raise `forbidden` for outsiders; return whether this person may see money."""
     if _sees_money(room, user_id=user_id, role=role):

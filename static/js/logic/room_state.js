@@ -13,8 +13,9 @@
 /** @typedef {{id: string, kind: 'regular' | 'flash', sku: string, price_minor: number, currency: string,
  *   state: 'armed' | 'open' | 'sold_out' | 'ended' | 'cancelled', opens_at_ms: number | null, ends_at_ms: number | null,
  *   per_buyer: number | null, stock: Stock, item?: string | null, normal_price_minor?: number | null, hold_s?: number | null}} Sale */
+/** @typedef {{slow_s?: number, emote_only?: boolean, links_off?: boolean}} Modes only those that are on */
 /** @typedef {{room: string, show: Show | null, pinned: string | null, bag: BagItem[], sales: Sale[], viewers: number, likes: number,
- *   modes: Record<string, unknown>, chat: ChatLine[], host?: {id: string, name: string, avatar?: string | null},
+ *   modes: Modes, chat: ChatLine[], host?: {id: string, name: string, avatar?: string | null},
  *   announcement?: string | null, poster?: string | null}} RoomState */
 /** @typedef {[type: string, payload: any, at_ms: number]} SaleEvent */
 /** @typedef {{took_ms?: number, reason?: string}} SaleFacts what events told beside the state */
@@ -65,6 +66,7 @@ const EVENTS = {
   'flash.sold_out': (state, { sale }) => withSale(state, sale, { state: 'sold_out' }),
   'flash.resumed': (state, { sale }) => withSale(state, sale, { state: 'open' }),
   'flash.closed': (state, { sale, state: closed, ends_at_ms }) => withSale(state, sale, { state: closed, ends_at_ms }),
+  'chat.modes': (state, { modes }) => ({ ...state, modes }),
   'chat.deleted': (state, { line }) => ({ ...state, chat: state.chat.filter(([id]) => id !== line) }),
 };
 

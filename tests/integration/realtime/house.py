@@ -22,7 +22,16 @@ from realtime.gateway.gateway import Gateway, GatewayPorts
 from realtime.gateway.limits import GatewayLimits
 from realtime.protocol.errors import CommandError
 from realtime.protocol.messages import ChatLine, LogEntry
-from realtime.rooms.ports import Caller, DeliveryReport, Identity, Process, RoomRef, Snapshot
+from realtime.rooms.ports import (
+    Caller,
+    DeliveryReport,
+    HouseRules,
+    Identity,
+    Modes,
+    Process,
+    RoomRef,
+    Snapshot,
+)
 
 
 def now_ms() -> int:
@@ -39,6 +48,7 @@ class House:
         self.first_offset = 1
         self.state: dict[str, Any] = {"room": "demo", "show": None, "viewers": 0, "likes": 0}
         self.muted: dict[str, int] = {}
+        self.modes = Modes()
         self.saved: list[ChatLine] = []
         self.likes = 0
         self.deliveries: list[DeliveryReport] = []
@@ -69,9 +79,9 @@ class House:
         self._answer()
         return [entry for entry in self.log if entry.offset > after][:limit]
 
-    async def mutes(self, room_id: str) -> dict[str, int]:
+    async def house_rules(self, room_id: str) -> HouseRules:
         self._answer()
-        return dict(self.muted)
+        return HouseRules(dict(self.muted), self.modes)
 
     def _answer(self) -> None:
         if self.is_down:

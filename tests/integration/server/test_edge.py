@@ -94,6 +94,7 @@ HOST_COMMANDS = [
     ("POST", "/api/rooms/demo/mutes", {"user": NOBODY, "minutes": 5}),
     ("DELETE", f"/api/rooms/demo/mutes/{NOBODY}", None),
     ("GET", "/api/rooms/demo/console", None),
+    ("PUT", "/api/rooms/demo/modes", {"slow_s": 5}),
     ("GET", "/api/products", None),
     ("GET", "/api/audit", None),
 ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from commerce.community.moderation.service import delete_line, mute, unmute
+from commerce.community.moderation.model import ChatModes
+from commerce.community.moderation.service import delete_line, mute, set_modes, unmute
 from commerce.kernel.ports import SystemLine
 from commerce.sales.flash_sales.model import FlashSaleTerms
 from commerce.sales.flash_sales.service import arm, finish, note_sold_out, open_one
@@ -101,6 +103,8 @@ async def test_every_act_is_told_so_that_nobody_needs_to_ask_again(database_url:
     await world.act(lambda tx: finish(tx, sale_id, "cancel", "a wrong price"))
     await world.act(lambda tx: delete_line(tx, room, line.id, room.host_id))
     await world.act(lambda tx: mute(tx, room, line.user, minutes=1, by=(room.host_id, None)))
+    for modes in (ChatModes(10, True, False), ChatModes(links_off=True), ChatModes()):
+        await world.act(partial(set_modes, room=room, modes=modes, by=room.host_id))
     await world.act(lambda tx: unmute(tx, room, line.user))
     await world.act(lambda tx: unpin(tx, room))
     await world.act(lambda tx: shop.floor.remove_from_bag(tx, room, item))

@@ -29,7 +29,7 @@ from realtime.recovery.rules import Position
 from realtime.rooms.envelope import SaleEnvelope, encode_envelope, room_channel
 from realtime.rooms.hub import Hub
 from realtime.rooms.limits import RoomLimits
-from realtime.rooms.ports import DeliveryReport, Process, RoomRef, Snapshot
+from realtime.rooms.ports import DeliveryReport, HouseRules, Process, RoomRef, Snapshot
 
 # Small limits, so that short runs reach every one of them.
 ROOMS = RoomLimits(ring_entries=4, replay_bytes_max=400, repair_retry_ms=0, sale_slice_members=1)
@@ -72,8 +72,8 @@ class Database:
         first = max(after + 1, self.kept_from)
         return [self.entry(offset) for offset in range(first, len(self.history) + 1)][:limit]
 
-    async def mutes(self, room_id: str) -> dict[str, int]:
-        return {}
+    async def house_rules(self, room_id: str) -> HouseRules:
+        return HouseRules()
 
     async def keep_deliveries(self, reports: Sequence[DeliveryReport]) -> None:
         """Never used: nothing is flushed here."""
