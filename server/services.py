@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from starlette.requests import Request
 
+from commerce.community.chat_archive.service import ChatArchive
 from commerce.goods.inventory.service import InventoryService
 from commerce.kernel.ports import Clock, Ids
 from commerce.sales.show_floor.service import ShowFloor
@@ -25,6 +26,7 @@ class Services(msgspec.Struct, frozen=True):
     inventory: InventoryService
     floor: ShowFloor
     states: RoomStates
+    archive: ChatArchive
     count_viewers: Callable[[str], Awaitable[int]]
     """Viewers of a room over all processes; 0 while Redis is away."""
     is_link_ok: Callable[[], bool]

@@ -9,6 +9,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from commerce.community.chat_archive.service import ChatArchive
 from realtime.brokers.ports import BrokerUnavailableError
 from realtime.brokers.redis import RedisLink
 from realtime.gateway.connection import connection_class
@@ -124,6 +125,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         inventory=core.inventory,
         floor=build_floor(settings),
         states=states,
+        archive=ChatArchive(carrier.database),
         count_viewers=_viewer_count(carrier),
         is_link_ok=lambda: gateway.link_ok,
         metrics=lambda: render_metrics(process_name, gateway),

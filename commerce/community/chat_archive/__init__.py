@@ -1,0 +1,1 @@
+"""Look back in a room's chat: search it, and take it along."""
