@@ -2,7 +2,7 @@
 /** Chat at reading speed: what is shown, what is counted, and one's own lines. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { acceptOwn, addOwn, rejectOwn, removeLine, startFlow, takeLines, tickFlow } from '../../static/js/logic/chat_flow.js';
+import { acceptOwn, addOwn, countSaid, rejectOwn, removeLine, startFlow, takeLines, tickFlow } from '../../static/js/logic/chat_flow.js';
 
 /** @typedef {import('../../static/js/logic/room_state.js').ChatLine} ChatLine */
 
@@ -79,4 +79,26 @@ test('the page keeps at most 120 rows', () => {
 test('nothing new is the same flow', () => {
   const flow = startFlow(makeLines(1));
   assert.equal(tickFlow(flow, 250, null), flow);
+});
+
+test('a line that stands for twelve counts twelve times, shown or not', () => {
+  const [cheer, ...others] = makeLines(9);
+  /** @type {ChatLine} */
+  const twelve = [.../** @type {ChatLine} */ (cheer)];
+  twelve[4] = ['x12'];
+  assert.equal(countSaid([twelve, ...others]), 20);
+  const missed = tickFlow(takeLines(startFlow(), [twelve, ...others], 0, null), 250, null);
+  assert.deepEqual(missed.tallies, [{ at_ms: 250, shown: 4, missed: 16 }]);
+  const shown = tickFlow(takeLines(startFlow(), [...others, twelve], 0, null), 250, null);
+  assert.deepEqual(shown.tallies, [{ at_ms: 250, shown: 15, missed: 5 }]);
+  assert.equal(shown.rows.at(-1)?.stands_for, 12);
+  assert.equal(shown.oneIn, 1);
+});
+
+test('the echo of an own line says whom else it stands for', () => {
+  let flow = addOwn(startFlow(), { key: 'own-1', user: 'me', name: 'Me', text: '666', at_ms: 1 });
+  flow = acceptOwn(flow, 'own-1', 'a');
+  flow = takeLines(flow, [['a', 'me', 'Me', '666', ['x3'], 1]], 0, 'me');
+  assert.deepEqual(flow.rows.map((row) => [row.key, row.stands_for]), [['own-1', 3]]);
+  assert.equal(flow.queue.length, 0);
 });

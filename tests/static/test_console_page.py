@@ -202,6 +202,7 @@ class Server:
                 self.told.append(("SAY", "", frame[2]))
                 socket.send(json.dumps(["r", frame[1], {}]))
 
+        self.socket = socket
         socket.on_message(take)
         hello = {"conn": "g1-1", "user": self.user, "hb_s": 20, "epoch": "e", "offset": 1}
         hello |= {"now_ms": NOW_MS, "rec": "fresh", "limits": {}}

@@ -2,12 +2,13 @@
 /**
  * Chat at a speed people can read: a few lines a tick, the rest counted and owned up to.
  *
- * Invariant: lines of the host, of moderators and one's own are always shown, and every line not shown is counted.
+ * Invariant: lines of the host, of moderators and one's own are always shown, and every line not shown is counted,
+ * with all those it stands for.
  */
 
 /** @typedef {import('./room_state.js').ChatLine} ChatLine */
 /** @typedef {{key: string, id: string, user: string, name: string, text: string, flags: string[], at_ms: number,
- *   state: 'shown' | 'pending' | 'failed' | 'removed', until_ms: number}} Row */
+ *   stands_for: number, state: 'shown' | 'pending' | 'failed' | 'removed', until_ms: number}} Row */
 /** @typedef {{at_ms: number, shown: number, missed: number}} Tally */
 /** @typedef {{rows: Row[], queue: ChatLine[], missed: number, tallies: Tally[], oneIn: number, oneInAt_ms: number, seen: string[]}} ChatFlow */
 
@@ -37,11 +38,26 @@ export function startFlow(lines = []) {
 }
 
 /**
+ * How many lines that were said lines stand for; one flagged `x12` stands for twelve.
+ * @param {readonly ChatLine[]} lines
+ * @returns {number}
+ */
+export function countSaid(lines) {
+  return lines.reduce((sum, [, , , , flags]) => sum + standsFor(flags), 0);
+}
+
+/** @param {readonly string[]} flags */
+function standsFor(flags) {
+  const flag = flags.find((one) => /^x\d+$/.test(one));
+  return flag ? Number(flag.slice(1)) : 1;
+}
+
+/**
  * @param {ChatLine} line
  * @returns {Row}
  */
 function rowOf([id, user, name, text, flags, at_ms]) {
-  return { key: id, id, user: user ?? '', name, text, flags, at_ms, state: 'shown', until_ms: Infinity };
+  return { key: id, id, user: user ?? '', name, text, flags, at_ms, stands_for: standsFor(flags), state: 'shown', until_ms: Infinity };
 }
 
 /**
@@ -59,7 +75,11 @@ export function takeLines(flow, lines, dropped, me) {
   const queue = [];
   for (const line of lines) {
     const [id, user, , text] = line;
-    if (seen.has(id)) continue;
+    if (seen.has(id)) {
+      // One's own line, known since the answer: the echo may say that it stands for others as well.
+      rows = rows.map((row) => (row.id === id ? { ...row, flags: line[4], stands_for: standsFor(line[4]) } : row));
+      continue;
+    }
     seen.add(id);
     const at = user !== null && user === me ? rows.findIndex((row) => row.state !== 'shown' && row.user === me && row.text === text) : -1;
     if (at >= 0) rows = rows.with(at, { ...rowOf(line), key: /** @type {Row} */ (rows[at]).key });
@@ -76,7 +96,7 @@ export function takeLines(flow, lines, dropped, me) {
  */
 export function addOwn(flow, { key, user, name, text, at_ms }) {
   /** @type {Row} */
-  const row = { key, id: key, user, name, text, flags: [], at_ms, state: 'pending', until_ms: Infinity };
+  const row = { key, id: key, user, name, text, flags: [], at_ms, stands_for: 1, state: 'pending', until_ms: Infinity };
   return { ...flow, rows: [...flow.rows.filter((one) => one.key !== key), row].slice(-ROWS_MAX) };
 }
 
@@ -145,9 +165,10 @@ export function tickFlow(flow, now_ms, me) {
   const isStill = flow.queue.length === 0 && flow.missed === 0 && !flow.rows.some((row) => row.until_ms <= now_ms);
   if (isStill && flow.tallies.length === 0 && flow.oneIn === 1) return flow;
   const chosen = chooseLines(flow.queue, me);
-  const missed = flow.missed + flow.queue.length - chosen.length;
+  const shown = countSaid(chosen);
+  const missed = flow.missed + countSaid(flow.queue) - shown;
   const tallies = flow.tallies.filter((tally) => tally.at_ms > now_ms - WINDOW_MS);
-  if (chosen.length || missed) tallies.push({ at_ms: now_ms, shown: chosen.length, missed });
+  if (chosen.length || missed) tallies.push({ at_ms: now_ms, shown, missed });
   const rows = isStill ? flow.rows : [...flow.rows.filter((row) => row.until_ms > now_ms), ...chosen.map(rowOf)].slice(-ROWS_MAX);
   const mayChange = now_ms - flow.oneInAt_ms >= WINDOW_MS;
   const oneIn = mayChange ? measureOneIn(tallies) : flow.oneIn;

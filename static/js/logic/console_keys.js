@@ -6,7 +6,7 @@
  */
 
 /** @typedef {'next' | 'pin' | 'arm' | 'close_sale' | 'say' | 'line_down' | 'line_up' | 'delete_line' | 'mute' | 'undo' | 'compose'
- *   | 'select_up' | 'select_down' | 'pin_selected' | 'keys' | 'leave'} ConsoleAct */
+ *   | 'shield' | 'search' | 'select_up' | 'select_down' | 'pin_selected' | 'keys' | 'leave'} ConsoleAct */
 
 /** @type {Readonly<Record<string, ConsoleAct>>} */
 const ACTS = {
@@ -21,6 +21,8 @@ const ACTS = {
   h: 'mute',
   u: 'undo',
   c: 'compose',
+  s: 'shield',
+  '/': 'search',
   arrowup: 'select_up',
   arrowdown: 'select_down',
   enter: 'pin_selected',
@@ -31,7 +33,7 @@ const ACTS = {
 /** The map as it is shown: key caps and the act's text key. */
 export const KEY_MAP = /** @type {const} */ ([
   [['N'], 'next'], [['P'], 'pin'], [['F'], 'arm'], [['X'], 'close_sale'], [['M'], 'say'], [['U'], 'undo'],
-  [['C'], 'compose'], [['J', 'K'], 'lines'], [['Del'], 'delete_line'], [['H'], 'mute'],
+  [['C'], 'compose'], [['J', 'K'], 'lines'], [['Del'], 'delete_line'], [['H'], 'mute'], [['S'], 'shield'], [['/'], 'search'],
   [['↑', '↓'], 'select'], [['Enter'], 'pin_selected'], [['?'], 'keys'], [['Esc'], 'leave'],
 ]);
 

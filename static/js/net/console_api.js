@@ -25,6 +25,10 @@ import { asApiError, call, newKey } from './api.js';
 /** @typedef {{show: Show | null, room: string, host: {id: string, name: string, avatar?: string | null}, pinned: string | null,
  *   pinned_at_ms?: number | null, run: RunItem[], now: NowFigures | null, figures?: Figures, series?: Series, audit: Audit | null,
  *   mutes: Mute[], orders?: FeedOrder[], delivery?: import('../logic/console_delivery.js').Delivery}} ConsoleData */
+/** @typedef {{id: string, user: string | null, name: string, text: string, flags: string[], at_ms: number,
+ *   deleted: {at_ms: number, by: string, name: string | null} | null}} ArchivedLine */
+/** @typedef {{text: string, user: string | null, before: string | null}} ChatQuestion */
+/** @typedef {import('../logic/room_state.js').Modes} Modes */
 /** @typedef {{sku: string, title: string, title_zh?: string | null, picture?: string | null, price_minor: number, currency: string,
  *   notes?: string | null, notes_zh?: string | null, available: number}} Product */
 
@@ -42,7 +46,7 @@ export class ConsoleApi {
   }
 
   /**
-   * @param {'POST' | 'DELETE'} method
+   * @param {'POST' | 'PUT' | 'DELETE'} method
    * @param {string} path
    * @param {unknown} [body]
    * @returns {Promise<any>}
@@ -126,6 +130,28 @@ export class ConsoleApi {
   /** @param {string} user */
   unmute(user) {
     return this.#act('DELETE', `${this.base}/mutes/${encodeURIComponent(user)}`);
+  }
+
+  /**
+   * @param {Modes} modes all of them; one that is left out is off
+   * @returns {Promise<{modes: Modes}>}
+   */
+  setModes(modes) {
+    return this.#act('PUT', `${this.base}/modes`, modes);
+  }
+
+  /**
+   * @param {ChatQuestion} question
+   * @returns {Promise<{lines: ArchivedLine[], next: string | null}>}
+   */
+  searchChat({ text, user, before }) {
+    const asked = Object.entries({ q: text, user, before }).filter(([, value]) => value);
+    return call('GET', `${this.base}/chat?${new URLSearchParams(/** @type {[string, string][]} */ (asked))}`);
+  }
+
+  /** Where the whole chat is to be had as a file. */
+  get exportPath() {
+    return `${this.base}/chat.csv`;
   }
 
   /** @param {string} sku */

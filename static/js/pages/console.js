@@ -16,6 +16,8 @@ import '../components/live-stock-bar/live-stock-bar.js';
 import '../components/live-theme-switch/live-theme-switch.js';
 import '../components/live-arm-form/live-arm-form.js';
 import '../components/live-ask/live-ask.js';
+import '../components/live-chat-modes/live-chat-modes.js';
+import '../components/live-chat-search/live-chat-search.js';
 import '../components/live-console-chat/live-console-chat.js';
 import '../components/live-goods-picker/live-goods-picker.js';
 import '../components/live-key-map/live-key-map.js';
@@ -28,8 +30,7 @@ import { find, setAttribute, setText } from '../lib/element.js';
 import { duration, people, timeOfDay } from '../lib/format.js';
 import { loadTexts, t, titleOf } from '../lib/i18n.js';
 import { store, stored } from '../lib/stored.js';
-import { TICK_MS, removeLine, startFlow, takeLines, tickFlow } from '../logic/chat_flow.js';
-import { actOf } from '../logic/console_keys.js';
+import { TICK_MS, countSaid, removeLine, startFlow, takeLines, tickFlow } from '../logic/chat_flow.js';
 import { nextStep, saleOnShow, withLiveState } from '../logic/console_run.js';
 import { applyFrame, modelOf } from '../logic/room_state.js';
 import { asApiError } from '../net/api.js';
@@ -37,6 +38,7 @@ import { RESYNC_MS, ServerClock } from '../net/clock.js';
 import { ConsoleApi } from '../net/console_api.js';
 import { RoomSocket } from '../net/socket.js';
 import { ConsoleActs } from './console_acts.js';
+import { listenToConsole } from './console_input.js';
 
 /** @typedef {import('../lib/element.js').LiveElement} LiveElement */
 /** @typedef {import('../logic/console_run.js').FlashPlan} FlashPlan */
@@ -113,32 +115,49 @@ export class ConsolePage {
   }
 
   /** @template {LiveElement} T @param {string} name @returns {T} */
-  #element(name) {
+  element(name) {
     return /** @type {T} */ (find(name));
   }
 
   /** @returns {import('../components/live-undo-bar/live-undo-bar.js').LiveUndoBar} */
   get undoBar() {
-    return this.#element('live-undo-bar');
+    return this.element('live-undo-bar');
   }
 
   /** @returns {import('../components/live-ask/live-ask.js').LiveAsk} */
   get ask() {
-    return this.#element('live-ask');
+    return this.element('live-ask');
   }
 
   /** @returns {import('../components/live-arm-form/live-arm-form.js').LiveArmForm} */
   get armForm() {
-    return this.#element('live-arm-form');
+    return this.element('live-arm-form');
   }
 
   /** @returns {import('../components/live-console-chat/live-console-chat.js').LiveConsoleChat} */
   get chat() {
-    return this.#element('live-console-chat');
+    return this.element('live-console-chat');
+  }
+
+  /** @returns {import('../components/live-chat-search/live-chat-search.js').LiveChatSearch} */
+  get search() {
+    return this.element('live-chat-search');
+  }
+
+  /** Whom a mute keeps silent now. */
+  get muted() {
+    const now_ms = this.clock.now();
+    return new Set([...this.mutes].filter(([, until_ms]) => until_ms > now_ms).map(([user]) => user));
+  }
+
+  /** Let single keys act, or not. @param {boolean} isOn */
+  switchKeys(isOn) {
+    this.keysOn = isOn;
+    store(KEYS_STORED, isOn);
   }
 
   begin() {
-    this.#listen();
+    listenToConsole(this);
     this.socket.connect();
     void this.refresh();
     window.setInterval(() => void this.refresh(), READ_MS);
@@ -162,10 +181,13 @@ export class ConsolePage {
     } else if (frame[0] === 'Z') this.flow = startFlow(this.state.chat);
     else if (frame[0] === 'L') {
       this.flow = takeLines(this.flow, frame[2], frame[3] ?? 0, null);
-      this.#arrivals.push([now_ms, frame[2].length + (frame[3] ?? 0)]);
+      this.#arrivals.push([now_ms, countSaid(frame[2]) + (frame[3] ?? 0)]);
     } else if (frame[0] === 'S') {
       for (const [type, payload] of frame[2]) {
-        if (type === 'chat.deleted') this.flow = removeLine(this.flow, payload.line, now_ms);
+        if (type === 'chat.deleted') {
+          this.flow = removeLine(this.flow, payload.line, now_ms);
+          this.search.noteDeleted(payload.line, now_ms);
+        }
         if (type === 'user.muted') this.noteMute(payload.user, payload.until_ms);
       }
     }
@@ -216,11 +238,13 @@ export class ConsolePage {
       me: this.me,
       rate: Math.round(lines / (RATE_MS / 1000)),
       oneIn: this.flow.oneIn,
-      muted: new Set([...this.mutes].filter(([, until_ms]) => until_ms > now_ms).map(([user]) => user)),
+      muted: this.muted,
+      modes: this.state.modes,
       isOpen: this.socket.isOpen,
       isHost: this.seesMoney,
       itemTitle: (/** @type {number} */ no) => titleOf(this.state.bag.find((item) => item.no === no)),
     });
+    give(this.search, { muted: this.muted, me: this.me });
   }
 
   #drawHead() {
@@ -252,16 +276,16 @@ export class ConsolePage {
     const currency = data?.figures?.currency ?? state.bag[0]?.currency ?? 'CNY';
     const pinned_at_ms = data?.pinned === state.pinned ? data?.pinned_at_ms ?? null : null;
     const item = run.find((row) => row.item === state.pinned) ?? null;
-    give(this.#element('live-run-sheet'), { run, plans: this.plans, selected: this.selected, pinned_at_ms, now_ms, canAdd: this.isLive || state.show?.status === 'scheduled' });
-    give(this.#element('live-next'), { step: nextStep(run, this.plans), armed: this.armed, currency, isLive: this.isLive });
-    give(this.#element('live-now-panel'), { item, sale: saleOnShow(state, state.pinned), now: data?.now ?? null, pinned_at_ms, now_ms, show: state.show, announcement: state.announcement ?? null });
-    give(this.#element('live-audit-light'), { audit: data?.audit ?? null, now_ms });
-    give(this.#element('live-figures'), { figures: data?.figures ?? null, viewers: state.viewers, currency });
-    give(this.#element('live-order-feed'), { orders: data?.orders ?? [] });
-    give(this.#element('live-goods-picker'), { products: this.products, inBag: new Set(run.map((row) => row.sku)) });
+    give(this.element('live-run-sheet'), { run, plans: this.plans, selected: this.selected, pinned_at_ms, now_ms, canAdd: this.isLive || state.show?.status === 'scheduled' });
+    give(this.element('live-next'), { step: nextStep(run, this.plans), armed: this.armed, currency, isLive: this.isLive });
+    give(this.element('live-now-panel'), { item, sale: saleOnShow(state, state.pinned), now: data?.now ?? null, pinned_at_ms, now_ms, show: state.show, announcement: state.announcement ?? null });
+    give(this.element('live-audit-light'), { audit: data?.audit ?? null, now_ms });
+    give(this.element('live-figures'), { figures: data?.figures ?? null, viewers: state.viewers, currency });
+    give(this.element('live-order-feed'), { orders: data?.orders ?? [] });
+    give(this.element('live-goods-picker'), { products: this.products, inBag: new Set(run.map((row) => row.sku)) });
     if (Math.abs(now_ms - this.#plotted_ms) < PLOT_MS) return;
     this.#plotted_ms = now_ms;
-    give(this.#element('live-plot'), { series: data?.series ?? null, start_ms: state.show?.started_at_ms ?? 0, now_ms: this.isLive ? now_ms : data?.series?.viewers.at(-1)?.[0] ?? now_ms, currency, titleOfItem: (/** @type {string} */ id) => titleOf(run.find((row) => row.item === id)) });
+    give(this.element('live-plot'), { series: data?.series ?? null, start_ms: state.show?.started_at_ms ?? 0, now_ms: this.isLive ? now_ms : data?.series?.viewers.at(-1)?.[0] ?? now_ms, currency, titleOfItem: (/** @type {string} */ id) => titleOf(run.find((row) => row.item === id)) });
   }
 
   /** @param {string | null} item */
@@ -303,7 +327,7 @@ export class ConsolePage {
   }
 
   async loadProducts() {
-    const picker = this.#element('live-goods-picker');
+    const picker = this.element('live-goods-picker');
     try {
       this.products = await this.api.products();
       give(picker, { isFailed: false });
@@ -313,82 +337,11 @@ export class ConsolePage {
     this.draw();
   }
 
-  #listen() {
-    const { acts } = this;
-    /** @type {Record<string, (detail: any) => unknown>} */
-    const events = {
-      next: () => acts.next(),
-      'select-item': ({ item }) => this.select(item === this.selected ? null : item),
-      'pin-item': ({ item }) => acts.pinItem(item),
-      'remove-item': ({ item }) => acts.removeItem(item),
-      'forget-plan': ({ item }) => this.forgetPlan(item),
-      'add-item': () => /** @type {import('../components/live-goods-picker/live-goods-picker.js').LiveGoodsPicker} */ (this.#element('live-goods-picker')).open(),
-      'load-products': () => this.loadProducts(),
-      'put-in-bag': ({ sku }) => acts.addItem(sku),
-      unpin: () => acts.unpin(),
-      arm: () => acts.arm(),
-      'arm-flash': ({ item, plan }) => acts.armFlash(item, plan),
-      'plan-flash': ({ item, plan }) => this.keepPlan(item, plan),
-      say: () => acts.say(),
-      'say-nothing': () => acts.sayNothing(),
-      'close-sale': (detail) => acts.closeSale(detail?.item),
-      'plan-show': (show) => acts.planShow(show),
-      'say-line': ({ text }) => acts.sayLine(text),
-      'delete-line': (line) => acts.deleteLine(line),
-      'mute-user': (person) => acts.mute(person),
-      'unmute-user': (person) => acts.unmute(person),
-      'switch-keys': ({ isOn }) => {
-        this.keysOn = isOn;
-        store(KEYS_STORED, isOn);
-      },
-    };
-    for (const [name, act] of Object.entries(events)) {
-      document.addEventListener(`live:${name}`, (event) => void act(/** @type {CustomEvent} */ (event).detail));
-    }
-    document.addEventListener('keydown', (event) => this.#key(event));
-    for (const tab of document.querySelectorAll('.console-tab')) tab.addEventListener('click', () => this.#openTab(/** @type {HTMLElement} */ (tab)));
-    find('#keys-button').addEventListener('click', () => this.openKeys());
-    if (!this.seesMoney) return;
-    find('#start-show').addEventListener('click', () => acts.startShow());
-    find('#end-show').addEventListener('click', () => void acts.endShow());
-    find('#plan-show').addEventListener('click', () => /** @type {import('../components/live-show-form/live-show-form.js').LiveShowForm} */ (this.#element('live-show-form')).open(this.clock.now()));
-  }
-
   openKeys() {
     /** @type {import('../components/live-key-map/live-key-map.js').LiveKeyMap} */
-    const map = this.#element('live-key-map');
+    const map = this.element('live-key-map');
     give(map, { isOn: this.keysOn });
     map.open();
-  }
-
-  /** @param {HTMLElement} chosen */
-  #openTab(chosen) {
-    setAttribute(this.main, 'data-tab', chosen.dataset['tab'] ?? 'sale');
-    for (const tab of document.querySelectorAll('.console-tab')) setAttribute(tab, 'aria-pressed', String(tab === chosen));
-  }
-
-  /** @param {KeyboardEvent} event */
-  #key(event) {
-    if (document.querySelector('dialog[open]')) return;
-    const target = /** @type {Element} */ (event.target);
-    const act = actOf(event, {
-      inField: target.matches('input, textarea, select, [contenteditable]'),
-      onControl: target.matches('button, a, summary, .plot-canvas') && !target.matches('[data-selected] > .run-row'),
-      isOn: this.keysOn,
-    });
-    if (!act) return;
-    const { acts, chat } = this;
-    /** @type {Record<import('../logic/console_keys.js').ConsoleAct, () => unknown>} */
-    const doing = {
-      next: () => acts.next(), pin: () => acts.pin(), arm: () => acts.arm(), close_sale: () => acts.closeSale(), say: () => acts.say(),
-      line_down: () => chat.move(1), line_up: () => chat.move(-1), delete_line: () => chat.actOnSelected('delete'), mute: () => chat.actOnSelected('mute'),
-      undo: () => this.undoBar.undo(), compose: () => chat.compose(), select_up: () => acts.select(-1), select_down: () => acts.select(1),
-      pin_selected: () => this.selected && acts.pinItem(this.selected), keys: () => this.openKeys(), leave: () => acts.leave(),
-    };
-    const isForMoney = ['next', 'pin', 'arm', 'close_sale', 'say', 'select_up', 'select_down', 'pin_selected'].includes(act);
-    if (isForMoney && !this.seesMoney) return;
-    event.preventDefault();
-    void doing[act]();
   }
 }
 

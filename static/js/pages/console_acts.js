@@ -6,6 +6,7 @@
  */
 import { duration, money, number } from '../lib/format.js';
 import { hasText, t, titleOf } from '../lib/i18n.js';
+import { toggleShield } from '../logic/chat_modes.js';
 import { isRunning, moveSelection, nextStep, pressNext } from '../logic/console_run.js';
 import { asApiError } from '../net/api.js';
 
@@ -16,6 +17,15 @@ const MUTE_MIN = 10;
 /** A message on the screen must be read in a glance. */
 const SAY_MAX = 120;
 const MINUTE_MS = 60_000;
+
+/**
+ * The modes that are on, in words.
+ * @param {import('../logic/room_state.js').Modes} modes
+ */
+function modesText({ slow_s, emote_only, links_off }) {
+  const parts = [slow_s ? t('console.mode_slow_on', { seconds: slow_s }) : '', emote_only ? t('console.mode_emote_only') : '', links_off ? t('console.mode_links_off') : ''];
+  return parts.filter(Boolean).join(' · ') || t('console.mode_none');
+}
 
 export class ConsoleActs {
   /** @param {ConsolePage} page */
@@ -208,6 +218,26 @@ export class ConsoleActs {
   /** @param {{user: string, name: string}} person */
   unmute({ user, name }) {
     void this.#run(() => this.page.api.unmute(user), t('console.did_unmute', { name })).then((done) => done && this.page.noteMute(user, 0));
+  }
+
+  /** @param {import('../logic/room_state.js').Modes} modes */
+  setModes(modes) {
+    const before = this.page.state.modes;
+    const undo = () => void this.#run(() => this.page.api.setModes(before), t('console.undone'));
+    return this.#run(() => this.page.api.setModes(modes), t('console.did_modes', { modes: modesText(modes) }), undo);
+  }
+
+  switchShield() {
+    void this.setModes(toggleShield(this.page.state.modes));
+  }
+
+  /** @param {import('../net/console_api.js').ChatQuestion} question */
+  async search(question) {
+    try {
+      this.page.search.take(question, await this.page.api.searchChat(question));
+    } catch (error) {
+      this.page.search.fail(question, asApiError(error).code);
+    }
   }
 
   /** @param {string} text */

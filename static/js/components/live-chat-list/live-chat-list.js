@@ -140,7 +140,7 @@ export class LiveChatList extends LiveElement {
    */
   #draw(element, row) {
     setAttribute(element, 'aria-current', row.key === this.#selected ? 'true' : null);
-    const version = `${row.id} ${row.state} ${row.user === this.me}`;
+    const version = `${row.id} ${row.state} ${row.user === this.me} ${row.stands_for}`;
     if (element.dataset.version === version) return;
     element.dataset.version = version;
     element.dataset.state = row.state;
@@ -162,7 +162,8 @@ export class LiveChatList extends LiveElement {
     const name = row.user === this.me ? t('chat.you') : shortName(row.name);
     const author = row.flags.includes('host') ? html`<span class="visually-hidden">${name}</span>` : html`<b class="chat-name">${name}</b> `;
     const failed = row.state === 'failed' ? html` <button class="chat-retry" type="button">${t('chat.not_sent')}</button>` : '';
-    return html`${tag}${author}<span class="chat-text">${row.text}</span>${failed}`;
+    const times = row.stands_for > 1 ? html` <span class="chat-times" title="${t('chat.times_note', { count: number(row.stands_for) })}">${t('chat.times', { count: number(row.stands_for) })}</span>` : '';
+    return html`${tag}${author}<span class="chat-text">${row.text}</span>${times}${failed}`;
   }
 }
 

@@ -3,7 +3,7 @@
  * The field one types a chat line in. What stands in the way is said in its place, never swallowed.
  *
  * HTML: `<live-composer></live-composer>`
- * Properties: `refusal` {icon, text} or null, `hasUser`, `textMax` characters.
+ * Properties: `refusal` {icon, text} or null, `hint` what the room takes at present or '', `hasUser`, `textMax` characters.
  * Methods: `focusField()`, `setDraft(text)`. Events: `live:say` {text}, `live:ask-name` (a visitor without a name wants to chat).
  * Invariant: what was typed stays until it was handed on. Focus alone asks for nothing: a sheet gives it back when it closes.
  */
@@ -16,6 +16,7 @@ import { t } from '../../lib/i18n.js';
 export class LiveComposer extends LiveElement {
   /** @type {Refusal | null} */
   #refusal = null;
+  #hint = '';
   #hasUser = false;
   textMax = 200;
 
@@ -25,6 +26,15 @@ export class LiveComposer extends LiveElement {
 
   set refusal(refusal) {
     this.#refusal = refusal;
+    this.changed();
+  }
+
+  get hint() {
+    return this.#hint;
+  }
+
+  set hint(hint) {
+    this.#hint = hint;
     this.changed();
   }
 
@@ -84,8 +94,9 @@ export class LiveComposer extends LiveElement {
   update() {
     const field = this.field;
     const refusal = this.#refusal ?? (this.#hasUser ? null : { icon: '', text: t('chat.sign_in') });
-    setAttribute(field, 'placeholder', refusal?.text ?? t('chat.say'));
-    setAttribute(field, 'aria-label', refusal?.text ?? t('chat.say'));
+    setAttribute(field, 'placeholder', refusal?.text ?? (this.#hint || t('chat.say')));
+    setAttribute(field, 'aria-label', refusal?.text ?? `${t('chat.say')} ${this.#hint}`.trim());
+    setAttribute(field, 'data-hint', this.#hint ? '' : null);
     setAttribute(field, 'maxlength', String(this.textMax));
     const name = refusal?.icon ?? '';
     const place = this.ref('icon');

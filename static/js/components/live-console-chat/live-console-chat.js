@@ -4,8 +4,9 @@
  * The acts stand in one place below the list: buttons on a moving line would be pressed on the wrong one.
  *
  * HTML: `<live-console-chat></live-console-chat>`. Properties: `rows` (Row[] of logic/chat_flow), `me` own user id, `rate` (lines a second),
- * `oneIn`, `muted` (Set of user ids), `itemTitle(no)`, `isOpen` (line is up), `isHost`.
- * Events: `live:say-line {text}`, `live:delete-line {line, name}`, `live:mute-user {user, name}`, `live:unmute-user {user, name}`.
+ * `oneIn`, `muted` (Set of user ids), `itemTitle(no)`, `isOpen` (line is up), `isHost`, `modes` (Modes of logic/room_state).
+ * Events: `live:say-line {text}`, `live:delete-line {line, name}`, `live:mute-user {user, name}`, `live:unmute-user {user, name}`,
+ * `live:open-search`; those of the modes pass through.
  * Methods: `move(1 | -1)`, `actOnSelected('delete' | 'mute')`, `compose()`, `leave()`.
  */
 import { number } from '../../lib/format.js';
@@ -29,6 +30,8 @@ export class LiveConsoleChat extends LiveElement {
   /** @type {Set<string>} */
   muted = new Set();
   isOpen = false;
+  /** @type {import('../../logic/room_state.js').Modes} */
+  modes = {};
   isHost = true;
   /** @type {(no: number) => string} */
   itemTitle = () => '';
@@ -37,7 +40,9 @@ export class LiveConsoleChat extends LiveElement {
 
   build() {
     render(this, html`
-      <header class="panel-head"><h2>${t('chat.title')}</h2><span class="panel-note" data-ref="rate"></span></header>
+      <header class="panel-head"><h2>${t('chat.title')}</h2><span class="panel-note" data-ref="rate"></span>
+        <button class="mode-chip" type="button" data-ref="search">${t('console.search')}<kbd class="key" aria-hidden="true">/</kbd></button></header>
+      <live-chat-modes data-ref="modes"></live-chat-modes>
       <live-chat-list plain data-ref="list"></live-chat-list>
       <div class="line-acts" data-ref="acts" role="group" hidden>
         <span class="line-who" data-ref="who"></span>
@@ -53,6 +58,7 @@ export class LiveConsoleChat extends LiveElement {
       const { key } = /** @type {CustomEvent} */ (event).detail;
       this.select(key === this.#selected ? null : key);
     });
+    this.ref('search').addEventListener('click', () => this.emit('open-search'));
     this.ref('delete').addEventListener('click', () => this.actOnSelected('delete'));
     this.ref('mute').addEventListener('click', () => this.actOnSelected('mute'));
     this.ref('form').addEventListener('submit', (event) => this.#submit(event));
@@ -131,6 +137,9 @@ export class LiveConsoleChat extends LiveElement {
     list.itemTitle = this.itemTitle;
     list.rows = this.rows;
     list.selected = this.#selected;
+    const modes = /** @type {import('../live-chat-modes/live-chat-modes.js').LiveChatModes} */ (this.ref('modes'));
+    modes.modes = this.modes;
+    modes.changed();
     const rate = t('console.lines_rate', { rate: number(this.rate), count: this.rate });
     setText(this.ref('rate'), this.oneIn > 1 ? t('console.lines_rate_busy', { rate: number(this.rate), count: this.oneIn }) : rate);
     const row = this.selectedRow;

@@ -82,8 +82,10 @@ export class RoomPage {
     this.talk = new Talk({
       socket, clock, list: element('live-chat-list'), composer: element('live-composer'),
       notes: [find('#chat-busy'), find('#chat-busy-short')], lines: initial.chat,
+      isStaff: ({ id, role }) => role === 'moderator' || role === 'operator' || id === this.state.host?.id,
       onRead: (text) => this.news.say(text),
     });
+    this.talk.keepModes(initial.modes);
     this.talk.list.itemTitle = (no) => titleOf(this.state.bag.find((item) => item.no === no));
   }
 
@@ -146,6 +148,7 @@ export class RoomPage {
         break;
       default:
     }
+    this.talk.keepModes(this.state.modes);
     if (frame[0] === 'K' && this.state.likes > before.likes) this.#growHearts(this.state.likes - before.likes);
     this.changed();
   }

@@ -5,6 +5,7 @@
  * Invariant: a line that was typed is shown, sent again on request, or given back to the field; it never vanishes.
  */
 import { acceptOwn, addOwn, rejectOwn, removeLine, startFlow, takeLines, tickFlow, TICK_MS } from '../../logic/chat_flow.js';
+import { areSameModes } from '../../logic/chat_modes.js';
 import { duration } from '../../lib/format.js';
 import { t } from '../../lib/i18n.js';
 import { asApiError } from '../../net/api.js';
@@ -25,6 +26,8 @@ export class Talk {
   /** @type {{code: string, until_ms: number} | null} */
   #refusal = null;
   #mutedUntil_ms = 0;
+  /** @type {import('../../logic/room_state.js').Modes} */
+  #modes = {};
   #isReading = false;
   #readAt_ms = 0;
   #readKey = '';
@@ -37,10 +40,12 @@ export class Talk {
    * @param {LiveComposer} options.composer
    * @param {HTMLElement[]} options.notes where "1 in N" is said
    * @param {readonly ChatLine[]} options.lines
+   * @param {(user: User) => boolean} options.isStaff modes do not hold for them
    * @param {(text: string) => void} options.onRead reads a line out
    */
-  constructor({ socket, clock, list, composer, notes, lines, onRead }) {
+  constructor({ socket, clock, list, composer, notes, lines, isStaff, onRead }) {
     this.onRead = onRead;
+    this.isStaff = isStaff;
     this.socket = socket;
     this.clock = clock;
     this.list = list;
@@ -108,6 +113,19 @@ export class Talk {
     this.drawComposer();
   }
 
+  /** What the room takes at present. @param {import('../../logic/room_state.js').Modes} modes */
+  keepModes(modes) {
+    if (areSameModes(modes, this.#modes)) return;
+    this.#modes = modes;
+    if (this.#refusal?.code === 'slow_mode') this.#refusal = null;
+    this.drawComposer();
+  }
+
+  /** The modes that hold for whoever types here. */
+  get #ownModes() {
+    return this.user && this.isStaff(this.user) ? {} : this.#modes;
+  }
+
   /** @param {string} text */
   async say(text) {
     if (!this.user) return;
@@ -134,6 +152,8 @@ export class Talk {
     try {
       const answer = await this.socket.say(text);
       if (answer?.line) this.flow = acceptOwn(this.flow, key, answer.line);
+      const { slow_s } = this.#ownModes;
+      if (slow_s) this.#refusal = { code: 'slow_mode', until_ms: this.clock.now() + slow_s * SECOND_MS };
     } catch (thrown) {
       const error = asApiError(thrown);
       const isLost = error.code === 'offline' || error.code === 'unknown_outcome';
@@ -171,7 +191,14 @@ export class Talk {
     if (this.#refusal && this.#refusal.until_ms <= now_ms) this.#refusal = null;
     if (this.#mutedUntil_ms && this.#mutedUntil_ms <= now_ms) this.#mutedUntil_ms = 0;
     this.composer.hasUser = this.user !== null;
+    this.composer.hint = this.#hint();
     this.composer.refusal = this.#refusalView(now_ms);
+  }
+
+  #hint() {
+    const { slow_s, emote_only, links_off } = this.#ownModes;
+    const parts = [slow_s ? t('chat.mode_slow', { seconds: slow_s }) : '', emote_only ? t('chat.mode_emote_only') : '', links_off ? t('chat.mode_links_off') : ''];
+    return parts.filter(Boolean).join(' · ');
   }
 
   /** @param {number} now_ms */
@@ -182,6 +209,8 @@ export class Talk {
     if (!this.#refusal) return null;
     const seconds = Math.max(1, Math.ceil((this.#refusal.until_ms - now_ms) / SECOND_MS));
     if (this.#refusal.code === 'too_long') return { icon: 'clock', text: t('chat.too_long', { count: this.composer.textMax }) };
+    if (this.#refusal.code === 'emote_only') return { icon: 'ban', text: t('chat.emote_only') };
+    if (this.#refusal.code === 'links_off') return { icon: 'ban', text: t('chat.links_off') };
     if (this.#refusal.code === 'duplicate') return { icon: 'clock', text: t('chat.duplicate') };
     return { icon: 'clock', text: t('chat.slow', { seconds }) };
   }
