@@ -38,7 +38,6 @@ from realtime.rooms.room import Room
 
 # Parsed before the pace of a client is looked at again.
 READ_BYTES = 4096
-DRAINING_RETRY_MS = 500
 
 
 class Connection(PacedMember):
@@ -132,7 +131,7 @@ class Connection(PacedMember):
         if self._session is None:
             self._cut()
         else:
-            self.close(CloseCode.DRAINING, DRAINING_RETRY_MS)
+            self._send_elsewhere()
 
     # Handshake and joining.
 
@@ -160,7 +159,7 @@ class Connection(PacedMember):
             gateway.counters.handshakes_refused += 1
             self.close(judgement.code, reason=judgement.reason)
         elif gateway.hub.is_draining or not gateway.is_running:
-            self.close(CloseCode.DRAINING, DRAINING_RETRY_MS)
+            self._send_elsewhere()
         elif self._is_shut_out(judgement):
             gateway.counters.load_refused += 1
             self.close(CloseCode.OVERLOADED, BACK_OFF_RETRY_MS)
@@ -216,8 +215,15 @@ class Connection(PacedMember):
             self._join(room)
 
     def _join(self, room: Room) -> None:
+        if self.gateway.hub.is_draining:
+            # The drain began while the room was read: it knows nothing of this connection.
+            self._send_elsewhere()
+            return
         self._room = room
         self.gateway.hub.join(room, self, self._position)
+
+    def _send_elsewhere(self) -> None:
+        self.close(CloseCode.DRAINING, self.gateway.hub.newcomer_retry_ms())
 
     def answer(self, frame: bytes) -> None:
         """Write the answer to a command."""

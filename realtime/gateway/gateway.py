@@ -130,9 +130,9 @@ class Gateway:
         finally:
             self._tasks = None
 
-    async def drain(self, seconds: float) -> None:
-        """Refuse newcomers and say goodbye to everybody else, spread over `seconds`."""
-        await self.hub.drain(seconds)
+    async def drain(self) -> None:
+        """Refuse newcomers and say goodbye to everybody else, each in a slot of its own."""
+        await self.hub.drain()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         """Start a task that ends with the gateway; None when the gateway is ending already."""

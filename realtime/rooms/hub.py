@@ -21,6 +21,7 @@ from realtime.protocol.errors import RealtimeError
 from realtime.protocol.messages import LogEntry
 from realtime.recovery.rules import Position
 from realtime.rooms.active import ActiveRoom
+from realtime.rooms.drain import DrainPlan
 from realtime.rooms.envelope import (
     DirectEnvelope,
     Envelope,
@@ -49,9 +50,8 @@ UNKNOWN_ROOM_MS = 2000
 UNKNOWN_ROOMS_MAX = 1000
 # Steps in which a drain says goodbye: short enough to look smooth, long enough to be cheap.
 DRAIN_STEP_S = 0.02
-# A client that was told to come back does so within this, spread at random.
-COME_BACK_MIN_MS = 100
-COME_BACK_SPREAD_MS = 1000
+# A client that arrives while the process ends for another reason comes back after this.
+ENDING_RETRY_MS = 500
 
 
 class Hub:
@@ -67,7 +67,7 @@ class Hub:
         limits: RoomLimits,
     ) -> None:
         self.counters = Counters()
-        self.is_draining = False
+        self._drain: DrainPlan | None = None
         self._ticker = Ticker(limits=limits, counters=self.counters)
         self.load = LoadWatch(
             process, ticker=self._ticker, counters=self.counters, limits=limits.ladder
@@ -124,17 +124,34 @@ class Hub:
             tasks.create_task(ticks, name="hub-ticks")
             tasks.create_task(self.load.run(self._tell_load), name="hub-load")
 
-    async def drain(self, seconds: float) -> None:
-        """Say goodbye to every member, one after the other over `seconds`, each with its slot."""
-        self.is_draining = True
+    @property
+    def is_draining(self) -> bool:
+        """Whether this process is letting its members go."""
+        return self._drain is not None
+
+    async def drain(self) -> None:
+        """Say goodbye to every member in its turn, each with its own moment to come back.
+
+        Until its turn a member is served as ever.
+        """
         members = [m for active in self._active.values() for m in active.room.members]
-        steps = max(1, int(seconds / DRAIN_STEP_S))
-        for step in range(steps):
-            for member in members[step::steps]:
-                retry_ms = COME_BACK_MIN_MS + int(self._process.random() * COME_BACK_SPREAD_MS)
-                member.close(CloseCode.DRAINING, retry_ms)
-            if members:
-                await asyncio.sleep(seconds / steps)
+        plan = DrainPlan(len(members), limits=self._limits.drain, started_ms=_loop_ms())
+        self._drain = plan
+        told = 0
+        while told < len(members):
+            now_ms = _loop_ms()
+            due = plan.due(now_ms)
+            for index in range(told, due):
+                members[index].close(CloseCode.DRAINING, plan.retry_ms(index, now_ms))
+            told = due
+            if told < len(members):
+                await asyncio.sleep(DRAIN_STEP_S)
+
+    def newcomer_retry_ms(self) -> int:
+        """Return when somebody who arrives at an ending process should come back."""
+        if self._drain is None:
+            return ENDING_RETRY_MS
+        return self._drain.newcomer_retry_ms(_loop_ms())
 
     # What the gateway and the room features use.
 
@@ -408,3 +425,7 @@ class Hub:
             del self._active[room.ref.id]
             del self._by_slug[room.ref.slug]
             self._spawn(self._link.unsubscribe(room_channel(self._prefix, room.ref.id)))
+
+
+def _loop_ms() -> float:
+    return asyncio.get_running_loop().time() * 1000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from realtime.recovery.ring import RING_ENTRIES_MAX
+from realtime.rooms.drain import DrainLimits
 from realtime.rooms.ladder import LadderLimits
 
 
@@ -50,3 +51,5 @@ class RoomLimits(msgspec.Struct, frozen=True):
     """A snapshot that takes longer is a failed one."""
     ladder: LadderLimits = LadderLimits()
     """When the process gives something up, and what."""
+    drain: DrainLimits = DrainLimits()
+    """How a process that ends lets its viewers go."""

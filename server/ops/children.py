@@ -27,7 +27,7 @@ DEATHS_WINDOW_S = 60.0
 BACKOFF_S_FIRST = 0.2
 BACKOFF_S_MAX = 5.0
 READY_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 15.0  # Longer than a gateway's own drain and grace together.
+STOP_TIMEOUT_S = 45.0  # Longer than a gateway's own drain and grace together.
 ROOT = Path(__file__).resolve().parents[2]
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ from server.ops.http_protocol import BoundedHttp
 from server.ops.listeners import BACKLOG_CONNECTIONS, open_listener
 from server.settings import Settings
 
-DRAIN_S_MAX = 10.0  # Viewers get their slots to come back within five seconds; the rest is slack.
+# The last goodbye is planned for 30 s (`DrainLimits.goodbyes_s_max`); the rest is slack.
+DRAIN_S_MAX = 35.0
 GRACEFUL_S = 3  # For answers under way once everybody was told to leave.
 
 

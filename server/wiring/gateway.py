@@ -42,8 +42,6 @@ from server.wiring.commerce import (
 )
 from server.wiring.sources import FreshIds, SystemClock, build_process
 
-# Viewers get their moments to come back spread over this long.
-DRAIN_S = 3.0
 PRESSES_EVERY_S = 1.0
 
 
@@ -80,7 +78,7 @@ class GatewayProcess:
 
     async def drain(self) -> None:
         """Give every viewer a moment to come back elsewhere."""
-        await self._gateway.drain(DRAIN_S)
+        await self._gateway.drain()
 
     async def shutdown(self) -> None:
         """Let go of connections."""

@@ -254,7 +254,7 @@ async def serve(
     try:
         yield Served(gateway, listener.getsockname()[1])
     finally:
-        await gateway.drain(0.0)
+        await gateway.drain()
         with contextlib.suppress(TimeoutError):
             await eventually(lambda: not server.server_state.connections, timeout_s=0.5)
         await server.shutdown(sockets=[listener])

@@ -179,19 +179,3 @@ async def test_a_full_process_sends_newcomers_away(
     async with serve(house, redis_url, redis_prefix, limits=limits) as served:
         await (await served.open()).until("Z")
         assert await (await served.open("guest/bob")).close_code() == 4113
-
-
-async def test_a_drain_gives_everybody_a_moment_to_come_back(served: Served) -> None:
-    clients = [await served.open(f"guest/n{number}") for number in range(8)]
-    for client in clients:
-        await client.until("Z")
-    draining = asyncio.create_task(served.gateway.drain(0.3))
-    await eventually(lambda: served.gateway.hub.is_draining)
-    newcomer = await served.open("guest/late")
-    assert await newcomer.close_code() == 4200
-    codes = [await client.close_code() for client in clients]
-    await draining
-    assert codes == [4200] * 8
-    goodbyes = [client.frames[-1] for client in clients]
-    assert all(frame[:2] == ["b", 4200] for frame in goodbyes)
-    assert len({frame[2] for frame in goodbyes}) > 4
