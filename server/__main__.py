@@ -1,4 +1,4 @@
-"""The command line: `hubbub serve | migrate | seed | check | audit`.
+"""The command line: `hubbub serve | restart | migrate | seed | check | audit`.
 
 Invariant: an operational failure is one clear line on stderr and an exit code, never a traceback.
 """
@@ -21,8 +21,10 @@ import orjson
 
 from server.ops.embedded import Embedded
 from server.ops.errors import EXIT_FAILED, EXIT_USAGE, OperationalError
+from server.ops.listeners import inherit_listener
 from server.ops.logging import configure_logging
 from server.ops.parent_link import ParentLink
+from server.ops.restart import restart_running
 from server.ops.supervisor import ROLES, Steps, Supervisor
 from server.settings import SettingError, Settings, read_settings, variable
 
@@ -82,6 +84,12 @@ def serve(given: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def restart(given: argparse.Namespace, settings: Settings) -> int:
+    """Replace the gateways and the worker of a running `serve`, one after the other."""
+    restart_running(settings.data, _say)
+    return 0
+
+
 def migrate(given: argparse.Namespace, settings: Settings) -> int:
     """Bring the database's schema up to date."""
     return _with_servers(settings, _migrate_loudly)
@@ -115,7 +123,10 @@ def _serve_as_child(given: argparse.Namespace, settings: Settings) -> int:
     link.watch()
     configure_logging(settings.log, given.name)
     try:
-        _run_child(given.role, settings, given.name, link.tell_ready)
+        if given.role == "gateway":
+            _run_gateway(given, settings, link.tell_ready)
+        else:
+            _run_worker(given, settings, link.tell_ready)
     except OperationalError:
         raise
     except (Exception, BaseExceptionGroup):
@@ -124,19 +135,30 @@ def _serve_as_child(given: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _run_child(role: str, settings: Settings, name: str, on_ready: Callable[[], None]) -> None:
+def _run_gateway(
+    given: argparse.Namespace, settings: Settings, on_ready: Callable[[], None]
+) -> None:
     import uvloop
 
-    if role == "gateway":
-        from server.ops.gateway_process import run_gateway
-        from server.wiring.gateway import build_gateway
+    from server.ops.gateway_process import run_gateway
+    from server.wiring.gateway import build_gateway
 
-        uvloop.run(run_gateway(settings, name, build=build_gateway, on_ready=on_ready))
-    else:
-        from server.ops.worker_process import run_worker
-        from server.wiring.worker import build_worker
+    with inherit_listener(given.listener) as listener:
+        work = run_gateway(
+            settings, given.name, listener=listener, build=build_gateway, on_ready=on_ready
+        )
+        uvloop.run(work)
 
-        uvloop.run(run_worker(settings, name, build=build_worker, on_ready=on_ready))
+
+def _run_worker(
+    given: argparse.Namespace, settings: Settings, on_ready: Callable[[], None]
+) -> None:
+    import uvloop
+
+    from server.ops.worker_process import run_worker
+    from server.wiring.worker import build_worker
+
+    uvloop.run(run_worker(settings, given.name, build=build_worker, on_ready=on_ready))
 
 
 def _with_servers(settings: Settings, work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
@@ -280,6 +302,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command in (
         ("serve", serve),
+        ("restart", restart),
         ("migrate", migrate),
         ("seed", seed),
         ("check", check),
@@ -305,6 +328,7 @@ def _add_serve_flags(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--role", choices=ROLES, default="all", help="what this machine runs")
     sub.add_argument("--name", default="", help=argparse.SUPPRESS)  # Given to children only.
     sub.add_argument("--parent", type=int, help=argparse.SUPPRESS)  # Their link's descriptor.
+    sub.add_argument("--listener", type=int, help=argparse.SUPPRESS)  # A gateway's, the same way.
 
 
 def _variables() -> str:

@@ -56,6 +56,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gateways: Annotated[
         int, Meta(ge=1, le=64, description="Gateway processes that share the port.")
     ] = 2
+    returns_per_s: Annotated[
+        int,
+        Meta(ge=1, le=100_000, description="Viewers a second that an ending gateway sends back."),
+    ] = 350
     public_url: Annotated[
         str | None,
         Meta(description="Where people reach us, https://shop.example; none: http://HOST:PORT."),

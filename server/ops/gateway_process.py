@@ -15,11 +15,13 @@ from typing import Any, Protocol
 import uvicorn
 
 from server.ops.http_protocol import BoundedHttp
-from server.ops.listeners import BACKLOG_CONNECTIONS, open_listener
+from server.ops.listeners import BACKLOG_CONNECTIONS
 from server.settings import Settings
 
 # The last goodbye is planned for 30 s (`DrainLimits.goodbyes_s_max`); the rest is slack.
 DRAIN_S_MAX = 35.0
+# The drain's first turn marks the process, one accepts, one more serves what was accepted.
+ACCEPT_TURNS = 3
 GRACEFUL_S = 3  # For answers under way once everybody was told to leave.
 
 
@@ -48,13 +50,17 @@ BuildGateway = Callable[[Settings, str], Awaitable[GatewayParts]]
 
 
 async def run_gateway(
-    settings: Settings, name: str, *, build: BuildGateway, on_ready: Callable[[], None]
+    settings: Settings,
+    name: str,
+    *,
+    listener: socket.socket,
+    build: BuildGateway,
+    on_ready: Callable[[], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain; return when nothing is left.
 
     Raises what a long-lived task raised.
     """
-    listener = open_listener(settings.host, settings.port)
     parts = await build(settings, name)
     try:
         server = _DrainingServer(_uvicorn_config(settings, parts), parts, on_ready)
@@ -118,11 +124,19 @@ class _DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no new connections, let the viewers go, then close what is left."""
+        drain = asyncio.create_task(self._drain(), name="gateway-drain")
+        # What waits to be accepted is taken first: closing a listener would reset it. From here on
+        # newcomers are told to come back, and in a restart the successor has the same listener.
+        for _ in range(ACCEPT_TURNS):
+            await asyncio.sleep(0)
         for server in self.servers:
             server.close()
+        await drain
+        await super().shutdown(sockets=sockets)
+
+    async def _drain(self) -> None:
         try:
             async with asyncio.timeout(DRAIN_S_MAX):
                 await self._parts.drain()
         except TimeoutError:
             self.force_exit = True
-        await super().shutdown(sockets=sockets)

@@ -1,4 +1,4 @@
-"""Open the listening sockets that gateway processes share by SO_REUSEPORT.
+"""Open the listening sockets that gateways share a port with, by SO_REUSEPORT.
 
 Invariant: a port that another program listens on is noticed before anything is started.
 """
@@ -33,7 +33,7 @@ def reserve_port(host: str, port: int) -> tuple[socket.socket, int]:
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """Bind one process's own listener; listening starts with the server."""
+    """Bind the listener of one gateway and its successors; listening starts with the server."""
     family, address = _resolve(host, port)
     try:
         listener = _bind(family, address)
@@ -41,6 +41,13 @@ def open_listener(host: str, port: int) -> socket.socket:
         raise OperationalError(_explain(error, host, port)) from error
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX)
+    return listener
+
+
+def inherit_listener(descriptor: int) -> socket.socket:
+    """Take over the listener that the parent has bound for this process, and pass it to nobody."""
+    listener = socket.socket(fileno=descriptor)
+    listener.set_inheritable(False)
     return listener
 
 

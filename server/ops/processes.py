@@ -24,13 +24,13 @@ class Process:
     def __init__(self, pid: int, child: subprocess.Popen[bytes] | None = None) -> None:
         self.pid = pid
         self._child = child
-        self._started = _start_time(pid)
+        self._started = start_time(pid)
 
     def is_running(self) -> bool:
         """Tell whether this very process still runs; a zombie does not."""
         if self._child is not None:
             return self._child.poll() is None
-        return is_alive(self.pid) and _start_time(self.pid) == self._started
+        return is_alive(self.pid) and start_time(self.pid) == self._started
 
     def send(self, signal_number: int) -> None:
         """Send a signal if it still runs."""
@@ -128,7 +128,7 @@ def _stat_fields(pid: int) -> list[str]:
     return text.rpartition(")")[2].split()
 
 
-def _start_time(pid: int) -> str | None:
+def start_time(pid: int) -> str | None:
     """Return when the process started, in clock ticks since boot; None where /proc is missing."""
     fields = _stat_fields(pid)
     return fields[19] if len(fields) > 19 else None

@@ -11,6 +11,7 @@ import logging
 import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -18,9 +19,11 @@ import msgspec
 
 from server.ops.accounts import Say
 from server.ops.children import Children, DeathCount, Role
-from server.ops.embedded import Embedded
+from server.ops.embedded import Embedded, prepare_data_folder
 from server.ops.errors import EXIT_USAGE, OperationalError
-from server.ops.listeners import reserve_port
+from server.ops.listeners import open_listener, reserve_port
+from server.ops.restart import SIGNAL as RESTART_SIGNAL
+from server.ops.restart import ServeNotice
 from server.settings import Settings, to_environment
 
 WATCH_S = 0.5  # How soon a dead embedded server is noticed.
@@ -50,6 +53,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._deaths = DeathCount()
         self._children: Children | None = None
+        self._restart_asked: asyncio.Event | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM, SIGINT or SIGHUP. Raises OperationalError with one clear line."""
@@ -76,6 +80,15 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._ask_to_stop)
+        loop.add_signal_handler(RESTART_SIGNAL, self._ask_to_restart)
+
+    def _ask_to_restart(self) -> None:
+        if self._restart_asked is None:
+            log.warning("not serving yet: this order to restart is ignored")
+        elif self._restart_asked.is_set():
+            log.warning("a restart is under way: this order for another is ignored")
+        else:
+            self._restart_asked.set()
 
     def _ask_to_stop(self) -> None:
         if self._stop.is_set() and self._children is not None:
@@ -107,9 +120,14 @@ class Supervisor:
             )
 
     async def _serve(self, settings: Settings, embedded: Embedded | None) -> None:
-        children = self._children = Children(to_environment(settings), self._deaths)
+        children = self._children = Children(
+            to_environment(settings),
+            self._deaths,
+            open_listener=partial(open_listener, settings.host, settings.port),
+        )
         roles = plan(self._role, settings.gateways)
         ready = [asyncio.Event() for _ in roles]
+        notice = ServeNotice(prepare_data_folder(settings.data))
         try:
             async with asyncio.TaskGroup() as tasks:
                 kept = [
@@ -119,6 +137,10 @@ class Supervisor:
                 if embedded is not None:
                     kept.append(tasks.create_task(self._watch(embedded), name="watch-embedded"))
                 if await self._until_stopped(_all_set(ready)):
+                    asked = self._restart_asked = asyncio.Event()
+                    notice.publish()
+                    restarts = self._restart_when_asked(children, asked, notice)
+                    kept.append(tasks.create_task(restarts, name="restarts"))
                     self._say(self._steps.greeting(settings))
                 await self._stop.wait()
                 await children.stop()
@@ -134,6 +156,25 @@ class Supervisor:
             raise _first(operational) from None
         finally:
             await asyncio.shield(children.stop())
+            notice.remove()
+
+    async def _restart_when_asked(
+        self, children: Children, asked: asyncio.Event, notice: ServeNotice
+    ) -> None:
+        """Replace all children whenever somebody asks; a restart that fails ends nothing else."""
+        while True:
+            await asked.wait()
+            log.info("restarting")
+            notice.begin()
+            try:
+                await children.restart(notice.add)
+            except OperationalError as error:
+                log.error("the restart failed: %s", error)
+                notice.end("failed", str(error))
+            else:
+                log.info("restarted")
+                notice.end("restarted", "all processes are replaced")
+            asked.clear()
 
     async def _watch(self, embedded: Embedded) -> None:
         """Start an embedded server again when it died; recovery is its own."""

@@ -16,6 +16,8 @@ from realtime.gateway.connection import connection_class
 from realtime.gateway.gateway import Gateway, GatewayPorts
 from realtime.gateway.limits import GatewayLimits
 from realtime.presence.service import count_viewers
+from realtime.rooms.drain import DrainLimits
+from realtime.rooms.limits import RoomLimits
 from server.app import build_app
 from server.bridge import RoomCommands, StockBoard
 from server.jobs.worker import Job, repeat
@@ -110,6 +112,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         limits=GatewayLimits(
             allowed_origins=tuple(sorted(settings.own_origins)),
             is_packing_offered=settings.compression,
+            rooms=RoomLimits(drain=DrainLimits(returns_per_s=settings.returns_per_s)),
         ),
     )
     carrier.announcer.carry_line = gateway.chat.carry

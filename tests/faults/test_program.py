@@ -5,6 +5,7 @@ Invariant under test: after the parent's end, however it came, nothing of it ser
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -89,6 +90,18 @@ def test_dead_gateway_is_replaced_while_the_other_serves(serve: Serve) -> None:
     wait_until(lambda: "process died" in program.output, "the death was not noticed")
     assert is_ready(program)
     wait_until(lambda: len(program.children_with_role("gateway")) == 2, "no new gateway")
+
+
+def test_a_stop_in_the_middle_of_a_restart_leaves_no_process(serve: Serve) -> None:
+    program = serve()
+    os.kill(program.pid, signal.SIGUSR2)
+    wait_until(lambda: "restarting" in program.output, "the order was not taken")
+    os.kill(program.pid, signal.SIGUSR2)
+    wait_until(lambda: "order for another is ignored" in program.output, "it was taken twice")
+    wait_until(lambda: len(program.children_with_role("gateway")) == 3, "no successor")
+    assert program.stop() == 0
+    assert "the restart failed: everything was told to stop" in program.output
+    assert "process died" not in program.output
 
 
 def test_five_deaths_in_a_minute_end_the_program(serve: Serve) -> None:

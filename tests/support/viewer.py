@@ -48,23 +48,34 @@ class Viewer:
         self._is_asked = False
         self._greeted_at = 0
         self._drawn: tuple[int, int] | None = None
+        self.tried_at_s: list[float] = []
+        self.closes: list[int | None] = []
+        self.failures: list[Exception] = []
+        self._retry_s: float | None = None
 
     async def run(self) -> None:
-        """Stay connected, for ever."""
+        """Stay connected, for ever; come back when told to, else after a moment."""
         while True:
-            with contextlib.suppress(OSError, ConnectionClosed, InvalidHandshake, InvalidMessage):
-                async with connect(self._address(), max_size=2**24) as socket:
+            self.tried_at_s.append(time.monotonic())
+            try:
+                async with connect(self._address(), max_size=2**24, compression=None) as socket:
                     self._socket = socket
                     async for message in socket:
                         self._take(orjson.loads(message))
                         await self._acknowledge()
+                self.closes.append(socket.close_code)
+            except ConnectionClosed as closed:
+                self.closes.append(closed.rcvd.code if closed.rcvd else None)
+            except (OSError, InvalidHandshake, InvalidMessage) as failure:
+                self.failures.append(failure)
             self._socket = None
             self.is_in.clear()
             for future in self._answers.values():
                 if not future.done():
                     future.set_exception(ConnectionResetError())
             self._answers.clear()
-            await asyncio.sleep(RECONNECT_S)
+            pause_s, self._retry_s = self._retry_s, None
+            await asyncio.sleep(RECONNECT_S if pause_s is None else pause_s)
 
     def _address(self) -> str:
         address = self._url
@@ -121,6 +132,9 @@ class Viewer:
 
     def _take_D(self, type: str, payload: Any) -> None:  # noqa: N802
         self.direct.append((type, payload))
+
+    def _take_b(self, _code: int, retry_ms: int) -> None:
+        self._retry_s = retry_ms / 1000
 
     def _take_r(self, id: int, result: Any) -> None:
         self._answer(id).set_result(result)

@@ -25,7 +25,7 @@ def finish(*arguments: str, environment: dict[str, str]) -> tuple[int, list[str]
     return program.wait(), program.lines
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate", "seed", "check", "audit"])
+@pytest.mark.parametrize("command", ["serve", "restart", "migrate", "seed", "check", "audit"])
 def test_every_command_explains_itself(command: str) -> None:
     code, lines = finish(command, "--help", environment={})
     assert code == 0
