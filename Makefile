@@ -13,7 +13,7 @@ T ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fix types-js unit static integration race faults e2e rest \
-	load bench-reserve lock browser clean
+	load bench-fanout bench-recovery bench-slow bench-reserve lock browser clean
 
 help: ## Print these targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1@/' \
@@ -62,6 +62,9 @@ rest: $(VENV)/js.stamp
 
 load: $(VENV)/dev.stamp ## A small flash sale under Locust; ends with PASS or FAIL.
 	$(PY) -m loadtests
+
+bench-fanout: $(VENV)/dev.stamp ## Frames a second from one core, next to others; last line JSON.
+	$(PY) -m tests.bench.fanout $(T)
 
 bench-reserve: $(VENV)/dev.stamp ## Durable reservations a second; the last line is JSON.
 	$(PY) -m tests.bench.reserve

@@ -1,0 +1,1 @@
+"""Serve a crowd in different ways; each is a program that obeys the same commands on stdin."""
