@@ -66,6 +66,12 @@ load: $(VENV)/dev.stamp ## A small flash sale under Locust; ends with PASS or FA
 bench-fanout: $(VENV)/dev.stamp ## Frames a second from one core, next to others; last line JSON.
 	$(PY) -m tests.bench.fanout $(T)
 
+bench-recovery: $(VENV)/dev.stamp ## Cut 5,000 viewers again and again; what they missed, as JSON.
+	$(PY) -m tests.bench.recovery $(T)
+
+bench-slow: $(VENV)/dev.stamp ## Slow readers beside a crowd; what the others notice, as JSON.
+	$(PY) -m tests.bench.slow $(T)
+
 bench-reserve: $(VENV)/dev.stamp ## Durable reservations a second; the last line is JSON.
 	$(PY) -m tests.bench.reserve
 

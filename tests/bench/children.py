@@ -40,7 +40,8 @@ class Child:
             os.sched_setaffinity(0, cores)
         self.usage = psutil.Process(self._process.pid)
         self._answers: queue.Queue[bytes | None] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def tell(self, line: str) -> None:
         """Send one command."""
@@ -85,6 +86,9 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(END_TIMEOUT_S)
+        self._listener.join(END_TIMEOUT_S)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
     def __enter__(self) -> Self:
         return self

@@ -13,8 +13,8 @@
 #define SECOND_NS 1000000000ll
 /* A client that was turned away or cut off by the server comes back after this. */
 #define BACK_OFF_NS SECOND_NS
-/* Handshakes under way at once: fewer than a listener's backlog. */
-#define OPENING_MAX 256
+/* Handshakes under way at once: a stampede, but fewer than a listener's backlog. */
+#define OPENING_MAX 1500
 /* Slow readers read this often; their rate is given in bytes a second. */
 #define SIPS_PER_S 10
 #define CODES_MAX 16

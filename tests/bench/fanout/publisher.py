@@ -11,7 +11,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -38,19 +38,20 @@ def stamped_text(stamp_ns: int, chars: int) -> str:
 
 
 class Publisher:
-    """Obeys `load PASSES`, `pace PER_S` and `stop`; ends with stdin."""
+    """Obeys `load PASSES`, `pace PER_S`, `mix PER_S BESIDE_PER_S` and `stop`; ends with stdin."""
 
     def __init__(self, progress_path: str, clients: int, publish: Publish) -> None:
         self._progress = Progress(progress_path)
         self._clients = clients
         self._publish = publish
-        self._paced = publish
+        self._paced = self._beside = publish
         self._running: asyncio.Task[None] | None = None
         self._extra: dict[str, Callable[[list[str]], None]] = {}
 
-    def paced_by(self, publish: Publish) -> None:
-        """Publish another way at a fixed pace than at saturation."""
+    def paced_by(self, publish: Publish, *, beside: Publish) -> None:
+        """Publish another way at a fixed pace than at saturation, and something else beside it."""
         self._paced = publish
+        self._beside = beside
 
     def on(self, command: str, obey: Callable[[list[str]], None]) -> None:
         """Obey one more command."""
@@ -84,7 +85,11 @@ class Publisher:
         if words[0] == "load":
             self._running = asyncio.create_task(self._load(int(words[1])))
         elif words[0] == "pace":
-            self._running = asyncio.create_task(self._pace(float(words[1])))
+            self._running = asyncio.create_task(self._pace(self._paced, float(words[1])))
+        elif words[0] == "mix":
+            paces = [self._pace(self._paced, float(words[1]))]
+            paces.append(self._pace(self._beside, float(words[2])))
+            self._running = asyncio.create_task(_both(*paces))
 
     def _stop(self) -> None:
         if self._running is not None:
@@ -102,9 +107,15 @@ class Publisher:
             else:
                 await asyncio.sleep(0)
 
-    async def _pace(self, per_s: float) -> None:
+    async def _pace(self, publish: Publish, per_s: float) -> None:
         due_ns = time.monotonic_ns()
         while True:
             await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
-            await self._paced(due_ns)
+            await publish(due_ns)
             due_ns += int(1e9 / per_s)
+
+
+async def _both(*paces: Coroutine[Any, Any, None]) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for pace in paces:
+            tasks.create_task(pace)

@@ -67,6 +67,12 @@ class GatewayContender:
         entry = self._house.commit("announcement", {"text": text})
         await self._gateway.publisher.sale(ROOM_ID, [entry])
 
+    async def chat(self, stamp_ns: int) -> None:
+        """Publish one chat line through Redis; it leaves with the room's next tick."""
+        self._count += 1
+        line = chat_line(self._count, stamped_text(stamp_ns, self._chat_chars))
+        await self._gateway.publisher.lines(ROOM_ID, [line], dropped=0)
+
 
 async def contend(redis_url: str, prefix: str, progress_path: str, clients: int) -> None:
     """Serve until stdin ends."""
@@ -75,7 +81,8 @@ async def contend(redis_url: str, prefix: str, progress_path: str, clients: int)
         await eventually(lambda: served.gateway.link_ok)
         contender = GatewayContender(served.gateway, house)
         publisher = Publisher(progress_path, clients, contender.saturate)
-        publisher.paced_by(contender.announce)
+        publisher.paced_by(contender.announce, beside=contender.chat)
+        publisher.on("offset", lambda _: say("offset", offset=house.offset))
         publisher.on("lines", contender.lines)
         gc.collect()
         gc.freeze()  # As the real program does once it listens.
