@@ -36,14 +36,20 @@ class Level(msgspec.Struct, frozen=True):
         """How long one frame to everybody takes our gateway at saturation."""
         return self.viewers / median_load(self.loads[OURS]).frames_per_s * 1000
 
+    @property
+    def p99_in_passes(self) -> float | None:
+        """How many such times the slowest hundredth of frames waited at half the load."""
+        late_ms = self.latency.p99_ms
+        return None if late_ms is None else round(late_ms / self.pass_ms, 2)
+
     def figures(self) -> dict[str, Any]:
         """Return this level's keys of the last line."""
         ours = self.loads[OURS]
         found: dict[str, Any] = {"frames_per_s": round(median_load(ours).frames_per_s)}
         for rival in RIVALS:
             found[f"vs_{rival}"] = rounded(median_ratio(ours, self.loads.get(rival)), 2)
-        found["p50_ms"] = round(self.latency.p50_ms, 2)
-        found["p99_ms"] = round(self.latency.p99_ms, 2)
+        found["p50_ms"] = rounded(self.latency.p50_ms, 2)
+        found["p99_ms"] = rounded(self.latency.p99_ms, 2)
         return found
 
     def per_cpu(self) -> dict[str, float]:

@@ -35,11 +35,16 @@ class Load(msgspec.Struct, frozen=True):
 
 
 class Latency(msgspec.Struct, frozen=True):
-    """Publish to receive at a fixed pace, in milliseconds."""
+    """Publish to receive at a fixed pace, in milliseconds; None when nothing arrived in time."""
 
     frames_per_s: float
-    p50_ms: float
-    p99_ms: float
+    p50_ms: float | None
+    p99_ms: float | None
+
+    def __str__(self) -> str:
+        if self.p50_ms is None or self.p99_ms is None:
+            return "not measured, nothing arrived in time"
+        return f"p50 {self.p50_ms:.1f} ms, p99 {self.p99_ms:.1f} ms"
 
 
 def saturate(contender: Contender, seconds: float) -> Load:
@@ -64,14 +69,19 @@ def saturate(contender: Contender, seconds: float) -> Load:
 
 def hold_pace(contender: Contender, frames_per_s: float, seconds: float) -> Latency:
     """Let one contender publish at a fixed pace, and return how late its frames were."""
-    contender.server.tell(f"pace {frames_per_s / contender.clients:.3f}")
+    if frames_per_s <= 0:
+        return Latency(0.0, None, None)
+    contender.server.tell(f"pace {frames_per_s / contender.clients:.6f}")
     time.sleep(SETTLE_S)
     contender.window()
     time.sleep(seconds)
     window = contender.window()
     contender.server.tell("stop")
     lane = max((window["sale"], window["chat"]), key=lambda histogram: int(histogram["count"]))
-    return Latency(window["frames"] / window["seconds"], lane["p50_ms"], lane["p99_ms"])
+    rate = window["frames"] / window["seconds"]
+    if lane["count"] == 0:
+        return Latency(rate, None, None)
+    return Latency(rate, lane["p50_ms"], lane["p99_ms"])
 
 
 def cpu_s(process: psutil.Process) -> float:
@@ -109,9 +119,10 @@ def median_load(loads: Sequence[Load]) -> Load:
 
 
 def median_ratio(ours: Sequence[Load], theirs: Sequence[Load] | None) -> float | None:
-    """Return the median over the rounds of our rate over theirs; None when they did not run."""
-    if not theirs:
-        return None
-    return statistics.median(
-        a.frames_per_s / b.frames_per_s for a, b in zip(ours, theirs, strict=True)
-    )
+    """Return the median over the rounds of our rate over theirs; None when they did not run.
+
+    A round in which a contender did not finish a single frame tells no ratio.
+    """
+    rounds = zip(ours, theirs or (), strict=bool(theirs))
+    ratios = [a.frames_per_s / b.frames_per_s for a, b in rounds if b.frames_per_s > 0]
+    return statistics.median(ratios) if ratios else None

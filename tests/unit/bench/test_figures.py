@@ -19,6 +19,8 @@ def test_a_ratio_is_the_median_of_the_rounds_ratios() -> None:
     ours, theirs = [load(10), load(20), load(90)], [load(10), load(10), load(10)]
     assert median_ratio(ours, theirs) == 2.0
     assert median_ratio(ours, None) is None
+    assert median_ratio(ours, [load(0), load(5), load(0)]) == 4.0
+    assert median_ratio(ours, [load(0), load(0), load(0)]) is None
 
 
 def test_who_did_not_run_is_null() -> None:
@@ -26,6 +28,8 @@ def test_who_did_not_run_is_null() -> None:
     line = level.figures()
     assert (line["vs_c_loop"], line["vs_nchan"]) == (0.62, None)
     assert level.pass_ms == 20.0
+    assert level.p99_in_passes == 0.15
+    assert Level(9, level.loads, Latency(0, None, None)).p99_in_passes is None
     assert misses(line) == ["vs_c_loop is 0.62; at least 0.7 is expected"]
 
 
