@@ -82,6 +82,8 @@ async def contend(redis_url: str, prefix: str, progress_path: str, clients: int)
         contender = GatewayContender(served.gateway, house)
         publisher = Publisher(progress_path, clients, contender.saturate)
         publisher.paced_by(contender.announce, beside=contender.chat)
+        counters = served.gateway.counters
+        publisher.on("heard", lambda _: say("heard", messages=counters.bus_messages_in))
         publisher.on("offset", lambda _: say("offset", offset=house.offset))
         publisher.on("lines", contender.lines)
         gc.collect()
