@@ -401,6 +401,8 @@ class Hub:
         elif ref.offset > room.ring.newest:
             active.repair.wanted = max(active.repair.wanted, ref.offset)
             self._start_repair(active)
+            # One announcement was lost, or this one channel is deaf while the canary sings.
+            await self._link.subscribe(room_channel(self._prefix, room.ref.id))
 
     def _look_after(self, active: ActiveRoom, now_ms: float) -> None:
         """Start what is due for a room besides its tick; `now_ms` is the event loop's time."""

