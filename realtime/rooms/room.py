@@ -56,7 +56,9 @@ class Room:
     def __init__(self, ref: RoomRef, *, limits: RoomLimits, counters: Counters) -> None:
         self.ref = ref
         self.ring = Ring(ref.offset, limits.ring_entries)
-        self.sale_pass = SalePass(self.ring, self._await_snapshot)
+        self.sale_pass = SalePass(
+            self.ring, self._await_snapshot, replay_bytes_max=limits.replay_bytes_max
+        )
         self.state = StateLane()
         self.mutes: dict[str, int] = {}
         self.modes = Modes()

@@ -18,17 +18,22 @@ from realtime.rooms.ports import Member
 class SalePass:
     """The way of the newest sale events through one room's members.
 
-    `give_up(member)` is called for a member whom the ring no longer reaches.
+    `give_up(member)` is called for a member whom the ring no longer reaches, or who lacks more than
+    `replay_bytes_max`, as all do when a long gap was repaired: a snapshot is smaller, and clients
+    need not take messages of a megabyte.
     """
 
-    def __init__(self, ring: Ring, give_up: Callable[[Member], None]) -> None:
+    def __init__(
+        self, ring: Ring, give_up: Callable[[Member], None], *, replay_bytes_max: int
+    ) -> None:
         self._ring = ring
         self._give_up = give_up
+        self._replay_bytes_max = replay_bytes_max
         self._members: Sequence[Member] = ()
         self._next = 0
         self._behind = ring.newest
         """Nobody who keeps up is further behind than this; who is has stopped, and is skipped."""
-        self._blobs: dict[int, Blob] = {}
+        self._blobs: dict[int, Blob | None] = {}
 
     @property
     def is_done(self) -> bool:
@@ -52,10 +57,11 @@ class SalePass:
             offset = member.offset
             if not behind <= offset < newest:
                 continue
-            if offset + 1 < first:
+            blob = self._blob_after(offset) if offset + 1 >= first else None
+            if blob is None:
                 self._give_up(member)
             else:
-                member.write_sale(self._blob_after(offset), newest)
+                member.write_sale(blob, newest)
         self._next += count
         if self.is_done:
             self.drop()
@@ -64,9 +70,9 @@ class SalePass:
         """Forget what was still to be written, as when everybody is to get a snapshot."""
         self._members, self._next, self._blobs = (), 0, {}
 
-    def _blob_after(self, offset: int) -> Blob:
-        blob = self._blobs.get(offset)
-        if blob is None:
-            blob = Blob(build_sale(offset + 1, self._ring.since(offset + 1)))
-            self._blobs[offset] = blob
-        return blob
+    def _blob_after(self, offset: int) -> Blob | None:
+        if offset not in self._blobs:
+            events = self._ring.since(offset + 1)
+            fits = sum(map(len, events)) <= self._replay_bytes_max
+            self._blobs[offset] = Blob(build_sale(offset + 1, events)) if fits else None
+        return self._blobs[offset]

@@ -20,6 +20,9 @@ from tests.integration.realtime.house import Client, House, Served, eventually, 
 from tests.integration.realtime.valkey import Valkey
 
 CHANNEL = "t:room:r1"
+# Little enough for a replay (128 KiB), yet more than the kernel and Redis keep for a subscriber.
+BURST = 400
+PAD_BYTES = 250
 
 
 def command(redis: Redis, *words: str) -> None:
@@ -82,17 +85,34 @@ async def test_a_subscriber_that_redis_itself_cuts_for_its_output_buffer(
     client = await fragile.open()
     await client.until("Z")
     with valkey.client() as redis:
-        command(redis, "CONFIG", "SET", "client-output-buffer-limit", "pubsub 32kb 0 0")
+        command(redis, "CONFIG", "SET", "client-output-buffer-limit", "pubsub 4kb 0 0")
         # This very loop is the gateway's: it reads nothing until the burst is over.
-        for _ in range(100):
-            announce(redis, house, padding=9000)
+        for _ in range(BURST):
+            announce(redis, house, padding=PAD_BYTES)
         await eventually(lambda: fragile.gateway.counters.link_losses == 1)
-        await client.until_offset(100)
+        await client.until_offset(BURST)
         assert fragile.gateway.counters.repairs >= 1
         await eventually(lambda: fragile.gateway.link_ok)
         announce(redis, house)
+        await client.until_offset(BURST + 1)
+    assert client.offsets == list(range(1, BURST + 2))
+
+
+async def test_a_burst_that_is_lost_comes_as_a_snapshot_when_it_is_large(
+    fragile: Served, house: House, valkey: Valkey
+) -> None:
+    client = await fragile.open()
+    await client.until("Z")
+    with valkey.client() as redis:
+        command(redis, "CONFIG", "SET", "client-output-buffer-limit", "pubsub 32kb 0 0")
+        for _ in range(100):
+            announce(redis, house, padding=20_000)
+        # One frame of two megabytes is more than many clients take.
+        while (await client.until("Z"))[2] < 100:
+            pass
+        announce(redis, house)
         await client.until_offset(101)
-    assert client.offsets == list(range(1, 102))
+        assert client.offsets[-1] == 101
 
 
 async def test_a_subscriber_that_lost_its_rights_is_loud_until_it_has_them_again(

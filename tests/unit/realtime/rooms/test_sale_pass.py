@@ -40,7 +40,7 @@ class Hall:
         self.ring = Ring(0, ring_entries)
         self.readers = [Reader(0) for _ in range(readers)]
         self.given_up: list[Member] = []
-        self.walk = SalePass(self.ring, self.give_up)
+        self.walk = SalePass(self.ring, self.give_up, replay_bytes_max=5000)
 
     def give_up(self, member: Member) -> None:
         member.offset = -1
@@ -120,3 +120,13 @@ def test_everybody_reads_every_event_once_and_in_order(
     hall.finish()
     for reader in hall.readers:
         assert reader.read == list(range(1, hall.ring.newest + 1))
+
+
+def test_a_repair_of_too_much_becomes_a_snapshot_for_all() -> None:
+    hall = Hall(3)
+    hall.publish(5000 // len(b'["t",{},0]'))
+    hall.finish()
+    assert hall.given_up == []
+    hall.publish(5000 // len(b'["t",{},0]') + 1)
+    hall.finish()
+    assert hall.given_up == hall.readers
