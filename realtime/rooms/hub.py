@@ -12,8 +12,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from realtime.brokers.ports import Link
 from realtime.protocol.close_codes import CloseCode
 from realtime.protocol.counters import Counters
@@ -35,6 +33,7 @@ from realtime.rooms.envelope import (
 from realtime.rooms.limits import RoomLimits
 from realtime.rooms.load import LoadWatch
 from realtime.rooms.ports import Member, Process, RoomSource
+from realtime.rooms.reader import RoomReader
 from realtime.rooms.room import Room
 from realtime.rooms.ticker import Ticker
 
@@ -45,9 +44,6 @@ EVERYTHING = frozenset({"*"})
 
 OnHint = Callable[[str, set[str]], None]
 
-# A room that does not exist is not looked for again for this long, short enough for a new one.
-UNKNOWN_ROOM_MS = 2000
-UNKNOWN_ROOMS_MAX = 1000
 # Steps in which a drain says goodbye: short enough to look smooth, long enough to be cheap.
 DRAIN_STEP_S = 0.02
 # A client that arrives while the process ends for another reason comes back after this.
@@ -73,14 +69,15 @@ class Hub:
             process, ticker=self._ticker, counters=self.counters, limits=limits.ladder
         )
         self._process = process
-        self._source = source
+        self._reader = RoomReader(
+            source, now_ms=process.now_ms, counters=self.counters, limits=limits
+        )
         self._link = link
         self._prefix = prefix
         self._limits = limits
         self._active: dict[str, ActiveRoom] = {}
         self._by_slug: dict[str, ActiveRoom] = {}
         self._activating: dict[str, asyncio.Future[Room | None]] = {}
-        self._unknown: dict[str, int] = {}
         self._callbacks: list[OnHint] = []
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -172,7 +169,7 @@ class Hub:
         """
         if (room := self.room_by_slug(slug)) is not None:
             return room
-        if self._unknown.get(slug, 0) > self._process.now_ms():
+        if self._reader.is_unknown(slug):
             return None
         future = self._activating.get(slug)
         if future is None:
@@ -303,40 +300,23 @@ class Hub:
             del self._activating[slug]
 
     async def _load(self, slug: str) -> Room | None:
-        ref = await self._source.find(slug)
+        ref = await self._reader.find(slug)
         if ref is None:
-            self._note_unknown(slug)
             return None
         if len(self._active) >= self._limits.rooms_max:
             raise RealtimeError(f"this process has {self._limits.rooms_max} rooms already")
         # Subscribe before reading: what is announced in between is then a repeat, not a loss.
         await self._link.subscribe(room_channel(self._prefix, ref.id))
-        start = max(0, ref.offset - self._limits.ring_entries)
-        entries = await self._source.read_log(ref.id, start, self._limits.ring_entries)
-        start = entries[0].offset - 1 if entries else ref.offset
-        room = Room(
-            msgspec.structs.replace(ref, offset=start), limits=self._limits, counters=self.counters
-        )
-        room.apply(entries)
-        room.keep_rules(await self._source.house_rules(ref.id))
-        active = ActiveRoom(room, source=self._source, limits=self._limits)
-        active.empty_since_ms = self._process.now_ms()
-        active.repair.wanted = ref.offset
+        active = await self._reader.load(ref)
         self._active[ref.id] = self._by_slug[ref.slug] = active
         if not self.link_ok:
-            room.state.put("degraded", True)
+            active.room.state.put("degraded", True)
         if self.load.rung:
-            room.state.put("load", int(self.load.rung))
+            active.room.state.put("load", int(self.load.rung))
         # Announcements that arrived while the log was read found no room; look once more.
         self._start_repair(active)
         self._hint(ref.id, set(EVERYTHING))
-        return room
-
-    def _note_unknown(self, slug: str) -> None:
-        """Remember for a moment that there is no such room, so that guessing costs no reads."""
-        if len(self._unknown) >= UNKNOWN_ROOMS_MAX:
-            self._unknown.clear()
-        self._unknown[slug] = self._process.now_ms() + UNKNOWN_ROOM_MS
+        return active.room
 
     def _start_repair(self, active: ActiveRoom) -> None:
         if not active.repair.is_running:
@@ -368,32 +348,14 @@ class Hub:
         restarts = active.room.restarts
         await active.desk.run(self.counters, self._process.now_ms)
         if active.room.restarts != restarts:
-            await self._reread_rules(active.room)
+            await self._reader.reread_rules(active.room)
             # Events of the new log that arrived before the restart were taken for old ones.
             self._start_repair(active)
-
-    async def _reread_rules(self, room: Room) -> None:
-        """Learn what staff did in the part of the log that this process will never see."""
-        try:
-            async with asyncio.timeout(self._limits.activation_timeout_s):
-                newest = -1
-                while newest != room.ring.newest:  # What is announced meanwhile is newer.
-                    newest = room.ring.newest
-                    rules = await self._source.house_rules(room.ref.id)
-                    if newest == room.ring.newest:
-                        room.keep_rules(rules)
-        except Exception as error:  # Events to come still bring every change.
-            log.warning("The rules of room %s could not be read: %s", room.ref.id, error)
 
     async def _check(self, active: ActiveRoom) -> None:
         """Compare the room with its row: a new epoch restarts it, a newer offset is read."""
         room = active.room
-        try:
-            async with asyncio.timeout(self._limits.activation_timeout_s):
-                ref = await self._source.find(room.ref.slug)
-        except Exception as error:  # The next check asks again.
-            log.debug("Room %s could not be checked: %s", room.ref.id, error)
-            return
+        ref = await self._reader.look_up(room)
         if ref is None:
             return
         if ref.epoch != room.ref.epoch:

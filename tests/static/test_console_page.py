@@ -205,8 +205,7 @@ class Server:
         self.socket = socket
         socket.on_message(take)
         hello = {"conn": "g1-1", "user": self.user, "hb_s": 20, "epoch": "e", "offset": 1}
-        hello |= {"now_ms": NOW_MS, "rec": "fresh", "limits": {}}
-        socket.send(json.dumps(["h", hello]))
+        socket.send(json.dumps(["h", hello | {"now_ms": NOW_MS, "rec": "fresh", "limits": {}}]))
         socket.send(json.dumps(["Z", "e", 1, make_state()]))
 
 

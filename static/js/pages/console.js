@@ -269,7 +269,7 @@ export class ConsolePage {
     const now_ms = this.clock.now();
     this.#drawHead();
     this.drawChat();
-    give(this.#element('live-delivery-light'), { delivery: this.data?.delivery ?? null });
+    give(this.element('live-delivery-light'), { delivery: this.data?.delivery ?? null });
     if (!this.seesMoney) return;
     if (this.armed && this.armed.until_ms < now_ms) this.armed = null;
     const { run, data, state } = this;

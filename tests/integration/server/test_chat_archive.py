@@ -22,7 +22,7 @@ from server.db.database import PgDatabase
 from server.room_state import RoomStates
 from server.wiring.gateway import GatewayProcess
 from server.wiring.sources import FreshIds
-from tests.integration.server.test_edge import Person, staff
+from tests.integration.server.test_edge import Person, sign_in, staff
 from tests.support.shop import Shop, make_shop, make_user
 
 CHAT = "/api/rooms/demo/chat"
@@ -51,6 +51,13 @@ async def room_id(gateway: GatewayProcess) -> str:
     """The demo room's id."""
     found = await gateway.app.state.services.states.find("demo")
     return str(found.id)
+
+
+async def test_guests_and_visitors_do_not_look_back(http: httpx.AsyncClient) -> None:
+    guest = await sign_in(http, "/api/guests", {"name": "Lin"})
+    for path in (CHAT, f"{CHAT}.csv"):
+        assert await guest.call("GET", path) == (403, "forbidden"), path
+        assert (await http.get(path)).status_code == 401, path
 
 
 async def test_a_moderator_looks_back_in_the_own_room_only(

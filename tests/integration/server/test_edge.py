@@ -95,8 +95,6 @@ HOST_COMMANDS = [
     ("DELETE", f"/api/rooms/demo/mutes/{NOBODY}", None),
     ("GET", "/api/rooms/demo/console", None),
     ("PUT", "/api/rooms/demo/modes", {"slow_s": 5}),
-    ("GET", "/api/rooms/demo/chat", None),
-    ("GET", "/api/rooms/demo/chat.csv", None),
     ("GET", "/api/products", None),
     ("GET", "/api/audit", None),
 ]
