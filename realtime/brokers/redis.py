@@ -254,6 +254,7 @@ class RedisLink:
         misses = 0
         while True:
             number += 1
+            before = self._seen
             due_s = loop.time() + self._canary_every_s
             try:
                 async with asyncio.timeout_at(due_s):
@@ -261,7 +262,9 @@ class RedisLink:
             except _FAILURES:
                 pass  # The canary did not fly; the reader will not hear it, which is counted below.
             await asyncio.sleep(max(0.0, due_s - loop.time()))
-            if self._seen >= number:
+            if self._seen > before:
+                # An older one that comes late is a proof as well: the line works, this process
+                # or the server is busy, and a new connection would make neither faster.
                 misses = 0
                 continue
             misses += 1
