@@ -32,6 +32,7 @@ import { loadTexts, t, titleOf } from '../lib/i18n.js';
 import { store, stored } from '../lib/stored.js';
 import { TICK_MS, countSaid, removeLine, startFlow, takeLines, tickFlow } from '../logic/chat_flow.js';
 import { nextStep, saleOnShow, withLiveState } from '../logic/console_run.js';
+import { linkWord } from '../logic/console_link.js';
 import { applyFrame, modelOf } from '../logic/room_state.js';
 import { asApiError } from '../net/api.js';
 import { RESYNC_MS, ServerClock } from '../net/clock.js';
@@ -196,10 +197,9 @@ export class ConsolePage {
 
   /** @param {import('../net/socket.js').LinkStatus} status */
   #status(status) {
-    const isUp = status.state === 'open' || (status.state === 'connecting' && !status.wasOpen && status.attempt === 0);
-    find('#link-light').hidden = isUp && !this.#lost;
-    const word = status.state === 'closed' ? t('banner.closed') : status.state === 'waiting' ? t('console.link_lost', { time: timeOfDay(status.since_ms) }) : t('banner.reconnecting_plain');
-    setText(find('#link-word'), isUp ? t('console.read_lost') : word);
+    const word = linkWord(status, { isReadLost: this.#lost, carrier: this.model.carrier });
+    find('#link-light').hidden = word === null;
+    if (word !== null) setText(find('#link-word'), t(word, { time: timeOfDay(status.since_ms) }));
     this.drawChat();
   }
 
