@@ -14,6 +14,8 @@ from tests.bench.fanout.rounds import Load, saturate
 
 LINES_PER_FRAME = 8
 WARM_UP_CONNECTIONS = 200
+# Slow enough that the gateway does not take the handshakes for an overload and refuse visitors.
+IDLE_RAMP_PER_S = "1000"
 # Enough messages that the reader's cost stands out from the process's rest.
 LINK_MESSAGES = 20_000
 LINK_BATCH = 200
@@ -44,7 +46,7 @@ def measure_idle(recipe: Recipe, connections: int, hold_s: float) -> float:
     with Contender(recipe, WARM_UP_CONNECTIONS) as contender:
         time.sleep(1)
         before = contender.server.resident_bytes()
-        with contender.second_crowd(connections) as crowd:
+        with contender.second_crowd(connections, "--ramp", IDLE_RAMP_PER_S) as crowd:
             crowd.wait_until_ready()
             time.sleep(hold_s)
             return (contender.server.resident_bytes() - before) / connections
