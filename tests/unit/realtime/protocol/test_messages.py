@@ -227,3 +227,17 @@ def test_an_error_carries_optional_fields_only_when_it_has_them() -> None:
             "detail": {"version": 1},
         },
     ]
+
+
+@pytest.mark.parametrize("data", [b'["k",3,4]', b'["sync","7"]', b'["a",3,-1]', b'["v",3]'])
+def test_a_damaged_frame_without_an_id_is_not_taken_for_a_command(data: bytes) -> None:
+    with pytest.raises(BadFrameError) as refused:
+        parse_inbound(data)
+    assert refused.value.client_id is None
+
+
+@pytest.mark.parametrize("data", [b'["c",3]', b'["q",3,"time"]'])
+def test_a_damaged_frame_with_an_id_is_answered_by_it(data: bytes) -> None:
+    with pytest.raises(BadFrameError) as refused:
+        parse_inbound(data)
+    assert refused.value.client_id == 3
