@@ -159,6 +159,13 @@ def test_a_refusal_keeps_the_id_when_it_is_readable() -> None:
     assert refused.value.client_id is None
 
 
+@pytest.mark.parametrize("data", [b'["sync","e"]', b'["k",0]', b'["p",3]'])
+def test_what_is_no_id_is_not_answered_as_one(data: bytes) -> None:
+    with pytest.raises(BadFrameError) as refused:
+        parse_inbound(data)
+    assert refused.value.client_id is None
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_get_past_the_parser_but_as_a_message_or_a_refusal(data: bytes) -> None:
     assert outcome(data) in {"accepted", "bad_frame", "unknown_type"}
