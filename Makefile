@@ -16,7 +16,7 @@ T ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fix types-js unit static integration race faults fuzz e2e rest \
-	load bench-fanout bench-recovery bench-slow bench-reserve lock browser clean
+	load conformance bench-fanout bench-recovery bench-slow bench-reserve lock browser clean
 
 help: ## Print these targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1@/' \
@@ -77,6 +77,9 @@ bench-recovery: $(VENV)/dev.stamp ## Cut 5,000 viewers again and again; what the
 
 bench-slow: $(VENV)/dev.stamp ## Slow readers beside a crowd; what the others notice, as JSON.
 	$(PY) -m tests.bench.slow $(T)
+
+conformance: $(VENV)/dev.stamp ## Check HOST (http://127.0.0.1:8000) against the wire contract.
+	$(PY) -m loadtests.conformance $(or $(HOST),http://127.0.0.1:8000) $(T)
 
 bench-reserve: $(VENV)/dev.stamp ## Durable reservations a second; the last line is JSON.
 	$(PY) -m tests.bench.reserve

@@ -8,6 +8,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 PURE = ("canonical", "sale_lane", "room_view", "evidence", "invariants", "backoff", "shop_api")
+KIT = (
+    "conformance.__main__",
+    "conformance.families",
+    "conformance.render",
+    "conformance.runner",
+    "conformance.stage",
+)
+OURS = ("server", "realtime", "commerce")
 
 
 def test_pure_modules_import_neither_gevent_nor_locust() -> None:
@@ -17,3 +25,15 @@ def test_pure_modules_import_neither_gevent_nor_locust() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "set()"
+
+
+def test_the_conformance_kit_knows_nothing_of_the_server() -> None:
+    names = ", ".join(f"loadtests.{name}" for name in KIT)
+    program = (
+        f"import sys, {names}; "
+        f"print(sorted({{m.split('.')[0] for m in sys.modules}} & {{'gevent', 'locust', *{OURS}}}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,43 @@
+"""The checks, a file for each part of the contract; `EVERY` is their table of contents."""
+
+from __future__ import annotations
+
+from loadtests.conformance.families import (
+    chat,
+    commands,
+    frames,
+    handshake,
+    http_edge,
+    limits,
+    liveness,
+    moderation,
+    operation,
+    people,
+    recovery,
+    rooms,
+    sale_lane,
+    selling,
+    state_lane,
+    witness,
+)
+from loadtests.conformance.model import Check
+
+MODULES = (
+    http_edge,
+    people,
+    rooms,
+    handshake,
+    frames,
+    commands,
+    limits,
+    liveness,
+    sale_lane,
+    recovery,
+    state_lane,
+    chat,
+    moderation,
+    selling,
+    operation,
+    witness,
+)
+EVERY: tuple[Check, ...] = tuple(check for module in MODULES for check in module.CHECKS)
