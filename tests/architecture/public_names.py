@@ -6,12 +6,17 @@ second list.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from commerce.orders.checkout.model import ORDER
+from commerce.sales.show_floor.model import BagItem, Floor, SaleView, ShowView
+from realtime.protocol import messages
 from realtime.protocol.counters import Counters
+from server.__main__ import build_parser
 from server.metrics import collect_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,8 +50,15 @@ def sale_lane_types() -> set[str]:
 
 
 def direct_lane_types() -> set[str]:
-    """Return every type that is told to one user; computed ones are not seen."""
-    return _first_texts(DIRECT_LANE_CALLS, position=2)
+    """Return every type that is told to one user; `order.{state}` with every state it may be."""
+    found = _first_texts(DIRECT_LANE_CALLS, position=2) | _first_texts({"direct"}, position=1)
+    for name, node in calls():
+        computed = node.args[2] if name in DIRECT_LANE_CALLS and len(node.args) > 2 else None
+        if isinstance(computed, ast.JoinedStr):
+            assert "".join(map(_part, computed.values)) == "order.{state}", ast.unparse(computed)
+            ends = [to for (state, _), to in ORDER.table.items() if state == "awaiting_payment"]
+            found |= {f"order.{end}" for end in ends}
+    return found
 
 
 def raised_codes() -> set[str]:
@@ -63,6 +75,138 @@ def metric_names() -> set[str]:
 def without_parameter_names(path: str) -> str:
     """Return a path whose parameters are `{}`, so that `{room}` equals `{slug}`."""
     return re.sub(r"\{[^}]*\}", "{}", path)
+
+
+def routes() -> set[tuple[str, str]]:
+    """Return every HTTP route as (method, path); what names no method is read."""
+    found = set()
+    for name, node in calls():
+        if name not in ROUTE_CALLS or not node.args or not isinstance(node.args[0], ast.Constant):
+            continue
+        methods = next(
+            (ast.literal_eval(k.value) for k in node.keywords if k.arg == "methods"), None
+        )
+        found |= {(method, str(node.args[0].value)) for method in methods or ["GET"]}
+    return found
+
+
+def query_fields() -> set[str]:
+    """Return every field of a query string that is read anywhere."""
+    found = set()
+    for name, node in calls():
+        if name.lstrip("_").startswith("query_") and len(node.args) > 1:
+            found |= {str(a.value) for a in node.args[1:2] if isinstance(a, ast.Constant)}
+        source = ast.unparse(node.func)
+        if name == "get" and source.endswith(("query.get", "query_params.get")):
+            found |= {str(a.value) for a in node.args[:1] if isinstance(a, ast.Constant)}
+    return found
+
+
+def frames_to_client() -> set[str]:
+    """Return the type of every frame that `messages.py` builds."""
+    found = set()
+    for function in _functions("realtime/protocol/messages.py"):
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "_encode":
+                first = node.args[0]
+                if isinstance(first, ast.Tuple) and isinstance(first.elts[0], ast.Constant):
+                    found.add(str(first.elts[0].value))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, bytes):
+                begun = re.match(rb'\["(\w+)"', node.value)
+                found |= {begun[1].decode()} if begun else set()
+    return found
+
+
+def frames_to_server() -> set[str]:
+    """Return the type of every frame that `messages.py` parses."""
+    return set(messages._PARSERS)
+
+
+def hello_fields() -> tuple[set[str], set[str]]:
+    """Return the fields of the hello, and those of its `limits`."""
+    for path in sorted((ROOT / "realtime").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Dict):
+                fields = _fields(node)
+                if {"conn", "rec", "limits"} <= set(fields):
+                    limits = fields["limits"]
+                    assert isinstance(limits, ast.Dict)
+                    return set(fields), set(_fields(limits))
+    raise AssertionError("no hello is built")
+
+
+def state_keys() -> set[str]:
+    """Return every key of the state lane; what is filled in becomes `{sale}`."""
+    found = set()
+    for name, node in calls():
+        source = ast.unparse(node.func)
+        position = 1 if name == "set_state" else 0
+        if name == "set_state" or source.endswith("state.put"):
+            key = node.args[position]
+            if isinstance(key, ast.Constant):
+                found.add(str(key.value))
+            elif isinstance(key, ast.JoinedStr):
+                found.add("".join(_part(part) for part in key.values))
+    return found
+
+
+def commands() -> set[str]:
+    """Return the name of every command, as it is compared where it is carried out."""
+    found = set()
+    for file in ("server/bridge.py", "realtime/gateway/session.py"):
+        for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Compare) and ast.unparse(node.left).endswith("command"):
+                found |= {str(ast.literal_eval(right)) for right in node.comparators}
+    return found
+
+
+def command_line() -> tuple[set[str], set[str]]:
+    """Return the commands of `hubbub` and all their flags, but for those of its children."""
+    names, flags = set(), set()
+    for action in build_parser()._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, sub in action.choices.items():
+                names.add(name)
+                shown = [one for one in sub._actions if one.help != argparse.SUPPRESS]
+                flags |= {flag for one in shown for flag in one.option_strings}
+    return names, {flag for flag in flags if flag.startswith("--")} - {"--help"}
+
+
+def room_state_fields() -> dict[str, set[str]]:
+    """Return the fields of the room state, and of what lies in it."""
+    top: set[str] = set(Floor.__struct_fields__)
+    for function in _functions("server/room_state.py"):
+        if function.name == "read_state":
+            top |= {name for node in ast.walk(function) for name in _top_fields(node)}
+    return {
+        "state": top,
+        "show": set(ShowView.__struct_fields__),
+        "bag": set(BagItem.__struct_fields__),
+        "sales": set(SaleView.__struct_fields__),
+    }
+
+
+def _top_fields(node: ast.AST) -> set[str]:
+    is_answer = isinstance(node, ast.Return) and isinstance(node.value, ast.Dict)
+    return set(_fields(node.value)) if is_answer else set()
+
+
+def _fields(node: ast.Dict) -> dict[str, ast.expr]:
+    pairs = zip(node.keys, node.values, strict=True)
+    return {str(k.value): v for k, v in pairs if isinstance(k, ast.Constant)}
+
+
+def _functions(file: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def _part(part: ast.expr) -> str:
+    """Return a piece of an f-string; what is filled in is named as the contract names it."""
+    if isinstance(part, ast.FormattedValue):
+        return f"{{{ast.unparse(part.value).removesuffix('_id')}}}"
+    return str(part.value) if isinstance(part, ast.Constant) else ""
 
 
 def _first_texts(names: set[str], *, position: int) -> set[str]:
