@@ -33,6 +33,9 @@ class LadderLimits(msgspec.Struct, frozen=True):
     """Share of one core; the event loop uses one, and needs the rest for peaks."""
     hot_lag_ms: int = 100
     """The loop wakes up this late: a press already waits as long as a shortest tick."""
+    doors_lag_ms: int = 500
+    """The same before people are refused: a machine that is busy with something else makes the loop
+    late too, and fewer viewers would not help it much."""
     calm_busy: float = 0.60
     """Low enough that the rung below does not make the process hot at once."""
     calm_lag_ms: int = 50
@@ -66,7 +69,8 @@ class Ladder(msgspec.Struct, frozen=True):
 
 def next_ladder(ladder: Ladder, load: Load, limits: LadderLimits) -> Ladder:
     """Take one look into account; return where the process stands now."""
-    if load.busy >= limits.hot_busy or load.lag_ms >= limits.hot_lag_ms:
+    hot_lag_ms = limits.hot_lag_ms if ladder.rung < Rung.STATE else limits.doors_lag_ms
+    if load.busy >= limits.hot_busy or load.lag_ms >= hot_lag_ms:
         hot = ladder.hot + 1
         if hot >= limits.hot_looks and ladder.rung < Rung.DOORS:
             return Ladder(Rung(ladder.rung + 1))

@@ -41,6 +41,11 @@ def test_a_late_loop_is_hot_whatever_the_processor_says() -> None:
     assert after(Ladder(), LATE, LATE, LATE).rung is Rung.CHAT
 
 
+def test_a_loop_that_is_a_little_late_closes_no_doors() -> None:
+    assert after(Ladder(), *[LATE] * 30).rung is Rung.STATE
+    assert after(Ladder(), *[Load(busy=0.1, lag_ms=500)] * 9).rung is Rung.DOORS
+
+
 def test_the_doors_are_the_last_rung() -> None:
     assert after(Ladder(), *[HOT] * 30).rung is Rung.DOORS
 
