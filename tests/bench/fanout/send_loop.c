@@ -72,6 +72,8 @@ static void accept_one(void) {
 
 int main(int argc, char **argv) {
     if (argc != 3) return 2;
+    /* A line that waited in a buffer of ours would be hidden from `poll`. */
+    setvbuf(stdin, NULL, _IONBF, 0);
     make_frame((size_t)atoi(argv[1]));
     progress = mmap(NULL, 8, PROT_READ, MAP_SHARED, open(argv[2], O_RDONLY), 0);
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
