@@ -101,9 +101,12 @@ async def test_the_shield_is_one_press_on_and_one_press_off(browser: Browser) ->
         await wait_told(page, server, 1)
         assert await shield.get_attribute("aria-pressed") == "false"
         server.socket.send(json.dumps(modes_event(2, SHIELD)))
-        await page.wait_for_selector("[data-ref=shield][aria-pressed=true]")
-        assert await page.locator("[data-ref=links_off]").get_attribute("aria-pressed") == "true"
-        assert await page.locator("[data-ref=seconds]").input_value() == "10"
+        await page.wait_for_selector("live-chat-modes [data-ref=shield][aria-pressed=true]")
+        assert (
+            await page.locator("live-chat-modes [data-ref=links_off]").get_attribute("aria-pressed")
+            == "true"
+        )
+        assert await page.locator("live-chat-modes [data-ref=seconds]").input_value() == "10"
         await shield.click()
         await wait_told(page, server, 2)
     assert server.told == [("PUT", MODES, SHIELD), ("PUT", MODES, {})]
@@ -112,9 +115,9 @@ async def test_the_shield_is_one_press_on_and_one_press_off(browser: Browser) ->
 async def test_each_chip_sets_its_mode_and_leaves_the_others(browser: Browser) -> None:
     async with open_console(browser) as (page, server):
         server.socket.send(json.dumps(modes_event(2, {"slow_s": 45})))
-        await page.wait_for_selector("[data-ref=seconds]:visible")
-        assert await page.locator("[data-ref=seconds]").input_value() == "45"
-        await page.select_option("[data-ref=seconds]", "30")
+        await page.wait_for_selector("live-chat-modes [data-ref=seconds]:visible")
+        assert await page.locator("live-chat-modes [data-ref=seconds]").input_value() == "45"
+        await page.select_option("live-chat-modes [data-ref=seconds]", "30")
         await wait_told(page, server, 1)
         await page.click("live-chat-modes [data-ref=emote_only]")
         await wait_told(page, server, 2)
@@ -155,7 +158,7 @@ async def test_a_moderator_searches_goes_on_deletes_and_mutes(browser: Browser) 
         await page.keyboard.type("三号 50%")
         await page.wait_for_function("document.querySelectorAll('.search-line').length === 1")
         await page.keyboard.press("Enter")
-        await page.click("[data-ref=more]")
+        await page.click("live-chat-search [data-ref=more]")
         await page.wait_for_function("document.querySelectorAll('.search-line').length === 3")
         lines = page.locator(".search-line")
         assert HOSTILE in await lines.nth(0).inner_text()
@@ -169,8 +172,8 @@ async def test_a_moderator_searches_goes_on_deletes_and_mutes(browser: Browser) 
         server.socket.send(json.dumps(["S", 2, [["chat.deleted", {"line": "c3"}, NOW_MS]]]))
         await page.wait_for_selector(".search-line:first-child .search-deleted")
         await lines.nth(0).locator(".search-name").click()
-        await page.wait_for_selector("[data-ref=author]:visible")
-        file = await page.get_attribute("[data-ref=export]", "href")
+        await page.wait_for_selector("live-chat-search [data-ref=author]:visible")
+        file = await page.get_attribute("live-chat-search [data-ref=export]", "href")
     assert server.told == [
         ("POST", "/api/rooms/demo/mutes", {"user": "u3", "minutes": 10}),
         ("DELETE", "/api/rooms/demo/chat/c3", None),
@@ -206,7 +209,7 @@ async def test_search_and_modes_fit(browser: Browser, size: tuple[int, int], lan
     ):
         await page.route("**/api/rooms/demo/chat?*", archive.answer)
         server.socket.send(json.dumps(modes_event(2, SHIELD | {"emote_only": True})))
-        await page.wait_for_selector("[data-ref=shield][aria-pressed=true]")
+        await page.wait_for_selector("live-chat-modes [data-ref=shield][aria-pressed=true]")
         await page.click("live-console-chat [data-ref=search]")
         await page.wait_for_selector(".search-line")
         for part in ("html", ".sheet[open]", "live-console-chat"):
