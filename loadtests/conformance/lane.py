@@ -28,7 +28,6 @@ class LaneWatch:
         self.sale_problems: list[str] = []
         self.state_problems: list[str] = []
         self._is_greeted = False
-        self._newest = 0
         self._rewound_to: int | None = None
 
     @property
@@ -53,7 +52,6 @@ class LaneWatch:
         if problem := find_mismatch(parts, shape):
             self.shape_problems.append(f"{kind} frame: {problem}")
             return
-        self._notice(kind, parts)
         match kind:
             case "h":
                 self._take_hello(parts[1])
@@ -63,14 +61,6 @@ class LaneWatch:
                 self._take_events(parts[1], parts[2])
             case "K":
                 self._take_values(parts[2])
-
-    def _notice(self, kind: str, parts: list[Any]) -> None:
-        if kind in {"K", "L", "p"}:
-            if parts[1] < self._newest:
-                self.sale_problems.append(
-                    f"{kind} says the log ends at {parts[1]} after {self._newest} was known"
-                )
-            self._newest = max(self._newest, parts[1])
 
     def _take_hello(self, hello: dict[str, Any]) -> None:
         if self._is_greeted:
@@ -85,7 +75,6 @@ class LaneWatch:
 
     def _take_snapshot(self, epoch: str, offset: int, state: dict[str, Any]) -> None:
         self.epoch, self.offset, self.state = epoch, offset, state
-        self._newest = max(self._newest, offset)
 
     def _take_events(self, first: int, events: Sequence[Any]) -> None:
         if self.offset is None:
@@ -108,7 +97,6 @@ class LaneWatch:
             if problem:
                 self.shape_problems.append(f"{event[0]}: {problem}")
         self.offset = max(self.offset, first + len(events) - 1)
-        self._newest = max(self._newest, self.offset)
 
     def _take_values(self, values: dict[str, Any]) -> None:
         for key, (version, value, *_) in values.items():

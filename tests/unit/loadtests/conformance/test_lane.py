@@ -63,7 +63,6 @@ def test_a_replay_goes_on_where_the_client_was() -> None:
         ((sale(5, "a"),), "S begins at 5 after 5"),
         ((sale(6, "a"), sale(6, "a")), "S begins at 6 after 6"),
         ((sale(6),), "S 6 is empty"),
-        ((["p", 9], ["p", 8]), "p says the log ends at 8 after 9 was known"),
     ],
 )
 def test_what_breaks_the_sale_lane_is_noted(frames: tuple[list[Any], ...], problem: str) -> None:
