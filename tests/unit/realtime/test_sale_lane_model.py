@@ -1,26 +1,22 @@
 """Whatever happens between publish and client, each client's log equals the room's.
 
-The machine plays losses, repeats, slow readers, disconnects, restarts, trimmed logs and restored
-databases against the real hub and the real outbound half of a connection. A client here refuses
-any sale event that is not the very next one, so a hole or a repeat fails at once.
+The machine plays losses, repeats, slow readers, disconnects, restarts, processes that are replaced
+while they are in use, trimmed logs and restored databases against the real hub and the real
+outbound half of a connection.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, rule
-from websockets.protocol import CLIENT, Protocol
 
 from realtime.delivery.rules import DeliveryLimits
 from realtime.delivery.service import DeliveryService
-from realtime.gateway.limits import GatewayLimits
 from realtime.gateway.member import PacedMember
 from realtime.gateway.wheel import TimingWheel
 from realtime.protocol.close_codes import CloseCode
@@ -28,137 +24,17 @@ from realtime.protocol.messages import LogEntry
 from realtime.recovery.rules import Position
 from realtime.rooms.envelope import SaleEnvelope, encode_envelope, room_channel
 from realtime.rooms.hub import Hub
-from realtime.rooms.limits import RoomLimits
-from realtime.rooms.ports import DeliveryReport, HouseRules, Process, RoomRef, Snapshot
-
-# Small limits, so that short runs reach every one of them.
-ROOMS = RoomLimits(ring_entries=4, replay_bytes_max=400, repair_retry_ms=0, sale_slice_members=1)
-LIMITS = GatewayLimits(
-    rooms=ROOMS, skip_tick_bytes=300, resume_bytes=50, stop_sale_bytes=600, close_bytes=10**9
+from realtime.rooms.ports import Process
+from tests.unit.realtime.sale_lane_world import (
+    LIMITS,
+    ROOMS,
+    Database,
+    LaterTasks,
+    Link,
+    Pipe,
+    Running,
+    Viewer,
 )
-
-
-class Database:
-    """The room's row and log; a RoomSource."""
-
-    def __init__(self) -> None:
-        self.epoch = "e0"
-        self.history: list[str] = []
-        self.kept_from = 1
-        self.born = 0
-        self.meanwhile: Callable[[], None] | None = None
-
-    def commit(self) -> LogEntry:
-        self.born += 1
-        self.history.append(f"n{self.born}")
-        return self.entry(len(self.history))
-
-    def entry(self, offset: int) -> LogEntry:
-        payload = msgspec.json.encode({"id": self.history[offset - 1], "pad": "x" * 60})
-        return LogEntry(offset, "t", payload, 0)
-
-    async def find(self, slug: str) -> RoomRef | None:
-        return RoomRef("r1", slug, self.epoch, "h", len(self.history))
-
-    async def snapshot(self, room_id: str) -> Snapshot:
-        state = msgspec.json.encode({"history": self.history})
-        snapshot = Snapshot(self.epoch, len(self.history), state)
-        meanwhile, self.meanwhile = self.meanwhile, None
-        if meanwhile is not None:
-            meanwhile()
-        return snapshot
-
-    async def read_log(self, room_id: str, after: int, limit: int) -> list[LogEntry]:
-        first = max(after + 1, self.kept_from)
-        return [self.entry(offset) for offset in range(first, len(self.history) + 1)][:limit]
-
-    async def house_rules(self, room_id: str) -> HouseRules:
-        return HouseRules()
-
-    async def keep_deliveries(self, reports: Sequence[DeliveryReport]) -> None:
-        """Never used: nothing is flushed here."""
-
-
-class Link:
-    """A link that is up and carries nothing by itself."""
-
-    link_ok = True
-    canaries_missed = 0
-
-    async def run(self, events: Any) -> None:
-        """Never used: the machine calls `Hub.message` itself."""
-
-    async def subscribe(self, channel: str) -> None:
-        """Nothing to do."""
-
-    async def unsubscribe(self, channel: str) -> None:
-        """Nothing to do."""
-
-
-class LaterTasks:
-    """Stands in for the hub's TaskGroup: work waits until the machine lets it run."""
-
-    def __init__(self) -> None:
-        self.waiting: list[Coroutine[Any, Any, None]] = []
-
-    def create_task(self, work: Coroutine[Any, Any, None]) -> None:
-        self.waiting.append(work)
-
-
-class Pipe:
-    """A transport whose other end reads only when told."""
-
-    def __init__(self) -> None:
-        self.member: PacedMember | None = None
-        self.buffer = b""
-        self.is_blocked = False
-        self.wire = Protocol(CLIENT)
-
-    def get_write_buffer_size(self) -> int:
-        return len(self.buffer)
-
-    def write(self, data: bytes) -> None:
-        if not self.is_blocked:
-            self.wire.receive_data(data)
-            return
-        before = len(self.buffer)
-        self.buffer += data
-        assert self.member is not None
-        if before <= LIMITS.skip_tick_bytes < len(self.buffer):
-            self.member.pause_writing()
-
-    def unblock(self) -> None:
-        self.is_blocked = False
-        data, self.buffer = self.buffer, b""
-        if data:
-            self.wire.receive_data(data)
-        assert self.member is not None
-        if self.member._paused_since_ms is not None:
-            self.member.resume_writing()
-
-
-class Viewer:
-    """A client: its copy of the history, and the connection it has, if any."""
-
-    def __init__(self) -> None:
-        self.position: Position | None = None
-        self.history: list[str] = []
-        self.pipe: Pipe | None = None
-
-    def read(self) -> None:
-        if self.pipe is None:
-            return
-        for event in self.pipe.wire.events_received():
-            frame = msgspec.json.decode(event.data)
-            if frame[0] == "Z":
-                self.position = Position(frame[1], frame[2])
-                self.history = list(frame[3]["history"])
-            elif frame[0] == "S":
-                assert self.position is not None
-                assert frame[1] == self.position.offset + 1, "a hole or a repeat"
-                self.history += [body["id"] for _, body, _ in frame[2]]
-                newest = self.position.offset + len(frame[2])
-                self.position = Position(self.position.epoch, newest)
 
 
 class SaleLane(RuleBasedStateMachine):
@@ -172,30 +48,36 @@ class SaleLane(RuleBasedStateMachine):
         self.database = Database()
         self.everybody: list[Viewer] = []
         self.clock_ms = 1000
+        self.processes: list[Running] = []
+        """Those that serve; but for the newest, they are being replaced and take nobody in."""
         self.start_process()
+
+    @property
+    def hub(self) -> Hub:
+        """The hub of the newest process."""
+        return self.processes[-1].hub
 
     def start_process(self) -> None:
         process = Process("g", lambda: self.clock_ms, lambda: 0.5, lambda: "id", lambda: 0.0)
-        self.hub = Hub(process, source=self.database, link=Link(), prefix="", limits=ROOMS)
-        self.tasks = LaterTasks()
-        self.hub._tasks = self.tasks  # type: ignore[assignment]
+        hub = Hub(process, source=self.database, link=Link(), prefix="", limits=ROOMS)
+        tasks = LaterTasks()
+        hub._tasks = tasks  # type: ignore[assignment]
         gateway = SimpleNamespace(
-            hub=self.hub,
+            hub=hub,
             # One is asked at a time, so that joiners and leavers hand the question over.
             deliveries=DeliveryService(
                 process,
-                counters=self.hub.counters,
+                counters=hub.counters,
                 store=self.database,
                 limits=DeliveryLimits(asked_max=1),
             ),
             limits=LIMITS,
-            counters=self.hub.counters,
+            counters=hub.counters,
             process=process,
             uptime_ms=lambda: self.clock_ms,
             wheel=TimingWheel(0),
             next_connection_id=lambda: "g-1",
         )
-        hub = self.hub
 
         class Member(PacedMember):
             """The outbound half, closing by leaving."""
@@ -211,12 +93,15 @@ class SaleLane(RuleBasedStateMachine):
                 """Reading is not part of this test."""
 
         Member.gateway = gateway  # type: ignore[assignment]
-        self.member_class = Member
+        self.processes.append(Running(hub, tasks, Member))
 
     def background(self) -> None:
         async def run_all() -> None:
-            while self.tasks.waiting:
-                await self.tasks.waiting.pop(0)
+            while waiting := [work for p in self.processes for work in p.tasks.waiting]:
+                for process in self.processes:
+                    process.tasks.waiting.clear()
+                for work in waiting:
+                    await work
 
         self.loop.run_until_complete(run_all())
 
@@ -224,14 +109,16 @@ class SaleLane(RuleBasedStateMachine):
         async def activate() -> Any:
             joining = asyncio.ensure_future(self.hub.activate("demo"))
             await asyncio.sleep(0)
-            while self.tasks.waiting and not joining.done():
-                await self.tasks.waiting.pop(0)
+            waiting = self.processes[-1].tasks.waiting
+            while waiting and not joining.done():
+                await waiting.pop(0)
             return await joining
 
         return self.hub.room("r1") or self.loop.run_until_complete(activate())
 
     def announce(self, entry: LogEntry) -> None:
-        self.hub.message(room_channel("", "r1"), encode_envelope(SaleEnvelope((entry,))))
+        for process in self.processes:
+            process.hub.message(room_channel("", "r1"), encode_envelope(SaleEnvelope((entry,))))
 
     def disconnect(self, viewer: Viewer) -> None:
         if viewer.pipe is not None and viewer.pipe.member is not None:
@@ -255,7 +142,7 @@ class SaleLane(RuleBasedStateMachine):
         if viewer.pipe is None:
             room = self.room()
             viewer.pipe = Pipe()
-            member = self.member_class()
+            member = self.processes[-1].member_class()
             viewer.pipe.member = member
             member._transport = viewer.pipe  # type: ignore[assignment]
             member._room = room
@@ -288,7 +175,8 @@ class SaleLane(RuleBasedStateMachine):
             viewer.read()
             member = viewer.pipe.member
             assert member is not None
-            self.hub.bring_up(self.room(), member, viewer.position)
+            assert member._room is not None
+            member.gateway.hub.bring_up(member._room, member, viewer.position)
 
     @rule(count=st.integers(1, 6))
     def publish(self, count: int) -> None:
@@ -299,6 +187,13 @@ class SaleLane(RuleBasedStateMachine):
     def lose_an_announcement(self, count: int) -> None:
         for _ in range(count):
             self.database.commit()
+
+    @rule(count=st.integers(1, 6), heard_by=st.integers(0, 1))
+    def publish_to_one_process_only(self, count: int, heard_by: int) -> None:
+        everywhere = self.processes
+        self.processes = everywhere[heard_by : heard_by + 1]
+        self.publish(count)
+        self.processes = everywhere
 
     @rule(count=st.integers(1, 6))
     def publish_during_the_next_snapshot(self, count: int) -> None:
@@ -343,12 +238,42 @@ class SaleLane(RuleBasedStateMachine):
         for viewer in self.everybody:
             self.disconnect(viewer)
         self.background()
+        self.processes.clear()
         self.start_process()
         self.room()
 
+    @rule()
+    def replace_the_process(self) -> None:
+        """Start a successor; who is connected stays until its slot, and newcomers go to the new."""
+        self.let_everybody_of_the_old_one_go()
+        self.start_process()
+        self.room()
+
+    @rule(viewer=viewers)
+    def come_to_the_slot(self, viewer: Viewer) -> None:
+        """Be told goodbye by the old process, and come back to the new one with the position."""
+        if self.is_at_the_old_one(viewer):
+            viewer.pipe.unblock()  # type: ignore[union-attr]
+            self.disconnect(viewer)
+            self.connect(viewer)
+
+    @rule()
+    def let_everybody_of_the_old_one_go(self) -> None:
+        for viewer in self.everybody:
+            self.come_to_the_slot(viewer)
+        self.background()
+        del self.processes[:-1]
+
+    def is_at_the_old_one(self, viewer: Viewer) -> bool:
+        pipe = viewer.pipe
+        return (
+            pipe is not None and pipe.member is not None and pipe.member.gateway.hub is not self.hub
+        )
+
     def check(self) -> None:
-        for active in list(self.hub._active.values()):
-            self.loop.run_until_complete(self.hub._check(active))
+        for process in self.processes:
+            for active in list(process.hub._active.values()):
+                self.loop.run_until_complete(process.hub._check(active))
         self.background()
 
     def teardown(self) -> None:
