@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 
+import msgspec
+
 from realtime.gateway.limits import GatewayLimits
 from tests.integration.realtime.house import Client, House, Served, eventually, serve
 
@@ -121,3 +123,22 @@ async def test_chat_lines_of_skipped_ticks_are_counted_as_left_out(
         told = await slow.until("L")
         assert told[2:] == [[], 3]
         assert counters.chat_skipped == 3
+
+
+async def test_a_client_that_vanished_is_closed_for_idleness_although_its_buffer_is_full(
+    house: House, redis_url: str, redis_prefix: str
+) -> None:
+    # The pause alone would let it stay for a minute: only the missing sign of life may close it.
+    limits = msgspec.structs.replace(LIMITS, heartbeat_s=1, idle_s=2, paused_s_max=60)
+    async with serve(house, redis_url, redis_prefix, limits=limits) as served:
+        gone = await open_slow(served)
+        gone.socket.transport.pause_reading()  # Neither FIN nor pong: its network is away.
+        await publish(served, house, 30)
+        counters = served.gateway.counters
+        assert counters.members_paused == 1
+        await eventually(lambda: counters.closes.get(4110) == 1, timeout_s=limits.idle_s + 6)
+        await eventually(
+            lambda: counters.connections_open == 0, timeout_s=limits.close_linger_s + 5
+        )
+        assert counters.members_paused == 0
+        gone.socket.transport.abort()
