@@ -233,6 +233,14 @@ class SaleLane(RuleBasedStateMachine):
         # hold a wrong history for seconds. The check is what this rule is about.
         self.check()
 
+    @rule(viewer=viewers, lost=st.integers(0, 2), count=st.integers(0, 3))
+    def miss_a_restore(self, viewer: Viewer, lost: int, count: int) -> None:
+        """Be away while the log is replaced by one that soon is as long: only the epoch tells."""
+        self.disconnect(viewer)
+        self.restore_a_backup(lost)
+        self.publish(count)
+        self.connect(viewer)
+
     @rule()
     def restart_the_process(self) -> None:
         for viewer in self.everybody:
