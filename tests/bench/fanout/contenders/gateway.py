@@ -16,12 +16,18 @@ from collections import deque
 import uvloop
 
 from realtime.gateway.gateway import Gateway
+from realtime.gateway.limits import GatewayLimits
 from realtime.protocol.messages import ChatLine, LogEntry, build_chat, build_sale, build_sale_event
+from realtime.rooms.ladder import LadderLimits
+from realtime.rooms.limits import RoomLimits
 from realtime.rooms.ticker import Pass
 from tests.bench.fanout.publisher import PAYLOAD_BYTES, Publisher, say, stamped_text
 from tests.integration.realtime.house import House, eventually, now_ms, serve
 
 ROOM_ID = "r1"
+# The ladder would do its work on a process that is saturated on purpose: tick more rarely, and send
+# the crowd away, which has no tokens. What is measured here is what there is to give up.
+LIMITS = GatewayLimits(rooms=RoomLimits(ladder=LadderLimits(look_ms=10**9)))
 
 
 async def write_chat_pass(gateway: Gateway, lines: list[ChatLine]) -> None:
@@ -86,7 +92,7 @@ class GatewayContender:
 async def contend(redis_url: str, prefix: str, progress_path: str, clients: int) -> None:
     """Serve until stdin ends."""
     house = House()
-    async with serve(house, redis_url, prefix) as served:
+    async with serve(house, redis_url, prefix, limits=LIMITS) as served:
         await eventually(lambda: served.gateway.link_ok)
         contender = GatewayContender(served.gateway, house)
         publisher = Publisher(progress_path, clients, contender.saturate)
