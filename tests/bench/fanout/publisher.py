@@ -104,8 +104,8 @@ class Publisher:
             if passes - arrived < passes_max:
                 await self._publish(time.monotonic_ns())
                 passes += 1
-            else:
-                await asyncio.sleep(0)
+            # Always give way: a contender whose sends never wait would not hear that its turn ends.
+            await asyncio.sleep(0)
 
     async def _pace(self, publish: Publish, per_s: float) -> None:
         due_ns = time.monotonic_ns()
