@@ -169,6 +169,8 @@ static void obey(char *line) {
         schedule_cuts(first, second);
     } else if (!strncmp(line, "calm", 4)) {
         schedule_cuts(0, 0);
+    } else if (!strncmp(line, "awake", 5) || !strncmp(line, "asleep", 6)) {
+        crowd.is_awake = line[1] == 'w';
     } else if (!strncmp(line, "thaw", 4)) {
         thaw();
     } else if (sscanf(line, "settle %lld %lld", &first, &second) == 2) {
@@ -218,10 +220,12 @@ static void run(void) {
     static struct epoll_event events[EVENTS_MAX];
     int64_t look_ns = 0;
     for (;;) {
-        int ready = epoll_wait(crowd.epoll, events, EVENTS_MAX, 5);
+        int ready = epoll_wait(crowd.epoll, events, EVENTS_MAX, crowd.is_awake ? 0 : 5);
+        int64_t begun_ns = now_ns();
         for (int i = 0; i < ready; i++) serve(&events[i]);
         if (crowd.progress) *crowd.progress = crowd.stamped;
         int64_t at_ns = now_ns();
+        if (ready > 0) crowd.window.work_ns += at_ns - begun_ns;
         if (at_ns < look_ns) continue;
         look_ns = at_ns + LOOK_EVERY_NS;
         look(at_ns);

@@ -40,7 +40,7 @@ typedef struct {
 typedef struct {
     uint64_t frames, lines, bytes, other_frames;
     int64_t from_ns;
-    double cpu_s;
+    int64_t work_ns;                  /* Reading and parsing, without waiting. */
     Histogram others, sale, slow; /* Publish to receive: chat and the like, sale lane, slow ones. */
 } Window;
 
@@ -51,6 +51,7 @@ typedef struct {
     int ramp_per_s, slow_percent, slow_bytes_per_s;
     int64_t cut_every_ns, cut_for_ns; /* 0 while nobody is cut. */
     bool is_thawed;                   /* Slow readers read as fast as the rest. */
+    bool is_awake;                    /* Never sleeps, so that no sender pays for waking it. */
 
     Client *clients;
     int epoll, opening, open, joined;

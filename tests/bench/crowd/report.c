@@ -4,14 +4,6 @@
 #include "crowd.h"
 
 #include <stdio.h>
-#include <sys/resource.h>
-
-static double cpu_s(void) {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
 
 static void print_histogram(const char *name, const Histogram *h) {
     printf(",\"%s\":{\"count\":%llu,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"max_ms\":%.3f}",
@@ -32,8 +24,8 @@ void report_ready(void) {
 void report_window(void) {
     Window *w = &crowd.window;
     double seconds = (double)(now_ns() - w->from_ns) / 1e9;
-    printf("{\"event\":\"window\",\"seconds\":%.4f,\"cpu_s\":%.4f,\"open\":%d", seconds,
-           cpu_s() - w->cpu_s, crowd.open);
+    printf("{\"event\":\"window\",\"seconds\":%.4f,\"work_s\":%.4f,\"open\":%d", seconds,
+           (double)w->work_ns / 1e9, crowd.open);
     print_count("frames", w->frames);
     print_count("lines", w->lines);
     print_count("bytes", w->bytes);
@@ -44,7 +36,6 @@ void report_window(void) {
     printf("}\n");
     fflush(stdout);
     memset(w, 0, sizeof *w);
-    w->cpu_s = cpu_s();
     w->from_ns = now_ns();
 }
 

@@ -54,6 +54,9 @@ class Latency(msgspec.Struct, frozen=True):
 def saturate(contender: Contender, seconds: float) -> Load:
     """Let one contender publish as fast as its crowd receives."""
     server = psutil.Process(contender.server_pid)
+    # A crowd that is quicker than its server sleeps between two frames, and the kernel wakes it at
+    # the server's expense: that would measure how fast the crowd is.
+    contender.crowd.tell("awake")
     contender.server.tell(f"load {PASSES_MAX}")
     time.sleep(SETTLE_S)
     contender.window()
@@ -62,13 +65,14 @@ def saturate(contender: Contender, seconds: float) -> Load:
     window = contender.window()
     cpu_used = cpu_s(server) - cpu_before
     contender.server.tell("stop")
+    contender.crowd.tell("asleep")
     come_to_rest(server)
     took_s = window["seconds"]
     return Load(
         frames_per_s=window["frames"] / took_s,
         lines_per_s=window["lines"] / took_s,
         server_busy=cpu_used / took_s,
-        crowd_busy=window["cpu_s"] / took_s,
+        crowd_busy=window["work_s"] / took_s,
     )
 
 
@@ -76,12 +80,14 @@ def hold_pace(contender: Contender, frames_per_s: float, seconds: float) -> Late
     """Let one contender publish at a fixed pace, and return how late its frames were."""
     if frames_per_s <= 0:
         return Latency(0.0, None, None)
+    contender.crowd.tell("awake")
     contender.server.tell(f"pace {frames_per_s / contender.clients:.6f}")
     time.sleep(SETTLE_S)
     contender.window()
     time.sleep(seconds)
     window = contender.window()
     contender.server.tell("stop")
+    contender.crowd.tell("asleep")
     come_to_rest(psutil.Process(contender.server_pid))
     lane = max((window["sale"], window["chat"]), key=lambda histogram: int(histogram["count"]))
     rate = window["frames"] / window["seconds"]
