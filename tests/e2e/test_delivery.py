@@ -36,13 +36,14 @@ async def test_the_hosts_light_shows_what_viewers_pages_reported(
         async with asyncio.timeout(30):
             await asyncio.gather(*(viewer.is_in.wait() for viewer in viewers))
         room = await open_page(f"{url}/r/demo")
-        for text in ("Moon cups next", "Then the tray", "Two bowls left"):
+        # The first may reach the page in its snapshot; from then on it is in the room, and asked.
+        for text in ("Welcome", "Moon cups next", "Then the tray", "Two bowls left"):
             await host.call("POST", "/api/rooms/demo/announce", {"text": text})
             await expect(room.locator("live-banner")).to_contain_text(text)
 
         async def measured() -> Any:
             read = (await host.call("GET", "/api/rooms/demo/console"))["delivery"]
-            return read if len([e for e in read["events"] if e["asked"] == SOCKETS + 1]) == 3 else 0
+            return read if [e["asked"] for e in read["events"][:3]] == [SOCKETS + 1] * 3 else 0
 
         delivery = await eventually(measured, 30)
         # The page and the sockets: whoever was asked has answered.
