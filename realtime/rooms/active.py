@@ -21,6 +21,7 @@ class ActiveRoom:
         self.repair = GapRepair(room.ref.id, source.read_log, room.counters, retry_s=retry_s)
         self.next_tick_ms = 0.0
         self.is_in_pass = False
+        self.has_told_degraded = False
         self.is_selling = False
         self.pass_ms = 0.0
         self.next_poll_ms = 0.0

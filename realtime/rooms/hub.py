@@ -199,7 +199,6 @@ class Hub:
 
     def link_up(self) -> None:
         """Catch up every room from its log, and re-read every state key."""
-        self._set_degraded(False)
         for active in self._active.values():
             self._start_repair(active)
             self._hint(active.room.ref.id, set(EVERYTHING))
@@ -207,7 +206,8 @@ class Hub:
     def link_down(self) -> None:
         """Tell every client that numbers may be late."""
         self.counters.link_losses += 1
-        self._set_degraded(True)
+        for active in self._active.values():
+            active.room.state.put("degraded", True)
 
     def message(self, channel: str, data: bytes) -> None:
         """Take in what another process, or this one, said to a room."""
@@ -263,11 +263,6 @@ class Hub:
     def _hint(self, room_id: str, keys: set[str]) -> None:
         for callback in self._callbacks:
             callback(room_id, keys)
-
-    def _set_degraded(self, degraded: bool) -> None:
-        for active in self._active.values():
-            if degraded or active.room.state.get("degraded"):
-                active.room.state.put("degraded", degraded)
 
     def _tell_load(self) -> None:
         for active in self._active.values():
@@ -372,6 +367,10 @@ class Hub:
         self.counters.link_canaries_missed = self._link.canaries_missed
         if room.waiting:
             self._start_snapshot(active)
+        if room.state.get("degraded"):
+            # However short the loss was, one tick tells of it before another takes it back.
+            room.state.put("degraded", not (self.link_ok and active.has_told_degraded))
+            active.has_told_degraded = bool(room.state.get("degraded"))
         if not self.link_ok and now_ms >= active.next_poll_ms:
             active.next_poll_ms = now_ms + self._limits.degraded_poll_ms
             self._start_repair(active)
