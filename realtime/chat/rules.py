@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from realtime.chat.words import clean_text, has_link, is_emoji_only, likeness
+from realtime.chat.words import clean_text, fold, has_link, is_emoji_only, likeness
 from realtime.protocol.messages import ChatLine
 from realtime.rooms.ports import Modes
 
@@ -31,7 +31,7 @@ class ChatLimits(msgspec.Struct, frozen=True):
     """Until presence has read how many processes share a room (at once where it has viewers, never
     in a worker), a process takes this part of its lines: what a busy shop has, and still ten a
     second of orders for a quiet one."""
-    waiting_lines_max: int = 2000
+    waiting_lines_max: int = 500
     """Lines of a room that wait for the next flush; more than any room is shown in a minute."""
     flush_ms: int = 100
     """Lines travel between processes in batches, at the pace of the shortest tick."""
@@ -93,7 +93,7 @@ def decide_line(
     line = clean_text(text)
     if (code := _check_words(line, standing.modes)) is not None:
         return Refused(code, known)
-    words = line.casefold()
+    words = fold(line)
     silent_ms = now_ms - known.last_said_ms
     if words == known.last_words and silent_ms < limits.duplicate_window_ms:
         return Refused("duplicate", known, limits.duplicate_window_ms - silent_ms)

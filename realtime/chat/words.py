@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+# Some single signs fold to eighteen; a line of those is as alike by its first part.
+FOLDED_CHARS_MAX = 800
 # Unicode 17: Extended_Pictographic and Emoji_Presentation from U+0100 on, places kept for emoji
 # to come included, because phones are newer than this Python. ASCII signs and ©® count only with
 # what makes an emoji of them.
@@ -48,9 +50,22 @@ _REGION_FLAGS = re.compile(f"({_REGION_FLAG})")
 # with its skin tone or style, joined to others by U+200D.
 _PICTURE = (
     f"(?:{_REGION_FLAG}|[\U0001f1e6-\U0001f1ff]{{2}}|[{_PICTOGRAPHS}]"
-    "(?:[\U0001f3fb-\U0001f3ff]|\ufe0f\u20e3?|\ufe0e)?|[\u00a9\u00ae]\ufe0f)"
+    "(?:[\U0001f3fb-\U0001f3ff]|\ufe0f\u20e3?|\ufe0e)?+|[\u00a9\u00ae]\ufe0f)"
 )
-_EMOJI_ONLY = re.compile(f"(?:\\s|[0-9#*]\ufe0f?\u20e3|{_PICTURE}(?:\u200d{_PICTURE})*)+")
+# Possessive throughout: a skin tone is a picture too, and a line of forty of them with one letter
+# behind would otherwise be tried in two ways each, for hours.
+_EMOJI_ONLY = re.compile(f"(?:\\s|[0-9#*]\ufe0f?\u20e3|{_PICTURE}(?:\u200d{_PICTURE})*+)++")
+
+# Signs that take no room and mean nothing by themselves, which categories do not tell: fillers and
+# variation marks. Two of these marks choose how an emoji looks, and stay behind one.
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0d\U000e0100-\U000e01ef]"
+)
+_LOOSE_STYLE = re.compile(
+    f"(?<![{_PICTOGRAPHS}\u00a9\u00ae0-9#*])[\ufe0e\ufe0f]|(?<=[0-9#*])[\ufe0e\ufe0f](?!\u20e3)"
+)
+_LOOSE_JOINER = re.compile("(?<![^\x00-\x7f])\u200d|\u200d(?![^\x00-\x7f])")
+_UNSEEN = re.compile("[\u200d\ufe0e\ufe0f]")
 
 # Endings that people's links have, beside the two letters of a country.
 _ENDINGS = (
@@ -58,8 +73,9 @@ _ENDINGS = (
     "|page|work|ltd|fun|mobi|asia|space|website|cloud|tech|wang|ren|xin|pub|art|xn--[a-z0-9-]+"
 )
 _LINK = re.compile(
-    rf"[a-z][a-z0-9+.-]*://|(?<![a-z0-9])www\.|(?<=[\w-])\.(?:{_ENDINGS}|中国|公司|网络|网址|商城)(?![a-z0-9-])"
-    r"|(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])"
+    r"(?<=[a-z0-9+.-])://|(?<![a-z0-9])www\."
+    rf"|(?<=[\w-])\.(?:{_ENDINGS}|中国|公司|网络|网址|商城)(?![a-z0-9])"
+    r"|(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?!\d|\.\d)"
 )
 # A full stop that some keyboards put where a name has its dot; it ends sentences as well, so it
 # counts only between two ASCII letters or digits.
@@ -78,7 +94,8 @@ def clean_text(text: str) -> str:
     for index, piece in enumerate(_REGION_FLAGS.split(text)):
         # Every second piece is a flag, whose letters are invisible anywhere else.
         kept.extend([piece] if index % 2 else filter(None, map(_kept_sign, piece)))
-    return " ".join("".join(kept).split()).strip("\u200d")
+    shown = _LOOSE_STYLE.sub("", _INVISIBLE.sub("", "".join(kept)))
+    return " ".join(_LOOSE_JOINER.sub("", shown).split()).strip("\u200d")
 
 
 def _kept_sign(char: str) -> str:
@@ -87,6 +104,11 @@ def _kept_sign(char: str) -> str:
     if char == "\u200d" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"}:
         return char
     return char if _PICTOGRAPH.match(char) else ""
+
+
+def fold(line: str) -> str:
+    """Return a line for comparing: without case, width, and marks that nobody sees."""
+    return _UNSEEN.sub("", unicodedata.normalize("NFKC", line).casefold())[:FOLDED_CHARS_MAX]
 
 
 def is_emoji_only(line: str) -> bool:
@@ -101,8 +123,7 @@ def has_link(line: str) -> bool:
     rest, which costs its author a space. Width and the dots of Chinese keyboards make no
     difference; spelled-out dots are beyond a rule this simple.
     """
-    folded = _WIDE_DOT.sub(".", unicodedata.normalize("NFKC", line).casefold())
-    return _LINK.search(folded) is not None
+    return _LINK.search(_WIDE_DOT.sub(".", fold(line))) is not None
 
 
 def likeness(line: str) -> str:
@@ -111,7 +132,7 @@ def likeness(line: str) -> str:
     Lines with the same likeness say the same. Digits keep their number and whatever stands
     between two of them: 1, 11, 1.1 and 100 are different links, sizes and prices.
     """
-    folded = unicodedata.normalize("NFKC", line).casefold()
+    folded = fold(line)
     bare = _drop_marks(folded) or "".join(folded.split())
     if _CHEER.fullmatch(bare):
         return bare[0] * 3

@@ -17,7 +17,7 @@ import msgspec
 
 from server.ops.accounts import Say
 from server.ops.errors import OperationalError
-from server.ops.processes import POLL_S, is_alive, start_time
+from server.ops.processes import POLL_S, start_time
 
 SIGNAL = signal.SIGUSR2
 TAKEN_WITHIN_S = 10.0  # A parent has nothing else to do; this is a machine that swaps.
@@ -72,7 +72,9 @@ class ServeNotice:
 
     def _write(self) -> None:
         fresh = self._path.with_suffix(".new")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        fresh.unlink(missing_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with os.fdopen(os.open(fresh, flags, 0o600), "wb") as file:
             file.write(msgspec.json.encode(self._told))
         fresh.replace(self._path)
 
@@ -156,4 +158,5 @@ def _read(path: Path) -> ServeFile | None:
 
 
 def _is_running(told: ServeFile) -> bool:
-    return is_alive(told.pid) and start_time(told.pid) == told.started
+    # Without a start time the number may belong to somebody else by now: never signal that.
+    return told.started is not None and start_time(told.pid) == told.started

@@ -109,7 +109,7 @@ async def _as_csv(chunks: AsyncIterator[list[ArchivedLine]]) -> AsyncIterator[by
 
 def _rows(rows: Iterable[list[str]]) -> str:
     page = io.StringIO()
-    csv.writer(page).writerows(rows)
+    csv.writer(page, quoting=csv.QUOTE_ALL).writerows(rows)
     return page.getvalue()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -61,7 +62,9 @@ def csv_cells(line: ArchivedLine) -> list[str]:
 
 def guard_cell(text: str) -> str:
     """Return text that a spreadsheet takes for text: what begins like a formula gets a quote."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    # Some spreadsheets take the wide forms of the signs for the signs.
+    first = unicodedata.normalize("NFKC", text[:1])
+    return f"'{text}" if first in {"=", "+", "-", "@", "\t", "\r"} else text
 
 
 def utc_text(at_ms: int) -> str:

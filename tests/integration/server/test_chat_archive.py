@@ -149,7 +149,7 @@ async def test_an_export_is_a_file_that_spreadsheets_read_and_do_not_run(
     response = await moderator.http.get(f"{CHAT}.csv", headers=moderator.headers)
     assert response.headers["content-type"] == "text/csv; charset=utf-8"
     assert response.headers["content-disposition"] == 'attachment; filename="chat-demo.csv"'
-    assert response.content.startswith(b"\xef\xbb\xbfat,")
+    assert response.content.startswith(b'\xef\xbb\xbf"at",')
     rows = list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"))))
     assert [row["text"] for row in rows] == ["'=HYPERLINK(1)", 'say "hi", 三号', "late"]
     assert [bool(row["deleted_at"]) for row in rows] == [False, True, False]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.chat.words import clean_text, has_link, is_emoji_only, likeness
+from realtime.chat.words import clean_text, fold, has_link, is_emoji_only, likeness
 
 SCOTLAND = "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
 
@@ -145,3 +145,39 @@ def test_lines_that_say_something_else_stay_apart(one: str, other: str) -> None:
 def test_every_visible_line_has_a_likeness(text: str) -> None:
     line = clean_text(text)
     assert bool(likeness(line)) == bool(line)
+
+
+@pytest.mark.parametrize("line", ["👍🏻" * 99 + "x", "🏻" * 199 + "x", "👍🏻\u200d" * 66 + "x"])
+def test_no_line_of_emoji_takes_long_to_refuse(line: str) -> None:
+    # With a way back for each skin tone this would not end in a lifetime.
+    assert not is_emoji_only(line)
+
+
+@pytest.mark.parametrize(
+    "mark", ["\u034f", "\ufe0f", "\ufe01", "\u200d", "\u3164", "\u180b", "\U000e0101"]
+)
+def test_a_mark_that_nobody_sees_hides_neither_link_nor_repetition(mark: str) -> None:
+    assert has_link(clean_text(f"evil.c{mark}om"))
+    assert has_link(clean_text(f"evil{mark}.com"))
+    assert likeness(clean_text(f"he{mark}llo")) == likeness("hello")
+    assert fold(clean_text(f"he{mark}llo")) == "hello"
+
+
+def test_a_line_of_fillers_is_empty() -> None:
+    assert clean_text("\u3164\u115f\uffa0 \ufe0f\u200d") == ""
+
+
+@pytest.mark.parametrize(
+    "line", ["evil.com-", "evil.com--buy", "go to 203.0.113.7.", "ftp://x", "1http://x"]
+)
+def test_what_stands_behind_a_link_does_not_hide_it(line: str) -> None:
+    assert has_link(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["❤\ufe0f", "1\ufe0f\u20e3", "👨\u200d👩\u200d👧", "©\ufe0f", "🏴\u200d☠\ufe0f"],
+)
+def test_emoji_stay_whole(line: str) -> None:
+    assert clean_text(line) == line
+    assert is_emoji_only(line)
