@@ -103,7 +103,7 @@ def decide_line(
 
 def _slow_mode_ms(author: Author, standing: Standing, now_ms: int) -> int:
     """Return how long slow mode still lets this author wait."""
-    spoke_ms = max(author.last_said_ms, standing.spoke_ms)
+    spoke_ms = max(author.last_said_ms, standing.spoke_ms) if standing.modes.slow_s else 0
     return spoke_ms + standing.modes.slow_s * 1000 - now_ms if spoke_ms else 0
 
 
@@ -223,4 +223,5 @@ def next_budget(budget: Budget | None, *, now_ms: int, share: float) -> Budget:
     if budget is None:
         return Budget(share, now_ms)
     gained = max(0, now_ms - budget.at_ms) * share / 1000
-    return Budget(min(share, budget.lines + gained), now_ms)
+    # Whoever has less than a line a second saves up for one.
+    return Budget(min(max(1.0, share), budget.lines + gained), now_ms)

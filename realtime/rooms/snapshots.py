@@ -91,5 +91,7 @@ class SnapshotDesk:
         if snapshot.offset + 1 < room.ring.first:
             return False
         for member in list(room.waiting):
+            if member not in room.waiting:
+                continue  # It was closed while another was greeted.
             room.show_snapshot(member, blob, offset=snapshot.offset, version=version)
         return True

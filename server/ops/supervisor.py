@@ -165,12 +165,14 @@ class Supervisor:
         while True:
             await asked.wait()
             log.info("restarting")
-            notice.begin()
             try:
+                notice.begin()
                 await children.restart(notice.add)
             except OperationalError as error:
                 log.error("the restart failed: %s", error)
                 notice.end("failed", str(error))
+            except OSError:  # No process could be started, or no notice written; the old serve on.
+                log.exception("the restart failed")
             else:
                 log.info("restarted")
                 notice.end("restarted", "all processes are replaced")
