@@ -73,22 +73,26 @@ class Child:
         self._ours, self._theirs = socket.socketpair()
 
     async def spawn(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start the process."""
+        """Start the process; raises OperationalError when the system will not."""
         words = ["serve", "--role", self.role.kind, "--name", self.role.name]
         descriptors = [self._theirs.fileno()]
         words += ["--parent", str(descriptors[0])]
         if self.listener is not None:
             descriptors.append(self.listener.fileno())
             words += ["--listener", str(descriptors[1])]
-        with self._theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                *command,
-                *words,
-                stdin=asyncio.subprocess.DEVNULL,
-                env=dict(environment),
-                pass_fds=descriptors,
-                start_new_session=True,  # Ctrl-C reaches the parent alone, which keeps the order.
-            )
+        try:
+            with self._theirs:
+                self._process = await asyncio.create_subprocess_exec(
+                    *command,
+                    *words,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    env=dict(environment),
+                    pass_fds=descriptors,
+                    start_new_session=True,  # Ctrl-C reaches the parent alone.
+                )
+        except OSError as error:
+            self._ours.close()
+            raise OperationalError(f"{self.role.name} could not be started: {error}") from error
 
     @property
     def pid(self) -> int:
@@ -258,7 +262,10 @@ class Children:
                 return
             role = successor_of(slot.role)
             started_s = time.monotonic()
-            successor = await self._start(role, old.listener)
+            try:
+                successor = await self._start(role, old.listener)
+            except OperationalError as error:
+                raise OperationalError(f"{error}; {slot.role.name} serves on.") from error
             if not await successor.become_ready(self._ready_timeout_s):
                 successor.send(signal.SIGKILL)
                 await successor.wait()

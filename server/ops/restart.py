@@ -1,13 +1,17 @@
 """Ask a running `serve` to replace its processes, and follow how it goes.
 
-Invariant: a signal is sent only to a parent that has said, under its pid *and* start time, that it
-understands it. The order is a signal, so that containers can give it too; the answer is a file.
+Invariant: a signal is sent only to a parent that has said, under its host's name, its pid *and*
+start time, that it understands it. The order is a signal, so that containers can give it too; the
+answer is a file. A file is taken away by the parent that wrote it, or by the next one on its host:
+whoever only looks cannot tell a parent that is gone from one in another container.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +33,7 @@ State = Literal["serving", "restarting", "restarted", "failed"]
 
 
 class ServeFile(msgspec.Struct, frozen=True):
-    """What a parent tells about itself in `DATA/serve-PID.json`."""
+    """What a parent tells about itself in `DATA/serve-HOST-PID.json`."""
 
     pid: int
     started: str | None
@@ -43,11 +47,16 @@ class ServeNotice:
     """The parent's side: the file, which is there as long as it can be asked."""
 
     def __init__(self, data: Path) -> None:
-        self._path = data / f"serve-{os.getpid()}.json"
+        self._data = data
+        self._path = data / f"serve-{host_name()}-{os.getpid()}.json"
         self._told = ServeFile(os.getpid(), start_time(os.getpid()))
 
     def publish(self) -> None:
-        """Tell that orders are taken from now on."""
+        """Tell that orders are taken from now on, and take away what killed parents left."""
+        for path in notices(self._data):
+            left = _read(path)
+            if left is not None and left.started is not None and not _is_running(left):
+                path.unlink(missing_ok=True)
         self._write()
 
     def begin(self) -> None:
@@ -79,16 +88,21 @@ class ServeNotice:
         fresh.replace(self._path)
 
 
+def host_name() -> str:
+    """Return this host's name as a part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9.]", "_", socket.gethostname())[:64] or "host"
+
+
+def notices(data: Path) -> list[Path]:
+    """Return the files that parents of this host have written into a data folder."""
+    return sorted(data.expanduser().glob(f"serve-{host_name()}-*.json"))
+
+
 def find_running(data: Path) -> list[Path]:
-    """Return the files of the parents that run on this data folder; others are taken away."""
-    found = []
-    for path in sorted(data.expanduser().glob("serve-*.json")):
-        told = _read(path)
-        if told is not None and _is_running(told):
-            found.append(path)
-        else:
-            path.unlink(missing_ok=True)
-    return found
+    """Return the files of the parents of this host that run on this data folder."""
+    return [
+        path for path in notices(data) if (told := _read(path)) is not None and _is_running(told)
+    ]
 
 
 def restart_running(data: Path, say: Say) -> None:
@@ -96,10 +110,15 @@ def restart_running(data: Path, say: Say) -> None:
 
     Raises OperationalError when there is none, or when a restart fails.
     """
+    if start_time(os.getpid()) is None:
+        raise OperationalError(
+            "without /proc nobody can be told from another; send SIGUSR2 to the parent yourself."
+        )
     paths = find_running(data)
     if not paths:
         raise OperationalError(
-            f"no hubbub serves with DATA {data}; start one with `hubbub serve`, or name its folder."
+            f"no hubbub serves with DATA {data} on this host; start one with `hubbub serve`, "
+            "or name its folder."
         )
     for path in paths:
         _restart(path, say)

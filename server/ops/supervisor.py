@@ -171,7 +171,7 @@ class Supervisor:
             except OperationalError as error:
                 log.error("the restart failed: %s", error)
                 notice.end("failed", str(error))
-            except OSError:  # No process could be started, or no notice written; the old serve on.
+            except OSError:  # No notice could be written: the data folder is full, or gone.
                 log.exception("the restart failed")
             else:
                 log.info("restarted")

@@ -67,11 +67,12 @@ class Family:
         self.port = port
         script = folder / "child.py"
         script.write_text(CHILD)
+        self.command = [sys.executable, str(script)]
         self.children = Children(
             {"FOLDER": str(folder), "LEAVES_IN_S": str(leaves_in_s)},
             DeathCount(),
             open_listener=partial(open_listener, "127.0.0.1", port),
-            command=(sys.executable, str(script)),
+            command=self.command,
             ready_timeout_s=1.0,
         )
         self.said: list[str] = []
@@ -179,6 +180,18 @@ async def test_a_successor_that_dies_leaves_the_old_one_serving_and_counts_no_de
     assert await family.ask() in {"g1-a", "g2-a"}
 
 
+async def test_a_successor_that_cannot_be_started_leaves_the_old_one_serving(
+    family: Family,
+) -> None:
+    python, family.command[0] = family.command[0], str(family.folder / "no such program")
+    with pytest.raises(OperationalError, match=r"g1-a\.2 could not be started: .*g1-a serves on"):
+        await family.restart()
+    assert await family.ask() in {"g1-a", "g2-a"}
+    family.command[0] = python
+    await family.restart()
+    assert family.names("gone") == ["g1-a", "g2-a", "w1-a"]
+
+
 async def test_replacing_often_is_no_reason_to_give_up(family: Family) -> None:
     for _ in range(3):
         await family.restart()
@@ -207,7 +220,8 @@ async def test_a_stop_while_a_successor_starts_ends_it_too(family: Family) -> No
     await family.children.stop()
     with pytest.raises(OperationalError, match="told to stop in the middle"):
         await restarting
-    assert family.names("gone")[:2] != []
+    assert sorted(family.names("gone")) == ["g1-a", "g1-a.2", "g2-a", "w1-a"]
+    assert not any(child.is_running for child in family.children._started)
 
 
 async def test_who_dies_after_a_restart_is_started_again_on_a_listener_of_its_own(

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from server.ops.errors import OperationalError
-from server.ops.restart import ServeFile, ServeNotice, restart_running
+from server.ops.processes import start_time
+from server.ops.restart import ServeFile, ServeNotice, host_name, restart_running
 from tests.integration.ops.test_commands import finish
 
 Answer = Callable[[ServeNotice], None]
@@ -81,16 +82,37 @@ def test_nobody_there_is_one_line(data_folder: Path) -> None:
     code, lines = finish("restart", environment={"DATA": str(data_folder)})
     assert code == 1
     assert lines == [
-        f"hubbub: no hubbub serves with DATA {data_folder}; "
+        f"hubbub: no hubbub serves with DATA {data_folder} on this host; "
         "start one with `hubbub serve`, or name its folder."
     ]
 
 
 @pytest.mark.parametrize("pid", [os.getpid(), 2**22 + 1], ids=["recycled", "gone"])
 def test_what_a_dead_parent_left_is_never_asked(data_folder: Path, pid: int) -> None:
-    left = data_folder / f"serve-{pid}.json"
+    left = data_folder / f"serve-{host_name()}-{pid}.json"
     # SIGUSR2 would end this test run: nothing here has asked for it.
     left.write_bytes(msgspec.json.encode(ServeFile(pid, "1")))
     with pytest.raises(OperationalError, match="no hubbub serves"):
         restart_running(data_folder, print)
+    assert left.exists()
+    ServeNotice(data_folder).publish()  # The next parent of this host tidies up.
     assert not left.exists()
+
+
+def test_a_parent_in_another_container_is_neither_asked_nor_forgotten(data_folder: Path) -> None:
+    pid = os.getpid()
+    other = data_folder / f"serve-another.host-{pid}.json"
+    # The same number and start as this process, as may be in another container.
+    other.write_bytes(msgspec.json.encode(ServeFile(pid, start_time(pid))))
+    with pytest.raises(OperationalError, match="on this host"):
+        restart_running(data_folder, print)
+    ServeNotice(data_folder).publish()
+    assert other.exists()
+
+
+def test_a_system_without_proc_is_told_so(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.ops.restart.start_time", lambda pid: None)
+    with pytest.raises(OperationalError, match="send SIGUSR2"):
+        restart_running(data_folder, print)
