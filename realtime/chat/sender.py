@@ -48,6 +48,13 @@ class LineSender:
         self._counters = counters
         self._waiting: dict[str, Waiting] = {}
 
+    def share_room(self, room_id: str, processes: int | None) -> None:
+        """Note how many processes share a room's budget; None when this one has left the room."""
+        if processes is None:
+            self.processes.pop(room_id, None)
+        else:
+            self.processes[room_id] = processes
+
     def carry(self, room_id: str, line: ChatLine) -> bool:
         """Take a line for the next flush; False when it is left out because too many wait."""
         waiting = self._waiting.setdefault(room_id, Waiting())
@@ -64,7 +71,6 @@ class LineSender:
                 await self._send(room_id, waiting)
             elif self._is_idle(room_id, waiting):
                 del self._waiting[room_id]
-                self.processes.pop(room_id, None)
 
     def _is_idle(self, room_id: str, waiting: Waiting) -> bool:
         """Say whether a room may be forgotten: its budget is full again by then."""

@@ -149,6 +149,8 @@ class ChatService(LineSender):
             while unsaved:
                 batch = unsaved[:SAVE_LINES_MAX]
                 if not await self._save(room_id, batch):
+                    # The store is away, or cannot take this room: the others go first next time.
+                    self._unsaved[room_id] = self._unsaved.pop(room_id)
                     return
                 # Lines beyond the limit may have been given up meanwhile: remove by identity.
                 saved = {line.id for line in batch}

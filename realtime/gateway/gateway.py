@@ -88,7 +88,7 @@ class Gateway:
             process,
             hub=self.hub,
             broker=broker,
-            on_processes=self.chat.processes.__setitem__,
+            on_processes=self.chat.share_room,
             every_s=self.limits.presence_every_s,
         )
         self.desk = CommandDesk(

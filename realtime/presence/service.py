@@ -40,7 +40,7 @@ class PresenceService:
         *,
         hub: Hub,
         broker: Broker,
-        on_processes: Callable[[str, int], None],
+        on_processes: Callable[[str, int | None], None],
         every_s: float,
     ) -> None:
         self._process = process
@@ -65,6 +65,7 @@ class PresenceService:
         for room_id in active:
             await self._report(room_id)
         for room_id in self._reported - active:
+            self._on_processes(room_id, None)
             await self._withdraw(room_id)
         self._reported = active
 

@@ -65,8 +65,8 @@ class Room:
         self.last_spoke = LastSpoke()
         self.members: list[Member] = []
         self.elsewhere = 0
-        self._staff = 0
         """Viewers in other processes, as presence last read it."""
+        self._staff = 0
         self.waiting: dict[Member, str] = {}
         """Members that wait for a snapshot → what the hello will call it."""
         self.restarts = 0

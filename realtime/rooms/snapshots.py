@@ -37,7 +37,8 @@ class SnapshotDesk:
 
     def serve_at_once(self, now_ms: int) -> bool:
         """Serve the waiting from a snapshot of this very tick; return whether there was one."""
-        if self._newest is None or now_ms - self._newest_at_ms >= self._limits.tick_min_ms:
+        age_ms = now_ms - self._newest_at_ms  # Below zero when the clock was set back.
+        if self._newest is None or not 0 <= age_ms < self._limits.tick_min_ms:
             return False
         snapshot, blob, version = self._newest
         if snapshot.epoch != self._room.ref.epoch or self._room.is_broken:

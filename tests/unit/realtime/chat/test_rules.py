@@ -196,6 +196,12 @@ def test_a_process_that_does_not_know_the_others_takes_a_part_only() -> None:
     assert room_share(LIMITS, processes=None, load_share=1.0) == 10
 
 
+def test_a_share_below_a_line_a_second_saves_up_for_one() -> None:
+    budget = next_budget(Budget(0.0, 0), now_ms=2_000, share=0.5)
+    assert budget.lines == 1.0
+    assert next_budget(budget, now_ms=60_000, share=0.5).lines == 1.0
+
+
 def test_a_hot_process_takes_less_of_its_share() -> None:
     assert room_share(LIMITS, processes=2, load_share=0.25) == 5
 
@@ -209,6 +215,11 @@ def test_slow_mode_counts_from_the_last_line_wherever_it_was_heard() -> None:
     assert isinstance(decide("you", author, now_ms=11_000, modes=slow), Accepted)
     verdict = refused(decide("you", author, now_ms=11_000, modes=slow, spoke_ms=9_000))
     assert (verdict.code, verdict.retry_ms) == ("slow_mode", 8_000)
+
+
+def test_without_slow_mode_a_clock_set_back_keeps_nobody_waiting() -> None:
+    author = decide("hi", now_ms=100_000).author
+    assert isinstance(decide("you", author, now_ms=1_000, spoke_ms=100_000), Accepted)
 
 
 def test_a_refused_line_does_not_make_its_author_wait_anew() -> None:
