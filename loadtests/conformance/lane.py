@@ -28,7 +28,8 @@ class LaneWatch:
         self.sale_problems: list[str] = []
         self.state_problems: list[str] = []
         self._is_greeted = False
-        self._rewound_to: int | None = None
+        self._rewound_to: list[int] = []
+        """Where answers to what was asked again may begin; one that was used is gone."""
 
     @property
     def position(self) -> tuple[str, int]:
@@ -39,7 +40,7 @@ class LaneWatch:
 
     def rewind(self, offset: int) -> None:
         """Expect that what came after `offset` may be told again, because it was asked for."""
-        self._rewound_to = offset
+        self._rewound_to.append(offset)
 
     def take(self, parts: list[Any]) -> None:
         """Take in one frame; types that are not documented are ignored."""
@@ -82,13 +83,11 @@ class LaneWatch:
             return
         if not events:
             self.sale_problems.append(f"S {first} is empty")
-        allowed = {self.offset + 1}
-        if self._rewound_to is not None:
-            allowed |= {self._rewound_to + 1}
-        if first not in allowed:
-            self.sale_problems.append(f"S begins at {first} after {self.offset}")
-        elif first != self.offset + 1:
-            self._rewound_to = None
+        if first != self.offset + 1:
+            if first - 1 in self._rewound_to:
+                self._rewound_to.remove(first - 1)
+            else:
+                self.sale_problems.append(f"S begins at {first} after {self.offset}")
         for offset, event in enumerate(events, first):
             known = self.events.setdefault(offset, tuple(event[:3]))
             if known != tuple(event[:3]):

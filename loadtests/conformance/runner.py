@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from http.client import HTTPException
 
 import msgspec
 
-from loadtests.conformance.http import Person
+from loadtests.conformance.http import Person, Reply
 from loadtests.conformance.model import (
     Check,
     MismatchError,
@@ -54,14 +55,19 @@ async def prepare(target: Target) -> Stage:
         raise UsageError(f"{target.base_url} is out of reach: {error!r}") from None
     if reply.status == 404:
         raise UsageError(f"there is no room {target.room!r} at {target.base_url}")
+    state = _json_object(reply)
+    if reply.status != 200 or "sales" not in state:
+        said = f"{reply.status} {shorten(reply.data.decode(errors='replace'))}"
+        raise UsageError(f"{target.base_url} does not answer as a Hubbub does: {said}")
     if target.host_login is None:
         return stage
     body = {"login": target.host_login, "password": target.host_password or ""}
     answer = await visitor.call("POST /api/login", body)
-    if answer.status != 200:
+    found = _json_object(answer)
+    if answer.status != 200 or not isinstance(found.get("user"), dict):
         raise UsageError(f"the host login was refused: {answer}")
-    host = Person(target.base_url, token=answer.json["token"], user=answer.json["user"])
-    if isinstance(owner := _host_of(reply.json), str) and owner != host.user.get("id"):
+    host = Person(target.base_url, token=str(found.get("token")), user=found["user"])
+    if isinstance(owner := _host_of(state), str) and owner != host.user.get("id"):
         raise UsageError(f"{target.host_login!r} is not the host of the room {target.room!r}")
     return Stage(target, host)
 
@@ -128,9 +134,7 @@ async def run_check(stage: Stage, check: Check) -> Outcome:
 
 async def _furnishing(stage: Stage) -> dict[str, object]:
     """Remember what the checks may change of the room: the announcement and the pin."""
-    reply = await stage.visitor.call(f"GET {stage.room_path}")
-    state = reply.json if reply.status == 200 else {}
-    return state if isinstance(state, dict) else {}
+    return _json_object(await stage.visitor.call(f"GET {stage.room_path}"))
 
 
 async def _restore(stage: Stage, before: dict[str, object]) -> None:
@@ -149,10 +153,19 @@ async def _restore(stage: Stage, before: dict[str, object]) -> None:
                 await host.do(f"POST {stage.room_path}/unpin", {})
             else:
                 await host.do(f"POST {stage.room_path}/pin", {"item": before["pinned"]})
-    except (MismatchError, OSError) as error:
+    except (MismatchError, OSError, HTTPException, LookupError, TypeError) as error:
         stage.problems.append(f"announcement and pin: {error}")
 
 
-def _host_of(state: object) -> object:
-    host = state.get("host") if isinstance(state, dict) else None
+def _json_object(reply: Reply) -> dict[str, object]:
+    """Return the object that was answered, or an empty one for whatever else came."""
+    try:
+        found = reply.json
+    except MismatchError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _host_of(state: dict[str, object]) -> object:
+    host = state.get("host")
     return host.get("id") if isinstance(host, dict) else None

@@ -83,6 +83,17 @@ def test_what_was_asked_for_again_is_no_repeat_but_must_be_the_same() -> None:
     assert lane.sale_problems == ["offset 6 was told as two different events"]
 
 
+def test_each_question_may_be_answered_once_whatever_comes_between() -> None:
+    lane = watch(hello(), SNAPSHOT, sale(6, "a", "b"))
+    lane.rewind(5)
+    lane.rewind(6)
+    for frame in (sale(8, "c"), sale(6, "a", "b"), sale(9, "d"), sale(7, "b")):
+        lane.take(frame)
+    assert lane.sale_problems == []
+    lane.take(sale(6, "a", "b"))
+    assert lane.sale_problems == ["S begins at 6 after 9"]
+
+
 def test_a_replay_into_another_epoch_is_noted() -> None:
     lane = watch(hello("replayed", epoch="two"), position=("one", 4))
     assert lane.sale_problems == ["replayed from epoch one into two"]
