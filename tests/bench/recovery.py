@@ -123,6 +123,8 @@ def figures(
         "expected_deliveries": expected,
         "by_snapshot": seen["covered"],
         "rewinds": seen["rewinds"],
+        "unplaced": seen["unplaced"],
+        "epoch_changes": seen["epoch_changes"],
         "differing": seen["differing"],
         "malformed": seen["malformed"],
         "lost_otherwise": seen["lost"],
@@ -136,6 +138,7 @@ def misses(line: dict[str, Any]) -> list[str]:
         "every event is delivered": lambda: line["delivered_percent"] == 100.0,
         "no event comes twice": lambda: line["duplicates"] == 0,
         "everybody sees the same events": lambda: line["differing"] + line["malformed"] == 0,
+        "every event has its place": lambda: line["unplaced"] + line["epoch_changes"] == 0,
         "clients were cut": lambda: line["cuts"] > 0 and line["sale_events"] > 0,
     }
     return [claim for claim, holds in claims.items() if not holds()]

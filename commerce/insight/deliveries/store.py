@@ -10,7 +10,7 @@ from commerce.insight.deliveries.model import DeliveryTally, EventDelivery
 from commerce.insight.deliveries.rules import WINDOW_S, add_up
 from commerce.kernel.ports import Connection
 
-# A room has at most 20 events a second; the light's whole window fits.
+# Staff make at most 20 events a second, and sales add a few: the light's whole window fits.
 EVENTS_READ_MAX = 20 * WINDOW_S
 
 # One event a call: a batch of arrays of equal length is a matrix, which `unnest` takes apart.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -21,6 +22,7 @@ from tests.bench.crowd_client import Progress
 # What is sent to the crowd: the pass's payload is this long on the wire, whoever sends it.
 PAYLOAD_BYTES = 160
 READ_BYTES = 4096
+SEED = 20
 
 Publish = Callable[[int], Awaitable[None]]
 """Send one pass, stamped with these nanoseconds."""
@@ -38,7 +40,8 @@ def stamped_text(stamp_ns: int, chars: int) -> str:
 
 
 class Publisher:
-    """Obeys `load PASSES`, `pace PER_S`, `mix PER_S BESIDE_PER_S` and `stop`; ends with stdin."""
+    """Obeys `load PASSES`, `pace PER_S`, `mix PER_S BESIDE_PER_S` (the first at uneven moments)
+    and `stop`; ends with stdin."""
 
     def __init__(self, progress_path: str, clients: int, publish: Publish) -> None:
         self._progress = Progress(progress_path)
@@ -87,7 +90,8 @@ class Publisher:
         elif words[0] == "pace":
             self._running = asyncio.create_task(self._pace(self._paced, float(words[1])))
         elif words[0] == "mix":
-            paces = [self._pace(self._paced, float(words[1]))]
+            # At uneven moments: at even ones the whole run would hang on where in a tick they fall.
+            paces = [self._pace(self._paced, float(words[1]), uneven=random.Random(SEED))]
             paces.append(self._pace(self._beside, float(words[2])))
             self._running = asyncio.create_task(_both(*paces))
 
@@ -107,12 +111,14 @@ class Publisher:
             # Always give way: a contender whose sends never wait would not hear that its turn ends.
             await asyncio.sleep(0)
 
-    async def _pace(self, publish: Publish, per_s: float) -> None:
+    async def _pace(
+        self, publish: Publish, per_s: float, *, uneven: random.Random | None = None
+    ) -> None:
         due_ns = time.monotonic_ns()
         while True:
             await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
             await publish(due_ns)
-            due_ns += int(1e9 / per_s)
+            due_ns += int(1e9 / per_s * (uneven.uniform(0.5, 1.5) if uneven else 1.0))
 
 
 async def _both(*paces: Coroutine[Any, Any, None]) -> None:

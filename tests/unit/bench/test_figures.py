@@ -44,9 +44,21 @@ def test_too_much_is_a_miss_too() -> None:
 
 def seen(**changed: Any) -> dict[str, Any]:
     counts = dict.fromkeys(
-        ("missed", "duplicates", "differing", "malformed", "replayed", "snapshots", "covered"), 0
+        (
+            "missed",
+            "duplicates",
+            "differing",
+            "malformed",
+            "replayed",
+            "snapshots",
+            "covered",
+            "unplaced",
+            "epoch_changes",
+            "rewinds",
+        ),
+        0,
     )
-    rest: dict[str, Any] = {"cuts": 9, "rewinds": 0, "lost": 0, "codes": {}, "joined": 10}
+    rest: dict[str, Any] = {"cuts": 9, "lost": 0, "codes": {}, "joined": 10}
     replay = {"p50_ms": 1.0, "p99_ms": 2.0}
     return counts | rest | {"expected": 1_000_000, "replay": replay} | changed
 
@@ -70,4 +82,6 @@ def test_a_hundred_percent_means_that_nothing_is_missing(
 def test_a_duplicate_or_another_event_is_a_miss() -> None:
     assert recovery.misses(line_of(duplicates=1)) == ["no event comes twice"]
     assert recovery.misses(line_of(differing=1)) == ["everybody sees the same events"]
+    assert recovery.misses(line_of(unplaced=1)) == ["every event has its place"]
+    assert recovery.misses(line_of(epoch_changes=1)) == ["every event has its place"]
     assert recovery.misses(line_of(cuts=0)) == ["clients were cut"]
