@@ -91,10 +91,12 @@ class BuyerScript:
 
     def _press(self, sale: str, press: Press) -> None:
         self.seen.presses.append(press)
+        press.pressed_ms = time.time() * 1000
         if press.via == "HTTP":
             self._press_by_http(sale, press)
         else:
             self._press_by_socket(sale, press)
+        press.answered_ms = time.time() * 1000
 
     def _press_by_socket(self, sale: str, press: Press) -> None:
         started_s = time.perf_counter()
@@ -103,9 +105,9 @@ class BuyerScript:
             result = self._until_open(
                 lambda: self._client.ask("reserve", {"sale": sale, "qty": 1}, key=press.key)
             )
-            press.outcome, press.reservation = RESERVED, result["reservation"]["id"]
+            _note_reserved(press, result["reservation"])
         except RefusedError as refused:
-            press.outcome = refused.code
+            press.outcome, press.version = refused.code, refused.detail.get("version")
             failure = None if refused.code in REFUSALS else refused
         except NoAnswerError as silence:
             failure = silence
@@ -115,9 +117,10 @@ class BuyerScript:
         route = f"POST /api/sales/{sale}/reservations"
         reply = self._api.call(route, {"qty": 1}, key=press.key, name="reserve", expected={409})
         if reply.status == 201:
-            press.outcome, press.reservation = RESERVED, reply.body["reservation"]["id"]
+            _note_reserved(press, reply.body["reservation"])
         elif reply.code is not None and reply.status not in {0, 503}:
             press.outcome = reply.code
+            press.version = (reply.body["error"].get("detail") or {}).get("version")
 
     def _until_open(self, ask: Callable[[], Any]) -> Any:
         """Ask again when the server's clock says that it is a moment too early."""
@@ -182,3 +185,8 @@ class BuyerScript:
             message.type == "order.paid" and message.payload["order"]["id"] == order
             for message in self._client.direct
         )
+
+
+def _note_reserved(press: Press, reservation: dict[str, Any]) -> None:
+    press.outcome, press.reservation = RESERVED, reservation["id"]
+    press.version = reservation["version"]

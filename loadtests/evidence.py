@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from loadtests.canonical import Mix
+from loadtests.journal_check import Step
 from loadtests.room_view import RoomView
 
 RESERVED = "reserved"
@@ -23,6 +24,10 @@ class Press(msgspec.Struct):
     via: str
     outcome: str = UNANSWERED
     reservation: str | None = None
+    version: int | None = None
+    """The pool's version that the answer is true of."""
+    pressed_ms: float = 0.0
+    answered_ms: float = 0.0
 
 
 class OrderSeen(msgspec.Struct, frozen=True):
@@ -84,6 +89,13 @@ class SaleSeen(msgspec.Struct, frozen=True):
     stock: list[int]
 
 
+class JournalSeen(msgspec.Struct, frozen=True):
+    """The sale's pool, version by version; `granted` is reservation id → version."""
+
+    steps: list[Step]
+    granted: dict[str, int]
+
+
 class Measure(msgspec.Struct, frozen=True):
     """One row of Locust's statistics; durations in ms."""
 
@@ -120,6 +132,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     buyers: list[BuyerSeen]
     sale: SaleSeen | None
     audit: dict[str, Any] | None
+    journal: JournalSeen | None
     measures: list[Measure]
     delivery: dict[str, Any] | None = None
     """The last minute's delivery, as the console reads it from the clients' acknowledgements."""

@@ -26,11 +26,13 @@ from loadtests.evidence import (
     BuyerSeen,
     ClientSeen,
     Evidence,
+    JournalSeen,
     Measure,
     OrderSeen,
     SaleSeen,
     see_client,
 )
+from loadtests.journal_check import Step
 from loadtests.protocol_client import RoomClient
 from loadtests.shop_api import DEMO_OPERATOR, ShopApi, UnexpectedReplyError
 
@@ -134,6 +136,7 @@ class Run:
             log=log,
             sale=self._read(self._read_sale),
             audit=self._read(self._read_audit),
+            journal=self._read(self._read_journal),
         )
         return msgspec.structs.replace(evidence, delivery=self._read(self._read_delivery))
 
@@ -152,6 +155,20 @@ class Run:
 
     def _read_audit(self) -> dict[str, Any]:
         return self._read_as_operator("/api/audit")
+
+    def _read_journal(self) -> JournalSeen | None:
+        """Read the sale's whole journal, page by page."""
+        if self.sale_id is None:
+            return None
+        seen = JournalSeen([], {})
+        is_end, after = False, 0
+        while not is_end:
+            page = self._read_as_operator(f"/api/sales/{self.sale_id}/journal?after={after}")
+            seen.steps.extend(Step(*row) for row in page["steps"])
+            seen.granted.update({id: version for id, version, *_ in page["granted"]})
+            is_end = page["is_end"]
+            after = seen.steps[-1].version if seen.steps else after
+        return seen
 
     def _read_delivery(self) -> dict[str, Any]:
         delivery: dict[str, Any] = self._read_as_operator(f"/api/rooms/{ROOM}/console")["delivery"]
@@ -223,6 +240,7 @@ class Run:
         log: dict[int, int] | None,
         sale: SaleSeen | None = None,
         audit: dict[str, Any] | None = None,
+        journal: JournalSeen | None = None,
     ) -> Evidence:
         epoch, base_offset = self.base or (None, 0)
         lags = sorted(self._lags_ms) or [0.0]
@@ -244,6 +262,7 @@ class Run:
             buyers=[buyer for buyer, _ in self.buyers],
             sale=sale,
             audit=audit,
+            journal=journal,
             measures=self._measures(),
         )
 

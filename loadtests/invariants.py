@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from loadtests.evidence import RESERVED, UNANSWERED, BuyerSeen, ClientSeen, Evidence
+from loadtests.journal_check import Told, check_journal
 
 # A broken promise usually breaks for many at once; the first few say it.
 SHOWN_MAX = 3
@@ -25,6 +26,7 @@ def judge(evidence: Evidence) -> list[str]:
         *_judge_clients(evidence),
         *_judge_sale(evidence),
         *_judge_buyers(evidence),
+        *_judge_journal(evidence),
     ]
 
 
@@ -165,6 +167,21 @@ def _judge_buyers(evidence: Evidence) -> Iterator[str]:
     yield from _count(twice, "buyer(s) or press(es) got more than their limit")
     yield from _count(orphans, "order(s) without a reservation")
     yield from _count(unpaid, "paid order(s) are not paid")
+
+
+def _judge_journal(evidence: Evidence) -> Iterator[str]:
+    """Hold every answer against the version of the pool that it names."""
+    journal = evidence.journal
+    if journal is None:
+        yield "the stock journal could not be read"
+        return
+    told = [
+        Told(p.outcome, p.version, p.reservation, p.pressed_ms, p.answered_ms, p.key)
+        for buyer in evidence.buyers
+        for p in buyer.presses
+        if p.outcome != UNANSWERED
+    ]
+    yield from check_journal(journal.steps, journal.granted, told)
 
 
 def _committed(buyer: BuyerSeen) -> set[str]:

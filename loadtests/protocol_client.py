@@ -54,6 +54,7 @@ class RefusedError(Exception):
         self.code = str(error.get("code", "unknown"))
         self.retry_ms = error.get("retry_ms")
         self.retryable = bool(error.get("retryable"))
+        self.detail: dict[str, Any] = error.get("detail") or {}
 
 
 class RoomClient:

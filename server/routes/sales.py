@@ -7,12 +7,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from commerce.goods.inventory.journal import read_journal
 from commerce.goods.inventory.views import view_answer, view_reservation
 from commerce.sales.flash_sales.model import FlashSaleTerms
 from commerce.sales.flash_sales.service import arm, finish
 from commerce.sales.flash_sales.store import select_sale
 from commerce.sales.show_floor.store import select_sale_view
-from commerce.shows.schedule.rules import check_command
+from commerce.shows.schedule.rules import check_command, check_see_money
 from commerce.shows.schedule.store import select_room
 from server.arguments import check_qty
 from server.routes.errors import json_response
@@ -20,6 +21,7 @@ from server.routes.requests import (
     idempotency_key,
     path_id,
     path_text,
+    query_number,
     read_body,
     read_optional_body,
     require_user,
@@ -79,6 +81,26 @@ async def _finish(request: Request, event: str) -> Response:
     return json_response({"sale": view})
 
 
+async def show_journal(request: Request) -> Response:
+    """Answer a stretch of the journal of a sale's pool, for whoever checks what was told."""
+    services, user = services_of(request), require_user(request)
+    sale_id = path_id(request, "sale")
+    after = query_number(request, "after", default=0)
+    async with services.database.reading() as connection:
+        sale = await select_sale(connection, sale_id)
+        room = await select_room(connection, sale.room)
+        check_see_money(room, user_id=user.user_id, role=user.role)
+        page = await read_journal(connection, sale_id, after=after)
+    return json_response(
+        {
+            "steps": [[s.version, s.claimed_delta, s.total_delta, s.at_ms] for s in page.steps],
+            "reasons": [s.reason for s in page.steps],
+            "granted": [[g.id, g.version, g.qty, g.state, g.sale] for g in page.granted],
+            "is_end": page.is_end,
+        }
+    )
+
+
 async def reserve(request: Request) -> Response:
     """Reserve units of a sale for the caller."""
     services, user = services_of(request), require_user(request)
@@ -116,6 +138,7 @@ ROUTES = [
     Route("/api/rooms/{room}/flash-sales", arm_flash_sale, methods=["POST"]),
     Route("/api/sales/{sale}/close", close_sale, methods=["POST"]),
     Route("/api/sales/{sale}/cancel", cancel_sale, methods=["POST"]),
+    Route("/api/sales/{sale}/journal", show_journal),
     Route("/api/sales/{sale}/reservations", reserve, methods=["POST"]),
     Route("/api/reservations", list_holds),
     Route("/api/reservations/{reservation}", release, methods=["DELETE"]),

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 BENCH = Path(__file__).parent
-CROWD_SOURCES = ("crowd/crowd.c", "crowd/frames.c", "crowd/report.c")
+CROWD_SOURCES = ("crowd/crowd.c", "crowd/frames.c", "crowd/press.c", "crowd/report.c")
 COMPILE_TIMEOUT_S = 60.0
 
 

@@ -3,7 +3,9 @@
    Commands come by stdin, a line each: `window` reports and begins anew, `cut EVERY_MS FOR_MS`
    makes everybody lose the connection that often and for so long, `calm` ends that, `thaw` lets
    slow readers read freely, `settle OFFSET MS` waits until everybody has the offset, at most so
-   long, and judges, `quit` or the end of stdin ends. Answers go to stdout, one JSON object a line. */
+   long, and judges, `press SALE AT_MS` makes everybody press *buy* once at this Unix time,
+   `hammer SALE` again and again as soon as it is answered until `rest`, `presses FILE` reports and
+   writes the answers, `quit` or the end of stdin ends. Answers go to stdout, a JSON object a line. */
 
 #define _GNU_SOURCE
 #include "crowd.h"
@@ -103,15 +105,16 @@ static void begin(Client *client) {
 }
 
 static void ask(Client *client) {
-    char request[1024], position[128] = "";
+    char request[2048], position[128] = "";
     if (crowd.is_sale && client->lane.offset != NOWHERE)
         snprintf(position, sizeof position, "&e=%s&o=%lld", client->lane.epoch,
                  (long long)client->lane.offset);
     int size = snprintf(request, sizeof request,
-                        "GET %s%s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
+                        "GET %s%s%s%s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
                         "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                         "Sec-WebSocket-Version: 13\r\n\r\n",
-                        crowd.path, position, crowd.port);
+                        crowd.path, position, client->token ? "&t=" : "",
+                        client->token ? client->token : "", crowd.port);
     if (send(client->fd, request, (size_t)size, MSG_NOSIGNAL) != size) {
         lose(client);
         return;
@@ -163,6 +166,7 @@ static void thaw(void) {
 
 static void obey(char *line) {
     long long first = 0, second = 0;
+    char word[256];
     if (!strncmp(line, "window", 6)) {
         report_window();
     } else if (sscanf(line, "cut %lld %lld", &first, &second) == 2) {
@@ -171,6 +175,14 @@ static void obey(char *line) {
         schedule_cuts(0, 0);
     } else if (!strncmp(line, "awake", 5) || !strncmp(line, "asleep", 6)) {
         crowd.is_awake = line[1] == 'w';
+    } else if (sscanf(line, "press %255s %lld", word, &first) == 2) {
+        press_begin(word, first, false);
+    } else if (sscanf(line, "hammer %255s", word) == 1) {
+        press_begin(word, 0, true);
+    } else if (!strncmp(line, "rest", 4)) {
+        press_stop();
+    } else if (sscanf(line, "presses %255s", word) == 1) {
+        press_report(word);
     } else if (!strncmp(line, "thaw", 4)) {
         thaw();
     } else if (sscanf(line, "settle %lld %lld", &first, &second) == 2) {
@@ -220,7 +232,8 @@ static void run(void) {
     static struct epoll_event events[EVENTS_MAX];
     int64_t look_ns = 0;
     for (;;) {
-        int ready = epoll_wait(crowd.epoll, events, EVENTS_MAX, crowd.is_awake ? 0 : 5);
+        int wait_ms = press_due();
+        int ready = epoll_wait(crowd.epoll, events, EVENTS_MAX, crowd.is_awake ? 0 : wait_ms);
         int64_t begun_ns = now_ns();
         for (int i = 0; i < ready; i++) serve(&events[i]);
         if (crowd.progress) *crowd.progress = crowd.stamped;
@@ -251,12 +264,27 @@ static volatile uint64_t *map_progress(const char *path) {
     return page;
 }
 
+/* A token a line; the clients take them in turn. */
+static void read_tokens(const char *path) {
+    FILE *file = fopen(path, "r");
+    char line[1024];
+    if (!file) {
+        perror(path);
+        exit(1);
+    }
+    for (int i = 0; i < crowd.count && fgets(line, sizeof line, file); i++) {
+        line[strcspn(line, "\n")] = 0;
+        crowd.clients[i].token = strdup(line);
+    }
+    fclose(file);
+}
+
 static void read_options(int argc, char **argv) {
     static const struct option names[] = {
         {"port", 1, 0, 'p'},   {"path", 1, 0, 'u'},      {"clients", 1, 0, 'n'},
         {"say", 1, 0, 's'},    {"engine-io", 0, 0, 'e'}, {"sale", 0, 0, 'l'},
         {"lines", 0, 0, 'c'},  {"ramp", 1, 0, 'r'},      {"slow-percent", 1, 0, 'w'},
-        {"progress", 1, 0, 'g'}, {0, 0, 0, 0},
+        {"progress", 1, 0, 'g'}, {"tokens", 1, 0, 't'},   {0, 0, 0, 0},
     };
     for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         switch (option) {
@@ -269,6 +297,7 @@ static void read_options(int argc, char **argv) {
         case 'c': crowd.counts_lines = true; break;
         case 'r': crowd.ramp_per_s = atoi(optarg); break;
         case 'w': crowd.slow_percent = atoi(optarg); break;
+        case 't': crowd.tokens = optarg; break;
         case 'g': crowd.progress = map_progress(optarg); break;
         default: exit(2);
         }
@@ -284,6 +313,7 @@ int main(int argc, char **argv) {
     setrlimit(RLIMIT_NOFILE, &files);
     remembered = calloc(REMEMBERED_MAX, sizeof *remembered);
     crowd.clients = calloc((size_t)crowd.count, sizeof *crowd.clients);
+    if (crowd.tokens) read_tokens(crowd.tokens);
     crowd.epoll = epoll_create1(0);
     crowd.window.from_ns = now_ns();
     for (int i = 0; i < crowd.count; i++) {

@@ -35,6 +35,9 @@ typedef struct {
     Lane lane;
     char *rest; /* The beginning of a frame that has not arrived whole. */
     uint32_t rest_bytes, rest_room;
+    const char *token;  /* Whose connection it is; NULL for a visitor. */
+    int presses;
+    int64_t pressed_ns; /* Of the press that is not answered yet; 0 for none. */
 } Client;
 
 typedef struct {
@@ -46,7 +49,7 @@ typedef struct {
 
 typedef struct {
     int count, port, say_bytes;
-    const char *path, *say;
+    const char *path, *say, *tokens;
     bool is_sale, is_engine_io, counts_lines;
     int ramp_per_s, slow_percent, slow_bytes_per_s;
     int64_t cut_every_ns, cut_for_ns; /* 0 while nobody is cut. */
@@ -77,7 +80,16 @@ int64_t now_ns(void);
 bool take_bytes(Client *client, const char *data, size_t size);
 void send_frame(Client *client, int opcode, const void *payload, size_t size);
 
+/* press.c */
+void press_begin(const char *sale, int64_t at_ms, bool goes_on);
+void press_stop(void);
+int press_due(void);
+void press_take(Client *client, bool is_reserved, const char *at, const char *end);
+void press_report(const char *path);
+
 /* report.c */
+void print_count(const char *name, uint64_t count);
+void print_histogram(const char *name, const Histogram *h);
 void report_ready(void);
 void report_window(void);
 void report_verdict(int64_t final_offset);

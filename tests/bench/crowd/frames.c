@@ -66,6 +66,10 @@ static int64_t take_lane(Client *client, const char *at, const char *end) {
     case 'Z':
         lane_snapshot(&client->lane, &crowd.verdict, at, end);
         break;
+    case 'r':
+    case 'e':
+        press_take(client, at[2] == 'r', at, end);
+        break;
     case 'b': {
         /* `["b",code,retry_ms]` */
         const char *comma = memchr(at + 5, ',', (size_t)(end - at - 5));

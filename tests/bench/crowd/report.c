@@ -5,13 +5,13 @@
 
 #include <stdio.h>
 
-static void print_histogram(const char *name, const Histogram *h) {
+void print_histogram(const char *name, const Histogram *h) {
     printf(",\"%s\":{\"count\":%llu,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"max_ms\":%.3f}",
            name, (unsigned long long)h->total, histogram_ms(h, 0.5), histogram_ms(h, 0.99),
            histogram_ms(h, 0.999), (double)h->max_us / 1000.0);
 }
 
-static void print_count(const char *name, uint64_t count) {
+void print_count(const char *name, uint64_t count) {
     printf(",\"%s\":%llu", name, (unsigned long long)count);
 }
 

@@ -12,15 +12,19 @@ from loadtests.evidence import (
     BuyerSeen,
     ClientSeen,
     Evidence,
+    JournalSeen,
     Measure,
     OrderSeen,
     Press,
     SaleSeen,
 )
 from loadtests.invariants import judge, render, verdict_line
+from loadtests.journal_check import Step
 
 MIX = Mix(viewers=1, chatters=0, buyers=3, units=2)
 LOG = {offset: offset * 11 for offset in range(6, 10)}
+# Both units are taken, one comes back and is taken again.
+STEPS = [Step(1, 0, 2, 1), Step(2, 1, 0, 15), Step(3, 1, 0, 25), Step(4, 0, 0, 50)]
 AUDIT: dict[str, Any] = {"ok": True, "checked": {"checks": 11}, "violations": []}
 
 
@@ -55,12 +59,17 @@ def make_buyers() -> list[BuyerSeen]:
     return [
         BuyerSeen(
             user="u1",
-            presses=[Press("k1", "WS", "reserved", "r1"), Press("k1", "WS", "reserved", "r1")],
+            presses=[
+                Press("k1", "WS", "reserved", "r1", 2, 10, 20),
+                Press("k1", "WS", "reserved", "r1", 2, 10, 20),
+            ],
             paid=["o1"],
             orders=[OrderSeen("o1", "paid", ["r1"])],
         ),
-        BuyerSeen(user="u2", presses=[Press("k2", "HTTP", "reserved", "r2")], holds=["r2"]),
-        BuyerSeen(user="u3", presses=[Press("k3", "WS", "held_out")]),
+        BuyerSeen(
+            user="u2", presses=[Press("k2", "HTTP", "reserved", "r2", 3, 10, 30)], holds=["r2"]
+        ),
+        BuyerSeen(user="u3", presses=[Press("k3", "WS", "held_out", None, 3, 30, 40)]),
     ]
 
 
@@ -84,6 +93,7 @@ def make_evidence(**overrides: Any) -> Evidence:
         "buyers": make_buyers(),
         "sale": SaleSeen("s1", 2, [0, 1, 1]),
         "audit": AUDIT,
+        "journal": JournalSeen(STEPS, {"r1": 2, "r2": 3, "r3": 4}),
         "measures": [Measure("WS reserve", 3, 0, 1.0, 2.0, 3.0, 4.0)],
     }
     return Evidence(**{**honest, **overrides})
@@ -112,8 +122,18 @@ def test_a_broken_promise_fails_with_its_reason() -> None:
 
 
 def test_a_released_reservation_is_not_lost() -> None:
-    evidence = with_buyer(2, presses=[Press("k3", "WS", "reserved", "r3")], released=["r3"])
+    press = Press("k3", "WS", "reserved", "r3", 4)
+    evidence = with_buyer(2, presses=[press], released=["r3"])
     assert judge(evidence) == []
+
+
+def test_a_refusal_that_was_not_true_fails() -> None:
+    evidence = with_buyer(2, presses=[Press("k3", "WS", "held_out", None, 2, 10, 20)])
+    assert any("not true of the version they name" in problem for problem in judge(evidence))
+
+
+def test_a_run_whose_journal_cannot_be_read_fails() -> None:
+    assert judge(make_evidence(journal=None)) == ["the stock journal could not be read"]
 
 
 def test_events_that_a_snapshot_contained_are_not_lost() -> None:

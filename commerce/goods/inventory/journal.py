@@ -1,0 +1,66 @@
+"""Read a pool's journal: every change of its figures, in order, and what each version granted.
+
+The journal is gapless by version, so a reader who goes on from the last version misses nothing.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from commerce.kernel.ports import Connection
+
+# A page of the journal: a sale of ten thousand units, sold in batches, has fewer.
+VERSIONS_A_PAGE_MAX = 2_000
+
+SELECT_STEPS = """
+    SELECT j.version, j.claimed_delta, j.total_delta, j.reason, j.at_ms
+    FROM stock_journal j JOIN sales s ON s.pool_id = j.pool_id
+    WHERE s.id = $1 AND j.version > $2 ORDER BY j.version LIMIT $3
+"""
+SELECT_GRANTED = """
+    SELECT r.id::text, r.sale_id::text AS sale, r.version, r.qty, r.state
+    FROM reservations r JOIN sales s ON s.pool_id = r.pool_id
+    WHERE s.id = $1 AND r.version BETWEEN $2 AND $3 ORDER BY r.version, r.seq
+"""
+
+
+class JournalStep(msgspec.Struct, frozen=True):
+    """One change of a pool: version n is the n-th; `at_ms` is when it was decided."""
+
+    version: int
+    claimed_delta: int
+    total_delta: int
+    reason: str
+    at_ms: int
+
+
+class Granted(msgspec.Struct, frozen=True):
+    """A reservation by the version that granted it, in the state it is in now."""
+
+    id: str
+    sale: str
+    version: int
+    qty: int
+    state: str
+
+
+class JournalPage(msgspec.Struct, frozen=True):
+    """A stretch of a pool's journal; `is_end` when nothing follows yet."""
+
+    steps: list[JournalStep]
+    granted: list[Granted]
+    is_end: bool
+
+
+async def read_journal(connection: Connection, sale_id: str, *, after: int) -> JournalPage:
+    """Return what happened to a sale's pool after a version; an unknown sale has no journal."""
+    rows = await connection.fetch(SELECT_STEPS, sale_id, after, VERSIONS_A_PAGE_MAX)
+    steps = [JournalStep(*row) for row in rows]
+    granted = []
+    if steps:
+        granted = await connection.fetch(
+            SELECT_GRANTED, sale_id, steps[0].version, steps[-1].version
+        )
+    return JournalPage(
+        steps, [Granted(*row) for row in granted], is_end=len(steps) < VERSIONS_A_PAGE_MAX
+    )

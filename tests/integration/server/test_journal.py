@@ -1,0 +1,89 @@
+"""A sale's journal, read by whoever may check what buyers were told."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from commerce.goods.inventory import journal
+from loadtests.journal_check import Step, Told, check_journal
+
+
+async def enter(http: httpx.AsyncClient, login: str | None) -> dict[str, str]:
+    """Sign in, or come as a guest; return the headers of that person."""
+    if login is None:
+        reply = await http.post("/api/guests", json={"name": "Ann"})
+    else:
+        reply = await http.post("/api/login", json={"login": login, "password": f"demo-{login}"})
+    http.cookies.clear()
+    return {"Authorization": f"Bearer {reply.json()['token']}"}
+
+
+async def press(
+    http: httpx.AsyncClient, sale: str, who: dict[str, str], *, qty: int, key: str
+) -> Told:
+    """Press, and note what was told."""
+    pressed_ms = time.time() * 1000
+    reply = await http.post(
+        f"/api/sales/{sale}/reservations",
+        json={"qty": qty},
+        headers={**who, "Idempotency-Key": key},
+    )
+    body: dict[str, Any] = reply.json()
+    answered_ms = time.time() * 1000
+    if reply.status_code == 201:
+        won = body["reservation"]
+        return Told("reserved", won["version"], won["id"], pressed_ms, answered_ms, key)
+    error = body["error"]
+    return Told(error["code"], error["detail"]["version"], None, pressed_ms, answered_ms, key)
+
+
+async def test_what_buyers_were_told_is_in_the_journal_page_by_page(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "VERSIONS_A_PAGE_MAX", 2)
+    host, ann = await enter(http, "host"), await enter(http, None)
+    state = (await http.post("/api/rooms/demo/start", headers=host)).json()
+    assert "show" in state
+    terms = {"sku": "demo-tea-bowl", "price_minor": 100, "quantity": 3, "per_buyer": 3}
+    armed = await http.post(
+        "/api/rooms/demo/flash-sales",
+        json={**terms, "countdown_s": 0, "duration_s": 600},
+        headers={**host, "Idempotency-Key": "arm"},
+    )
+    sale = armed.json()["sale"]["id"]
+    told = [await press(http, sale, ann, qty=1, key=f"k{n}") for n in range(3)]
+    told.append(await press(http, sale, await enter(http, None), qty=1, key="late"))
+    assert [one.code for one in told] == ["reserved"] * 3 + ["held_out"]
+
+    steps: list[Step] = []
+    granted: dict[str, int] = {}
+    for _ in range(5):
+        after = steps[-1].version if steps else 0
+        reply = await http.get(f"/api/sales/{sale}/journal?after={after}", headers=host)
+        page = reply.json()
+        steps += [Step(*row) for row in page["steps"]]
+        granted |= {id: version for id, version, *_ in page["granted"]}
+        assert len(page["reasons"]) == len(page["steps"]) <= 2
+        if page["is_end"]:
+            break
+    assert [step.version for step in steps] == [1, 2, 3, 4]
+    assert check_journal(steps, granted, told) == []
+    told[-1] = Told("held_out", 3, None, told[-1].pressed_ms, told[-1].answered_ms)
+    assert check_journal(steps, granted, told) != []
+
+
+async def test_only_the_rooms_host_and_an_operator_read_it(http: httpx.AsyncClient) -> None:
+    host = await enter(http, "host")
+    await http.post("/api/rooms/demo/start", headers=host)
+    room = (await http.get("/api/rooms/demo")).json()
+    path = f"/api/sales/{room['sales'][0]['id']}/journal"
+    assert (await http.get(path)).status_code == 401
+    assert (await http.get(path, headers=await enter(http, None))).status_code == 403
+    for login in ("host", "operator"):
+        assert (await http.get(path, headers=await enter(http, login))).status_code == 200
+    unknown = "/api/sales/00000000-0000-0000-0000-000000000000/journal"
+    assert (await http.get(unknown, headers=host)).status_code == 404
