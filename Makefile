@@ -44,8 +44,9 @@ types-js: $(VENV)/js.stamp ## Check the types of the pages' JavaScript.
 static: $(VENV)/dev.stamp browser ## The pages' own logic, components and texts, in Chromium.
 	$(PYTEST) tests/static $(T)
 
+# With the loop's debug mode, which would take half of the time of the tests with sockets.
 unit: $(VENV)/dev.stamp ## Pure tests, a few seconds.
-	$(PYTEST) tests/unit $(T)
+	$(PYTEST) tests/unit -o asyncio_debug=true $(T)
 
 integration: $(VENV)/dev.stamp ## Stores, brokers and services on real PostgreSQL and Valkey.
 	$(PYTEST) -m integration $(T)
@@ -81,8 +82,8 @@ bench-slow: $(VENV)/dev.stamp ## Slow readers beside a crowd; what the others no
 conformance: $(VENV)/dev.stamp ## Check HOST (http://127.0.0.1:8000) against the wire contract.
 	$(PY) -m loadtests.conformance $(or $(HOST),http://127.0.0.1:8000) $(T)
 
-bench-reserve: $(VENV)/dev.stamp ## Durable reservations a second; the last line is JSON.
-	$(PY) -m tests.bench.reserve
+bench-reserve: $(VENV)/dev.stamp ## Reservations a second: core, processes, sockets, latch; last line JSON.
+	$(PY) -m tests.bench.reserve $(T)
 
 browser:
 	@sh tests/support/require_chromium.sh

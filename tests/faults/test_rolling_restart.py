@@ -86,8 +86,6 @@ async def test_a_rolling_restart_in_mid_sale_loses_nothing_and_storms_nobody(
     crowd: Crowd,
     visitors: Callable[[str, int], list[Viewer]],
 ) -> None:
-    # Hundreds of sockets in this one loop are enough without its bookkeeping.
-    asyncio.get_running_loop().set_debug(False)
     program = serve(environment={"HUBBUB_RETURNS_PER_S": str(RETURNS_PER_S)})
     host = await log_in(program.url, "host")
     people = await crowd(program.url, BUYERS)

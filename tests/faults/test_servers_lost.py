@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import httpx
 import psutil
 import redis
 
 from tests.faults.conftest import Crowd, all_at
-from tests.support.api import Caller, eventually, log_in, start_flash_sale
+from tests.support.api import Caller, eventually, log_in, open_client, start_flash_sale
 from tests.support.program import Program
 from tests.support.viewer import Refusal, Viewer
 
@@ -29,7 +28,7 @@ def server_of(program: Program, name: str) -> psutil.Process:
 
 async def readiness(url: str) -> int:
     """Return the status of /readyz."""
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+    async with open_client() as http:
         return (await http.get(f"{url}/readyz")).status_code
 
 

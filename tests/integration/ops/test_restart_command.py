@@ -87,7 +87,7 @@ def test_nobody_there_is_one_line(data_folder: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), 2**22 + 1], ids=["recycled", "gone"])
+@pytest.mark.parametrize("pid", [os.getppid(), 2**22 + 1], ids=["recycled", "gone"])
 def test_what_a_dead_parent_left_is_never_asked(data_folder: Path, pid: int) -> None:
     left = data_folder / f"serve-{host_name()}-{pid}.json"
     # SIGUSR2 would end this test run: nothing here has asked for it.

@@ -169,7 +169,6 @@ async def test_nonsense_gets_an_answer_or_a_documented_end_and_bothers_nobody(
     house: House, redis_url: str, redis_prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     loop = asyncio.get_running_loop()
-    loop.set_debug(False)
     in_memory = connections()
     with caplog.at_level(logging.ERROR):
         async with serve(house, redis_url, redis_prefix, limits=LIMITS) as served:

@@ -107,7 +107,7 @@ async def test_a_burst_that_is_lost_comes_as_a_snapshot_when_it_is_large(
         for _ in range(100):
             announce(redis, house, padding=20_000)
         # One frame of two megabytes is more than many clients take.
-        while (await client.until("Z"))[2] < 100:
+        while (await client.until("Z", timeout_s=40))[2] < 100:
             pass
         announce(redis, house)
         await client.until_offset(101)
