@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import orjson
 
 from server.ops.embedded import Embedded
 from server.ops.errors import EXIT_FAILED, EXIT_USAGE, OperationalError
@@ -114,8 +113,8 @@ def check(given: argparse.Namespace, settings: Settings) -> int:
 
 
 def audit(given: argparse.Namespace, settings: Settings) -> int:
-    """Print the audit as JSON; exit 1 when a promise was broken."""
-    return _with_servers(settings, _audit)
+    """Check every promise over all rows; exit 1 when one was broken."""
+    return _with_servers(settings, partial(_audit, is_json=given.json))
 
 
 def _serve_as_child(given: argparse.Namespace, settings: Settings) -> int:
@@ -254,13 +253,13 @@ async def _missing_migrations(database_url: str) -> list[str]:
         await connection.close()
 
 
-async def _audit(settings: Settings) -> int:
-    from server.wiring.audit import run_audit
+async def _audit(settings: Settings, *, is_json: bool) -> int:
+    from server.wiring.audit import as_json, as_text, run_audit
 
     await _require_servers(settings)
     report = await run_audit(settings)
-    print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
-    return 0 if report["ok"] else EXIT_VIOLATIONS
+    _say(as_json(report) if is_json else as_text(report))
+    return 0 if report.ok else EXIT_VIOLATIONS
 
 
 def _greeting(role: str, settings: Settings) -> str:
@@ -317,6 +316,8 @@ def build_parser() -> argparse.ArgumentParser:
         sub.add_argument("--data", type=Path, help="folder for keys, logs and databases (DATA)")
         if name == "serve":
             _add_serve_flags(sub)
+        if name == "audit":
+            sub.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
 
 

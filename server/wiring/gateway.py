@@ -20,6 +20,7 @@ from realtime.rooms.drain import DrainLimits
 from realtime.rooms.limits import RoomLimits
 from server.app import build_app
 from server.bridge import RoomCommands, StockBoard
+from server.jobs.audit_watch import AuditWatch
 from server.jobs.worker import Job, repeat
 from server.metrics import render_metrics
 from server.room_state import RoomStates
@@ -42,9 +43,11 @@ from server.wiring.commerce import (
     build_till,
     build_tokens,
 )
-from server.wiring.sources import FreshIds, SystemClock, build_process
+from server.wiring.sources import FreshIds, SystemClock, build_process, monotonic_ms
 
 PRESSES_EVERY_S = 1.0
+# Twice as often as anybody scrapes.
+AUDIT_SEEN_EVERY_S = 5.0
 
 
 class Shop(msgspec.Struct, frozen=True):
@@ -53,6 +56,7 @@ class Shop(msgspec.Struct, frozen=True):
     carrier: Carrier
     core: ReservationCore
     till: Till
+    audit: AuditWatch
 
 
 class GatewayProcess:
@@ -72,7 +76,9 @@ class GatewayProcess:
             PRESSES_EVERY_S,
             lambda: self._shop.core.presses.flush(self._shop.carrier.database),
         )
+        look = Job("audit seen", AUDIT_SEEN_EVERY_S, self._shop.audit.look)
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(repeat(look), name="audit watch")
             tasks.create_task(self._gateway.run(), name="realtime")
             tasks.create_task(self._shop.core.news.run(), name="inventory news")
             tasks.create_task(self._board.run(), name="stock board")
@@ -118,6 +124,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     carrier.announcer.carry_line = gateway.chat.carry
     board = StockBoard(carrier.database, gateway.hub)
     gateway.hub.on_hint(board.hint)
+    watch = AuditWatch(carrier.database, monotonic_ms)
     services = Services(
         settings=settings,
         database=carrier.database,
@@ -129,7 +136,9 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         archive=ChatArchive(carrier.database),
         count_viewers=_viewer_count(carrier),
         is_link_ok=lambda: gateway.link_ok,
-        metrics=lambda: render_metrics(process_name, gateway),
+        metrics=lambda: render_metrics(
+            process_name, gateway, audit=watch.seen, now_ms=monotonic_ms()
+        ),
     )
     edge = Edge(tokens, settings.own_origins, settings.base_url.startswith("https:"))
     more_routes = [
@@ -139,7 +148,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         Mount(SANDBOX_PATH, sandbox_app(till.sandbox, api_key=till.sandbox_api_key)),
     ]
     app = build_app(services, edge, more_routes)
-    return GatewayProcess(app, gateway, board=board, shop=Shop(carrier, core, till))
+    return GatewayProcess(app, gateway, board=board, shop=Shop(carrier, core, till, watch))
 
 
 def _viewer_count(carrier: Carrier) -> Callable[[str], Awaitable[int]]:

@@ -73,7 +73,7 @@ async def test_without_the_lock_the_last_unit_is_sold_twice(
     assert await press_both(database_url, pool_id, sale_id, query) == [[0], [0]]
     stock = await read_stock(database, sale_id)
     assert (stock["total"], stock["claimed"]) == (1, 2)
-    checks = {violation["check"] for violation in (await audit(database)).violations}
+    checks = {violation.check for violation in (await audit(database)).violations}
     assert "oversold" in checks
 
 

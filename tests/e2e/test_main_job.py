@@ -15,7 +15,13 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.support.api import Caller, enter, eventually, log_in
+from tests.support.api import (
+    Caller,
+    audit_now,
+    enter,
+    eventually,
+    log_in,
+)
 from tests.support.program import Program
 from tests.support.viewer import Refusal, Viewer
 
@@ -238,6 +244,6 @@ async def test_main_job(
 
     await everybody_agrees(pages, console, people, sale_id)
     operator = await log_in(url, "operator")
-    assert (await operator.call("GET", "/api/audit"))["violations"] == []
+    assert (await audit_now(operator))["violations"] == []
     for caller in [operator, *(caller for caller, _ in people)]:
         await caller.close()

@@ -6,7 +6,13 @@ import asyncio
 from collections.abc import Callable
 
 from tests.faults.conftest import Crowd, all_at, read_log
-from tests.support.api import eventually, log_in, pay, start_flash_sale
+from tests.support.api import (
+    audit_now,
+    eventually,
+    log_in,
+    pay,
+    start_flash_sale,
+)
 from tests.support.program import Program
 from tests.support.viewer import Refusal
 
@@ -51,7 +57,7 @@ async def test_sigkill_of_a_gateway_loses_no_sale_event_and_no_reservation(
         offsets = [offset for offset, _, _ in viewer.sale_events]
         assert offsets == sorted(set(offsets))
     assert any("replayed" in viewer.recoveries for _, viewer in people)
-    report = await operator.call("GET", "/api/audit")
+    report = await audit_now(operator)
     assert report["violations"] == []
 
     async def has_two_gateways() -> bool:

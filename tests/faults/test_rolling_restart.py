@@ -12,7 +12,12 @@ import httpx
 import pytest
 
 from tests.faults.conftest import Crowd, all_at, read_log
-from tests.support.api import Caller, log_in, start_flash_sale
+from tests.support.api import (
+    Caller,
+    audit_now,
+    log_in,
+    start_flash_sale,
+)
 from tests.support.program import Program
 from tests.support.viewer import Refusal, Viewer
 
@@ -132,6 +137,6 @@ async def test_a_rolling_restart_in_mid_sale_loses_nothing_and_storms_nobody(
             holds = await caller.call("GET", "/api/reservations")
             assert id in {hold["id"] for hold in holds["reservations"]}
     operator = await log_in(program.url, "operator")
-    assert (await operator.call("GET", "/api/audit"))["violations"] == []
+    assert (await audit_now(operator))["violations"] == []
     await operator.close()
     await host.close()

@@ -9,7 +9,14 @@ import psutil
 import redis
 
 from tests.faults.conftest import Crowd, all_at
-from tests.support.api import Caller, eventually, log_in, open_client, start_flash_sale
+from tests.support.api import (
+    Caller,
+    audit_now,
+    eventually,
+    log_in,
+    open_client,
+    start_flash_sale,
+)
 from tests.support.program import Program
 from tests.support.viewer import Refusal, Viewer
 
@@ -52,7 +59,7 @@ async def finish(program: Program, host: Caller, people: list[tuple[Caller, View
     """Announce once more; everybody must get everything, and the audit be clean."""
     await host.call("POST", "/api/rooms/demo/announce", {"text": "Still here"})
     operator = await log_in(program.url, "operator")
-    report = await operator.call("GET", "/api/audit")
+    report = await audit_now(operator)
     assert report["violations"] == []
     await all_at([viewer for _, viewer in people], report["checked"]["room_events"])
     for _, viewer in people:

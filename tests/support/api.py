@@ -45,6 +45,19 @@ class Caller:
         await self.http.aclose()
 
 
+async def audit_now(operator: Caller, timeout_s: float = 30.0) -> dict[str, Any]:
+    """Return the continuous audit's report once it speaks of this moment, with nothing left."""
+    asked_ms: int | None = None
+    async with asyncio.timeout(timeout_s):
+        while True:
+            report: dict[str, Any] = await operator.call("GET", "/api/audit")
+            if report["at_ms"] is not None:
+                asked_ms = asked_ms or report["now_ms"]
+                if report["at_ms"] > asked_ms and report["behind"] == 0:
+                    return report
+            await asyncio.sleep(CALM_S)
+
+
 async def enter(url: str, name: str = "Lin") -> Caller:
     """Come in as a guest."""
     return await _sign_in(url, "/api/guests", {"name": name})

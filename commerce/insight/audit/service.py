@@ -1,57 +1,147 @@
-"""Check every invariant over one instant of the live tables."""
+"""Audit everything on command, keep the continuous audit going, and read what it says.
+
+A full run goes in chunks, each of them one REPEATABLE READ snapshot: every invariant lies within
+a pool, a buyer, an order or a log, so it is judged at one instant, also while a sale runs; one
+snapshot over all chunks would keep VACUUM from the hot rows for as long as the run takes.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from commerce.insight.audit import store
+from commerce.insight.audit.checks import BY_NAME, CHECKS
+from commerce.insight.audit.model import (
+    OFFENDERS_SHOWN_MAX,
+    AuditReport,
+    Broken,
+    Keys,
+    Offender,
+    Severity,
+)
+from commerce.insight.audit.rounds import (
+    ROUNDS_IN_A_ROW_MAX,
+    look_at_a_slice,
+    look_at_changes,
+)
+from commerce.insight.audit.walks import START, WALKS, Walk, next_step
 from commerce.kernel.ports import Connection, Database
 
+# Rows of one chunk of a full run: some 100 ms, so that no snapshot of it is older.
+ROWS_A_CHUNK_MAX = 50_000
+COUNTS = """
+    SELECT (SELECT count(*) FROM stock) AS stock,
+        (SELECT count(*) FROM sale_buyers) AS sale_buyers,
+        (SELECT count(*) FROM reservations) AS reservations,
+        (SELECT count(*) FROM orders) AS orders,
+        (SELECT count(*) FROM room_log_heads) AS room_log_heads,
+        (SELECT count(*) FROM stock_journal) AS stock_journal,
+        (SELECT count(*) FROM payments) AS payments,
+        (SELECT count(*) FROM room_events) AS room_events
+"""
 
-class AuditReport(msgspec.Struct, frozen=True):
-    """`checked` counts rows and checks; each violation names its check and its rows."""
-
-    ok: bool
-    checked: dict[str, int]
-    violations: list[dict[str, Any]]
-
-    @property
-    def oversold(self) -> int:
-        """Return how many pools sold more than they had."""
-        return sum(one["count"] for one in self.violations if one["check"] == "oversold")
+Progress = Callable[[str, int, int], None]
+"""Told (walk, keys done, keys in all) after every chunk; the last one has them equal."""
 
 
-async def audit(database: Database) -> AuditReport:
-    """Run every check in one REPEATABLE READ transaction."""
-    violations = []
+def _ignore(walk: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+async def audit(database: Database, progress: Progress = _ignore) -> AuditReport:
+    """Check every invariant over everything, from the rows alone."""
     async with database.reading() as connection:
-        checked = await store.select_counts(connection)
-        for check in store.CHECKS:
-            count, rows = await store.select_violations(connection, check)
-            if count:
-                violations.append({"check": check, "count": count, "rows": rows})
+        now_ms, turn, _ = await store.select_turn(connection)
+        counts = dict(await connection.fetchrow(COUNTS))
+        offenders = await store.select_offenders(
+            connection, "clock", Keys(), is_kept=False, now_ms=now_ms
+        )
+    total, done = sum(counts[walk.table] for walk in WALKS), 0
+    for walk in WALKS:
+        cursor: tuple[str, str] | None = START
+        while cursor is not None:
+            cursor, passed = await _audit_chunk(database, walk, cursor, offenders)
+            done += passed
+            progress(walk.name, min(done, total), total)
+    progress("done", total, total)
     return AuditReport(
-        ok=not violations,
-        checked={"checks": len(store.CHECKS), **checked},
-        violations=violations,
+        ok=not any(BY_NAME[one.check].severity == "violation" for one in offenders),
+        checked={"checks": len(CHECKS), **_named(counts)},
+        violations=_summed(offenders, "violation"),
+        warnings=_summed(offenders, "warning"),
+        at_ms=now_ms,
+        turn=turn,
     )
 
 
-async def audit_and_keep(database: Database) -> None:
-    """Job: audit and store the report, for the light on the console."""
-    report = await audit(database)
-    async with database.transaction() as transaction:
-        await store.insert_report(
-            transaction, ok=report.ok, report=msgspec.json.encode(report).decode()
+async def _audit_chunk(
+    database: Database, walk: Walk, cursor: tuple[str, str], offenders: list[Offender]
+) -> tuple[tuple[str, str] | None, int]:
+    """Audit the next keys in a snapshot of their own; returns (where to go on, how many)."""
+    async with database.reading() as connection:
+        await store.only_look_up(connection)
+        step = await next_step(connection, walk, cursor, weight_max=ROWS_A_CHUNK_MAX)
+        if len(step.keys):
+            offenders += await store.select_offenders(
+                connection, walk.kind, step.keys, is_kept=False, now_ms=0
+            )
+    return step.cursor, step.passed
+
+
+def _named(counts: dict[str, int]) -> dict[str, int]:
+    names = {
+        "stock": "pools",
+        "stock_journal": "journal_rows",
+        "sale_buyers": "buyers",
+        "room_log_heads": "rooms",
+    }
+    return {names.get(table, table): count for table, count in counts.items()}
+
+
+def _summed(offenders: list[Offender], severity: Severity) -> list[Broken]:
+    mine = [one for one in offenders if BY_NAME[one.check].severity == severity]
+    return [
+        Broken(
+            name,
+            count,
+            [one.row for one in mine if one.check == name][:OFFENDERS_SHOWN_MAX],
+            BY_NAME[name].says,
         )
+        for name, count in sorted(Counter(one.check for one in mine).items())
+    ]
+
+
+async def audit_and_keep(database: Database) -> AuditReport:
+    """Job: look at a slice of everything, then at all that changed; keep the last report."""
+    await look_at_a_slice(database)
+    report = await look_at_changes(database)
+    for _ in range(ROUNDS_IN_A_ROW_MAX - 1):
+        if not report.behind:
+            break
+        report = await look_at_changes(database)
+    return report
+
+
+async def describe_latest(connection: Connection) -> dict[str, Any]:
+    """Return the last round as `GET /api/audit` answers it; before the first, nothing is ok."""
+    latest = await read_latest(connection)
+    if latest is None:
+        return {"ok": False, "checked": {}, "violations": [], "at_ms": None}
+    now_ms, report = latest
+    answer: dict[str, Any] = msgspec.to_builtins(report)
+    for one in answer["violations"]:
+        one["sale"] = await store.select_sale_of(connection, one["rows"][0])
+    return {**answer, "oversold": report.oversold, "now_ms": now_ms}
 
 
 async def read_latest(connection: Connection) -> tuple[int, AuditReport] | None:
-    """Return when (Unix ms) the last audit was, and its report."""
+    """Return (now in Unix ms, the report of the last round)."""
     latest = await store.select_latest(connection)
     if latest is None:
         return None
-    at_ms, report = latest
-    return at_ms, msgspec.json.decode(report, type=AuditReport)
+    report, now_ms = latest
+    return now_ms, msgspec.json.decode(report, type=AuditReport)

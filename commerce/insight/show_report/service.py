@@ -8,7 +8,7 @@ import msgspec
 
 from commerce.community.moderation.store import select_mutes
 from commerce.goods.presses.store import select_answers, select_first_seconds
-from commerce.insight.audit.service import read_latest
+from commerce.insight.audit.service import describe_latest
 from commerce.insight.deliveries.service import read_delivery
 from commerce.insight.show_report import store
 from commerce.kernel.ports import Connection
@@ -127,13 +127,11 @@ async def _series(
 
 
 async def _audit(connection: Connection) -> dict[str, Any] | None:
-    latest = await read_latest(connection)
-    if latest is None:
+    report = await describe_latest(connection)
+    if report["at_ms"] is None:
         return None
-    at_ms, report = latest
-    return {
-        "ok": report.ok,
-        "oversold": report.oversold,
-        "at_ms": at_ms,
-        "violations": report.violations[:VIOLATIONS_SHOWN],
+    shown = ("ok", "oversold", "at_ms", "behind", "turn")
+    return {name: report[name] for name in shown} | {
+        "violations": report["violations"][:VIOLATIONS_SHOWN],
+        "warnings": report["warnings"][:VIOLATIONS_SHOWN],
     }

@@ -1,0 +1,203 @@
+"""Every invariant, each one entry: the rounds, the turn and the full run all use these.
+
+To add one: a name, the kind of key it works on, a sentence, and SQL that returns the rows which
+break it, each with its key (`pool`, `order`, `sale` and `buyer`, or `room`). It reads `facts`,
+and other tables by index only. Then mark what can break it (a trigger like those of migration
+0010), plant it in `tests/integration/commerce/test_audit_checks.py`, and add it to the table in
+docs/operations.md; tests hold all three together.
+"""
+
+from __future__ import annotations
+
+from commerce.insight.audit.model import Check
+
+# Longer than any sweeper's round; what is later than that frees no units for those who wait.
+SWEEPER_BEHIND_MS = 60_000
+
+POOL_CHECKS = (
+    Check(
+        "oversold",
+        "pool",
+        "Live reservations never exceed what a pool has.",
+        "SELECT f.pool_id AS pool, f.total, f.live FROM facts f WHERE f.live > f.total",
+    ),
+    Check(
+        "claimed_within_total",
+        "pool",
+        "What is claimed of a pool is between nothing and its total.",
+        "SELECT f.pool_id AS pool, f.claimed, f.total FROM facts f"
+        " WHERE f.claimed NOT BETWEEN 0 AND f.total",
+    ),
+    Check(
+        "claimed_is_live",
+        "pool",
+        "What is claimed of a pool is the sum of its live reservations.",
+        "SELECT f.pool_id AS pool, f.claimed, f.live FROM facts f WHERE f.live <> f.claimed",
+    ),
+    Check(
+        "journal_adds_up",
+        "pool",
+        "A pool's figures are the sums of its journal, whose versions have no gap.",
+        """
+        SELECT f.pool_id AS pool, f.claimed, f.total, f.version, f.journal_claimed,
+            f.journal_total, f.journal_rows
+        FROM facts f
+        WHERE f.journal_claimed <> f.claimed OR f.journal_total <> f.total
+           OR f.journal_rows <> f.version OR f.journal_version <> f.version
+        """,
+    ),
+    Check(
+        "never_below_or_above",
+        "pool",
+        "At no version of a pool was less than nothing claimed, or more than its total.",
+        "SELECT f.pool_id AS pool, f.off_version AS version FROM facts f"
+        " WHERE f.off_version IS NOT NULL",
+    ),
+)
+BUYER_CHECKS = (
+    Check(
+        "buyer_adds_up",
+        "buyer",
+        "A buyer's quantity in a sale is the sum of their live reservations.",
+        "SELECT f.sale_id AS sale, f.user_id AS buyer, f.qty, f.live FROM facts f"
+        " WHERE f.qty <> f.live",
+    ),
+    Check(
+        "buyer_within_limit",
+        "buyer",
+        "No buyer has more of a sale than one may have.",
+        """
+        SELECT f.sale_id AS sale, f.user_id AS buyer, f.live, s.per_buyer
+        FROM facts f JOIN sales s ON s.id = f.sale_id WHERE f.live > s.per_buyer
+        """,
+    ),
+    Check(
+        "reservation_has_its_pool",
+        "buyer",
+        "Every reservation is of a pool that exists.",
+        "SELECT f.sale_id AS sale, f.user_id AS buyer, f.lost FROM facts f WHERE f.lost > 0",
+    ),
+    Check(
+        "sold_is_on_one_paid_order",
+        "buyer",
+        "Every sold reservation is on exactly one paid order.",
+        """
+        SELECT f.sale_id AS sale, f.user_id AS buyer, r.id AS reservation, p.orders
+        FROM facts f
+        JOIN reservations r ON r.user_id = f.user_id AND r.sale_id = f.sale_id
+            AND r.state = 'sold'
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS orders FROM order_lines l JOIN orders o ON o.id = l.order_id
+            WHERE l.reservation_id = r.id AND o.state = 'paid'
+        ) p WHERE p.orders <> 1
+        """,
+    ),
+)
+# Money that a call to the provider will still give back, or that a person was asked to.
+IS_GIVEN_BACK = """
+    EXISTS (SELECT 1 FROM payment_calls c WHERE c.payment_id = p.id
+        AND c.kind IN ('void', 'refund') AND c.state IN ('pending', 'failed'))
+"""
+ORDER_CHECKS = (
+    Check(
+        "paid_line_is_sold",
+        "order",
+        "Every line of a paid order has a sold reservation of the same buyer and quantity.",
+        """
+        SELECT f.id AS "order", l.reservation_id AS reservation, r.state
+        FROM facts f JOIN order_lines l ON l.order_id = f.id
+        LEFT JOIN reservations r ON r.id = l.reservation_id
+        WHERE f.state = 'paid' AND (r.state IS DISTINCT FROM 'sold'
+            OR r.qty <> l.qty OR r.user_id <> f.user_id OR r.sale_id <> l.sale_id)
+        """,
+    ),
+    Check(
+        "order_has_lines_and_total",
+        "order",
+        "An order has lines, and its total is theirs.",
+        """
+        SELECT f.id AS "order", f.total_minor, l.lines_minor FROM facts f
+        CROSS JOIN LATERAL (
+            SELECT sum(l.qty * l.unit_price_minor) AS lines_minor
+            FROM order_lines l WHERE l.order_id = f.id
+        ) l WHERE l.lines_minor IS DISTINCT FROM f.total_minor
+        """,
+    ),
+    Check(
+        "paid_order_has_payment",
+        "order",
+        "A paid order has its money, authorised or captured.",
+        """
+        SELECT f.id AS "order", f.total_minor FROM facts f
+        WHERE f.state = 'paid' AND NOT EXISTS (
+            SELECT 1 FROM payments p WHERE p.order_id = f.id
+              AND p.state IN ('authorised', 'captured') AND p.amount_minor = f.total_minor)
+        """,
+    ),
+    Check(
+        "money_is_collected",
+        "order",
+        "Money that was authorised for a paid order is captured, or its capture is owed.",
+        """
+        SELECT f.id AS "order", p.id AS payment FROM facts f
+        JOIN payments p ON p.order_id = f.id AND p.state = 'authorised'
+        WHERE f.state = 'paid' AND NOT EXISTS (
+            SELECT 1 FROM payment_calls c
+            WHERE c.payment_id = p.id AND c.state IN ('pending', 'failed'))
+        """,
+    ),
+    Check(
+        "money_has_its_order",
+        "order",
+        "Money is kept for a paid order alone, and once; all other is on its way back.",
+        f"""
+        SELECT q."order", q.payment, q.state, q.order_state FROM (
+            SELECT f.id AS "order", p.id AS payment, p.state, f.state AS order_state,
+                count(*) OVER (PARTITION BY f.id) AS payments
+            FROM facts f JOIN payments p ON p.order_id = f.id
+              AND p.state IN ('authorised', 'captured')
+            WHERE NOT {IS_GIVEN_BACK}
+        ) q WHERE q.order_state NOT IN ('paid', 'refunded') OR q.payments > 1
+        """,  # noqa: S608 - our own words.
+    ),
+    Check(
+        "payment_call_failed",
+        "order",
+        "No call to the payment provider was given up: that money is for a person to settle.",
+        """
+        SELECT f.id AS "order", c.payment_id AS payment, c.kind, c.attempts, c.last_error
+        FROM facts f JOIN payments p ON p.order_id = f.id
+        JOIN payment_calls c ON c.payment_id = p.id
+        WHERE c.state = 'failed' AND c.kind <> 'create'
+        """,
+        severity="warning",
+    ),
+)
+ROOM_CHECKS = (
+    Check(
+        "log_is_gapless",
+        "room",
+        "A room's log has every offset up to its head.",
+        """
+        SELECT f.room_id AS room, f.log_offset, f.highest, f.events FROM facts f
+        WHERE f.events <> f.log_offset OR f.highest <> f.log_offset
+        """,
+    ),
+)
+CLOCK_CHECKS = (
+    Check(
+        "sweeper_behind",
+        "clock",
+        "No hold outlives its time by a minute: the sweeper frees it.",
+        f"""
+        SELECT r.pool_id AS pool, count(*) AS holds, min(r.release_at_ms) AS release_at_ms
+        FROM reservations r
+        WHERE r.state IN ('held', 'paying')
+          AND r.release_at_ms <= (SELECT clock_ms()) - {SWEEPER_BEHIND_MS}
+        GROUP BY r.pool_id LIMIT 20
+        """,  # noqa: S608 - our own words.
+        severity="warning",
+    ),
+)
+CHECKS = (*POOL_CHECKS, *BUYER_CHECKS, *ORDER_CHECKS, *ROOM_CHECKS, *CLOCK_CHECKS)
+BY_NAME = {check.name: check for check in CHECKS}

@@ -1,0 +1,152 @@
+"""The continuous audit: rounds over what changed, and a turn over everything in slices.
+
+Invariants: a round is one transaction over one instant, and takes away the marks of that instant
+alone; what it reads is bounded by the named limits below, and by one pool or log that it sees for
+the first time. A finding stays until its row was looked at again and is right.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from commerce.insight.audit import store
+from commerce.insight.audit.checks import BY_NAME, CHECKS
+from commerce.insight.audit.model import (
+    OFFENDERS_SHOWN_MAX,
+    AuditReport,
+    Broken,
+    Keys,
+    Kind,
+    Marks,
+    Offender,
+    Severity,
+)
+from commerce.insight.audit.walks import BY_NAME as WALK_BY_NAME
+from commerce.insight.audit.walks import START, next_step, next_walk
+from commerce.kernel.ports import Connection, Database
+
+# A round keeps below 100 ms with these on a small machine; what is more waits for the next.
+MARKS_A_ROUND_MAX = 2_000
+BUYERS_A_ROUND_MAX = 2_500
+# Rows of pools and logs whose sums are not kept yet, or that somebody tampered with.
+ROWS_A_ROUND_MAX = 20_000
+FINDINGS_A_ROUND_MAX = 100
+# A slice of the turn; every round takes one along.
+ROWS_A_SLICE_MAX = 10_000
+# While a rush is on, rounds follow one another without a rest, but not for ever.
+ROUNDS_IN_A_ROW_MAX = 5
+KINDS: tuple[Kind, ...] = ("pool", "buyer", "order", "room")
+
+
+async def look_at_changes(database: Database) -> AuditReport:
+    """Audit all that changed since the last round, and keep the report."""
+    async with database.transaction() as transaction:
+        await store.begin_alone(transaction)
+        now_ms, turn, _ = await store.select_turn(transaction)
+        marks = await store.take_marks(
+            transaction, marks_max=MARKS_A_ROUND_MAX, weight_max=BUYERS_A_ROUND_MAX
+        )
+        again = await store.select_findings_due(transaction, FINDINGS_A_ROUND_MAX)
+        keys = marks.keys
+        for kind in KINDS:
+            getattr(keys, kind).update(getattr(again, kind))
+        await store.follow(transaction, keys)
+        read = await _bring_sums(transaction, "pool", marks, again.pool)
+        read += await _bring_sums(transaction, "room", marks, again.room)
+        await _check(transaction, keys, now_ms)
+        clock = await store.select_offenders(
+            transaction, "clock", keys, is_kept=True, now_ms=now_ms
+        )
+        await store.replace_findings(transaction, "clock", keys, clock, now_ms=now_ms)
+        found = await store.select_findings(transaction, OFFENDERS_SHOWN_MAX)
+        checked = {"checks": len(CHECKS), "marks": marks.rows, "rows_read_whole": read}
+        report = AuditReport(
+            ok=all(BY_NAME[name].severity != "violation" for name in found if name in BY_NAME),
+            checked=checked | {f"{kind}s": len(getattr(keys, kind)) for kind in KINDS},
+            violations=_broken(found, "violation"),
+            warnings=_broken(found, "warning"),
+            mode="incremental",
+            at_ms=now_ms,
+            behind=await store.count_marks(transaction),
+            turn=turn,
+        )
+        await store.insert_report(
+            transaction, at_ms=now_ms, ok=report.ok, report=msgspec.json.encode(report).decode()
+        )
+    return report
+
+
+async def look_at_a_slice(database: Database) -> None:
+    """Audit the next keys of the turn from their rows; changed by nobody, they carry no mark."""
+    async with database.transaction() as transaction:
+        await store.begin_alone(transaction)
+        now_ms, turn, at = await store.select_turn(transaction)
+        walk = WALK_BY_NAME.get(turn.walk) or next_walk("")
+        assert walk is not None
+        step = await next_step(
+            transaction, walk, (at[0], at[1]) if at else START, weight_max=ROWS_A_SLICE_MAX
+        )
+        if step.cursor is not None:
+            await store.step_turn(transaction, walk.name, step.cursor, step.passed)
+            for kind in ("pool", "room"):
+                if ids := getattr(step.keys, kind):
+                    await store.keep_sums(transaction, kind, list(ids))
+            await _check(transaction, step.keys, now_ms)
+        elif (following := next_walk(walk.name)) is not None:
+            await store.step_turn(transaction, following.name, (), 0)
+        else:
+            await store.end_turn(transaction, now_ms)
+
+
+async def _bring_sums(transaction: Connection, kind: Kind, marks: Marks, again: set[str]) -> int:
+    """Bring the kept sums to this instant; return how many rows were read for the first time.
+
+    A pool or log that is not known yet, was tampered with or was found wrong is read from its
+    rows, the small ones first; what does not fit any more is left to the next round.
+    """
+    deltas = marks.live if kind == "pool" else marks.events
+    deep: list[str] = []
+    late: list[str] = []
+    read = 0
+    for id, rows, is_kept in await store.select_sizes(transaction, kind, {*deltas, *again}):
+        is_wanted = not is_kept or id in marks.deep
+        if not is_wanted and not (id in again and rows <= ROWS_A_ROUND_MAX // 10):
+            continue
+        if deep and read + rows > ROWS_A_ROUND_MAX:
+            if is_wanted:
+                late.append(id)
+            continue
+        deep.append(id)
+        read += rows
+    moved = {id: delta for id, delta in deltas.items() if id not in set(deep)}
+    if moved:
+        await store.advance_sums(transaction, kind, moved)
+    if deep:
+        await store.keep_sums(transaction, kind, deep)
+    if late:
+        await store.mark_deep(
+            transaction, late if kind == "pool" else (), late if kind == "room" else ()
+        )
+    return read
+
+
+async def _check(transaction: Connection, keys: Keys, now_ms: int) -> list[Offender]:
+    """Ask every check about the keys, and keep what breaks one."""
+    offenders: list[Offender] = []
+    for kind in KINDS:
+        if not getattr(keys, kind):
+            continue
+        found = await store.select_offenders(transaction, kind, keys, is_kept=True, now_ms=now_ms)
+        await store.replace_findings(transaction, kind, keys, found, now_ms=now_ms)
+        offenders += found
+    return offenders
+
+
+def _broken(
+    found: dict[str, tuple[int, int, list[dict[str, object]]]], severity: Severity
+) -> list[Broken]:
+    return [
+        Broken(name, count, rows, BY_NAME[name].says, since_ms)
+        for name, (count, since_ms, rows) in found.items()
+        if name in BY_NAME and BY_NAME[name].severity == severity
+    ]

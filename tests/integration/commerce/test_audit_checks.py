@@ -1,0 +1,188 @@
+"""Every check finds its violation, planted by hand, by the full run, the rounds or the turn.
+
+A healthy shop comes first in every test: an audit that always complained would pass no test here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from commerce.insight.audit.checks import BY_NAME, CHECKS
+from commerce.insight.audit.model import AuditReport
+from commerce.insight.audit.rounds import look_at_a_slice, look_at_changes
+from commerce.insight.audit.service import audit
+from tests.support.till import Till, open_till, order_one
+
+# Check → what breaks it, and what notices it first: the next round, or the turn over everything.
+PAID = "(SELECT id FROM orders WHERE state = 'paid')"
+SOLD_POOL = "(SELECT pool_id FROM reservations WHERE state = 'sold')"
+OFF = (
+    "ALTER TABLE stock DROP CONSTRAINT stock_check, DROP CONSTRAINT stock_claimed_check",
+    "ALTER TABLE payment_calls DROP CONSTRAINT payment_calls_payment_id_fkey",
+    "ALTER TABLE order_lines DROP CONSTRAINT order_lines_reservation_id_fkey",
+)
+PLANTED: dict[str, tuple[str, str]] = {
+    "oversold": (
+        f"UPDATE stock SET total = 0, claimed = 0 WHERE pool_id = {SOLD_POOL}",
+        "round",
+    ),
+    "claimed_within_total": (
+        f"UPDATE stock SET claimed = total + 1 WHERE pool_id = {SOLD_POOL}",
+        "round",
+    ),
+    "claimed_is_live": ("UPDATE reservations SET state = 'released' WHERE state = 'held'", "round"),
+    "journal_adds_up": (
+        f"DELETE FROM stock_journal WHERE pool_id = {SOLD_POOL} AND version = 2",
+        "round",
+    ),
+    "never_below_or_above": (
+        "UPDATE stock_journal SET claimed_delta = claimed_delta"
+        " + CASE version WHEN 1 THEN -5 WHEN 2 THEN 5 ELSE 0 END"
+        f" WHERE pool_id = {SOLD_POOL}",
+        "round",
+    ),
+    "buyer_adds_up": ("UPDATE sale_buyers SET qty = qty + 1", "turn"),
+    "buyer_within_limit": ("UPDATE reservations SET qty = 9 WHERE state = 'sold'", "round"),
+    "reservation_has_its_pool": (
+        "UPDATE reservations SET pool_id = gen_random_uuid() WHERE state = 'held'",
+        "round",
+    ),
+    "sold_is_on_one_paid_order": ("UPDATE orders SET state = 'refunded'", "round"),
+    "paid_line_is_sold": (
+        "UPDATE reservations SET state = 'expired' WHERE state = 'sold'",
+        "round",
+    ),
+    "order_has_lines_and_total": (
+        f"UPDATE orders SET total_minor = total_minor + 1 WHERE id = {PAID}",
+        "round",
+    ),
+    "paid_order_has_payment": (
+        f"UPDATE payments SET amount_minor = 1 WHERE order_id = {PAID}",
+        "round",
+    ),
+    "money_is_collected": ("UPDATE payments SET state = 'authorised'", "round"),
+    "money_has_its_order": (
+        f"UPDATE orders SET state = 'cancelled' WHERE id = {PAID}",
+        "round",
+    ),
+    "payment_call_failed": (
+        "UPDATE payment_calls SET state = 'failed' WHERE kind = 'capture'",
+        "round",
+    ),
+    "log_is_gapless": (
+        "DELETE FROM room_events WHERE log_offset = (SELECT min(log_offset) FROM room_events)",
+        "round",
+    ),
+    "sweeper_behind": (
+        "UPDATE reservations SET release_at_ms = clock_ms() - 61000 WHERE state = 'held'",
+        "round",
+    ),
+}
+
+
+@pytest.fixture
+async def till(database_url: str) -> AsyncIterator[Till]:
+    """A shop with one paid order, one hold that waits, and one that was let go."""
+    async with open_till(database_url) as till:
+        _, sale = await till.sale(quantity=5)
+        lena, lin, mo = [await till.buyer(name) for name in ("Lena", "Lin", "Mo")]
+        _, url = await order_one(till, sale, lena)
+        await lena.press(url, "pay")
+        await till.sender.deliver_due()
+        while await till.payments.run_payment_calls():
+            pass
+        await till.reserve(sale, lin.id)
+        await till.inventory.release(user_id=mo.id, reservation_id=await till.reserve(sale, mo.id))
+        yield till
+
+
+def named(report: AuditReport) -> set[str]:
+    """Return the checks that a report complains about."""
+    return {one.check for one in (*report.violations, *report.warnings)}
+
+
+async def whole_turn(till: Till) -> AuditReport:
+    """Go over everything once, and report."""
+    ended = (await look_at_changes(till.database)).turn
+    while True:
+        await look_at_a_slice(till.database)
+        report = await look_at_changes(till.database)
+        assert report.turn is not None
+        assert ended is not None
+        if report.turn.last_ended_at_ms != ended.last_ended_at_ms:
+            return report
+
+
+def test_every_check_has_a_planted_violation() -> None:
+    """Nobody adds a check that was never seen to find anything."""
+    assert set(PLANTED) == set(BY_NAME)
+    assert len(BY_NAME) == len(CHECKS)
+
+
+async def test_a_healthy_shop_has_nothing_to_say(till: Till) -> None:
+    """Neither the full run, nor the rounds, nor the turn complain."""
+    report = await audit(till.database)
+    assert (report.ok, named(report)) == (True, set())
+    assert report.checked["reservations"] == 3
+
+    report = await look_at_changes(till.database)
+    assert (report.ok, named(report), report.behind) == (True, set(), 0)
+    assert report.checked["orders"] == 1
+    assert report.checked["buyers"] == 3
+    assert named(await whole_turn(till)) == set()
+
+
+@pytest.mark.parametrize("check", PLANTED)
+async def test_a_planted_violation_is_named(till: Till, check: str) -> None:
+    """What is wrong in the rows has its name in the full run and in the continuous audit."""
+    statement, seen_by = PLANTED[check]
+    await whole_turn(till)
+    for loosen in OFF:
+        await till.change(loosen)
+
+    await till.change(statement)
+
+    assert check in named(await audit(till.database))
+    report = await look_at_changes(till.database)
+    assert (check in named(report)) is (seen_by == "round")
+    if seen_by == "turn":
+        report = await whole_turn(till)
+    [one] = [one for one in (*report.violations, *report.warnings) if one.check == check]
+    assert one.says == BY_NAME[check].says
+    assert one.rows
+    is_violation = BY_NAME[check].severity == "violation"
+    assert (one in report.violations) is is_violation
+    assert is_violation is False or not report.ok
+
+
+async def test_what_is_right_again_is_forgotten(till: Till) -> None:
+    """A finding stays, with its first time, until its rows are right; then it is gone."""
+    await look_at_changes(till.database)
+    await till.change("UPDATE stock SET claimed = claimed + 1 WHERE sale_id IS NOT NULL")
+    first = await look_at_changes(till.database)
+    second = await look_at_changes(till.database)
+    assert named(first) == named(second) == {"claimed_is_live", "journal_adds_up"}
+    assert [one.since_ms for one in second.violations] == [first.at_ms] * 2
+    assert second.at_ms > first.at_ms
+
+    await till.change("UPDATE stock SET claimed = claimed - 1 WHERE sale_id IS NOT NULL")
+
+    assert named(await look_at_changes(till.database)) == set()
+
+
+async def test_the_turn_finds_what_no_mark_told(till: Till) -> None:
+    """Rows that were changed with the triggers off are found by the turn, not by a round."""
+    await whole_turn(till)
+    await till.change(
+        "DO $$ BEGIN SET LOCAL session_replication_role = replica;"
+        " UPDATE reservations SET qty = qty + 1 WHERE state = 'held'; END $$"
+    )
+
+    assert named(await look_at_changes(till.database)) == set()
+    report = await whole_turn(till)
+
+    assert {"claimed_is_live", "buyer_adds_up"} <= named(report)
+    assert msgspec.json.encode(report)
