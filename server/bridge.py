@@ -20,6 +20,8 @@ from commerce.goods.inventory.service import InventoryService
 from commerce.goods.inventory.store import select_figures, select_figures_of_room
 from commerce.goods.inventory.views import view_answer, view_ended, view_reservation
 from commerce.goods.presses.service import PressCounter
+from commerce.goods.waiting_list.service import WaitingList
+from commerce.goods.waiting_list.views import view_entry
 from commerce.kernel.errors import CommerceError, invalid
 from commerce.records.room_log.model import StoredEvent
 from commerce.records.room_log.store import mark_published
@@ -64,6 +66,7 @@ class Announcer:
             await self._publisher.direct(room_id, user_id, type, payload)
         by_room: dict[str, list[str]] = defaultdict(list)
         for room_id, sale_id in sorted(told.touched):
+            # One key names both figures of the sale: its stock, and who waits for it.
             by_room[room_id].append(f"stock:{sale_id}")
         for room_id, keys in by_room.items():
             await self._publisher.hint(room_id, keys)
@@ -160,12 +163,14 @@ class StockBoard:
             self._dirty |= sales
             self._dirty_rooms |= rooms
             return
-        for sale_id, (room_id, stock) in figures.items():
-            self._hub.set_state(room_id, f"stock:{sale_id}", list(stock))
+        for sale_id, seen in figures.items():
+            self._hub.set_state(seen.room_id, f"stock:{sale_id}", list(seen.stock))
+            if seen.waiting is not None:
+                self._hub.set_state(seen.room_id, f"waiting:{sale_id}", list(seen.waiting))
 
 
 class ReserveArgs(msgspec.Struct, frozen=True):
-    """Arguments of `reserve`."""
+    """Arguments of `reserve` and `join_waiting_list`."""
 
     sale: str
     qty: int = 1
@@ -177,11 +182,18 @@ class ReleaseArgs(msgspec.Struct, frozen=True):
     reservation: str
 
 
+class LeaveArgs(msgspec.Struct, frozen=True):
+    """Arguments of `leave_waiting_list`."""
+
+    entry: str
+
+
 class RoomCommands:
     """Carries out what viewers ask over the socket; realtime's `CommandHandler`."""
 
-    def __init__(self, inventory: InventoryService) -> None:
+    def __init__(self, inventory: InventoryService, waiting_list: WaitingList) -> None:
         self._inventory = inventory
+        self._waiting_list = waiting_list
 
     async def __call__(self, caller: Caller, command: str, args: bytes, key: str | None) -> bytes:
         """Run one command and return its JSON result; a refusal raises CommandError."""
@@ -218,6 +230,20 @@ class RoomCommands:
             named = check_id(_decode(args, ReleaseArgs).reservation, "reservation")
             released = await self._inventory.release(user_id=user_id, reservation_id=named)
             return {"reservation": view_reservation(released)}
+        if command == "join_waiting_list":
+            wanted = _decode(args, ReserveArgs)
+            entry = await self._waiting_list.join(
+                user_id=user_id,
+                sale_id=check_id(wanted.sale, "sale"),
+                qty=check_qty(wanted.qty),
+                key=check_key(key),
+            )
+            return {"entry": view_entry(entry)}
+        if command == "leave_waiting_list":
+            check_key(key)
+            named = check_id(_decode(args, LeaveArgs).entry, "entry")
+            left = await self._waiting_list.leave(user_id=user_id, entry_id=named)
+            return {"entry": view_entry(left)}
         raise CommandError("unknown_command", f"There is no command {command[:32]!r}.")
 
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from commerce.community.chat_archive.service import ChatArchive
 from commerce.goods.inventory.service import InventoryService
+from commerce.goods.waiting_list.service import WaitingList
 from commerce.kernel.ports import Clock, Ids
 from commerce.sales.show_floor.service import ShowFloor
 from server.db.database import PgDatabase
@@ -24,6 +25,7 @@ class Services(msgspec.Struct, frozen=True):
     clock: Clock
     ids: Ids
     inventory: InventoryService
+    waiting_list: WaitingList
     floor: ShowFloor
     states: RoomStates
     archive: ChatArchive

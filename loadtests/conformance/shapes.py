@@ -69,6 +69,7 @@ SALE = {
     "item": str,
     "normal_price_minor": int,
     "hold_s": int,
+    "waiting?": (int, int),
 }
 LINE = (str, str, str, str, Each(str), int)
 STATE = {
@@ -108,6 +109,16 @@ RESERVATION = {
     "version": int,
     "state": OneOf(("held", "paying", "sold", "expired", "released")),
 }
+ENTRY = {
+    "id": str,
+    "sale": str,
+    "qty": int,
+    "state": OneOf(("waiting", "offered", "bought", "passed", "missed", "left", "closed")),
+    "place": Maybe(int),
+    "waiting": int,
+    "reservation?": str,
+}
+OFFER = {"reservation": RESERVATION, "entry": str, "waiting": int}
 ORDER_STATES = OneOf(("awaiting_payment", "paid", "cancelled", "expired", "refunded"))
 ORDER = {"id": str, "state": ORDER_STATES, "total_minor": int, "currency": str, "lines": Each({})}
 ERROR = {"code": str, "message": str, "retryable": bool, "retry_ms?": int, "detail?": {}}

@@ -43,6 +43,9 @@ HTTP_STATUS: Mapping[str, int] = {
     # The state of things says no.
     "sold_out": 409,
     "held_out": 409,
+    "not_held_out": 409,
+    "already_waiting": 409,
+    "list_full": 409,
     "not_enough_left": 409,
     "limit_reached": 409,
     "not_open": 409,

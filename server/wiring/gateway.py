@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from commerce.community.chat_archive.service import ChatArchive
+from commerce.goods.waiting_list.service import WaitingList
 from realtime.brokers.ports import BrokerUnavailableError
 from realtime.brokers.redis import RedisLink
 from realtime.gateway.connection import connection_class
@@ -101,13 +102,15 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     carrier = await build_carrier(settings)
     core = await build_reservation_core(settings, carrier)
     till = build_till(settings, carrier.database)
+    waiting_list = WaitingList(carrier.database, core.inventory)
+    commands = RoomCommands(core.inventory, waiting_list)
     tokens = build_tokens(settings)
     states = RoomStates(carrier.database)
     process = build_process(process_name)
     assert settings.redis_url is not None
     gateway = Gateway(
         process,
-        ports=GatewayPorts(states, tokens, RoomCommands(core.inventory), states, states, states),
+        ports=GatewayPorts(states, tokens, commands, states, states, states),
         broker=carrier.broker,
         link=RedisLink(
             settings.redis_url,
@@ -131,6 +134,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         clock=SystemClock(),
         ids=FreshIds(),
         inventory=core.inventory,
+        waiting_list=waiting_list,
         floor=build_floor(settings),
         states=states,
         archive=ChatArchive(carrier.database),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from commerce.goods.inventory.sweeper import sweep
+from commerce.goods.waiting_list.service import tell_waiters, tend_lines
 from commerce.insight.audit.service import audit_and_keep
 from realtime.chat.rules import ChatLimits
 from realtime.chat.sender import LineSender
@@ -49,6 +50,8 @@ async def build_worker(settings: Settings, process_name: str) -> Worker:
         Job("relay the log", 0.25, partial(sales.relay_log, database, carrier.announcer)),
         Job("lines of the house", limits.flush_ms / 1000, house.flush),
         Job("sweep holds", 0.25, partial(sweep, database)),
+        Job("tell the waiting list", 0.1, partial(tell_waiters, database)),
+        Job("tend the waiting list", 0.25, partial(tend_lines, database)),
         Job("note sold out", 0.25, partial(sales.note_sold_out, database)),
         Job("expire orders", 0.5, till.settlement.expire_orders),
         Job("payment calls", 0.5, till.payments.run_payment_calls),

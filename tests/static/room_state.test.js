@@ -69,6 +69,12 @@ test('of a key only a newer version counts, and a hello forgets versions', () =>
   assert.equal(applyKeys(greeted, { viewers: [1, 7] }).state.viewers, 7);
 });
 
+test('who waits for a sale is there only while somebody does, as in a state fetched anew', () => {
+  const told = applyKeys(model, { 'waiting:sale-f1': [5, [3, 1]], 'waiting:elsewhere': [1, [1, 0]] });
+  assert.deepEqual(told.state.sales.at(-1)?.waiting, [3, 1]);
+  assert.deepEqual(applyKeys(told, { 'waiting:sale-f1': [6, [0, 0]] }).state, model.state);
+});
+
 test('how the process is comes as keys, and belongs to the connection', () => {
   const told = applyKeys(model, { degraded: [3, true], load: [4, 2] });
   assert.deepEqual(told.carrier, { isDegraded: true, load: 2 });

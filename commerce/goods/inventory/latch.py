@@ -27,6 +27,8 @@ class Latch(msgspec.Struct, frozen=True):
     read_at_ms: int
     live_ids: frozenset[str]
     sale_ids: frozenset[str]
+    waiting: int | None = None
+    """How many waited for units that come free, when that was read."""
 
 
 class Latches:
@@ -45,7 +47,9 @@ class Latches:
             return None
         if request.id in latch.live_ids or request.sale_id not in latch.sale_ids:
             return None
-        return Refused(latch.outcome, latch.version, available=0, is_latched=True)
+        return Refused(
+            latch.outcome, latch.version, available=0, is_latched=True, waiting=latch.waiting
+        )
 
     def live_ids(self, pool_id: str, version: int) -> frozenset[str] | None:
         """Return the live ids of this version of a pool, when they are already here."""

@@ -65,6 +65,8 @@ class Refused(msgspec.Struct, frozen=True):
     opens_in_ms: int | None = None
     available: int | None = None
     is_latched: bool = False
+    waiting: int | None = None
+    """How many wait for units that come free; known of a pool that is held out."""
 
 
 Answer = Reserved | Refused

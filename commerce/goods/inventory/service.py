@@ -179,9 +179,11 @@ class InventoryService:
                 *await self._decide(pool_id, requests[:half]),
                 *await self._decide(pool_id, requests[half:]),
             ]
-        await self._latch(pool_id, requests, result)
+        waiting = await self._latch(pool_id, requests, result)
         await self._spread(requests, result)
-        return [self._answer(request, index, result) for index, request in enumerate(requests)]
+        return [
+            self._answer(request, index, result, waiting) for index, request in enumerate(requests)
+        ]
 
     async def _ask(self, question: Callable[[Any], Awaitable[Told]]) -> Told:
         """Ask again after a lost connection: the ids make a repeated batch meet its own rows.
@@ -198,8 +200,13 @@ class InventoryService:
                     raise unknown_outcome() from None
                 await asyncio.sleep(RETRY_PAUSE_S)
 
-    async def _latch(self, pool_id: str, requests: list[Request], result: BatchResult) -> None:
-        """Remember that open sales have no unit free, with the ids that a retry may still own."""
+    async def _latch(
+        self, pool_id: str, requests: list[Request], result: BatchResult
+    ) -> int | None:
+        """Remember that open sales have no unit free, with the ids that a retry may still own.
+
+        Returns how many wait for what comes free, when the pool is held out and that is known.
+        """
         open_sales = frozenset(
             request.sale_id
             for request, outcome in zip(requests, result.outcomes, strict=True)
@@ -207,17 +214,21 @@ class InventoryService:
         )
         if result.available > 0 or not open_sales:
             self._latches.clear(pool_id)
-            return
+            return None
+        outcome = Outcome.SOLD_OUT if result.sold == result.total else Outcome.HELD_OUT
         read_at_ms = self._monotonic_ms()
         live_ids = self._latches.live_ids(pool_id, result.pool_version)
-        if live_ids is None:
-            try:
+        waiting = None
+        try:
+            if live_ids is None:
                 live_ids = await self._ask(partial(store.select_live_ids, pool_id=pool_id))
-            except (CommerceError, *store.REFUSED_BY_DATABASE):
-                return
-        outcome = Outcome.SOLD_OUT if result.sold == result.total else Outcome.HELD_OUT
-        latch = Latch(outcome, result.pool_version, read_at_ms, live_ids, open_sales)
+            if outcome is Outcome.HELD_OUT and Outcome.HELD_OUT in result.outcomes:
+                waiting = await self._ask(partial(store.count_waiting, pool_id=pool_id))
+        except (CommerceError, *store.REFUSED_BY_DATABASE):
+            return None
+        latch = Latch(outcome, result.pool_version, read_at_ms, live_ids, open_sales, waiting)
         self._latches.set(pool_id, latch)
+        return waiting
 
     async def _spread(self, requests: list[Request], result: BatchResult) -> None:
         """Tell of the figures that changed and the holds that ended with this batch."""
@@ -234,7 +245,9 @@ class InventoryService:
                 self._news.stock_changed(sale.room_id, sale.id)
                 self._news.hold_expired(sale.room_id, hold)
 
-    def _answer(self, request: Request, index: int, result: BatchResult) -> Answer:
+    def _answer(
+        self, request: Request, index: int, result: BatchResult, waiting: int | None
+    ) -> Answer:
         outcome = OUTCOMES[result.outcomes[index]]
         if outcome not in (Outcome.RESERVED, Outcome.REPLAYED):
             opens_at = result.opens_at[index]
@@ -243,6 +256,7 @@ class InventoryService:
                 result.pool_version,
                 opens_in_ms=max(0, opens_at - result.now_ms) if opens_at else None,
                 available=result.available,
+                waiting=waiting,
             )
         sale = self._sales[request.sale_id]
         price = result.prices[index]

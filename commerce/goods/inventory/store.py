@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
+import msgspec
 
 from commerce.goods.inventory.model import (
     BatchResult,
@@ -47,10 +48,7 @@ INSERT_JOURNAL = """
     INSERT INTO stock_journal (pool_id, version, claimed_delta, total_delta, reason, at_ms)
     VALUES ($1, $2, 0, $3, $4, clock_ms())
 """
-UPDATE_TOTAL = """
-    UPDATE stock SET total = total + $2, version = version + 1
-    WHERE pool_id = $1 RETURNING version
-"""
+CHANGE_TOTAL = "SELECT change_total($1, $2, $3)"
 FREE = """
     SELECT id, sale_id, user_id FROM free_reservations($1, $2, $3, $4, clock_ms())
 """
@@ -77,9 +75,12 @@ SELECT_LIVE_OF_USER = (
     + " ORDER BY r.decided_at_ms DESC LIMIT 50"
 )
 SELECT_FIGURES = """
-    SELECT s.id, s.room_id, f.available, f.held, f.sold
-    FROM sales s JOIN pool_figures f ON f.pool_id = s.pool_id
+    SELECT s.id, s.room_id, f.available, f.held, f.sold, p.waiting, p.offered, p.has_list
+    FROM sales s
+    JOIN pool_figures f ON f.pool_id = s.pool_id
+    JOIN pool_waiting p ON p.pool_id = s.pool_id
 """
+COUNT_WAITING = "SELECT waiting FROM pool_waiting WHERE pool_id = $1"
 SELECT_FIGURES_OF_SALES = SELECT_FIGURES + " WHERE s.id = ANY ($1::uuid[])"
 SELECT_FIGURES_OF_ROOM = (
     SELECT_FIGURES
@@ -140,6 +141,11 @@ async def select_live_ids(connection: Any, pool_id: str) -> frozenset[str]:
     return frozenset(row[0] for row in await connection.fetch(SELECT_LIVE_IDS, pool_id))
 
 
+async def count_waiting(connection: Any, pool_id: str) -> int:
+    """Return how many entries wait for units of a pool."""
+    return int(await connection.fetchval(COUNT_WAITING, pool_id))
+
+
 async def select_pooled_sale(connection: Any, sale_id: str) -> PooledSale | None:
     """Return where a sale's stock lies, or None when there is no such sale."""
     row = await connection.fetchrow(SELECT_POOLED_SALE, sale_id)
@@ -166,10 +172,12 @@ async def insert_pool(
     await connection.execute(INSERT_JOURNAL, pool_id, 1, total, reason)
 
 
-async def update_total(connection: Connection, *, pool_id: str, delta: int, reason: str) -> None:
-    """Change what a locked pool has, with its journal row."""
-    version = await connection.fetchval(UPDATE_TOTAL, pool_id, delta)
-    await connection.execute(INSERT_JOURNAL, pool_id, version, delta, reason)
+async def update_total(connection: Connection, *, pool_id: str, delta: int, reason: str) -> int:
+    """Change what a locked pool has, with its journal row.
+
+    What is added serves the waiting list first; returns how many units went there.
+    """
+    return int(await connection.fetchval(CHANGE_TOTAL, pool_id, delta, reason))
 
 
 async def free_reservations(
@@ -199,22 +207,35 @@ async def select_due_pools(connection: Connection, limit: int) -> list[str]:
     return sorted(str(row[0]) for row in await connection.fetch(SELECT_DUE_POOLS, limit))
 
 
-Figures = dict[str, tuple[str, tuple[int, int, int]]]
+class Figures(msgspec.Struct, frozen=True):
+    """What the room sees of a sale's pool.
+
+    `stock` is (available, held, sold); `waiting` is (waiting, offered), None when nobody ever
+    waited for this pool.
+    """
+
+    room_id: str
+    stock: tuple[int, int, int]
+    waiting: tuple[int, int] | None
 
 
-async def select_figures(connection: Connection, sale_ids: Sequence[str]) -> Figures:
-    """Return sale to (room, (available, held, sold)), all of one instant."""
+async def select_figures(connection: Connection, sale_ids: Sequence[str]) -> dict[str, Figures]:
+    """Return the figures of sales, all of one instant."""
     return _figures(await connection.fetch(SELECT_FIGURES_OF_SALES, list(sale_ids)))
 
 
-async def select_figures_of_room(connection: Connection, room_id: str) -> Figures:
+async def select_figures_of_room(connection: Connection, room_id: str) -> dict[str, Figures]:
     """Return the figures of every sale of a room's shows that are not over."""
     return _figures(await connection.fetch(SELECT_FIGURES_OF_ROOM, room_id))
 
 
-def _figures(rows: list[Any]) -> Figures:
+def _figures(rows: list[Any]) -> dict[str, Figures]:
     return {
-        str(row["id"]): (str(row["room_id"]), (row["available"], row["held"], row["sold"]))
+        str(row["id"]): Figures(
+            str(row["room_id"]),
+            (row["available"], row["held"], row["sold"]),
+            (row["waiting"], row["offered"]) if row["has_list"] else None,
+        )
         for row in rows
     }
 

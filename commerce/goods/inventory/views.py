@@ -56,6 +56,8 @@ def refusal_error(refused: Refused) -> CommerceError:
         detail["opens_in_ms"] = refused.opens_in_ms
     elif refused.outcome is Outcome.HELD_OUT:
         retry_ms = HELD_OUT_RETRY_MS
+        if refused.waiting is not None:
+            detail["waiting"] = refused.waiting
     elif refused.outcome is Outcome.NOT_ENOUGH_LEFT:
         detail["available"] = refused.available
     return CommerceError(

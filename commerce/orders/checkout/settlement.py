@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from commerce.goods.inventory import store as inventory
+from commerce.goods.waiting_list import store as waiting_list
 from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Clock, Database, Ids, SystemLine, Transaction
 from commerce.orders.checkout import store
@@ -52,6 +53,7 @@ class OrderSettlement:
         settlement = decide_settlement(order.state, holds, now_ms)
         if isinstance(settlement, Settled):
             await store.move_to_sold(transaction, [hold.id for hold in holds])
+            await waiting_list.mark_bought(transaction, [hold.id for hold in holds])
             await store.update_state(transaction, order.id, ORDER.next(order.state, "pay"))
             transaction.tell(order.room_id, order.user_id, "order.paid", news(order, "paid"))
             await self._say_paid(transaction, order, now_ms)

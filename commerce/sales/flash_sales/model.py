@@ -16,6 +16,8 @@ class FlashSaleTerms(msgspec.Struct, frozen=True):
     duration_s: int
     hold_s: int = 300
     grace_s: int = 60
+    offer_s: int = 90
+    """How long somebody of the waiting list has an offer to themselves."""
 
 
 class FlashSale(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ LIMITS = {
     "duration_s": (1, 86_400),
     "hold_s": (1, 900),
     "grace_s": (0, 300),
+    "offer_s": (30, 300),
 }
 
 # A sentence on every viewer's screen.

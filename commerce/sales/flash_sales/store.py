@@ -53,9 +53,10 @@ SELECT_REGULAR_OF_SKU = """
 """
 INSERT_SALE = """
     INSERT INTO sales (id, room_id, show_id, item_id, pool_id, kind, sku, price_minor, currency,
-        state, opens_at_ms, ends_at_ms, per_buyer, hold_s, grace_s, quantity, request_hash)
+        state, opens_at_ms, ends_at_ms, per_buyer, hold_s, grace_s, quantity, request_hash,
+        offer_s)
     SELECT $1, $2, $3, $4, $5, 'flash', $6, $7, r.currency, 'armed', t.opens, t.opens + $9, $10,
-        $11, $12, $13, $14
+        $11, $12, $13, $14, $15
     FROM (SELECT clock_ms() + $8::bigint AS opens) t,
         (SELECT currency FROM sales WHERE item_id = $4 AND kind = 'regular') r
 """
@@ -152,6 +153,7 @@ async def insert_sale(connection: Connection, *, sale: FlashSale, terms: FlashSa
         terms.grace_s,
         terms.quantity,
         hash_terms(terms),
+        terms.offer_s,
     )
 
 

@@ -24,7 +24,11 @@ class BagItem(msgspec.Struct, frozen=True):
 
 
 class SaleView(msgspec.Struct, frozen=True):
-    """An offer as viewers see it; `stock` is (available, held, sold)."""
+    """An offer as viewers see it; `stock` is (available, held, sold).
+
+    `waiting` is (waiting, offered): how many wait for the pool, how many have an offer of it. It
+    is left out while both are 0.
+    """
 
     id: str
     kind: str
@@ -39,6 +43,7 @@ class SaleView(msgspec.Struct, frozen=True):
     item: str
     normal_price_minor: int
     hold_s: int
+    waiting: tuple[int, int] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ShowView(msgspec.Struct, frozen=True):

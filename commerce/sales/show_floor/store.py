@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from commerce.kernel.ports import Connection
 from commerce.sales.show_floor.model import (
     GRACE_S,
@@ -28,9 +30,10 @@ SELECT_BAG = """
 SELECT_SALES = """
     SELECT s.id, s.kind, s.sku, s.price_minor, s.currency, s.state, s.opens_at_ms, s.ends_at_ms,
         s.per_buyer, s.item_id AS item, v.price_minor AS normal_price_minor, s.hold_s,
-        f.available, f.held, f.sold
+        f.available, f.held, f.sold, p.waiting, p.offered
     FROM sales s
     JOIN pool_figures f ON f.pool_id = s.pool_id
+    JOIN pool_waiting p ON p.pool_id = s.pool_id
     JOIN variants v ON v.sku = s.sku
     JOIN bag_items i ON i.id = s.item_id
 """
@@ -96,8 +99,9 @@ async def select_sale_view(connection: Connection, sale_id: str) -> SaleView:
 def _sale(row: Any) -> SaleView:
     fields = dict(row)
     stock = (fields.pop("available"), fields.pop("held"), fields.pop("sold"))
+    line = (fields.pop("waiting"), fields.pop("offered"))
     fields["id"], fields["item"] = str(fields["id"]), str(fields["item"])
-    return SaleView(stock=stock, **fields)
+    return SaleView(stock=stock, waiting=line if any(line) else msgspec.UNSET, **fields)
 
 
 async def insert_regular_sale(

@@ -6,13 +6,14 @@
  */
 
 /** @typedef {[available: number, held: number, sold: number]} Stock */
+/** @typedef {[waiting: number, offered: number]} Waiting how many wait for units that come free, how many have an offer */
 /** @typedef {[id: string, user: string | null, name: string, text: string, flags: string[], at_ms: number]} ChatLine */
 /** @typedef {{id: string, title: string, status: 'scheduled' | 'live' | 'ended', starts_at_ms?: number | null, started_at_ms?: number | null}} Show */
 /** @typedef {{item: string, no: number, sku: string, title: string, title_zh?: string | null, picture?: string | null,
  *   price_minor: number, currency: string, sale: string | null}} BagItem */
 /** @typedef {{id: string, kind: 'regular' | 'flash', sku: string, price_minor: number, currency: string,
  *   state: 'armed' | 'open' | 'sold_out' | 'ended' | 'cancelled', opens_at_ms: number | null, ends_at_ms: number | null,
- *   per_buyer: number | null, stock: Stock, item?: string | null, normal_price_minor?: number | null, hold_s?: number | null}} Sale */
+ *   per_buyer: number | null, stock: Stock, waiting?: Waiting, item?: string | null, normal_price_minor?: number | null, hold_s?: number | null}} Sale */
 /** @typedef {{slow_s?: number, emote_only?: boolean, links_off?: boolean}} Modes only those that are on */
 /** @typedef {{room: string, show: Show | null, pinned: string | null, bag: BagItem[], sales: Sale[], viewers: number, likes: number,
  *   modes: Modes, chat: ChatLine[], host?: {id: string, name: string, avatar?: string | null},
@@ -138,6 +139,19 @@ export function hasGap(model, first) {
 }
 
 /**
+ * A sale has the figure only while somebody waits or has an offer, as in a state fetched anew.
+ * @param {RoomState} state
+ * @param {string} sale
+ * @param {Waiting} waiting
+ * @returns {RoomState}
+ */
+function withWaiting(state, sale, waiting) {
+  if (waiting.some((count) => count > 0)) return withSale(state, sale, { waiting });
+  const without = (/** @type {Sale} */ { waiting: _gone, ...rest }) => rest;
+  return { ...state, sales: state.sales.map((one) => (one.id === sale ? without(one) : one)) };
+}
+
+/**
  * @param {RoomState} state
  * @param {string} key
  * @param {any} value
@@ -147,6 +161,7 @@ function withKey(state, key, value) {
   if (key === 'viewers') return { ...state, viewers: value };
   if (key === 'likes') return { ...state, likes: value };
   if (key.startsWith('stock:')) return withSale(state, key.slice('stock:'.length), { stock: value });
+  if (key.startsWith('waiting:')) return withWaiting(state, key.slice('waiting:'.length), value);
   return state;
 }
 

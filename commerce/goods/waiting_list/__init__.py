@@ -1,0 +1,1 @@
+"""The waiting list: who comes next when units of a held-out sale come free."""

@@ -1,0 +1,152 @@
+"""Join a waiting list, leave it, and tell those whose turn it is.
+
+Invariant: who comes next is decided in the database, in the transaction that frees the units; what
+is told here is a courtesy, made at most once, and the row is the truth.
+"""
+
+from __future__ import annotations
+
+from commerce.goods.inventory.service import InventoryService
+from commerce.goods.inventory.store import (
+    expire_due,
+    lock_pools,
+    lock_reservation,
+    select_pooled_sale,
+    select_reservation,
+)
+from commerce.goods.inventory.store import free_reservations as free
+from commerce.goods.inventory.views import view_ended
+from commerce.goods.waiting_list import store
+from commerce.goods.waiting_list.model import LIST_MAX, Entry, Join, Wish
+from commerce.goods.waiting_list.rules import decide_join
+from commerce.goods.waiting_list.views import already_waiting, join_refused, view_closed, view_offer
+from commerce.kernel.errors import CommerceError, not_found
+from commerce.kernel.ids import entry_id as derive_entry_id
+from commerce.kernel.ports import Database, Transaction
+
+# One round is bounded, so that an offer is told in the moment that it is made.
+TOLD_A_ROUND_MAX = 500
+
+
+class WaitingList:
+    """The waiting lists, as buyers use them."""
+
+    def __init__(self, database: Database, inventory: InventoryService) -> None:
+        self._database = database
+        self._inventory = inventory
+
+    async def join(self, *, user_id: str, sale_id: str, qty: int, key: str) -> Entry:
+        """Put a buyer at the end of the line of a sale that is held out; return the entry.
+
+        A repeated key returns the same entry as it is now. Raises `not_found`,
+        `idempotency_conflict`, or the refusal that `decide_join` names.
+        """
+        wish = Wish(derive_entry_id(user_id, sale_id, key), sale_id, user_id, qty)
+        await self._check_not_full(wish)
+        async with self._database.transaction() as transaction:
+            sale = await select_pooled_sale(transaction, sale_id)
+            if sale is None:
+                raise not_found("sale")
+            await lock_pools(transaction, [sale.pool_id])
+            await _expire(transaction, sale.pool_id)
+            terms = await store.select_terms(transaction, sale_id)
+            line = await store.select_line(transaction, wish)
+            join = decide_join(terms, line, wish)
+            if join is Join.JOINED:
+                await store.insert_entry(transaction, sale.pool_id, wish)
+                transaction.touch(sale.room_id, sale_id)
+            elif join is Join.ALREADY_WAITING:
+                assert line.live_entry is not None
+                raise already_waiting(await store.select_entry(transaction, line.live_entry))
+            elif join is not Join.REPLAYED:
+                raise join_refused(join, terms, line)
+            return await store.select_entry(transaction, wish.id)
+
+    async def leave(self, *, user_id: str, entry_id: str) -> Entry:
+        """Take a buyer out of the line; an offer is passed on to the next in the same moment.
+
+        Repeating it changes nothing. Raises `not_found`, or `wrong_state` for an offer that is
+        on an order.
+        """
+        async with self._database.transaction() as transaction:
+            mine = await store.select_entry(transaction, entry_id)
+            if mine.user_id != user_id:
+                raise not_found("entry")
+            await lock_pools(transaction, [mine.pool_id])
+            if not await store.leave(transaction, entry_id):
+                await self._pass_on(transaction, entry_id)
+            transaction.touch(mine.room_id, mine.sale_id)
+            after = await store.select_entry(transaction, entry_id)
+        if after.state in ("offered", "bought"):
+            raise CommerceError(
+                "wrong_state",
+                "The offer is on an order; cancel that instead.",
+                detail={"state": after.state},
+            )
+        self._inventory.forget_latches([mine.pool_id])
+        return after
+
+    async def list_entries(self, user_id: str) -> list[Entry]:
+        """Return the entries of a user that wait or have an offer, newest first."""
+        async with self._database.reading() as connection:
+            return await store.select_live_of_user(connection, user_id)
+
+    async def _check_not_full(self, wish: Wish) -> None:
+        """Refuse a crowd without taking the hot row: a full line is read before any lock."""
+        async with self._database.reading() as connection:
+            is_full = await store.select_is_full(connection, wish, LIST_MAX)
+            if not is_full:
+                return
+            terms = await store.select_terms(connection, wish.sale_id)
+            line = await store.select_line(connection, wish)
+        join = decide_join(terms, line, wish)
+        if join is Join.LIST_FULL:
+            raise join_refused(join, terms, line)
+
+    async def _pass_on(self, transaction: Transaction, entry_id: str) -> None:
+        entry = await store.select_entry(transaction, entry_id)
+        if entry.state != "offered" or entry.reservation_id is None:
+            return
+        await lock_reservation(transaction, entry.reservation_id)
+        await free(
+            transaction,
+            pool_id=entry.pool_id,
+            reservation_ids=[entry.reservation_id],
+            from_states=["held"],
+            to_state="released",
+        )
+
+
+async def _expire(transaction: Transaction, pool_id: str) -> None:
+    """Free due holds first: they may be what the caller wants to wait for."""
+    for hold, room_id in await expire_due(transaction, pool_id):
+        transaction.touch(room_id, hold.sale_id)
+        transaction.tell(room_id, hold.user_id, "reservation.expired", view_ended(hold))
+
+
+async def tend_lines(database: Database) -> None:
+    """Job: serve and close what no event has: a sale that time ended, a last unit paid."""
+    async with database.reading() as connection:
+        pools = await store.select_to_tend(connection)
+    for pool_id in sorted(pools):
+        async with database.transaction() as transaction:
+            await store.tend(transaction, pool_id)
+
+
+async def tell_waiters(database: Database) -> int:
+    """Job: tell those who got an offer or wait in vain; return how many were told.
+
+    Safe to run twice at once.
+    """
+    async with database.transaction() as transaction:
+        entries = await store.take_untold(transaction, TOLD_A_ROUND_MAX)
+        for entry in entries:
+            transaction.touch(entry.room_id, entry.sale_id)
+            if entry.state == "closed":
+                transaction.tell(entry.room_id, entry.user_id, "waiting.closed", view_closed(entry))
+            elif entry.state == "offered" and entry.reservation_id is not None:
+                offered = await select_reservation(transaction, entry.reservation_id)
+                transaction.tell(
+                    entry.room_id, entry.user_id, "offer.made", view_offer(entry, offered)
+                )
+    return len(entries)
