@@ -13,6 +13,7 @@ import uuid
 RESERVATION_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c01")
 ORDER_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c02")
 SALE_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c03")
+ADJUSTMENT_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c13")
 ENTRY_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c12")
 
 KEY_CHARS_MAX = 200  # An idempotency key is a UUID or a short token, never a document.
@@ -46,6 +47,11 @@ def sale_id(user_id: str, room_id: str, key: str) -> str:
 def entry_id(user_id: str, sale_id: str, key: str) -> str:
     """Return the id of the waiting-list entry that this user's key names in this sale."""
     return _uuid5(ENTRY_NAMESPACE, f"{user_id}/{sale_id}/{key}")
+
+
+def adjustment_id(user_id: str, place: str, key: str) -> str:
+    """Return the id of the change of stock that this user's key names; a place is a SKU or sale."""
+    return _uuid5(ADJUSTMENT_NAMESPACE, f"{user_id}/{place}/{key}")
 
 
 def _uuid5(namespace: uuid.UUID, name: str) -> str:

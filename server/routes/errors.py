@@ -53,6 +53,7 @@ HTTP_STATUS: Mapping[str, int] = {
     "wrong_state": 409,
     "reservation_gone": 409,
     "not_enough_stock": 409,
+    "below_claimed": 409,
     "no_show": 409,
     "show_not_live": 409,
     "already_in_bag": 409,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from commerce.goods.inventory import store
 from commerce.goods.inventory.views import view_ended
-from commerce.kernel.ports import Database
+from commerce.kernel.ports import Database, Transaction
 
 # Pools freed in one round; the rest comes with the next round a moment later.
 POOLS_A_ROUND_MAX = 100
@@ -20,8 +20,14 @@ async def sweep(database: Database) -> int:
     count = 0
     for pool_id in pool_ids:
         async with database.transaction() as transaction:
-            for hold, room_id in await store.expire_due(transaction, pool_id):
-                transaction.touch(room_id, hold.sale_id)
-                transaction.tell(room_id, hold.user_id, "reservation.expired", view_ended(hold))
-                count += 1
+            count += await expire_pool(transaction, pool_id)
     return count
+
+
+async def expire_pool(transaction: Transaction, pool_id: str) -> int:
+    """Free the due holds of a pool, tell their buyers, and return how many there were."""
+    ended = await store.expire_due(transaction, pool_id)
+    for hold, room_id in ended:
+        transaction.touch(room_id, hold.sale_id)
+        transaction.tell(room_id, hold.user_id, "reservation.expired", view_ended(hold))
+    return len(ended)

@@ -7,15 +7,14 @@ is told here is a courtesy, made at most once, and the row is the truth.
 from __future__ import annotations
 
 from commerce.goods.inventory.service import InventoryService
+from commerce.goods.inventory.store import free_reservations as free
 from commerce.goods.inventory.store import (
-    expire_due,
     lock_pools,
     lock_reservation,
     select_pooled_sale,
     select_reservation,
 )
-from commerce.goods.inventory.store import free_reservations as free
-from commerce.goods.inventory.views import view_ended
+from commerce.goods.inventory.sweeper import expire_pool
 from commerce.goods.waiting_list import store
 from commerce.goods.waiting_list.model import LIST_MAX, Entry, Join, Wish
 from commerce.goods.waiting_list.rules import decide_join
@@ -48,7 +47,7 @@ class WaitingList:
             if sale is None:
                 raise not_found("sale")
             await lock_pools(transaction, [sale.pool_id])
-            await _expire(transaction, sale.pool_id)
+            await expire_pool(transaction, sale.pool_id)
             terms = await store.select_terms(transaction, sale_id)
             line = await store.select_line(transaction, wish)
             join = decide_join(terms, line, wish)
@@ -115,13 +114,6 @@ class WaitingList:
             from_states=["held"],
             to_state="released",
         )
-
-
-async def _expire(transaction: Transaction, pool_id: str) -> None:
-    """Free due holds first: they may be what the caller wants to wait for."""
-    for hold, room_id in await expire_due(transaction, pool_id):
-        transaction.touch(room_id, hold.sale_id)
-        transaction.tell(room_id, hold.user_id, "reservation.expired", view_ended(hold))
 
 
 async def tend_lines(database: Database) -> None:

@@ -60,6 +60,7 @@ INSERT_SALE = """
     FROM (SELECT clock_ms() + $8::bigint AS opens) t,
         (SELECT currency FROM sales WHERE item_id = $4 AND kind = 'regular') r
 """
+UPDATE_QUANTITY = "UPDATE sales SET quantity = quantity + $2 WHERE id = $1"
 UPDATE_STATE = """
     UPDATE sales SET state = $2, reason = coalesce($3, reason),
         ends_at_ms = CASE WHEN $2 IN ('ended', 'cancelled')
@@ -155,6 +156,11 @@ async def insert_sale(connection: Connection, *, sale: FlashSale, terms: FlashSa
         hash_terms(terms),
         terms.offer_s,
     )
+
+
+async def update_quantity(connection: Connection, sale_id: str, delta: int) -> None:
+    """Change how many units a sale was given; its pool is locked."""
+    await connection.execute(UPDATE_QUANTITY, sale_id, delta)
 
 
 async def update_state(

@@ -1,0 +1,1 @@
+"""Adjustments: restocking, shrinkage and corrections, each with its reason."""
