@@ -107,7 +107,7 @@ RESERVATION = {
     "currency": str,
     "expires_in_ms": int,
     "version": int,
-    "state": OneOf(("held", "paying", "sold", "expired", "released")),
+    "state": OneOf(("held", "paying", "sold", "expired", "released", "refused_late")),
 }
 ENTRY = {
     "id": str,

@@ -13,6 +13,8 @@ ORDER = Transitions(
         ("awaiting_payment", "pay"): "paid",
         ("awaiting_payment", "cancel"): "cancelled",
         ("awaiting_payment", "expire"): "expired",
+        # Late money, when the units could be had again.
+        ("expired", "pay"): "paid",
         ("paid", "refund"): "refunded",
     },
 )
@@ -51,6 +53,22 @@ class HoldState(msgspec.Struct, frozen=True):
         if self.state in ("held", "paying"):
             return self.release_at_ms <= now_ms
         return self.state != "sold"
+
+
+class LateLine(msgspec.Struct, frozen=True):
+    """A locked line of an order whose money came late, with what its sale still allows."""
+
+    id: str
+    pool_id: str
+    sale_id: str
+    qty: int
+    state: str
+    release_at_ms: int
+    per_buyer: int | None
+    bought: int
+    """Live quantity of this buyer in this sale."""
+    is_cancelled: bool
+    """Whether the sale was called off."""
 
 
 class Draft(msgspec.Struct, frozen=True):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ids import order_id
 from commerce.kernel.money import Money
-from commerce.orders.checkout.model import Draft, Hold, HoldState
+from commerce.orders.checkout.model import Draft, Hold, HoldState, LateLine
 from commerce.orders.payments.model import Settled, Settlement, TooLate
 
 # More lines than a cart of one show ever has.
@@ -19,6 +20,10 @@ RESERVATIONS_MAX = 20
 PAYING_MS = 10 * 60_000
 # … but nobody keeps a unit from others for longer than this after the press.
 HELD_MS_MAX = 15 * 60_000
+
+
+# Why money is late, and not in vain for good.
+LATE = ("hold_expired", "order_expired")
 
 
 def hash_request(reservation_ids: Sequence[str], ship_to: str | None) -> str:
@@ -97,6 +102,31 @@ def decide_settlement(order_state: str, holds: Sequence[HoldState], now_ms: int)
     if not holds or any(hold.state != "paying" or hold.is_dead(now_ms) for hold in holds):
         return TooLate("hold_expired")
     return Settled()
+
+
+def is_late(settlement: Settlement) -> bool:
+    """Say whether money found the hold ended, so that the units may be had again."""
+    return isinstance(settlement, TooLate) and settlement.reason in LATE
+
+
+def decide_late(lines: Sequence[LateLine], free: Mapping[str, int], now_ms: int) -> bool:
+    """Say whether all that an order has lost can be had again; `free` is by pool.
+
+    Lines of one pool, and of one sale, are summed before they are compared with what is there.
+    A line that was given back, or whose sale was called off, is gone for good.
+    """
+    wanted: Counter[str] = Counter()
+    by_sale: Counter[str] = Counter()
+    for line in lines:
+        if line.state == "paying" and line.release_at_ms > now_ms:
+            continue
+        if line.state != "expired" or line.is_cancelled:
+            return False
+        wanted[line.pool_id] += line.qty
+        by_sale[line.sale_id] += line.qty
+        if line.per_buyer is not None and line.bought + by_sale[line.sale_id] > line.per_buyer:
+            return False
+    return bool(lines) and all(qty <= free[pool] for pool, qty in wanted.items())
 
 
 def show_payment_state(state: str, *, attempt: int, had_money: bool) -> str:

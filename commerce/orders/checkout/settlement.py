@@ -1,7 +1,7 @@
 """How an order ends: paid, cancelled, or expired; each decided once, under the order's lock.
 
 Invariant: locks are taken in one order: payment, order, stock (ascending), reservations
-(ascending); paying touches no stock row at all.
+(ascending); paying touches no stock row at all, unless the money comes after the hold has ended.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from commerce.goods.inventory import store as inventory
 from commerce.goods.waiting_list import store as waiting_list
 from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Clock, Database, Ids, SystemLine, Transaction
-from commerce.orders.checkout import store
+from commerce.orders.checkout import late_store, store
+from commerce.orders.checkout.late import reserve_again
 from commerce.orders.checkout.model import ORDER, OrderRow
-from commerce.orders.checkout.rules import decide_settlement, mask_name
+from commerce.orders.checkout.rules import decide_settlement, is_late, mask_name
 from commerce.orders.payments import store as payments
 from commerce.orders.payments.model import Settled, Settlement
 from commerce.orders.payments.ports import PayingOrder
@@ -43,16 +44,23 @@ class OrderSettlement:
     async def settle(self, transaction: Transaction, order_id: str) -> Settlement:
         """Make the locked order paid when all its reservations are still paying and in time.
 
-        The reservations' rows decide the race with expiry: whoever has them first.
+        The reservations' rows decide the race with expiry: whoever has them first. Money that
+        lost it takes the units again when they are free, also for an order that has expired.
         """
         order = await store.lock_order(transaction, order_id)
         if order is None:
             raise not_found("order")
+        await late_store.save_holds(transaction)
         holds = await store.lock_holds_of_order(transaction, order_id)
         now_ms = await store.select_now_ms(transaction)
         settlement = decide_settlement(order.state, holds, now_ms)
         if isinstance(settlement, Settled):
             await store.move_to_sold(transaction, [hold.id for hold in holds])
+        elif is_late(settlement):
+            await late_store.let_holds_go(transaction)
+            if await reserve_again(transaction, order):
+                settlement = Settled()
+        if isinstance(settlement, Settled):
             await waiting_list.mark_bought(transaction, [hold.id for hold in holds])
             await store.update_state(transaction, order.id, ORDER.next(order.state, "pay"))
             transaction.tell(order.room_id, order.user_id, "order.paid", news(order, "paid"))

@@ -21,6 +21,8 @@ from commerce.orders.payments.model import (
     PaymentCall,
     PaymentReport,
     Settled,
+    Settlement,
+    TooLate,
 )
 from commerce.orders.payments.ports import (
     PayingOrder,
@@ -220,14 +222,17 @@ class PaymentService:
     ) -> _After:
         """Confirm the order with authorised money, or let the money go.
 
-        A success that comes too late ends here: a later feature tries to reserve again at
-        this place, before the money is let go.
+        Money that the provider was asked to let go is not taken any more: nobody knows whether
+        it is still there.
         """
-        settlement = await self._orders.settle(transaction, order.id)
+        settlement: Settlement = TooLate(f"order_{order.state}")
+        if await store.withdraw_void(transaction, payment.id):
+            settlement = await self._orders.settle(transaction, order.id)
         if isinstance(settlement, Settled):
             if not is_captured:
                 await self._owe(transaction, payment.id, "capture")
             return _After()
+        assert isinstance(settlement, TooLate)
         await self._owe(transaction, payment.id, "refund" if is_captured else "void")
         transaction.tell(
             order.room_id,

@@ -46,6 +46,17 @@ INSERT_VOIDS_OF_ORDER = """
     WHERE p.order_id = $1 AND p.state IN ('created', 'authorised')
     ON CONFLICT (payment_id, kind) DO NOTHING
 """
+# A call whose first attempt is claimed may be at the provider already; its row says so for good.
+WITHDRAW_VOID = """
+    WITH withdrawn AS (
+        DELETE FROM payment_calls
+        WHERE payment_id = $1 AND kind = 'void' AND state = 'pending' AND attempts = 0
+        RETURNING id
+    )
+    SELECT EXISTS (SELECT 1 FROM withdrawn) OR NOT EXISTS (
+        SELECT 1 FROM payment_calls WHERE payment_id = $1 AND kind = 'void'
+    )
+"""
 # The claim moves the next attempt ahead, so a worker that dies leaves the call to another one.
 CLAIM_CALL = f"""
     UPDATE payment_calls c
@@ -152,6 +163,11 @@ async def insert_call(
 async def insert_voids_of_order(connection: Connection, order_id: str) -> None:
     """Owe the provider a void for every payment of the order that could still take money."""
     await connection.execute(INSERT_VOIDS_OF_ORDER, order_id)
+
+
+async def withdraw_void(connection: Connection, payment_id: str) -> bool:
+    """Take back a void that nobody has begun; False when one was asked for already."""
+    return bool(await connection.fetchval(WITHDRAW_VOID, payment_id))
 
 
 async def claim_call(connection: Connection, *, lease_ms: int) -> PaymentCall | None:

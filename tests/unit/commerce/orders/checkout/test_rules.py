@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commerce.kernel.errors import CommerceError
-from commerce.orders.checkout.model import ORDER, Hold, HoldState
+from commerce.orders.checkout.model import ORDER, Hold, HoldState, LateLine
 from commerce.orders.checkout.rules import (
     HELD_MS_MAX,
     PAYING_MS,
     check_still_held,
+    decide_late,
     decide_settlement,
     hash_request,
+    is_late,
     mask_name,
     next_release_at_ms,
     quote_order,
@@ -216,12 +218,65 @@ def test_a_hold_is_dead_when_its_time_is_over(
 
 
 def test_an_order_ends_once() -> None:
-    """Only a waiting order can be paid, cancelled or expire."""
+    """Only a waiting order can be paid, cancelled or expire; but late money may find the units."""
     for event, state in (("pay", "paid"), ("cancel", "cancelled"), ("expire", "expired")):
         assert ORDER.next("awaiting_payment", event) == state
         for ended in ("paid", "cancelled", "expired", "refunded"):
-            assert not ORDER.allows(ended, event)
+            is_late = (ended, event) == ("expired", "pay")
+            assert ORDER.allows(ended, event) is is_late
     assert ORDER.next("paid", "refund") == "refunded"
+
+
+def late(**overrides: Any) -> LateLine:
+    """Return a line of one unit whose hold has ended, in a sale of two a buyer."""
+    defaults: dict[str, Any] = {
+        "id": "a",
+        "pool_id": "p",
+        "sale_id": "s",
+        "qty": 1,
+        "state": "expired",
+        "release_at_ms": NOW_MS,
+        "per_buyer": 2,
+        "bought": 0,
+        "is_cancelled": False,
+    }
+    return LateLine(**{**defaults, **overrides})
+
+
+ALIVE = {"state": "paying", "release_at_ms": NOW_MS + 1}
+
+
+@pytest.mark.parametrize(
+    ("lines", "free", "can"),
+    [
+        ([late()], 1, True),
+        ([late()], 0, False),
+        ([late(), late()], 1, False),
+        ([late(), late()], 2, True),
+        ([late(), late(**ALIVE)], 1, True),
+        ([late(**ALIVE)], 0, True),
+        ([late(state="paying")], 1, False),
+        ([late(state="released")], 1, False),
+        ([late(state="refused_late")], 1, False),
+        ([late(is_cancelled=True)], 1, False),
+        ([late(bought=2)], 1, False),
+        ([late(bought=1), late(bought=1)], 2, False),
+        ([late(bought=9, per_buyer=None)], 1, True),
+        ([], 1, False),
+    ],
+)
+def test_late_money_takes_all_units_again_or_none(
+    lines: list[LateLine], free: int, can: bool
+) -> None:
+    """Summed a pool and a sale; what is still held needs nothing."""
+    assert decide_late(lines, {"p": free}, NOW_MS) is can
+
+
+def test_late_money_is_late_for_its_hold_alone() -> None:
+    """An order that was cancelled, or paid already, wants no units any more."""
+    reasons = ("hold_expired", "order_expired", "order_cancelled", "already_paid")
+    assert [is_late(TooLate(reason)) for reason in reasons] == [True, True, False, False]
+    assert not is_late(Settled())
 
 
 @pytest.mark.parametrize(
