@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import Request
 
 from commerce.community.chat_archive.service import ChatArchive
+from commerce.goods.carts.service import CartService
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.waiting_list.service import WaitingList
 from commerce.kernel.ports import Clock, Ids
@@ -26,6 +27,7 @@ class Services(msgspec.Struct, frozen=True):
     ids: Ids
     inventory: InventoryService
     waiting_list: WaitingList
+    carts: CartService
     floor: ShowFloor
     states: RoomStates
     archive: ChatArchive

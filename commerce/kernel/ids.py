@@ -14,6 +14,7 @@ RESERVATION_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c01")
 ORDER_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c02")
 SALE_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c03")
 ADJUSTMENT_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c13")
+CART_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c14")
 ENTRY_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c12")
 
 KEY_CHARS_MAX = 200  # An idempotency key is a UUID or a short token, never a document.
@@ -52,6 +53,16 @@ def entry_id(user_id: str, sale_id: str, key: str) -> str:
 def adjustment_id(user_id: str, place: str, key: str) -> str:
     """Return the id of the change of stock that this user's key names; a place is a SKU or sale."""
     return _uuid5(ADJUSTMENT_NAMESPACE, f"{user_id}/{place}/{key}")
+
+
+def cart_id(user_id: str, key: str) -> str:
+    """Return the id of the cart that this user's key names."""
+    return _uuid5(CART_NAMESPACE, f"{user_id}/{key}")
+
+
+def cart_reservation_id(cart: str, sale_id: str) -> str:
+    """Return the id of a cart's reservation in a sale; no single press has the same."""
+    return _uuid5(CART_NAMESPACE, f"{cart}/{sale_id}")
 
 
 def _uuid5(namespace: uuid.UUID, name: str) -> str:

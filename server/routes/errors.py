@@ -54,6 +54,7 @@ HTTP_STATUS: Mapping[str, int] = {
     "reservation_gone": 409,
     "not_enough_stock": 409,
     "below_claimed": 409,
+    "cart_refused": 409,
     "no_show": 409,
     "show_not_live": 409,
     "already_in_bag": 409,

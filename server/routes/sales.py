@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from commerce.goods.carts.views import view_cart
 from commerce.goods.inventory.journal import read_journal
 from commerce.goods.inventory.views import view_answer, view_reservation
 from commerce.sales.flash_sales.model import FlashSaleTerms
@@ -15,7 +16,7 @@ from commerce.sales.flash_sales.store import select_sale
 from commerce.sales.show_floor.store import select_sale_view
 from commerce.shows.schedule.rules import check_command, check_see_money
 from commerce.shows.schedule.store import select_room
-from server.arguments import check_qty
+from server.arguments import check_id, check_qty
 from server.routes.errors import json_response
 from server.routes.requests import (
     idempotency_key,
@@ -34,6 +35,19 @@ class ReservationBody(msgspec.Struct, frozen=True):
     """Body of a reservation."""
 
     qty: int
+
+
+class CartItem(msgspec.Struct, frozen=True):
+    """One line of a cart."""
+
+    sale: str
+    qty: int
+
+
+class CartBody(msgspec.Struct, frozen=True):
+    """Body of a cart: sales of one room."""
+
+    items: list[CartItem]
 
 
 class CloseBody(msgspec.Struct, frozen=True):
@@ -115,6 +129,16 @@ async def reserve(request: Request) -> Response:
     return json_response(view_answer(answer), status=201)
 
 
+async def reserve_cart(request: Request) -> Response:
+    """Reserve units of several sales for the caller, all or nothing."""
+    services, user = services_of(request), require_user(request)
+    key = idempotency_key(request)
+    body = await read_body(request, CartBody)
+    items = [(check_id(item.sale, "sale"), item.qty) for item in body.items]
+    answer = await services.carts.reserve(user_id=user.user_id, items=items, key=key)
+    return json_response(view_cart(answer), status=201)
+
+
 async def release(request: Request) -> Response:
     """Give a hold back; its units are free at once."""
     services, user = services_of(request), require_user(request)
@@ -140,6 +164,7 @@ ROUTES = [
     Route("/api/sales/{sale}/cancel", cancel_sale, methods=["POST"]),
     Route("/api/sales/{sale}/journal", show_journal),
     Route("/api/sales/{sale}/reservations", reserve, methods=["POST"]),
+    Route("/api/reservations", reserve_cart, methods=["POST"]),
     Route("/api/reservations", list_holds),
     Route("/api/reservations/{reservation}", release, methods=["DELETE"]),
 ]

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from commerce.community.chat_archive.service import ChatArchive
+from commerce.goods.carts.service import CartService
 from commerce.goods.waiting_list.service import WaitingList
 from realtime.brokers.ports import BrokerUnavailableError
 from realtime.brokers.redis import RedisLink
@@ -135,6 +136,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         ids=FreshIds(),
         inventory=core.inventory,
         waiting_list=waiting_list,
+        carts=CartService(core.inventory),
         floor=build_floor(settings),
         states=states,
         archive=ChatArchive(carrier.database),

@@ -6,11 +6,17 @@ other. Invariant: 0 <= claimed <= total, whatever is asked, in whatever order.
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from commerce.goods.inventory.model import Outcome, Request
+from commerce.goods.inventory.model import QTY_MAX, Outcome, Request
+from commerce.kernel.errors import invalid
+
+# As many as an order has lines; a cart is on its way to one.
+CART_ITEMS_MAX = 20
 
 
 class SaleTerms(msgspec.Struct, frozen=True):
@@ -60,19 +66,74 @@ def decide_batch(
     request back until the first is decided.
     """
     free = pool.total - pool.claimed
-    is_all_sold = pool.sold == pool.total
     outcomes: list[Outcome] = []
     for request in requests:
         outcome = _decide_one(pool, sales.get(request.sale_id), request, now_ms)
         if outcome is Outcome.RESERVED:
-            if request.qty <= free:
-                free -= request.qty
-            elif free > 0:
-                outcome = Outcome.NOT_ENOUGH_LEFT
-            else:
-                outcome = Outcome.SOLD_OUT if is_all_sold else Outcome.HELD_OUT
+            outcome = _decide_remainder(pool, free, request.qty)
+        if outcome is Outcome.RESERVED:
+            free -= request.qty
         outcomes.append(outcome)
     return outcomes
+
+
+def decide_cart(
+    pools: Mapping[str, PoolState],
+    pool_of: Mapping[str, str],
+    sales: Mapping[str, SaleTerms],
+    requests: Sequence[Request],
+    now_ms: int,
+) -> list[Outcome]:
+    """Decide a cart's items in their order; it is granted when all of them are RESERVED.
+
+    `pool_of` names each sale's pool: items of one pool are decided one after the other against
+    what is left of it, however many sales they come from. Each sale is named once.
+    """
+    free = {id: pool.total - pool.claimed for id, pool in pools.items()}
+    outcomes: list[Outcome] = []
+    for request in requests:
+        pool_id = pool_of.get(request.sale_id)
+        if pool_id is None:
+            outcomes.append(Outcome.NO_SUCH_SALE)
+            continue
+        pool = pools[pool_id]
+        outcome = _decide_one(pool, sales.get(request.sale_id), request, now_ms)
+        if outcome is Outcome.RESERVED:
+            outcome = _decide_remainder(pool, free[pool_id], request.qty)
+        if outcome is Outcome.RESERVED:
+            free[pool_id] -= request.qty
+        outcomes.append(outcome)
+    return outcomes
+
+
+def sum_items(items: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Return a cart's (sale, quantity) with each sale once; raises `invalid_request`.
+
+    Two lines of one sale are one wish: checked one by one, each might fit where both do not.
+    """
+    if not 1 <= len(items) <= CART_ITEMS_MAX:
+        raise invalid(f"A cart has 1 to {CART_ITEMS_MAX} items.", field="items")
+    wanted: Counter[str] = Counter()
+    for sale_id, qty in items:
+        wanted[sale_id] += qty
+    if any(not 1 <= qty <= QTY_MAX for _, qty in items) or max(wanted.values()) > QTY_MAX:
+        raise invalid(f"qty must be 1 to {QTY_MAX}.", field="items")
+    return list(wanted.items())
+
+
+def hash_cart(items: Sequence[tuple[str, int]]) -> str:
+    """Return what tells one cart from another under the same key."""
+    text = ",".join(f"{sale_id}:{qty}" for sale_id, qty in sorted(items))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _decide_remainder(pool: PoolState, free: int, qty: int) -> Outcome:
+    """Say whether what is left is enough, and if not, whether any of it may come back."""
+    if qty <= free:
+        return Outcome.RESERVED
+    if free > 0:
+        return Outcome.NOT_ENOUGH_LEFT
+    return Outcome.SOLD_OUT if pool.sold == pool.total else Outcome.HELD_OUT
 
 
 def _decide_one(pool: PoolState, sale: SaleTerms | None, request: Request, now_ms: int) -> Outcome:

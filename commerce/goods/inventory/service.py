@@ -77,7 +77,7 @@ class InventoryService:
     ) -> None:
         self._connections = connections
         self._database = database
-        self._news = news
+        self.news = news
         self._monotonic_ms = monotonic_ms
         self._latches = Latches(monotonic_ms)
         self._batchers: dict[str, PoolBatcher] = {}
@@ -89,7 +89,7 @@ class InventoryService:
         Raises CommerceError `not_found`, `idempotency_conflict`, `overloaded` or
         `unknown_outcome`; a refusal is a value.
         """
-        sale = await self._find_sale(sale_id)
+        sale = await self.find_sale(sale_id)
         request = Request(reservation_id(user_id, sale_id, key), sale_id, user_id, qty)
         answer: Answer | None = self._latches.answer(sale.pool_id, request)
         if answer is None:
@@ -101,9 +101,9 @@ class InventoryService:
                 )
             if answer.outcome is Outcome.NO_SUCH_SALE:
                 raise not_found("sale")
-            self._news.pressed(sale_id, answer.outcome.name.lower())
+            self.news.pressed(sale_id, answer.outcome.name.lower())
         else:
-            self._news.pressed(sale_id, "reserved")
+            self.news.pressed(sale_id, "reserved")
         return answer
 
     async def release(self, *, user_id: str, reservation_id: str) -> Reservation:
@@ -143,10 +143,11 @@ class InventoryService:
         for pool_id in pool_ids:
             self._latches.clear(pool_id)
 
-    async def _find_sale(self, sale_id: str) -> PooledSale:
+    async def find_sale(self, sale_id: str) -> PooledSale:
+        """Return where a sale's stock lies, from memory when it is known; raises `not_found`."""
         sale = self._sales.get(sale_id)
         if sale is None:
-            sale = await self._ask(partial(store.select_pooled_sale, sale_id=sale_id))
+            sale = await self.ask(partial(store.select_pooled_sale, sale_id=sale_id))
             if sale is None:
                 raise not_found("sale")
             if len(self._sales) >= KNOWN_SALES_MAX:
@@ -168,7 +169,7 @@ class InventoryService:
     async def _decide(self, pool_id: str, requests: list[Request]) -> list[Answer | CommerceError]:
         """Decide a batch; one that the database refuses is halved until the culprit is alone."""
         try:
-            result = await self._ask(
+            result = await self.ask(
                 partial(store.reserve_batch, pool_id=pool_id, requests=requests)
             )
         except store.REFUSED_BY_DATABASE:
@@ -185,7 +186,7 @@ class InventoryService:
             self._answer(request, index, result, waiting) for index, request in enumerate(requests)
         ]
 
-    async def _ask(self, question: Callable[[Any], Awaitable[Told]]) -> Told:
+    async def ask(self, question: Callable[[Any], Awaitable[Told]]) -> Told:
         """Ask again after a lost connection: the ids make a repeated batch meet its own rows.
 
         Raises `unknown_outcome` when no connection lasts long enough for an answer.
@@ -221,9 +222,9 @@ class InventoryService:
         waiting = None
         try:
             if live_ids is None:
-                live_ids = await self._ask(partial(store.select_live_ids, pool_id=pool_id))
+                live_ids = await self.ask(partial(store.select_live_ids, pool_id=pool_id))
             if outcome is Outcome.HELD_OUT and Outcome.HELD_OUT in result.outcomes:
-                waiting = await self._ask(partial(store.count_waiting, pool_id=pool_id))
+                waiting = await self.ask(partial(store.count_waiting, pool_id=pool_id))
         except (CommerceError, *store.REFUSED_BY_DATABASE):
             return None
         latch = Latch(outcome, result.pool_version, read_at_ms, live_ids, open_sales, waiting)
@@ -238,12 +239,16 @@ class InventoryService:
             if outcome == Outcome.RESERVED
         }
         for sale_id in changed:
-            self._news.stock_changed(self._sales[sale_id].room_id, sale_id)
-        for hold in result.expired:
+            self.news.stock_changed(self._sales[sale_id].room_id, sale_id)
+        await self.tell_expired(result.expired)
+
+    async def tell_expired(self, holds: Sequence[Hold]) -> None:
+        """Tell of holds that a decision of this process has ended."""
+        for hold in holds:
             with contextlib.suppress(CommerceError):
-                sale = await self._find_sale(hold.sale_id)
-                self._news.stock_changed(sale.room_id, sale.id)
-                self._news.hold_expired(sale.room_id, hold)
+                sale = await self.find_sale(hold.sale_id)
+                self.news.stock_changed(sale.room_id, sale.id)
+                self.news.hold_expired(sale.room_id, hold)
 
     def _answer(
         self, request: Request, index: int, result: BatchResult, waiting: int | None

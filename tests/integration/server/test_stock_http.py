@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from commerce.insight.audit.service import audit
+from loadtests.conformance.shapes import RESERVATION, find_mismatch
 from server.wiring.gateway import GatewayProcess
 from tests.integration.server.test_edge import NOBODY, TERMS, Person, sign_in, staff
 from tests.support.shop import make_shop
@@ -168,3 +169,35 @@ async def test_adding_pressing_and_taking_back_at_once_keeps_the_books(
     answers = await asyncio.gather(*calls)
     assert {status for status, _ in answers} <= {200, 201, 400, 409}
     assert (await audit(gateway.app.state.services.database)).violations == []
+
+
+async def test_a_cart_over_http_is_had_whole_or_refused_item_by_item(
+    gateway: GatewayProcess, http: httpx.AsyncClient, host: Person
+) -> None:
+    sale = (await host.call("POST", "/api/rooms/demo/flash-sales", TERMS))[1]["sale"]["id"]
+    state = (await http.get("/api/rooms/demo")).json()
+    regular = next(one["id"] for one in state["sales"] if one["kind"] == "regular")
+    person = await guest(http)
+    items = [{"sale": sale, "qty": 1}, {"sale": regular, "qty": 2}]
+    status, answer = await person.call("POST", "/api/reservations", {"items": items}, key="k")
+    assert status == 201
+    assert all(find_mismatch(one, RESERVATION) is None for one in answer["reservations"])
+    assert [one["qty"] for one in answer["reservations"]] == [1, 2]
+    status, again = await person.call("POST", "/api/reservations", {"items": items}, key="k")
+    assert [one["id"] for one in again["reservations"]] == [
+        one["id"] for one in answer["reservations"]
+    ]
+    response = await http.post(
+        "/api/reservations",
+        json={"items": items},
+        headers={**person.headers, "Idempotency-Key": "another"},
+    )
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (409, "cart_refused")
+    assert error["detail"] == {"items": [{"sale": sale, "code": "limit_reached"}]}
+    for bad in ([], [{"sale": sale, "qty": 0}], [{"sale": sale, "qty": 1}] * 21):
+        assert await person.call("POST", "/api/reservations", {"items": bad}) == (
+            400,
+            "invalid_request",
+        )
+    assert (await http.post("/api/reservations", json={"items": items})).status_code == 401

@@ -1,0 +1,1 @@
+"""Carts: units of several sales of one room, all of them or none."""

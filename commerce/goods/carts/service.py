@@ -1,0 +1,146 @@
+"""Reserve a cart: all of its items, or none.
+
+Invariant: a cart goes past the batchers with every pool locked in ascending order, so it waits for
+batches and they for it, and neither deadlocks; an unknown outcome is asked again with the same ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+from commerce.goods.carts import store
+from commerce.goods.carts.model import Cart, CartResult, Granted, RefusedItems
+from commerce.goods.inventory.batcher import unknown_outcome
+from commerce.goods.inventory.model import (
+    Outcome,
+    PooledSale,
+    Refused,
+    Request,
+    Reservation,
+    Reserved,
+)
+from commerce.goods.inventory.rules import hash_cart, sum_items
+from commerce.goods.inventory.service import InventoryService
+from commerce.goods.inventory.store import REFUSED_BY_DATABASE
+from commerce.kernel.errors import CommerceError, invalid
+from commerce.kernel.ids import cart_id, cart_reservation_id
+
+# A cart keeps one of the core's few connections while it waits for hot rows; more of them at once
+# would leave none to the batches, which serve hundreds in the same time.
+CARTS_AT_ONCE = 1
+# More waiting carts than this in one process would be answered too late to be of use.
+WAITING_MAX = 1_000
+
+
+class CartService:
+    """Carts of one process, over the connections of its reservation core."""
+
+    def __init__(self, inventory: InventoryService) -> None:
+        self._inventory = inventory
+        self._turn = asyncio.Semaphore(CARTS_AT_ONCE)
+        self._waiting = 0
+
+    async def reserve(
+        self, *, user_id: str, items: Sequence[tuple[str, int]], key: str
+    ) -> Granted | RefusedItems:
+        """Reserve (sale, quantity) items of one room; the answer is committed when it returns.
+
+        The same sale twice is summed. Raises CommerceError `invalid_request`, `not_found`,
+        `idempotency_conflict`, `overloaded` or `unknown_outcome`; a refusal is a value.
+        """
+        wanted = sum_items(items)
+        sales = [await self._inventory.find_sale(sale_id) for sale_id, _ in wanted]
+        if len({sale.room_id for sale in sales}) > 1:
+            raise invalid("A cart takes sales of one room.", field="items")
+        id = cart_id(user_id, key)
+        requests = [
+            Request(cart_reservation_id(id, sale_id), sale_id, user_id, qty)
+            for sale_id, qty in wanted
+        ]
+        cart = Cart(id, user_id, hash_cart(wanted), requests)
+        result = await self._decide(cart)
+        await self._spread(cart, sales, result)
+        return _answer(cart, sales, result)
+
+    async def _decide(self, cart: Cart) -> CartResult:
+        if self._waiting >= WAITING_MAX:
+            raise CommerceError(
+                "overloaded", "Too many carts are waiting.", retryable=True, retry_ms=500
+            )
+        self._waiting += 1
+        try:
+            async with self._turn:
+                return await self._inventory.ask(partial(store.reserve_cart, cart=cart))
+        except REFUSED_BY_DATABASE:
+            raise unknown_outcome() from None
+        finally:
+            self._waiting -= 1
+
+    async def _spread(self, cart: Cart, sales: list[PooledSale], result: CartResult) -> None:
+        """Tell of the figures that changed, and count a press for each item."""
+        is_new = all(outcome == Outcome.RESERVED for outcome in result.outcomes)
+        if is_new:
+            self._inventory.forget_latches([sale.pool_id for sale in sales])
+        for sale, outcome in zip(sales, result.outcomes, strict=True):
+            name = Outcome(outcome).name.lower()
+            if outcome not in (Outcome.REPLAYED, Outcome.CONFLICT) and (
+                is_new or outcome != Outcome.RESERVED
+            ):
+                self._inventory.news.pressed(sale.id, name)
+            if is_new:
+                self._inventory.news.stock_changed(sale.room_id, sale.id)
+        await self._inventory.tell_expired(result.expired)
+
+
+def _answer(cart: Cart, sales: list[PooledSale], result: CartResult) -> Granted | RefusedItems:
+    if Outcome.CONFLICT in result.outcomes:
+        raise CommerceError("idempotency_conflict", "This key was used for another cart.")
+    refused = [
+        (request.sale_id, _refused(index, result))
+        for index, request in enumerate(cart.requests)
+        if result.outcomes[index] not in (Outcome.RESERVED, Outcome.REPLAYED)
+    ]
+    if refused:
+        return RefusedItems(refused)
+    return Granted(
+        [
+            _reserved(request, sale, index, result)
+            for index, (request, sale) in enumerate(zip(cart.requests, sales, strict=True))
+        ]
+    )
+
+
+def _refused(index: int, result: CartResult) -> Refused:
+    opens_at = result.opens_at[index] if result.opens_at else None
+    return Refused(
+        Outcome(result.outcomes[index]),
+        0,
+        opens_in_ms=max(0, opens_at - result.now_ms) if opens_at else None,
+        available=result.available[index] if result.available else None,
+    )
+
+
+def _reserved(request: Request, sale: PooledSale, index: int, result: CartResult) -> Reserved:
+    price, shown_until = result.prices[index], result.shown_until[index]
+    version = result.versions[index] if result.versions else None
+    assert price is not None
+    assert shown_until is not None
+    assert version is not None
+    return Reserved(
+        Reservation(
+            id=request.id,
+            sale_id=sale.id,
+            user_id=request.user_id,
+            sku=sale.sku,
+            qty=request.qty,
+            unit_price_minor=price,
+            currency=sale.currency,
+            state=(result.states[index] if result.states else None) or "held",
+            version=version,
+            decided_at_ms=result.now_ms,
+            shown_until_ms=shown_until,
+            expires_in_ms=max(0, shown_until - result.now_ms),
+        )
+    )
