@@ -20,12 +20,18 @@ from tests.support.shop import make_shop, read_stock
 
 UNITS = 20
 LOCK = "PERFORM 1 FROM stock s WHERE s.pool_id = ANY (pools) ORDER BY s.pool_id FOR NO KEY UPDATE;"
-# Two carts that name the same sales the other way round meet in the middle.
+# Two carts that name the same sales the other way round: neither goes on to its second pool before
+# the other has its first.
 LOCK_AS_THEY_COME = """
     FOR i IN 1 .. cardinality(p_sales) LOOP
         PERFORM 1 FROM stock s JOIN sales x ON x.pool_id = s.pool_id WHERE x.id = p_sales[i]
         FOR NO KEY UPDATE OF s;
-        PERFORM pg_sleep(0.1);
+        PERFORM pg_advisory_xact_lock_shared(7);
+        FOR tries IN 1 .. 500 LOOP
+            EXIT WHEN (SELECT count(*) = 2 FROM pg_locks l
+                WHERE l.locktype = 'advisory' AND l.objid = 7 AND l.granted);
+            PERFORM pg_sleep(0.02);
+        END LOOP;
     END LOOP;
 """
 SLOWLY = LOCK + " PERFORM pg_sleep(0.1);"
