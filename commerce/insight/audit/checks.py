@@ -53,6 +53,29 @@ POOL_CHECKS = (
         "SELECT f.pool_id AS pool, f.off_version AS version FROM facts f"
         " WHERE f.off_version IS NOT NULL",
     ),
+    Check(
+        "waiting_is_served",
+        "pool",
+        "No unit is free that somebody on the waiting list of an open sale wants.",
+        """
+        SELECT f.pool_id AS pool, f.total - f.claimed AS free, w.id AS entry, w.qty
+        FROM facts f JOIN waiting_list w ON w.pool_id = f.pool_id AND w.state = 'waiting'
+            AND w.qty <= f.total - f.claimed
+        JOIN sales s ON s.id = w.sale_id AND s.state IN ('armed', 'open', 'sold_out')
+        """,
+    ),
+    Check(
+        "adjustment_is_in_the_journal",
+        "pool",
+        "Every adjustment of stock is in the journal, and every such row has its adjustment.",
+        """
+        SELECT f.pool_id AS pool, a.version, a.delta AS adjusted, j.total_delta AS journalled
+        FROM facts f CROSS JOIN LATERAL (
+            SELECT * FROM adjustments a WHERE a.pool_id = f.pool_id
+        ) a LEFT JOIN stock_journal j ON j.pool_id = a.pool_id AND j.version = a.version
+        WHERE j.total_delta IS DISTINCT FROM a.delta
+        """,
+    ),
 )
 BUYER_CHECKS = (
     Check(
@@ -76,6 +99,21 @@ BUYER_CHECKS = (
         "buyer",
         "Every reservation is of a pool that exists.",
         "SELECT f.sale_id AS sale, f.user_id AS buyer, f.lost FROM facts f WHERE f.lost > 0",
+    ),
+    Check(
+        "offer_has_its_entry",
+        "buyer",
+        "Every unit that came by the waiting list went to an entry of that buyer, and that much.",
+        """
+        SELECT f.sale_id AS sale, f.user_id AS buyer, r.id AS reservation, w.state AS entry_state
+        FROM facts f
+        JOIN reservations r ON r.user_id = f.user_id AND r.sale_id = f.sale_id
+            AND r.origin = 'waiting_list'
+        LEFT JOIN waiting_list w ON w.reservation_id = r.id
+        WHERE (w.user_id, w.sale_id, w.pool_id, w.qty)
+                IS DISTINCT FROM (r.user_id, r.sale_id, r.pool_id, r.qty)
+           OR (w.state = 'offered' AND r.state NOT IN ('held', 'paying'))
+        """,
     ),
     Check(
         "sold_is_on_one_paid_order",

@@ -44,6 +44,22 @@ PLANTED: dict[str, tuple[str, str]] = {
         f" WHERE pool_id = {SOLD_POOL}",
         "round",
     ),
+    "waiting_is_served": (
+        "INSERT INTO waiting_list (id, pool_id, sale_id, user_id, qty)"
+        " SELECT gen_random_uuid(), r.pool_id, r.sale_id, r.user_id, 1 FROM reservations r"
+        " WHERE r.state = 'sold'",
+        "turn",
+    ),
+    "adjustment_is_in_the_journal": (
+        "INSERT INTO adjustments (id, pool_id, sku, user_id, delta, reason, version,"
+        " to_waiting_list) SELECT gen_random_uuid(), k.pool_id, k.sku, r.user_id, 3, 'x', 99, 0"
+        " FROM reservations r JOIN stock k ON k.pool_id = r.pool_id WHERE r.state = 'sold'",
+        "turn",
+    ),
+    "offer_has_its_entry": (
+        "UPDATE reservations SET origin = 'waiting_list' WHERE state = 'held'",
+        "round",
+    ),
     "buyer_adds_up": ("UPDATE sale_buyers SET qty = qty + 1", "turn"),
     "buyer_within_limit": ("UPDATE reservations SET qty = 9 WHERE state = 'sold'", "round"),
     "reservation_has_its_pool": (
