@@ -18,7 +18,12 @@ import orjson
 from commerce.goods.inventory.model import Hold
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.inventory.store import select_figures, select_figures_of_room
-from commerce.goods.inventory.views import view_answer, view_ended, view_reservation
+from commerce.goods.inventory.views import (
+    refusal_error,
+    view_answer,
+    view_ended,
+    view_reservation,
+)
 from commerce.goods.presses.service import PressCounter
 from commerce.goods.waiting_list.service import WaitingList
 from commerce.goods.waiting_list.views import view_entry
@@ -200,17 +205,28 @@ class RoomCommands:
         try:
             return orjson.dumps(await self._run(caller, command, args, key))
         except CommerceError as error:
-            raise CommandError(
-                error.code,
-                error.message,
-                error.retryable,
-                retry_ms=error.retry_ms,
-                detail=error.detail,
-            ) from None
+            raise _command_error(error) from None
         except UNAVAILABLE as error:
             raise CommandError(
                 "database_unavailable", "The database does not answer.", True, retry_ms=1000
             ) from error
+
+    def refuse_at_once(self, caller: Caller, command: str, args: bytes, key: str | None) -> None:
+        """Raise CommandError for a press that the latch answers, or that is malformed."""
+        if command != "reserve":
+            return
+        try:
+            wanted = _decode(args, ReserveArgs)
+            refused = self._inventory.refuse_at_once(
+                user_id=caller.identity.user_id,
+                sale_id=wanted.sale,
+                qty=check_qty(wanted.qty),
+                key=check_key(key),
+            )
+        except CommerceError as error:
+            raise _command_error(error) from None
+        if refused is not None:
+            raise _command_error(refusal_error(refused))
 
     async def _run(
         self, caller: Caller, command: str, args: bytes, key: str | None
@@ -245,6 +261,16 @@ class RoomCommands:
             left = await self._waiting_list.leave(user_id=user_id, entry_id=named)
             return {"entry": view_entry(left)}
         raise CommandError("unknown_command", f"There is no command {command[:32]!r}.")
+
+
+def _command_error(error: CommerceError) -> CommandError:
+    return CommandError(
+        error.code,
+        error.message,
+        error.retryable,
+        retry_ms=error.retry_ms,
+        detail=error.detail,
+    )
 
 
 def _decode(args: bytes, type: type[Args]) -> Args:

@@ -43,8 +43,14 @@ class CommandDesk:
         *,
         spawn: Callable[..., asyncio.Task[None] | None],
     ) -> None:
-        """Start a command with `spawn`, or refuse it when the process has enough of them."""
+        """Start a command with `spawn`, unless it is refused at once, or there are enough."""
         self._counters.commands += 1
+        try:
+            self._handler.refuse_at_once(caller, command.command, command.args, command.key)
+        except CommandError as error:
+            self._counters.commands_refused += 1
+            asker.answer(frame_text(build_error(command.id, error)))
+            return
         task = None
         if len(self._tasks) < self._in_flight_max:
             task = spawn(self._carry_out(asker, caller, command))

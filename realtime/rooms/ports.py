@@ -96,6 +96,12 @@ class CommandHandler(Protocol):
     async def __call__(self, caller: Caller, command: str, args: bytes, key: str | None) -> bytes:
         """Return the raw JSON result; raise `CommandError` to refuse."""
 
+    def refuse_at_once(self, caller: Caller, command: str, args: bytes, key: str | None) -> None:
+        """Raise `CommandError` when that is the answer already, without waiting for anything.
+
+        Whoever presses for goods that are gone is one of thousands: no task is made for them.
+        """
+
 
 class ChatStore(Protocol):
     """Keeps chat lines for moderation and replay."""

@@ -51,6 +51,10 @@ class Latches:
             latch.outcome, latch.version, available=0, is_latched=True, waiting=latch.waiting
         )
 
+    def is_set(self, pool_id: str) -> bool:
+        """Say whether there is a latch, which may be too old by now."""
+        return pool_id in self._by_pool
+
     def live_ids(self, pool_id: str, version: int) -> frozenset[str] | None:
         """Return the live ids of this version of a pool, when they are already here."""
         latch = self._by_pool.get(pool_id)

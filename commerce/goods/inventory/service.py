@@ -106,6 +106,20 @@ class InventoryService:
             self.news.pressed(sale_id, "reserved")
         return answer
 
+    def refuse_at_once(self, *, user_id: str, sale_id: str, qty: int, key: str) -> Refused | None:
+        """Refuse a press from the latch; None when the database must be asked: call `reserve`.
+
+        A `sale_id` that is not canonical is not known here, so it needs no check before.
+        """
+        sale = self._sales.get(sale_id)
+        if sale is None or not self._latches.is_set(sale.pool_id):
+            return None
+        request = Request(reservation_id(user_id, sale_id, key), sale_id, user_id, qty)
+        refused = self._latches.answer(sale.pool_id, request)
+        if refused is not None:
+            self.news.pressed(sale_id, refused.outcome.name.lower())
+        return refused
+
     async def release(self, *, user_id: str, reservation_id: str) -> Reservation:
         """Give a hold back; its units are free at once. Repeating it changes nothing."""
         async with self._database.transaction() as transaction:

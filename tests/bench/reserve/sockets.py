@@ -90,6 +90,9 @@ class Race:
     async def _hammer(self, sale_id: str) -> dict[str, Any]:
         """Press on and on while nothing is free; return refusals by processor second."""
         gateways = self._program.children_with_role("gateway")
+        # A crowd that sleeps between two answers is woken at the gateways' expense: that would
+        # measure how fast the crowd is.
+        self._crowd.tell("awake")
         self._crowd.tell(f"hammer {sale_id}")
         await asyncio.sleep(1.0)
         await self._collect()
@@ -99,6 +102,7 @@ class Race:
         used_s, took_s = cpu_s(gateways) - before_s, time.monotonic() - begun_s
         self._crowd.tell("rest")
         await asyncio.sleep(1.0)
+        self._crowd.tell("asleep")
         _, rest = await self._collect()
         await self._check(sale_id, [*told, *rest])
         return {

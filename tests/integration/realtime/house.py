@@ -110,6 +110,10 @@ class House:
             raise RuntimeError("a bug")
         raise CommandError("unknown_command", "No command has this name.")
 
+    def refuse_at_once(self, caller: Caller, command: str, args: bytes, key: str | None) -> None:
+        if command == "gone":
+            raise CommandError("sold_out", "No more.", detail={"version": 7})
+
     # ChatStore, LikeStore and DeliveryStore
 
     async def save(self, room_id: str, lines: Sequence[ChatLine]) -> None:

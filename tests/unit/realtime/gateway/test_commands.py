@@ -28,18 +28,25 @@ class Asker:
         self.answers.append(msgspec.json.decode(frame[2:] if frame[1] < 126 else frame[4:]))
 
 
-async def handle(caller: Caller, command: str, args: bytes, key: str | None) -> bytes:
-    if command == "refuse":
-        raise CommandError("ended", "Over.")
-    if command == "crash":
-        raise RuntimeError("a bug")
-    await asyncio.sleep(0)
-    return b'{"ok":true}'
+class Handler:
+    """Knows at once that something is gone; all else takes a moment."""
+
+    async def __call__(self, caller: Caller, command: str, args: bytes, key: str | None) -> bytes:
+        if command == "refuse":
+            raise CommandError("ended", "Over.")
+        if command == "crash":
+            raise RuntimeError("a bug")
+        await asyncio.sleep(0)
+        return b'{"ok":true}'
+
+    def refuse_at_once(self, caller: Caller, command: str, args: bytes, key: str | None) -> None:
+        if command == "gone":
+            raise CommandError("sold_out", "Gone.")
 
 
 async def answers(*names: str, in_flight_max: int = 9) -> list[Any]:
     asker = Asker()
-    desk = CommandDesk(handle, counters=Counters(), in_flight_max=in_flight_max)
+    desk = CommandDesk(Handler(), counters=Counters(), in_flight_max=in_flight_max)
     async with asyncio.TaskGroup() as tasks:
         for number, name in enumerate(names):
             command = Command(number, name, b"{}", None)
@@ -49,6 +56,11 @@ async def answers(*names: str, in_flight_max: int = 9) -> list[Any]:
 
 async def test_a_result_is_answered() -> None:
     assert await answers("fine") == [["r", 0, {"ok": True}]]
+
+
+async def test_what_is_refused_at_once_is_answered_before_all_else_and_takes_no_place() -> None:
+    told = await answers("fine", "gone", "gone", in_flight_max=1)
+    assert [(answer[1], answer[0]) for answer in told] == [(1, "e"), (2, "e"), (0, "r")]
 
 
 async def test_a_refusal_is_answered_with_its_code() -> None:
