@@ -8,7 +8,7 @@ import uuid
 import asyncpg
 import pytest
 
-from commerce.goods.inventory.model import Outcome, Refused, Request, Reserved
+from commerce.goods.inventory.model import Outcome, Refused, Reserved
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.inventory.store import reserve_batch
 from commerce.goods.inventory.sweeper import sweep
@@ -182,6 +182,27 @@ async def test_nobody_releases_another_users_hold(
         await inventory.release(user_id=str(uuid.uuid4()), reservation_id=mine.reservation.id)
     assert caught.value.code == "not_found"
     assert (await read_stock(database, sale))["claimed"] == 1
+
+
+async def test_only_a_latched_press_is_refused_at_once(
+    database: PgDatabase, inventory: InventoryService
+) -> None:
+    """Whoever may own a unit, and whoever the database must decide about, is not refused so."""
+    sale = await arm_flash(database, await make_shop(database), quantity=1)
+    owner, late = str(uuid.uuid4()), str(uuid.uuid4())
+
+    def at_once(user: str, sale_id: str = sale) -> Refused | None:
+        return inventory.refuse_at_once(user_id=user, sale_id=sale_id, qty=1, key="k")
+
+    assert at_once(late) is None
+    await press(inventory, sale, user=owner)
+    await press(inventory, sale, user=late)
+    refused = at_once(late)
+    assert refused is not None
+    assert (refused.outcome, refused.is_latched) == (Outcome.HELD_OUT, True)
+    assert at_once(owner) is None
+    assert at_once(late, sale.upper()) is None
+    assert at_once(late, "nonsense") is None
 
 
 async def test_the_sale_that_is_pressed_is_the_last_to_be_forgotten(
