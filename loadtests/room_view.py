@@ -167,7 +167,9 @@ class RoomView:
             self._set_state(payload["sale"], "sold_out")
         elif type == "announcement":
             self.announcement = payload["text"]
-        elif type == "flash.closed":
+        elif type == "flash.halted":
+            self._set_state(payload["sale"], "halted")
+        elif type in {"flash.closed", "flash.unhalted"}:
             self._set_state(payload["sale"], payload["state"])
 
     def _put_sale(self, sale: dict[str, Any]) -> None:

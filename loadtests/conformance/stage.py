@@ -240,7 +240,8 @@ class Stage:
             busy = {
                 sale["sku"]
                 for sale in state["sales"]
-                if sale["kind"] != "regular" and sale["state"] in {"armed", "open", "sold_out"}
+                if sale["kind"] != "regular"
+                and sale["state"] in {"armed", "open", "sold_out", "halted"}
             }
             stock = {sale["id"]: sale["stock"] for sale in state["sales"]}
             self._pieces = asyncio.Queue()

@@ -48,6 +48,7 @@ HTTP_STATUS: Mapping[str, int] = {
     "list_full": 409,
     "not_enough_left": 409,
     "limit_reached": 409,
+    "halted": 409,
     "not_open": 409,
     "ended": 409,
     "wrong_state": 409,

@@ -10,12 +10,15 @@ from starlette.routing import Route
 from commerce.goods.carts.views import view_cart
 from commerce.goods.inventory.journal import read_journal
 from commerce.goods.inventory.views import view_answer, view_reservation
+from commerce.kernel.ports import Transaction
+from commerce.sales.flash_sales.halting import RELEASED_MAX, halt, unhalt
 from commerce.sales.flash_sales.model import FlashSaleTerms
 from commerce.sales.flash_sales.service import arm, finish
 from commerce.sales.flash_sales.store import select_sale
 from commerce.sales.show_floor.store import select_sale_view
-from commerce.shows.schedule.rules import check_command, check_see_money
+from commerce.shows.schedule.rules import check_command, check_see_money, check_stop_sales
 from commerce.shows.schedule.store import select_room
+from realtime.rooms.ports import Identity
 from server.arguments import check_id, check_qty
 from server.routes.errors import json_response
 from server.routes.requests import (
@@ -54,6 +57,13 @@ class CloseBody(msgspec.Struct, frozen=True):
     """Body of closing or cancelling; the reason is shown to viewers."""
 
     reason: str | None = None
+
+
+class HaltBody(msgspec.Struct, frozen=True):
+    """Body of halting; the reason is shown to viewers."""
+
+    reason: str
+    release_holds: bool = False
 
 
 async def arm_flash_sale(request: Request) -> Response:
@@ -115,6 +125,42 @@ async def show_journal(request: Request) -> Response:
     )
 
 
+async def halt_sale(request: Request) -> Response:
+    """Stop a sale of any kind; with `release_holds` its unpaid holds end too."""
+    services, user = services_of(request), require_user(request)
+    idempotency_key(request)
+    sale_id = path_id(request, "sale")
+    body = await read_body(request, HaltBody)
+    released = 0
+    while True:
+        async with services.database.transaction() as transaction:
+            await _check_stop(transaction, sale_id, user)
+            done = await halt(transaction, sale_id, body.reason, release_holds=body.release_holds)
+            view = msgspec.to_builtins(await select_sale_view(transaction, sale_id))
+        released += done.released
+        if done.released < RELEASED_MAX:
+            break
+    services.inventory.forget_latches([done.sale.pool_id])
+    return json_response({"sale": view, "released": released})
+
+
+async def resume_sale(request: Request) -> Response:
+    """Let a halted sale go on."""
+    services, user = services_of(request), require_user(request)
+    idempotency_key(request)
+    sale_id = path_id(request, "sale")
+    async with services.database.transaction() as transaction:
+        await _check_stop(transaction, sale_id, user)
+        await unhalt(transaction, sale_id)
+        view = msgspec.to_builtins(await select_sale_view(transaction, sale_id))
+    return json_response({"sale": view})
+
+
+async def _check_stop(transaction: Transaction, sale_id: str, user: Identity) -> None:
+    room = await select_room(transaction, (await select_sale(transaction, sale_id)).room)
+    check_stop_sales(room, user_id=user.user_id, role=user.role)
+
+
 async def reserve(request: Request) -> Response:
     """Reserve units of a sale for the caller."""
     services, user = services_of(request), require_user(request)
@@ -163,6 +209,8 @@ ROUTES = [
     Route("/api/sales/{sale}/close", close_sale, methods=["POST"]),
     Route("/api/sales/{sale}/cancel", cancel_sale, methods=["POST"]),
     Route("/api/sales/{sale}/journal", show_journal),
+    Route("/api/sales/{sale}/halt", halt_sale, methods=["POST"]),
+    Route("/api/sales/{sale}/resume", resume_sale, methods=["POST"]),
     Route("/api/sales/{sale}/reservations", reserve, methods=["POST"]),
     Route("/api/reservations", reserve_cart, methods=["POST"]),
     Route("/api/reservations", list_holds),

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from commerce.orders.checkout.model import ORDER
 from commerce.sales.show_floor.model import BagItem, Floor, SaleView, ShowView
 from realtime.protocol import messages
@@ -184,6 +186,11 @@ def room_state_fields() -> dict[str, set[str]]:
         "bag": set(BagItem.__struct_fields__),
         "sales": set(SaleView.__struct_fields__),
     }
+
+
+def sometimes_fields() -> set[str]:
+    """Return the fields of a sale that are left out while they have nothing to say."""
+    return {field.name for field in msgspec.structs.fields(SaleView) if not field.required}
 
 
 def _top_fields(node: ast.AST) -> set[str]:

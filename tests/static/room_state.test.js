@@ -10,7 +10,7 @@ import { applyEvent, applyFrame, applyKeys, applySales, hasGap, itemOf, modelOf,
 /** @typedef {{name: string, before: RoomState, event: SaleEvent, after: RoomState}} Case */
 
 const folder = new URL('../events/', import.meta.url);
-const TYPES = ['room.state', 'show.pinned', 'show.unpinned', 'bag.changed', 'announcement', 'flash.armed', 'flash.opened', 'flash.sold_out', 'flash.resumed', 'flash.closed', 'chat.deleted', 'user.muted'];
+const TYPES = ['room.state', 'show.pinned', 'show.unpinned', 'bag.changed', 'announcement', 'flash.armed', 'flash.opened', 'flash.sold_out', 'flash.resumed', 'flash.halted', 'flash.unhalted', 'flash.closed', 'chat.deleted', 'user.muted'];
 
 /** @param {string} name @returns {Case} */
 const readCase = (name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8'));

@@ -26,12 +26,20 @@ def _armed(state: State, payload: dict[str, Any]) -> State:
 
 def _sale(**fixed: str) -> Callable[[State, dict[str, Any]], State]:
     def change(state: State, payload: dict[str, Any]) -> State:
-        news = fixed | {k: payload[k] for k in ("state", "ends_at_ms") if k in payload}
+        told = fixed | {k: payload[k] for k in ("state", "ends_at_ms", "reason") if k in payload}
         return state | {
-            "sales": [one | news if one["id"] == payload["sale"] else one for one in state["sales"]]
+            "sales": [
+                _told(one, told) if one["id"] == payload["sale"] else one for one in state["sales"]
+            ]
         }
 
     return change
+
+
+def _told(sale: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """Return a sale with its news; only one that is halted keeps a reason."""
+    after = {name: value for name, value in (sale | told).items() if name != "reason"}
+    return after | ({"reason": told["reason"]} if after["state"] == "halted" else {})
 
 
 def _deleted(state: State, payload: dict[str, Any]) -> State:
@@ -48,6 +56,8 @@ EVENTS: dict[str, Callable[[State, dict[str, Any]], State]] = {
     "flash.opened": _sale(state="open"),
     "flash.sold_out": _sale(state="sold_out"),
     "flash.resumed": _sale(state="open"),
+    "flash.halted": _sale(state="halted"),
+    "flash.unhalted": _sale(),
     "flash.closed": _sale(),
     "chat.deleted": _deleted,
     "chat.modes": _replace("modes"),

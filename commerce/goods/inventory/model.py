@@ -23,6 +23,7 @@ class Outcome(IntEnum):
     SOLD_OUT = 7
     HELD_OUT = 8
     NOT_ENOUGH_LEFT = 9
+    HALTED = 10
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -67,6 +68,8 @@ class Refused(msgspec.Struct, frozen=True):
     is_latched: bool = False
     waiting: int | None = None
     """How many wait for units that come free; known of a pool that is held out."""
+    reason: str | None = None
+    """Why the host stopped the sale, of HALTED alone."""
 
 
 Answer = Reserved | Refused

@@ -47,9 +47,12 @@ def decide_window(sale: SaleTerms | None, now_ms: int) -> Outcome:
         return Outcome.NO_SUCH_SALE
     if sale.state in ("ended", "cancelled"):
         return Outcome.ENDED
+    is_past_end = sale.ends_at_ms is not None and now_ms >= sale.ends_at_ms
+    if sale.state == "halted" and not is_past_end:
+        return Outcome.HALTED
     if sale.opens_at_ms is None or now_ms < sale.opens_at_ms:
         return Outcome.NOT_OPEN
-    if sale.ends_at_ms is not None and now_ms >= sale.ends_at_ms:
+    if is_past_end:
         return Outcome.ENDED
     return Outcome.RESERVED
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
+
+import msgspec
 
 from commerce.goods.inventory import store
 from commerce.goods.inventory.batcher import PoolBatcher, unknown_outcome
@@ -63,6 +65,13 @@ class News(Protocol):
 
     def pressed(self, sale_id: str, answer: str) -> None:
         """A press got this answer: `reserved`, or the refusal's name."""
+
+
+class _Aside(msgspec.Struct, frozen=True):
+    """What a batch's refusals tell besides: who waits, and why sales are halted."""
+
+    waiting: int | None
+    reasons: Mapping[str, str | None]
 
 
 class InventoryService:
@@ -196,9 +205,25 @@ class InventoryService:
             ]
         waiting = await self._latch(pool_id, requests, result)
         await self._spread(requests, result)
+        aside = _Aside(waiting, await self._reasons(requests, result))
         return [
-            self._answer(request, index, result, waiting) for index, request in enumerate(requests)
+            self._answer(request, index, result, aside) for index, request in enumerate(requests)
         ]
+
+    async def _reasons(self, requests: list[Request], result: BatchResult) -> dict[str, str | None]:
+        """Return why the sales of a batch that are halted are: one question a batch."""
+        halted = {
+            request.sale_id
+            for request, outcome in zip(requests, result.outcomes, strict=True)
+            if outcome == Outcome.HALTED
+        }
+        if not halted:
+            return {}
+        try:
+            return await self.ask(partial(store.select_reasons, sale_ids=sorted(halted)))
+        except (CommerceError, *store.REFUSED_BY_DATABASE):
+            # The refusal itself is decided; that its sentence is missing must not undo it.
+            return {}
 
     async def ask(self, question: Callable[[Any], Awaitable[Told]]) -> Told:
         """Ask again after a lost connection: the ids make a repeated batch meet its own rows.
@@ -264,9 +289,7 @@ class InventoryService:
                 self.news.stock_changed(sale.room_id, sale.id)
                 self.news.hold_expired(sale.room_id, hold)
 
-    def _answer(
-        self, request: Request, index: int, result: BatchResult, waiting: int | None
-    ) -> Answer:
+    def _answer(self, request: Request, index: int, result: BatchResult, aside: _Aside) -> Answer:
         outcome = OUTCOMES[result.outcomes[index]]
         if outcome not in (Outcome.RESERVED, Outcome.REPLAYED):
             opens_at = result.opens_at[index]
@@ -275,7 +298,8 @@ class InventoryService:
                 result.pool_version,
                 opens_in_ms=max(0, opens_at - result.now_ms) if opens_at else None,
                 available=result.available,
-                waiting=waiting,
+                waiting=aside.waiting,
+                reason=aside.reasons.get(request.sale_id) if outcome is Outcome.HALTED else None,
             )
         sale = self._sales[request.sale_id]
         price = result.prices[index]

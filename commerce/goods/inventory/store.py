@@ -40,6 +40,12 @@ LOCK_POOLS = """
     SELECT pool_id, total, claimed FROM stock
     WHERE pool_id = ANY ($1::uuid[]) ORDER BY pool_id FOR NO KEY UPDATE
 """
+SELECT_REASONS = "SELECT id::text, reason FROM sales WHERE id = ANY ($1::uuid[])"
+# Who is placing an order on one of them is waited for: it becomes `paying` and stays.
+LOCK_HELD = """
+    SELECT id FROM reservations
+    WHERE pool_id = $1 AND sale_id = $2 AND state = 'held' ORDER BY id LIMIT $3 FOR UPDATE
+"""
 LOCK_RESERVATION = "SELECT 1 FROM reservations WHERE id = $1 FOR UPDATE"
 INSERT_POOL = """
     INSERT INTO stock (pool_id, sku, sale_id, total, version) VALUES ($1, $2, $3, $4, 1)
@@ -152,6 +158,11 @@ async def select_pooled_sale(connection: Any, sale_id: str) -> PooledSale | None
     return PooledSale(*row) if row else None
 
 
+async def select_reasons(connection: Any, sale_ids: Sequence[str]) -> dict[str, str | None]:
+    """Return why each of these sales was stopped, by id."""
+    return {row["id"]: row["reason"] for row in await connection.fetch(SELECT_REASONS, sale_ids)}
+
+
 async def lock_pools(connection: Connection, pool_ids: Sequence[str]) -> dict[str, int]:
     """Lock stock rows in ascending order and return the free units of each."""
     rows = await connection.fetch(LOCK_POOLS, sorted(pool_ids))
@@ -161,6 +172,11 @@ async def lock_pools(connection: Connection, pool_ids: Sequence[str]) -> dict[st
 async def lock_reservation(connection: Connection, reservation_id: str) -> None:
     """Wait for whoever changes this reservation; its pool is locked already."""
     await connection.execute(LOCK_RESERVATION, reservation_id)
+
+
+async def lock_held(connection: Connection, *, pool_id: str, sale_id: str, limit: int) -> list[str]:
+    """Lock at most `limit` holds of a sale that nobody is paying for; its pool is locked."""
+    return [str(row["id"]) for row in await connection.fetch(LOCK_HELD, pool_id, sale_id, limit)]
 
 
 async def insert_pool(

@@ -14,10 +14,13 @@ MESSAGES = {
     Outcome.SOLD_OUT: "Every unit is sold.",
     Outcome.HELD_OUT: "Every unit is held; one may come back.",
     Outcome.NOT_ENOUGH_LEFT: "Fewer units are left than you asked for.",
+    Outcome.HALTED: "The host has stopped the sale for now.",
 }
-# Worth asking again as it is: time may open the sale, a hold may end.
-RETRYABLE = frozenset({Outcome.NOT_OPEN, Outcome.HELD_OUT})
+# Worth asking again as it is: time may open the sale, a hold may end, the host may resume.
+RETRYABLE = frozenset({Outcome.NOT_OPEN, Outcome.HELD_OUT, Outcome.HALTED})
 HELD_OUT_RETRY_MS = 1_000
+# A host who stops a sale looks into something; the room is told when it goes on.
+HALTED_RETRY_MS = 5_000
 
 
 def view_answer(answer: Answer) -> dict[str, Any]:
@@ -42,9 +45,13 @@ def view_reservation(reservation: Reservation) -> dict[str, Any]:
     }
 
 
-def view_ended(hold: Hold) -> dict[str, Any]:
-    """Return what a buyer is told of a hold that has ended: `reservation.expired`."""
-    return {"reservation": hold.id, "sale": hold.sale_id}
+def view_ended(hold: Hold, reason: str | None = None) -> dict[str, Any]:
+    """Return what a buyer is told of a hold that has ended: `reservation.expired`.
+
+    A `reason` is there when the host took the hold back.
+    """
+    ended = {"reservation": hold.id, "sale": hold.sale_id}
+    return ended if reason is None else {**ended, "reason": reason}
 
 
 def refusal_error(refused: Refused) -> CommerceError:
@@ -60,6 +67,9 @@ def refusal_error(refused: Refused) -> CommerceError:
             detail["waiting"] = refused.waiting
     elif refused.outcome is Outcome.NOT_ENOUGH_LEFT:
         detail["available"] = refused.available
+    elif refused.outcome is Outcome.HALTED:
+        retry_ms = HALTED_RETRY_MS
+        detail["reason"] = refused.reason
     return CommerceError(
         refused.outcome.name.lower(),
         MESSAGES[refused.outcome],

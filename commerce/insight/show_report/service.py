@@ -21,7 +21,7 @@ from commerce.shows.schedule.store import select_current_show
 PRESS_SECONDS_SHOWN = 30
 # The light names the first few; the whole report is the operator's.
 VIOLATIONS_SHOWN = 3
-RUNNING = ("armed", "open", "sold_out")
+RUNNING = ("armed", "open", "sold_out", "halted")
 
 
 async def read_console(

@@ -36,3 +36,12 @@ class FlashSale(msgspec.Struct, frozen=True):
     ends_at_ms: int | None
     quantity: int | None
     request_hash: str | None
+    halted_from: str | None = None
+    reason: str | None = None
+
+
+class Halted(msgspec.Struct, frozen=True):
+    """A sale that was halted, and how many holds were given back with it."""
+
+    sale: FlashSale
+    released: int

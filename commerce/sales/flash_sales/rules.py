@@ -38,6 +38,11 @@ SALE = Transitions(
         ("armed", "cancel"): "cancelled",
         ("open", "cancel"): "cancelled",
         ("sold_out", "cancel"): "cancelled",
+        ("armed", "halt"): "halted",
+        ("open", "halt"): "halted",
+        ("sold_out", "halt"): "halted",
+        ("halted", "end"): "ended",
+        ("halted", "cancel"): "cancelled",
     },
 )
 
@@ -53,6 +58,28 @@ def check_reason(reason: str | None) -> None:
     """Raise `invalid_request` for a reason that is too long to be shown."""
     if reason is not None and len(reason) > REASON_CHARS_MAX:
         raise invalid(f"A reason has at most {REASON_CHARS_MAX} characters.", field="reason")
+
+
+def clean_halt_reason(reason: str) -> str:
+    """Return the reason without its margins; raises `invalid_request` when there is none."""
+    reason = reason.strip()
+    if not reason:
+        raise invalid("Say why: the room reads it.", field="reason")
+    check_reason(reason)
+    return reason
+
+
+def decide_unhalted(
+    halted_from: str | None, *, opens_at_ms: int | None, now_ms: int, is_all_sold: bool
+) -> str:
+    """Return the state that a halted sale comes back to; its window has run on meanwhile.
+
+    A sale that was told to be sold out is so again only while it is; one that was sold meanwhile
+    opens, so that the job which notes it tells the room, once.
+    """
+    if opens_at_ms is None or now_ms < opens_at_ms:
+        return "armed"
+    return "sold_out" if halted_from == "sold_out" and is_all_sold else "open"
 
 
 def hash_terms(terms: FlashSaleTerms) -> str:

@@ -11,20 +11,20 @@ from commerce.sales.flash_sales.rules import hash_terms
 
 SELECT_SALES = """
     SELECT s.id, s.room_id, m.slug AS room, s.show_id, s.item_id, s.pool_id, s.kind, s.sku,
-        s.state, s.opens_at_ms, s.ends_at_ms, s.quantity, s.request_hash
+        s.state, s.opens_at_ms, s.ends_at_ms, s.quantity, s.request_hash, s.halted_from, s.reason
     FROM sales s JOIN rooms m ON m.id = s.room_id
 """
 SELECT_SALE = SELECT_SALES + " WHERE s.id = $1"
 SELECT_RUNNING = (
     SELECT_SALES + " WHERE s.show_id = $1 AND s.kind = 'flash'"
-    " AND s.state IN ('armed', 'open', 'sold_out') ORDER BY s.pool_id"
+    " AND s.state IN ('armed', 'open', 'sold_out', 'halted') ORDER BY s.pool_id"
 )
 SELECT_TO_OPEN = (
     SELECT_SALES + " WHERE s.kind = 'flash' AND s.state = 'armed'"
     " AND s.opens_at_ms <= (SELECT clock_ms()) LIMIT 100"
 )
 SELECT_TO_END = (
-    SELECT_SALES + " WHERE s.kind = 'flash' AND s.state IN ('armed', 'open', 'sold_out')"
+    SELECT_SALES + " WHERE s.kind = 'flash' AND s.state IN ('armed', 'open', 'sold_out', 'halted')"
     " AND s.ends_at_ms <= (SELECT clock_ms()) LIMIT 100"
 )
 # Sales whose "sold out" does not say what the counts say.
@@ -46,7 +46,7 @@ SELECT_ITEM_OF_SKU = """
 SELECT_SKU_POOL = "SELECT pool_id FROM stock WHERE sku = $1 AND sale_id IS NULL"
 SELECT_OTHER_RUNNING = """
     SELECT 1 FROM sales WHERE show_id = $1 AND sku = $2 AND kind = 'flash'
-      AND state IN ('armed', 'open', 'sold_out')
+      AND state IN ('armed', 'open', 'sold_out', 'halted')
 """
 SELECT_REGULAR_OF_SKU = """
     SELECT id FROM sales WHERE show_id = $1 AND sku = $2 AND kind = 'regular' LIMIT 1
@@ -67,6 +67,16 @@ UPDATE_STATE = """
             THEN least(greatest(clock_ms(), opens_at_ms), ends_at_ms) ELSE ends_at_ms END
     WHERE id = $1 RETURNING ends_at_ms, opens_at_ms, clock_ms() AS now_ms
 """
+
+UPDATE_HALTED = """
+    UPDATE sales SET halted_from = CASE WHEN state = 'halted' THEN halted_from ELSE state END,
+        state = 'halted', reason = $2
+    WHERE id = $1
+"""
+UPDATE_UNHALTED = """
+    UPDATE sales SET state = $2, halted_from = NULL, reason = NULL WHERE id = $1
+"""
+SELECT_CLOCK = "SELECT clock_ms()"
 
 
 async def select_sale(connection: Connection, sale_id: str) -> FlashSale:
@@ -169,6 +179,21 @@ async def update_state(
     """Set a sale's state and return (ends_at_ms, opens_at_ms, now_ms)."""
     row = await connection.fetchrow(UPDATE_STATE, sale_id, state, reason)
     return row["ends_at_ms"], row["opens_at_ms"], row["now_ms"]
+
+
+async def update_halted(connection: Connection, sale_id: str, reason: str) -> None:
+    """Halt a sale whose pool is locked, or change what the room is told of a halted one."""
+    await connection.execute(UPDATE_HALTED, sale_id, reason)
+
+
+async def update_unhalted(connection: Connection, sale_id: str, state: str) -> None:
+    """Let a halted sale go on in a state; its pool is locked."""
+    await connection.execute(UPDATE_UNHALTED, sale_id, state)
+
+
+async def select_clock(connection: Connection) -> int:
+    """Return this moment by the database's clock, in Unix ms."""
+    return int(await connection.fetchval(SELECT_CLOCK))
 
 
 def _sale(row: Any) -> FlashSale:

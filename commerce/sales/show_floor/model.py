@@ -23,11 +23,11 @@ class BagItem(msgspec.Struct, frozen=True):
     sale: str
 
 
-class SaleView(msgspec.Struct, frozen=True):
+class SaleView(msgspec.Struct, frozen=True, omit_defaults=True):
     """An offer as viewers see it; `stock` is (available, held, sold).
 
     `waiting` is (waiting, offered): how many wait for the pool, how many have an offer of it. It
-    is left out while both are 0.
+    is left out while both are 0. `reason` is there while the sale is halted.
     """
 
     id: str
@@ -44,6 +44,7 @@ class SaleView(msgspec.Struct, frozen=True):
     normal_price_minor: int
     hold_s: int
     waiting: tuple[int, int] | msgspec.UnsetType = msgspec.UNSET
+    reason: str | None = None
 
 
 class ShowView(msgspec.Struct, frozen=True):

@@ -30,6 +30,7 @@ SELECT_BAG = """
 SELECT_SALES = """
     SELECT s.id, s.kind, s.sku, s.price_minor, s.currency, s.state, s.opens_at_ms, s.ends_at_ms,
         s.per_buyer, s.item_id AS item, v.price_minor AS normal_price_minor, s.hold_s,
+        CASE WHEN s.state = 'halted' THEN s.reason END AS reason,
         f.available, f.held, f.sold, p.waiting, p.offered
     FROM sales s
     JOIN pool_figures f ON f.pool_id = s.pool_id
@@ -52,12 +53,14 @@ INSERT_REGULAR = """
     WHERE v.sku = $5 RETURNING id
 """
 OPEN_REGULAR = """
-    UPDATE sales SET state = 'open', opens_at_ms = clock_ms()
-    WHERE show_id = $1 AND kind = 'regular' AND state = 'armed'
+    UPDATE sales SET state = CASE WHEN state = 'armed' THEN 'open' ELSE state END,
+        opens_at_ms = clock_ms()
+    WHERE show_id = $1 AND kind = 'regular'
+      AND (state = 'armed' OR (state = 'halted' AND opens_at_ms IS NULL))
 """
 END_REGULAR = """
     UPDATE sales SET state = 'ended', ends_at_ms = clock_ms()
-    WHERE kind = 'regular' AND state IN ('armed', 'open')
+    WHERE kind = 'regular' AND state IN ('armed', 'open', 'halted')
       AND (show_id = $1 AND $2::uuid IS NULL OR item_id = $2)
 """
 SELECT_SHOW_POOLS = "SELECT DISTINCT pool_id FROM sales WHERE show_id = $1"
@@ -123,7 +126,7 @@ async def insert_regular_sale(
 
 
 async def open_regular_sales(connection: Connection, show_id: str) -> None:
-    """Open what waits for the show to start."""
+    """Open what waits for the show to start; what is halted stays so."""
     await connection.execute(OPEN_REGULAR, show_id)
 
 

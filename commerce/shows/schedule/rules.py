@@ -21,6 +21,12 @@ def check_command(room: Room, *, user_id: str, role: str) -> None:
         raise forbidden("Only the host of this room can do that.")
 
 
+def check_stop_sales(room: Room, *, user_id: str, role: str) -> None:
+    """Raise `forbidden` unless this is the room's own host or an operator."""
+    if not _sees_money(room, user_id=user_id, role=role):
+        raise forbidden("Only the host of this room or an operator can stop its sales.")
+
+
 def check_moderate(room: Room, *, user_id: str, role: str) -> None:
     """Raise `forbidden` unless this is the room's host or one of its moderators."""
     is_moderator = role == "moderator" and user_id in room.moderator_ids

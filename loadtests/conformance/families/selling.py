@@ -162,6 +162,32 @@ async def cancelled(stage: Stage) -> None:
 
 
 @check(
+    "selling.halted",
+    "Selling",
+    "A halted sale gives out nothing and says why, until it is resumed.",
+    needs_host=True,
+)
+async def halted(stage: Stage) -> None:
+    guest = await stage.guest()
+    async with stage.flash_sale(countdown_s=0) as sale, stage.settled() as ear:
+        path, id = f"POST /api/sales/{sale['id']}", sale["id"]
+        answer = await stage.host.do(f"{path}/halt", {"reason": "A check."}, key=str(uuid4()))
+        came = [answer["sale"]["state"], answer["sale"].get("reason"), answer["released"]]
+        require(came == ["halted", "A check.", 0], "halted, with the reason", answer)
+        await ear.hear_event("flash.halted", lambda p: [p["sale"], p["reason"]] == [id, came[1]])
+        error = expect_error(await _press(guest, sale), 409, "halted")
+        is_so = error["retryable"] and error.get("detail", {}).get("reason") == "A check."
+        require(is_so, "retryable, with detail.reason", error)
+        answer = await stage.host.do(f"{path}/resume", {}, key=str(uuid4()))
+        require(answer["sale"]["state"] == "open", "state open", answer)
+        await ear.hear_event("flash.unhalted", lambda p: [p["sale"], p["state"]] == [id, "open"])
+        reply = await _press(guest, sale)
+        require(reply.status == 201, "201", str(reply))
+        async with stage.held(id, reply.json["reservation"]["id"], guest):
+            pass
+
+
+@check(
     "selling.hold_expires",
     "Direct lane",
     "A hold that ends is told to its owner, and is free.",
@@ -262,6 +288,7 @@ CHECKS = (
     crowd,
     ended,
     cancelled,
+    halted,
     hold_expires,
     sold_out,
 )

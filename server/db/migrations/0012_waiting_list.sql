@@ -212,7 +212,7 @@ $$;
 -- Decide one batch in arrival order. Arrays are parallel; no two requests of a batch have the
 -- same id or the same buyer in the same sale (the batcher sees to it, the keys enforce it).
 -- Outcomes: 0 reserved, 1 replayed, 2 conflict, 3 no such sale, 4 not_open, 5 ended,
--- 6 limit_reached, 7 sold_out, 8 held_out, 9 not_enough_left.
+-- 6 limit_reached, 7 sold_out, 8 held_out, 9 not_enough_left, 10 halted.
 CREATE OR REPLACE FUNCTION reserve_batch(
     p_pool uuid, p_ids uuid[], p_sales uuid[], p_users uuid[], p_qty integer[],
     OUT outcomes smallint[], OUT states text[], OUT versions bigint[], OUT prices bigint[],
@@ -266,6 +266,7 @@ BEGIN
         array_agg(CASE
             WHEN x.id IS NULL THEN 3
             WHEN x.state IN ('ended', 'cancelled') THEN 5
+            WHEN x.state = 'halted' AND (now_ms < x.ends_at_ms) IS NOT FALSE THEN 10
             WHEN x.opens_at_ms IS NULL OR now_ms < x.opens_at_ms THEN 4
             WHEN now_ms >= x.ends_at_ms THEN 5
             ELSE 0 END::smallint ORDER BY q.ord)

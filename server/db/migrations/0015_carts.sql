@@ -61,6 +61,7 @@ BEGIN
         array_agg(CASE
             WHEN x.id IS NULL THEN 3
             WHEN x.state IN ('ended', 'cancelled') THEN 5
+            WHEN x.state = 'halted' AND (now_ms < x.ends_at_ms) IS NOT FALSE THEN 10
             WHEN x.opens_at_ms IS NULL OR now_ms < x.opens_at_ms THEN 4
             WHEN now_ms >= x.ends_at_ms THEN 5
             WHEN coalesce(b.qty, 0) + q.qty > x.per_buyer THEN 6

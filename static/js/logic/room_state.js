@@ -12,7 +12,7 @@
 /** @typedef {{item: string, no: number, sku: string, title: string, title_zh?: string | null, picture?: string | null,
  *   price_minor: number, currency: string, sale: string | null}} BagItem */
 /** @typedef {{id: string, kind: 'regular' | 'flash', sku: string, price_minor: number, currency: string,
- *   state: 'armed' | 'open' | 'sold_out' | 'ended' | 'cancelled', opens_at_ms: number | null, ends_at_ms: number | null,
+ *   state: 'armed' | 'open' | 'sold_out' | 'halted' | 'ended' | 'cancelled', reason?: string, opens_at_ms: number | null, ends_at_ms: number | null,
  *   per_buyer: number | null, stock: Stock, waiting?: Waiting, item?: string | null, normal_price_minor?: number | null, hold_s?: number | null}} Sale */
 /** @typedef {{slow_s?: number, emote_only?: boolean, links_off?: boolean}} Modes only those that are on */
 /** @typedef {{room: string, show: Show | null, pinned: string | null, bag: BagItem[], sales: Sale[], viewers: number, likes: number,
@@ -50,6 +50,20 @@ function withSale(state, sale, change) {
   return { ...state, sales: state.sales.map((one) => (one.id === sale ? { ...one, ...change } : one)) };
 }
 
+/**
+ * A sale with another state; only one that is halted keeps a reason.
+ * @param {RoomState} state
+ * @param {string} sale
+ * @param {Partial<Sale> & {state: Sale['state']}} change
+ * @returns {RoomState}
+ */
+function withSaleState(state, sale, change) {
+  const before = state.sales.find((one) => one.id === sale);
+  if (!before) return state;
+  const { reason: _, ...rest } = before;
+  return { ...state, sales: state.sales.map((one) => (one === before ? { ...rest, ...change } : one)) };
+}
+
 /** @type {Record<string, (state: RoomState, payload: any) => RoomState>} */
 const EVENTS = {
   'room.state': (state, { show, pinned, bag, sales, announcement }) => ({ ...state, show, pinned, bag, sales, announcement }),
@@ -63,10 +77,12 @@ const EVENTS = {
       ? state.sales.map((one) => (one.id === sale.id ? sale : one))
       : [...state.sales, sale],
   }),
-  'flash.opened': (state, { sale }) => withSale(state, sale, { state: 'open' }),
-  'flash.sold_out': (state, { sale }) => withSale(state, sale, { state: 'sold_out' }),
-  'flash.resumed': (state, { sale }) => withSale(state, sale, { state: 'open' }),
-  'flash.closed': (state, { sale, state: closed, ends_at_ms }) => withSale(state, sale, { state: closed, ends_at_ms }),
+  'flash.opened': (state, { sale }) => withSaleState(state, sale, { state: 'open' }),
+  'flash.sold_out': (state, { sale }) => withSaleState(state, sale, { state: 'sold_out' }),
+  'flash.resumed': (state, { sale }) => withSaleState(state, sale, { state: 'open' }),
+  'flash.halted': (state, { sale, reason }) => withSaleState(state, sale, { state: 'halted', reason }),
+  'flash.unhalted': (state, { sale, state: after }) => withSaleState(state, sale, { state: after }),
+  'flash.closed': (state, { sale, state: closed, ends_at_ms }) => withSaleState(state, sale, { state: closed, ends_at_ms }),
   'chat.modes': (state, { modes }) => ({ ...state, modes }),
   'chat.deleted': (state, { line }) => ({ ...state, chat: state.chat.filter(([id]) => id !== line) }),
 };

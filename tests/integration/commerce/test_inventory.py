@@ -8,7 +8,7 @@ import uuid
 import asyncpg
 import pytest
 
-from commerce.goods.inventory.model import Outcome, Refused, Reserved
+from commerce.goods.inventory.model import Outcome, Refused, Request, Reserved
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.inventory.store import reserve_batch
 from commerce.goods.inventory.sweeper import sweep

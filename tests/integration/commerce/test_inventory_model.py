@@ -28,7 +28,7 @@ BATCH = st.lists(
     max_size=4,
     unique_by=lambda press: press[0],
 )
-STEP = st.tuples(BATCH, st.sampled_from(["nothing", "expire", "pay", "close"]))
+STEP = st.tuples(BATCH, st.sampled_from(["nothing", "expire", "pay", "close", "halt", "resume"]))
 
 
 class Model:
@@ -38,6 +38,7 @@ class Model:
         self.total = total
         self.per_buyer = per_buyer
         self.is_closed = False
+        self.is_halted = False
         self.requests: dict[str, Request] = {}
         self.states: dict[str, str] = {}
 
@@ -56,7 +57,8 @@ class Model:
             granted={id: request.qty for id, request in self.requests.items()},
             bought=bought,
         )
-        terms = SaleTerms(sale_id, "ended" if self.is_closed else "open", 0, None, self.per_buyer)
+        state = "ended" if self.is_closed else "halted" if self.is_halted else "open"
+        terms = SaleTerms(sale_id, state, 0, None, self.per_buyer)
         outcomes = decide_batch(pool, {sale_id: terms}, requests, 1)
         for request, outcome in zip(requests, outcomes, strict=True):
             if outcome is Outcome.RESERVED:
@@ -65,8 +67,10 @@ class Model:
         return outcomes
 
     def happen(self, event: str) -> None:
-        """Let every hold end, or be paid, or let the sale end."""
+        """Let every hold end, or be paid, or stop the sale for good or for a while."""
         self.is_closed |= event == "close"
+        if event in ("halt", "resume"):
+            self.is_halted = event == "halt"
         if event in ("expire", "pay"):
             after = {"expire": "expired", "pay": "sold"}[event]
             for id, state in self.states.items():
@@ -78,6 +82,9 @@ HAPPENINGS = {
     "pay": "UPDATE reservations SET state = 'sold' WHERE sale_id = $1 AND state = 'held'"
     " AND release_at_ms > 1",
     "close": "UPDATE sales SET state = 'ended' WHERE id = $1",
+    "halt": "UPDATE sales SET state = 'halted', halted_from = 'open'"
+    " WHERE id = $1 AND state = 'open'",
+    "resume": "UPDATE sales SET state = 'open' WHERE id = $1 AND state = 'halted'",
 }
 
 

@@ -13,6 +13,7 @@ import pytest
 from commerce.community.moderation.model import ChatModes
 from commerce.community.moderation.service import delete_line, mute, set_modes, unmute
 from commerce.kernel.ports import SystemLine
+from commerce.sales.flash_sales.halting import halt, unhalt
 from commerce.sales.flash_sales.model import FlashSaleTerms
 from commerce.sales.flash_sales.service import arm, finish, note_sold_out, open_one
 from commerce.sales.show_floor.store import select_sale_view
@@ -100,7 +101,16 @@ async def test_every_act_is_told_so_that_nobody_needs_to_ask_again(database_url:
     await world.act(lambda tx: note_sold_out(tx, sale_id))
     await sell(database, sale_id, "held")
     await world.act(lambda tx: note_sold_out(tx, sale_id))
+    regular = world.seen["bag"][0]["sale"]
+    for halted in (sale_id, regular):
+        await world.act(partial(halt, sale_id=halted, reason="one zero too few"))
+        await world.act(partial(halt, sale_id=halted, reason="a wrong price"))
+    await world.act(partial(unhalt, sale_id=sale_id))
+    await world.act(partial(unhalt, sale_id=regular))
+    await world.act(partial(halt, sale_id=sale_id, reason="a wrong price"))
     await world.act(lambda tx: finish(tx, sale_id, "cancel", "a wrong price"))
+    async with database.transaction() as transaction:  # As if a second had passed: staff are paced.
+        await transaction.execute("UPDATE room_events SET at_ms = at_ms - 1000")
     await world.act(lambda tx: delete_line(tx, room, line.id, room.host_id))
     await world.act(lambda tx: mute(tx, room, line.user, minutes=1, by=(room.host_id, None)))
     for modes in (ChatModes(10, True, False), ChatModes(links_off=True), ChatModes()):

@@ -75,6 +75,17 @@ def test_the_window_opens_and_ends_on_the_millisecond() -> None:
     assert decide_window(sale, 20) is Outcome.ENDED
 
 
+def test_a_halted_sale_gives_nothing_until_its_window_ends() -> None:
+    sale = make_sale(state="halted", opens_at_ms=10, ends_at_ms=20)
+    assert decide_window(sale, 9) is Outcome.HALTED
+    assert decide_window(sale, 19) is Outcome.HALTED
+    assert decide_window(sale, 20) is Outcome.ENDED
+    assert decide_window(make_sale(state="halted", opens_at_ms=None), 5) is Outcome.HALTED
+    halted = make_sale(state="halted")
+    pool = make_pool(9, 1, granted={"r1": 1})
+    assert decide(pool, ask(1), ask(2), sale=halted) == [Outcome.REPLAYED, Outcome.HALTED]
+
+
 def test_a_sale_that_is_over_or_not_planned_sells_nothing() -> None:
     assert decide_window(make_sale(state="cancelled"), 5) is Outcome.ENDED
     assert decide_window(make_sale(opens_at_ms=None), 5) is Outcome.NOT_OPEN

@@ -7,7 +7,15 @@ import pytest
 
 from commerce.kernel.errors import CommerceError
 from commerce.sales.flash_sales.model import FlashSaleTerms
-from commerce.sales.flash_sales.rules import LIMITS, SALE, check_same, check_terms, hash_terms
+from commerce.sales.flash_sales.rules import (
+    LIMITS,
+    SALE,
+    check_same,
+    check_terms,
+    clean_halt_reason,
+    decide_unhalted,
+    hash_terms,
+)
 
 TERMS = FlashSaleTerms(
     sku="bowl", price_minor=19_900, quantity=20, per_buyer=1, countdown_s=10, duration_s=60
@@ -40,3 +48,41 @@ def test_a_finished_sale_never_opens_again() -> None:
     for state in ("ended", "cancelled"):
         assert not any(SALE.allows(state, event) for event in ("open", "resume", "end", "cancel"))
     assert SALE.next("sold_out", "resume") == "open"
+
+
+def test_only_a_sale_that_is_not_over_can_be_halted() -> None:
+    assert {state for state in SALE.states if SALE.allows(state, "halt")} == {
+        "armed",
+        "open",
+        "sold_out",
+    }
+    assert SALE.next("halted", "end") == "ended"
+    assert SALE.next("halted", "cancel") == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("halted_from", "opens_at_ms", "is_all_sold", "expected"),
+    [
+        ("armed", None, False, "armed"),
+        ("armed", 101, False, "armed"),
+        ("armed", 100, False, "open"),
+        ("open", 1, False, "open"),
+        ("open", 1, True, "open"),
+        ("sold_out", 1, True, "sold_out"),
+        ("sold_out", 1, False, "open"),
+    ],
+)
+def test_a_resumed_sale_is_where_its_window_is(
+    halted_from: str, opens_at_ms: int | None, is_all_sold: bool, expected: str
+) -> None:
+    after = decide_unhalted(
+        halted_from, opens_at_ms=opens_at_ms, now_ms=100, is_all_sold=is_all_sold
+    )
+    assert after == expected
+
+
+def test_a_halt_says_why() -> None:
+    assert clean_halt_reason("  a wrong price ") == "a wrong price"
+    for bad in ("", "   ", "x" * 121):
+        with pytest.raises(CommerceError, match="invalid_request"):
+            clean_halt_reason(bad)

@@ -1,0 +1,86 @@
+"""The kill switch: stop any sale at once, and let it go on.
+
+Invariants: what was reserved before the halt committed stands, nothing is given out after it, and
+a paid order is never touched; the sale's window runs on.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from commerce.goods.inventory.store import free_reservations, lock_held, lock_pools
+from commerce.goods.inventory.views import view_ended
+from commerce.kernel.ports import Transaction
+from commerce.sales.flash_sales import store
+from commerce.sales.flash_sales.model import FlashSale, Halted
+from commerce.sales.flash_sales.rules import SALE, clean_halt_reason, decide_unhalted
+
+# One transaction frees no more, so that other sales of the pool wait a moment, not minutes; whoever
+# asked repeats the call while `released` is this many.
+RELEASED_MAX = 5_000
+
+
+async def halt(
+    transaction: Transaction, sale_id: str, reason: str, *, release_holds: bool = False
+) -> Halted:
+    """Stop a sale of any kind and tell the room why; halting it again changes the reason alone.
+
+    With `release_holds` the holds that nobody is paying for end now, at most `RELEASED_MAX` of
+    them, and their buyers are told. Raises `invalid_request`, `not_found` or `wrong_state`.
+    """
+    reason = clean_halt_reason(reason)
+    sale = await _lock(transaction, sale_id)
+    if sale.state != "halted":
+        SALE.next(sale.state, "halt")
+    if sale.state != "halted" or sale.reason != reason:
+        await store.update_halted(transaction, sale.id, reason)
+        transaction.announce(sale.room_id, "flash.halted", {"sale": sale.id, "reason": reason})
+    released = await _release(transaction, sale, reason) if release_holds else 0
+    return Halted(msgspec.structs.replace(sale, state="halted", reason=reason), released)
+
+
+async def unhalt(transaction: Transaction, sale_id: str) -> FlashSale:
+    """Let a halted sale go on and tell the room; one that runs stays as it is.
+
+    Raises `not_found`, or `wrong_state` for a sale that is over.
+    """
+    sale = await _lock(transaction, sale_id)
+    if SALE.allows(sale.state, "halt"):
+        return sale
+    if sale.state != "halted":
+        SALE.next(sale.state, "unhalt")
+    total, sold = await store.select_counts(transaction, sale.pool_id)
+    state = decide_unhalted(
+        sale.halted_from,
+        opens_at_ms=sale.opens_at_ms,
+        now_ms=await store.select_clock(transaction),
+        is_all_sold=total == sold,
+    )
+    await store.update_unhalted(transaction, sale.id, state)
+    transaction.announce(sale.room_id, "flash.unhalted", {"sale": sale.id, "state": state})
+    return msgspec.structs.replace(sale, state=state, reason=None)
+
+
+async def _lock(transaction: Transaction, sale_id: str) -> FlashSale:
+    """Return a sale as it is once no batch of its pool can be under way."""
+    sale = await store.select_sale(transaction, sale_id)
+    await lock_pools(transaction, [sale.pool_id])
+    return await store.select_sale(transaction, sale_id)
+
+
+async def _release(transaction: Transaction, sale: FlashSale, reason: str) -> int:
+    held = await lock_held(transaction, pool_id=sale.pool_id, sale_id=sale.id, limit=RELEASED_MAX)
+    freed = await free_reservations(
+        transaction,
+        pool_id=sale.pool_id,
+        reservation_ids=held,
+        from_states=["held"],
+        to_state="released",
+    )
+    for hold in freed:
+        transaction.tell(
+            sale.room_id, hold.user_id, "reservation.expired", view_ended(hold, reason)
+        )
+    if freed:
+        transaction.touch(sale.room_id, sale.id)
+    return len(freed)

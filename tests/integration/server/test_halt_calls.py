@@ -1,0 +1,102 @@
+"""The kill switch over HTTP: who may press it, and what a press hears meanwhile."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import httpx
+
+from server.wiring.gateway import GatewayProcess
+from tests.support.shop import make_user
+
+TERMS = {
+    "sku": "demo-tea-bowl",
+    "price_minor": 29_900,
+    "quantity": 5,
+    "per_buyer": 2,
+    "countdown_s": 0,
+    "duration_s": 600,
+}
+
+
+def sign(gateway: GatewayProcess, user_id: str, role: str) -> dict[str, str]:
+    """Return the headers of somebody who exists."""
+    tokens = gateway.app.state.edge.tokens
+    identity = tokens.identity(user_id=user_id, name="Somebody", role=role)
+    return {"Authorization": f"Bearer {tokens.issue(identity)}"}
+
+
+class Desk:
+    """A demo shop with a running flash sale, and its people."""
+
+    def __init__(self, gateway: GatewayProcess, http: httpx.AsyncClient) -> None:
+        self.gateway = gateway
+        self.http = http
+        self.headers: dict[str, dict[str, str]] = {}
+        self.sale = ""
+
+    async def open(self) -> Desk:
+        """Start the show, arm the sale."""
+        host = (await self.http.get("/api/rooms/demo")).json()["host"]["id"]
+        self.headers["host"] = sign(self.gateway, host, "host")
+        for role in ("guest", "operator", "moderator"):
+            user = await make_user(self.gateway.app.state.services.database, role=role)
+            self.headers[role] = sign(self.gateway, user, role)
+        await self.post("host", "/api/rooms/demo/start")
+        armed = await self.post("host", "/api/rooms/demo/flash-sales", TERMS)
+        self.sale = armed.json()["sale"]["id"]
+        return self
+
+    async def post(self, who: str, path: str, body: Any = None, key: str = "") -> httpx.Response:
+        """Make a call as somebody."""
+        headers = {**self.headers[who], "Idempotency-Key": key or str(uuid.uuid4())}
+        return await self.http.post(path, json=body or {}, headers=headers)
+
+    async def on_sale(self, who: str, act: str, body: Any = None) -> httpx.Response:
+        """Make a call about the sale."""
+        return await self.post(who, f"/api/sales/{self.sale}/{act}", body)
+
+
+async def test_host_and_operator_halt_and_resume_and_nobody_else(
+    gateway: GatewayProcess, http: httpx.AsyncClient
+) -> None:
+    desk = await Desk(gateway, http).open()
+    for who in ("guest", "moderator"):
+        for act in ("halt", "resume"):
+            answer = await desk.on_sale(who, act, {"reason": "no"})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+    for who in ("host", "operator"):
+        answer = await desk.on_sale(who, "halt", {"reason": " a wrong price "})
+        assert answer.status_code == 200
+        sale = answer.json()["sale"]
+        assert (sale["state"], sale["reason"]) == ("halted", "a wrong price")
+        answer = await desk.on_sale(who, "resume")
+        assert answer.json()["sale"]["state"] == "open"
+        assert "reason" not in answer.json()["sale"]
+
+
+async def test_a_press_hears_why_and_a_released_hold_is_counted(
+    gateway: GatewayProcess, http: httpx.AsyncClient
+) -> None:
+    desk = await Desk(gateway, http).open()
+    assert (await desk.on_sale("guest", "reservations", {"qty": 1})).status_code == 201
+    answer = await desk.on_sale("host", "halt", {"reason": "a crack", "release_holds": True})
+    assert answer.json()["released"] == 1
+    answer = await desk.on_sale("guest", "reservations", {"qty": 1})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["retryable"]) == (409, "halted", True)
+    assert error["detail"]["reason"] == "a crack"
+    assert error["retry_ms"] > 0
+
+
+async def test_a_halt_without_a_reason_stops_nothing(
+    gateway: GatewayProcess, http: httpx.AsyncClient
+) -> None:
+    desk = await Desk(gateway, http).open()
+    for body in ({}, {"reason": ""}, {"reason": "x" * 121}, {"reason": 5}):
+        answer = await desk.on_sale("host", "halt", body)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["detail"]["field"]) == (400, "reason")
+    state = (await http.get("/api/rooms/demo")).json()
+    assert "halted" not in {sale["state"] for sale in state["sales"]}
