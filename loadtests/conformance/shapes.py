@@ -63,6 +63,8 @@ SALE = {
     "currency": str,
     "state": OneOf(("armed", "open", "sold_out", "halted", "ended", "cancelled")),
     "reason?": str,
+    "reference_minor?": int,
+    "reference_days?": int,
     "opens_at_ms": Maybe(int),
     "ends_at_ms": Maybe(int),
     "per_buyer": Maybe(int),

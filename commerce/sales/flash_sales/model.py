@@ -6,7 +6,10 @@ import msgspec
 
 
 class FlashSaleTerms(msgspec.Struct, frozen=True):
-    """What a host asks for; price in minor units, durations in seconds."""
+    """What a host asks for; price in minor units, durations in seconds.
+
+    `show_reference` shows the lowest price of the last 30 days beside the sale's own.
+    """
 
     sku: str
     price_minor: int
@@ -18,6 +21,7 @@ class FlashSaleTerms(msgspec.Struct, frozen=True):
     grace_s: int = 60
     offer_s: int = 90
     """How long somebody of the waiting list has an offer to themselves."""
+    show_reference: bool = False
 
 
 class FlashSale(msgspec.Struct, frozen=True):

@@ -23,6 +23,9 @@ LIMITS = {
     "offer_s": (30, 300),
 }
 
+# Terms that came after the first stored digests.
+ADDED_LATER = ("show_reference",)
+
 # A sentence on every viewer's screen.
 REASON_CHARS_MAX = 120
 
@@ -83,8 +86,16 @@ def decide_unhalted(
 
 
 def hash_terms(terms: FlashSaleTerms) -> str:
-    """Return a digest of the terms: a retry must ask for the same."""
-    return hashlib.sha256(msgspec.json.encode(terms)).hexdigest()
+    """Return a digest of the terms: a retry must ask for the same.
+
+    What was not asked for is left out, so that the digest of plain terms stays what it was before
+    there was more to ask.
+    """
+    asked = msgspec.to_builtins(terms)
+    for name in ADDED_LATER:
+        if not asked[name]:
+            del asked[name]
+    return hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
 
 
 def check_same(stored_hash: str | None, terms: FlashSaleTerms) -> None:

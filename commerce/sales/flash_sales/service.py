@@ -21,6 +21,7 @@ from commerce.sales.flash_sales.rules import (
     check_terms,
     hash_terms,
 )
+from commerce.sales.pricing.store import select_lowest_of_30_days
 from commerce.shows.bag.service import live_show
 from commerce.shows.schedule.model import Room
 from commerce.shows.schedule.store import lock_room
@@ -76,7 +77,11 @@ async def arm(
         quantity=terms.quantity,
         request_hash=hash_terms(terms),
     )
-    await store.insert_sale(transaction, sale=sale, terms=terms)
+    opens_at_ms = await store.insert_sale(transaction, sale=sale, terms=terms)
+    if terms.show_reference:
+        lowest = await select_lowest_of_30_days(transaction, terms.sku, opens_at_ms)
+        if lowest is not None:
+            await store.update_reference(transaction, sale_id, lowest)
     await _touch_both(transaction, sale)
     return sale_id, True
 

@@ -8,6 +8,7 @@ from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Connection
 from commerce.sales.flash_sales.model import FlashSale, FlashSaleTerms
 from commerce.sales.flash_sales.rules import hash_terms
+from commerce.sales.pricing.model import LowestPrice
 
 SELECT_SALES = """
     SELECT s.id, s.room_id, m.slug AS room, s.show_id, s.item_id, s.pool_id, s.kind, s.sku,
@@ -59,8 +60,10 @@ INSERT_SALE = """
         $11, $12, $13, $14, $15
     FROM (SELECT clock_ms() + $8::bigint AS opens) t,
         (SELECT currency FROM sales WHERE item_id = $4 AND kind = 'regular') r
+    RETURNING opens_at_ms
 """
 UPDATE_QUANTITY = "UPDATE sales SET quantity = quantity + $2 WHERE id = $1"
+UPDATE_REFERENCE = "UPDATE sales SET reference_minor = $2, reference_days = $3 WHERE id = $1"
 UPDATE_STATE = """
     UPDATE sales SET state = $2, reason = coalesce($3, reason),
         ends_at_ms = CASE WHEN $2 IN ('ended', 'cancelled')
@@ -146,9 +149,9 @@ async def select_regular_of_sku(connection: Connection, show_id: str, sku: str) 
     return str(sale) if sale else None
 
 
-async def insert_sale(connection: Connection, *, sale: FlashSale, terms: FlashSaleTerms) -> None:
-    """Store an armed sale in its item's currency; the database's clock opens its window."""
-    await connection.execute(
+async def insert_sale(connection: Connection, *, sale: FlashSale, terms: FlashSaleTerms) -> int:
+    """Store an armed sale in its item's currency; return when the database will open it."""
+    opens_at_ms = await connection.fetchval(
         INSERT_SALE,
         sale.id,
         sale.room_id,
@@ -166,6 +169,12 @@ async def insert_sale(connection: Connection, *, sale: FlashSale, terms: FlashSa
         hash_terms(terms),
         terms.offer_s,
     )
+    return int(opens_at_ms)
+
+
+async def update_reference(connection: Connection, sale_id: str, lowest: LowestPrice) -> None:
+    """Keep what the sale's price is compared with."""
+    await connection.execute(UPDATE_REFERENCE, sale_id, lowest.price_minor, lowest.days)
 
 
 async def update_quantity(connection: Connection, sale_id: str, delta: int) -> None:

@@ -27,7 +27,8 @@ class SaleView(msgspec.Struct, frozen=True, omit_defaults=True):
     """An offer as viewers see it; `stock` is (available, held, sold).
 
     `waiting` is (waiting, offered): how many wait for the pool, how many have an offer of it. It
-    is left out while both are 0. `reason` is there while the sale is halted.
+    is left out while both are 0. `reason` is there while the sale is halted; `reference_minor`,
+    the lowest price of the last `reference_days` days, where the host shows it.
     """
 
     id: str
@@ -45,6 +46,8 @@ class SaleView(msgspec.Struct, frozen=True, omit_defaults=True):
     hold_s: int
     waiting: tuple[int, int] | msgspec.UnsetType = msgspec.UNSET
     reason: str | None = None
+    reference_minor: int | None = None
+    reference_days: int | None = None
 
 
 class ShowView(msgspec.Struct, frozen=True):

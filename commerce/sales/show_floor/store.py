@@ -31,6 +31,7 @@ SELECT_SALES = """
     SELECT s.id, s.kind, s.sku, s.price_minor, s.currency, s.state, s.opens_at_ms, s.ends_at_ms,
         s.per_buyer, s.item_id AS item, v.price_minor AS normal_price_minor, s.hold_s,
         CASE WHEN s.state = 'halted' THEN s.reason END AS reason,
+        s.reference_minor, s.reference_days,
         f.available, f.held, f.sold, p.waiting, p.offered
     FROM sales s
     JOIN pool_figures f ON f.pool_id = s.pool_id

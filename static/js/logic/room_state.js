@@ -12,7 +12,8 @@
 /** @typedef {{item: string, no: number, sku: string, title: string, title_zh?: string | null, picture?: string | null,
  *   price_minor: number, currency: string, sale: string | null}} BagItem */
 /** @typedef {{id: string, kind: 'regular' | 'flash', sku: string, price_minor: number, currency: string,
- *   state: 'armed' | 'open' | 'sold_out' | 'halted' | 'ended' | 'cancelled', reason?: string, opens_at_ms: number | null, ends_at_ms: number | null,
+ *   state: 'armed' | 'open' | 'sold_out' | 'halted' | 'ended' | 'cancelled', reason?: string,
+ *   reference_minor?: number, reference_days?: number, opens_at_ms: number | null, ends_at_ms: number | null,
  *   per_buyer: number | null, stock: Stock, waiting?: Waiting, item?: string | null, normal_price_minor?: number | null, hold_s?: number | null}} Sale */
 /** @typedef {{slow_s?: number, emote_only?: boolean, links_off?: boolean}} Modes only those that are on */
 /** @typedef {{room: string, show: Show | null, pinned: string | null, bag: BagItem[], sales: Sale[], viewers: number, likes: number,

@@ -22,6 +22,9 @@ TERMS = FlashSaleTerms(
 )
 
 
+OLD_DIGEST = "160efcc52708cfcfa99a9ea126ecdbab25825d5f1f2fd8242d067d288f93237d"
+
+
 def test_sensible_terms_pass() -> None:
     check_terms(TERMS)
 
@@ -86,3 +89,9 @@ def test_a_halt_says_why() -> None:
     for bad in ("", "   ", "x" * 121):
         with pytest.raises(CommerceError, match="invalid_request"):
             clean_halt_reason(bad)
+
+
+def test_plain_terms_keep_the_digest_that_older_rows_carry() -> None:
+    """A retry across an upgrade meets its own sale."""
+    assert hash_terms(TERMS) == OLD_DIGEST
+    assert hash_terms(msgspec.structs.replace(TERMS, show_reference=True)) != OLD_DIGEST

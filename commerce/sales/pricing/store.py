@@ -1,0 +1,32 @@
+"""SQL of the price log, which a trigger writes whenever a sale opens, stops or changes."""
+
+from __future__ import annotations
+
+from commerce.kernel.ports import Connection
+from commerce.sales.pricing.model import LowestPrice
+from commerce.sales.pricing.rules import DAY_MS, REFERENCE_DAYS, describe_lowest
+
+# A row holds until the sale's next one; a sale whose time is over offers nothing, noted or not.
+SELECT_LOWEST = """
+    WITH offered AS (
+        SELECT l.price_minor, l.at_ms AS from_ms, least(
+            lead(l.at_ms) OVER (PARTITION BY l.sale_id ORDER BY l.at_ms, l.id), s.ends_at_ms
+        ) AS to_ms
+        FROM price_log l LEFT JOIN sales s ON s.id = l.sale_id WHERE l.sku = $1
+    )
+    SELECT min(from_ms) AS first_ms,
+        min(price_minor) FILTER (WHERE to_ms IS NULL OR to_ms > $2::bigint - $3::bigint)
+            AS price_minor
+    FROM offered
+    WHERE price_minor IS NOT NULL AND from_ms < $2::bigint AND (to_ms IS NULL OR to_ms > from_ms)
+"""
+
+
+async def select_lowest_of_30_days(
+    connection: Connection, sku: str, before_ms: int
+) -> LowestPrice | None:
+    """Return the lowest price of a SKU in the 30 days before `before_ms`, as the rule has it."""
+    row = await connection.fetchrow(SELECT_LOWEST, sku, before_ms, REFERENCE_DAYS * DAY_MS)
+    if row["price_minor"] is None:
+        return None
+    return describe_lowest(row["price_minor"], first_ms=row["first_ms"], before_ms=before_ms)
