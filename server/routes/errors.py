@@ -63,6 +63,7 @@ HTTP_STATUS: Mapping[str, int] = {
     "bag_full": 409,
     "item_pinned": 409,
     "already_on_flash": 409,
+    "price_needs_confirmation": 409,
     "sku_taken": 409,
     "staff_not_muted": 409,
     # Ours to repair.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
+from commerce.sales.pricing.model import PriceGuard
+
 
 class FlashSaleTerms(msgspec.Struct, frozen=True):
     """What a host asks for; price in minor units, durations in seconds.
 
-    `show_reference` shows the lowest price of the last 30 days beside the sale's own.
+    `show_reference` shows the lowest price of the last 30 days beside the sale's own. A price that
+    trips the `guard` is armed only when `confirm_price_minor` is the same price again.
     """
 
     sku: str
@@ -22,6 +25,8 @@ class FlashSaleTerms(msgspec.Struct, frozen=True):
     offer_s: int = 90
     """How long somebody of the waiting list has an offer to themselves."""
     show_reference: bool = False
+    guard: PriceGuard | None = None
+    confirm_price_minor: int | None = None
 
 
 class FlashSale(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from commerce.kernel.errors import CommerceError, invalid
 from commerce.kernel.money import PRICE_MINOR_MAX
 from commerce.kernel.transitions import Transitions
 from commerce.sales.flash_sales.model import FlashSaleTerms
+from commerce.sales.pricing.rules import check_guard_limits
 
 # (lowest, highest) of each figure; an hour of countdown and a day of sale are plenty.
 LIMITS = {
@@ -24,7 +25,7 @@ LIMITS = {
 }
 
 # Terms that came after the first stored digests.
-ADDED_LATER = ("show_reference",)
+ADDED_LATER = ("show_reference", "guard")
 
 # A sentence on every viewer's screen.
 REASON_CHARS_MAX = 120
@@ -55,6 +56,7 @@ def check_terms(terms: FlashSaleTerms) -> None:
     for name, (lowest, highest) in LIMITS.items():
         if not lowest <= getattr(terms, name) <= highest:
             raise invalid(f"{name} must be {lowest} to {highest}.", field=name)
+    check_guard_limits(terms.guard)
 
 
 def check_reason(reason: str | None) -> None:
@@ -92,6 +94,8 @@ def hash_terms(terms: FlashSaleTerms) -> str:
     there was more to ask.
     """
     asked = msgspec.to_builtins(terms)
+    # The answer to a question of ours is no term: with or without it, the same sale is meant.
+    del asked["confirm_price_minor"]
     for name in ADDED_LATER:
         if not asked[name]:
             del asked[name]

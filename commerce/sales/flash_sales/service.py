@@ -21,6 +21,7 @@ from commerce.sales.flash_sales.rules import (
     check_terms,
     hash_terms,
 )
+from commerce.sales.pricing.rules import check_price
 from commerce.sales.pricing.store import select_lowest_of_30_days
 from commerce.shows.bag.service import live_show
 from commerce.shows.schedule.model import Room
@@ -34,7 +35,7 @@ async def arm(
 
     The caller announces `flash.armed`. The same key with the same terms returns the same sale.
     Raises `invalid_request`, `show_not_live`, `not_in_bag`, `already_on_flash`,
-    `not_enough_stock` or `idempotency_conflict`.
+    `price_needs_confirmation`, `not_enough_stock` or `idempotency_conflict`.
     """
     check_terms(terms)
     await lock_room(transaction, room.id)
@@ -44,11 +45,7 @@ async def arm(
         check_same(known.request_hash, terms)
         return sale_id, False
     show = await live_show(transaction, room)
-    item_id = await store.select_item_of_sku(transaction, show.id, terms.sku)
-    if item_id is None:
-        raise CommerceError("not_in_bag", "Put this SKU into the bag first.")
-    if await store.is_sku_on_flash(transaction, show.id, terms.sku):
-        raise CommerceError("already_on_flash", "A flash sale of this SKU is running.")
+    item_id = await _check_offer(transaction, show.id, terms)
     source = await store.select_sku_pool(transaction, terms.sku)
     available = (await lock_pools(transaction, [source]))[source]
     if available < terms.quantity:
@@ -84,6 +81,22 @@ async def arm(
             await store.update_reference(transaction, sale_id, lowest)
     await _touch_both(transaction, sale)
     return sale_id, True
+
+
+async def _check_offer(transaction: Transaction, show_id: str, terms: FlashSaleTerms) -> str:
+    """Return the item of the bag that may go on flash at this price, or raise why not."""
+    item_id = await store.select_item_of_sku(transaction, show_id, terms.sku)
+    if item_id is None:
+        raise CommerceError("not_in_bag", "Put this SKU into the bag first.")
+    if await store.is_sku_on_flash(transaction, show_id, terms.sku):
+        raise CommerceError("already_on_flash", "A flash sale of this SKU is running.")
+    check_price(
+        terms.guard,
+        price_minor=terms.price_minor,
+        list_price_minor=await store.select_list_price(transaction, item_id),
+        confirmed_minor=terms.confirm_price_minor,
+    )
+    return item_id
 
 
 async def finish(

@@ -49,6 +49,7 @@ SELECT_OTHER_RUNNING = """
     SELECT 1 FROM sales WHERE show_id = $1 AND sku = $2 AND kind = 'flash'
       AND state IN ('armed', 'open', 'sold_out', 'halted')
 """
+SELECT_LIST_PRICE = "SELECT price_minor FROM sales WHERE item_id = $1 AND kind = 'regular'"
 SELECT_REGULAR_OF_SKU = """
     SELECT id FROM sales WHERE show_id = $1 AND sku = $2 AND kind = 'regular' LIMIT 1
 """
@@ -147,6 +148,11 @@ async def select_regular_of_sku(connection: Connection, show_id: str, sku: str) 
     """Return the regular sale of a SKU: its figures change when stock is carved out."""
     sale = await connection.fetchval(SELECT_REGULAR_OF_SKU, show_id, sku)
     return str(sale) if sale else None
+
+
+async def select_list_price(connection: Connection, item_id: str) -> int:
+    """Return the regular price of an item of the bag, in minor units."""
+    return int(await connection.fetchval(SELECT_LIST_PRICE, item_id))
 
 
 async def insert_sale(connection: Connection, *, sale: FlashSale, terms: FlashSaleTerms) -> int:

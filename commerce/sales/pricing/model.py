@@ -19,3 +19,10 @@ class LowestPrice(msgspec.Struct, frozen=True):
     price_minor: int
     since_ms: int
     days: int
+
+
+class PriceGuard(msgspec.Struct, frozen=True):
+    """When a host wants to be asked twice: below `floor_minor`, or cut by more than the percent."""
+
+    floor_minor: int | None = None
+    max_cut_percent: int | None = None

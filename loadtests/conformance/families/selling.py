@@ -162,6 +162,36 @@ async def cancelled(stage: Stage) -> None:
 
 
 @check(
+    "selling.guard",
+    "Selling",
+    "A price that trips the guard is armed only when it is given twice.",
+    needs_host=True,
+)
+async def guard(stage: Stage) -> None:
+    async with stage.flash_sale(countdown_s=60) as sale:
+        terms, _ = stage.asked[sale["id"]]
+        list_minor = sale["normal_price_minor"]
+    if list_minor < 2:
+        raise NotApplicableError("the item costs nothing")
+    path, key = f"POST {stage.room_path}/flash-sales", str(uuid4())
+    deep = {**terms, "price_minor": list_minor // 2 - 1, "guard": {"max_cut_percent": 40}}
+    error = expect_error(
+        await stage.host.call(path, deep, key=key), 409, "price_needs_confirmation"
+    )
+    detail = error.get("detail", {})
+    came = [detail.get("price_minor"), detail.get("list_price_minor")]
+    require(came == [deep["price_minor"], list_minor], "both prices in detail", error)
+    require(40 < detail.get("cut_percent", 0) <= 100, "detail.cut_percent over 40", error)
+    wrong = {**deep, "confirm_price_minor": list_minor}
+    expect_error(await stage.host.call(path, wrong, key=key), 409, "price_needs_confirmation")
+    right = {**deep, "confirm_price_minor": deep["price_minor"]}
+    answer = await stage.host.do(path, right, key=key, status=201)
+    stage.asked[answer["sale"]["id"]] = (right, key)
+    cancel = f"POST /api/sales/{answer['sale']['id']}/cancel"
+    await stage.host.do(cancel, {"reason": "Only a check."}, key=str(uuid4()))
+
+
+@check(
     "selling.halted",
     "Selling",
     "A halted sale gives out nothing and says why, until it is resumed.",
@@ -288,6 +318,7 @@ CHECKS = (
     crowd,
     ended,
     cancelled,
+    guard,
     halted,
     hold_expires,
     sold_out,

@@ -16,6 +16,7 @@ from commerce.sales.flash_sales.rules import (
     decide_unhalted,
     hash_terms,
 )
+from commerce.sales.pricing.model import PriceGuard
 
 TERMS = FlashSaleTerms(
     sku="bowl", price_minor=19_900, quantity=20, per_buyer=1, countdown_s=10, duration_s=60
@@ -95,3 +96,5 @@ def test_plain_terms_keep_the_digest_that_older_rows_carry() -> None:
     """A retry across an upgrade meets its own sale."""
     assert hash_terms(TERMS) == OLD_DIGEST
     assert hash_terms(msgspec.structs.replace(TERMS, show_reference=True)) != OLD_DIGEST
+    assert hash_terms(msgspec.structs.replace(TERMS, guard=PriceGuard(1))) != OLD_DIGEST
+    assert hash_terms(msgspec.structs.replace(TERMS, confirm_price_minor=19_900)) == OLD_DIGEST

@@ -1,4 +1,4 @@
-"""The kill switch over HTTP: who may press it, and what a press hears meanwhile."""
+"""A flash sale's safety catches over HTTP: the misprice guard and the kill switch."""
 
 from __future__ import annotations
 
@@ -100,3 +100,61 @@ async def test_a_halt_without_a_reason_stops_nothing(
         assert (answer.status_code, error["detail"]["field"]) == (400, "reason")
     state = (await http.get("/api/rooms/demo")).json()
     assert "halted" not in {sale["state"] for sale in state["sales"]}
+
+
+async def test_a_mispriced_sale_is_armed_only_when_its_price_is_given_twice(
+    gateway: GatewayProcess, http: httpx.AsyncClient
+) -> None:
+    desk = await Desk(gateway, http).open()
+    await desk.on_sale("host", "cancel")
+    path, key = "/api/rooms/demo/flash-sales", "one-key"
+    low = TERMS | {"price_minor": 1_990, "guard": {"floor_minor": 10_000, "max_cut_percent": 40}}
+    before = (await http.get("/api/rooms/demo")).json()["sales"]
+    for wrong in ({}, {"confirm_price_minor": 19_900}, {"confirm_price_minor": None}):
+        answer = await desk.post("host", path, low | wrong, key=key)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (409, "price_needs_confirmation")
+        assert error["detail"] == {
+            "price_minor": 1_990,
+            "list_price_minor": 32_900,
+            "cut_percent": 94,
+            "floor_minor": 10_000,
+        }
+    assert (await http.get("/api/rooms/demo")).json()["sales"] == before
+    answer = await desk.post("host", path, low | {"confirm_price_minor": 1_990}, key=key)
+    assert answer.status_code == 201
+    again = await desk.post("host", path, low, key=key)
+    assert again.json()["sale"]["id"] == answer.json()["sale"]["id"]
+    other = await desk.post("host", path, low | {"guard": None}, key=key)
+    assert other.json()["error"]["code"] == "idempotency_conflict"
+
+
+async def test_a_guard_that_cannot_be_is_refused_by_field(
+    gateway: GatewayProcess, http: httpx.AsyncClient
+) -> None:
+    desk = await Desk(gateway, http).open()
+    for guard, field in (
+        ({"max_cut_percent": 101}, "guard.max_cut_percent"),
+        ({"floor_minor": -1}, "guard.floor_minor"),
+        ({"floor_minor": "1"}, "guard.floor_minor"),
+        (7, "guard"),
+    ):
+        answer = await desk.post("host", "/api/rooms/demo/flash-sales", TERMS | {"guard": guard})
+        error = answer.json()["error"]
+        assert (answer.status_code, error["detail"]["field"]) == (400, field)
+
+
+async def test_a_sale_shows_its_reference_only_when_asked(
+    gateway: GatewayProcess, http: httpx.AsyncClient
+) -> None:
+    desk = await Desk(gateway, http).open()
+    plain = next(
+        sale
+        for sale in (await http.get("/api/rooms/demo")).json()["sales"]
+        if sale["id"] == desk.sale
+    )
+    assert not {"reference_minor", "reference_days", "reason"} & set(plain)
+    await desk.on_sale("host", "cancel")
+    path = "/api/rooms/demo/flash-sales"
+    shown = (await desk.post("host", path, TERMS | {"show_reference": True})).json()["sale"]
+    assert (shown["reference_minor"], shown["reference_days"]) == (29_900, 1)
