@@ -35,7 +35,8 @@ test('more than 40 % down asks for the price again', () => {
   assert.equal(isDeepCut(19_739, 32_900), true);
   assert.equal(read({ price: '19' }).problems.repeat, 'repeat');
   assert.equal(read({ price: '19', repeat: '91' }).plan, null);
-  assert.equal(read({ price: '19', repeat: '19' }).plan?.price_minor, 1_900);
+  assert.equal(read({ price: '19', repeat: '19' }).plan?.confirm_price_minor, 1_900);
+  assert.equal(read({ price: '199' }).plan?.confirm_price_minor, undefined);
 });
 
 test('what the form suggests is itself accepted', () => {

@@ -9,6 +9,7 @@ const FREE = { inField: false, onControl: false, isOn: true };
 test('a key means its act, in either case', () => {
   assert.equal(actOf({ key: 'n' }, FREE), 'next');
   assert.equal(actOf({ key: 'N' }, FREE), 'next');
+  assert.equal(actOf({ key: 'e' }, FREE), 'halt_sale');
   assert.equal(actOf({ key: 'Delete' }, FREE), 'delete_line');
   assert.equal(actOf({ key: '?' }, FREE), 'keys');
 });

@@ -20,11 +20,13 @@ import { LAST_MS } from './countdown.js';
  *   | {kind: 'let_go', at_ms: number}} Answer */
 /** @typedef {'none' | 'soon' | 'over' | 'pinned' | 'armed' | 'open' | 'asking' | 'held' | 'last' | 'paying' | 'gone' | 'let-go'
  *   | 'refused-not_open' | 'refused-limit_reached' | 'refused-held_out' | 'refused-sold_out' | 'refused-ended'
- *   | 'refused-cancelled' | 'refused-unknown_outcome' | 'refused-other'} CardState */
+ *   | 'refused-cancelled' | 'refused-halted' | 'refused-unknown_outcome' | 'refused-other'} CardState */
 /** @typedef {{item: BagItem, sale: Sale | null, regular: Sale | null, upcoming: Sale | null}} Offer */
 
 /** Longer ahead than this an armed sale is a note under the price: people may still buy the item as it is. */
 const ARMED_SHOWN_MS = 120_000;
+/** Flash sales that are worth the card while they last. @type {ReadonlySet<string>} */
+const SHOWN = new Set(['armed', 'open', 'halted']);
 /** A sale that is over keeps the card this long, so that whoever was pressing sees how it went. */
 const CLOSED_SHOWN_MS = 60_000;
 /** The answer to an early press. */
@@ -40,7 +42,7 @@ const NEWS_SHOWN_MS = 10_000;
  * @returns {Offer | null}
  */
 export function chooseOffer(state, holds, now_ms) {
-  const running = state.sales.filter((sale) => sale.kind === 'flash' && (sale.state === 'armed' || sale.state === 'open')).at(-1);
+  const running = state.sales.filter((sale) => sale.kind === 'flash' && SHOWN.has(sale.state)).at(-1);
   const heldSale = state.sales.find((sale) => holds.some((hold) => hold.sale === sale.id));
   const item = itemOf(state, state.pinned) ?? itemOfSale(state, running) ?? itemOfSale(state, heldSale);
   if (!item) return null;
@@ -80,7 +82,7 @@ export function offerOf(state, item, holds, now_ms) {
  * @returns {boolean}
  */
 function isCurrent(sale, now_ms) {
-  if (sale.state === 'armed' || sale.state === 'open') return true;
+  if (SHOWN.has(sale.state) && (sale.state !== 'halted' || now_ms < (sale.ends_at_ms ?? Infinity))) return true;
   return now_ms - (sale.ends_at_ms ?? now_ms) < CLOSED_SHOWN_MS;
 }
 
@@ -145,6 +147,9 @@ function answerState(sale, answer, now_ms) {
       return isOpen && available === 0 && sale.stock[1] > 0 ? 'refused-held_out' : null;
     case 'sold_out':
       return isOpen && available === 0 ? 'refused-sold_out' : null;
+    case 'halted':
+      // The answer may come before the event that says so; after it the sale speaks for itself.
+      return isOpen && age_ms < NEWS_SHOWN_MS ? 'refused-halted' : null;
     case 'ended':
       return age_ms < NEWS_SHOWN_MS ? 'refused-ended' : null;
     case 'cancelled':
@@ -170,6 +175,7 @@ function saleState(sale, bought, isClockCertain, now_ms) {
     if (!isClockCertain || now_ms < (sale.opens_at_ms ?? Infinity)) return 'armed';
   }
   if (sale.kind === 'flash' && sale.ends_at_ms !== null && now_ms >= sale.ends_at_ms) return 'refused-ended';
+  if (sale.state === 'halted') return 'refused-halted';
   if (sale.per_buyer !== null && bought >= sale.per_buyer) return 'refused-limit_reached';
   return stockState(sale);
 }
@@ -193,5 +199,8 @@ function stockState(sale) {
 export function nextItem(state, item) {
   const sorted = [...state.bag].sort((a, b) => a.no - b.no);
   const ordered = [...sorted.filter((one) => one.no > item.no), ...sorted.filter((one) => one.no < item.no)];
-  return ordered.find((one) => (saleOf(state, one, 'regular')?.stock[0] ?? 0) > 0) ?? null;
+  return ordered.find((one) => {
+    const sale = saleOf(state, one, 'regular');
+    return sale !== null && sale.state !== 'halted' && sale.stock[0] > 0;
+  }) ?? null;
 }

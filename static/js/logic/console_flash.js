@@ -10,8 +10,8 @@
 /** @typedef {'price' | 'quantity' | 'per_buyer' | 'countdown_s' | 'duration_s' | 'repeat'} FlashField */
 /** @typedef {{normal_minor: number, available: number, minor_units: number}} FlashLimits minor_units: 100 for CNY */
 
-/** More than this part off asks for the price a second time: most misprices lose a digit. */
-const DEEP_CUT = 0.4;
+/** More than this part off asks for the price a second time: most misprices lose a digit. The server asks too. */
+export const CUT_PERCENT_MAX = 40;
 /** The server opens nothing further away than this. */
 const COUNTDOWN_S_MAX = 3_600;
 const DURATION_S_MIN = 1;
@@ -53,7 +53,7 @@ function parseCount(text, low, high) {
  * @returns {boolean}
  */
 export function isDeepCut(price_minor, normal_minor) {
-  return price_minor < normal_minor * (1 - DEEP_CUT);
+  return (normal_minor - price_minor) * 100 > normal_minor * CUT_PERCENT_MAX;
 }
 
 /**
@@ -81,7 +81,8 @@ export function readFlashForm(fields, { normal_minor, available, minor_units }) 
   if (price_minor === null || quantity === null || per_buyer === null || countdown_s === null || duration_s === null || Object.keys(problems).length > 0) {
     return { plan: null, problems, asksRepeat };
   }
-  return { plan: { price_minor, quantity, per_buyer, countdown_s, duration_s }, problems, asksRepeat };
+  const confirmed = asksRepeat ? { confirm_price_minor: price_minor } : {};
+  return { plan: { price_minor, quantity, per_buyer, countdown_s, duration_s, ...confirmed }, problems, asksRepeat };
 }
 
 /**

@@ -11,15 +11,16 @@
 /** @typedef {{item: string, no: number, sku: string, title: string, title_zh?: string | null, picture?: string | null,
  *   price_minor?: number, currency: string, notes?: string | null, notes_zh?: string | null, stock: Stock,
  *   status: 'done' | 'now' | 'to_come', result?: {paid: number, gmv_minor?: number} | null, flash?: Sale | null}} RunItem */
-/** @typedef {{price_minor: number, quantity: number, per_buyer: number, countdown_s: number, duration_s: number}} FlashPlan */
+/** @typedef {{price_minor: number, quantity: number, per_buyer: number, countdown_s: number, duration_s: number,
+ *   show_reference?: boolean, confirm_price_minor?: number}} FlashPlan the confirmation is the price again, typed by the host */
 /** @typedef {{kind: 'none'} | {kind: 'pin' | 'arm', item: RunItem, plan: FlashPlan | null, stays: RunItem | null}} NextStep */
 /** @typedef {{item: string, until_ms: number}} Armed a first press that waits for its second */
 
 /** A press that arms money counts only when it is repeated within this time. */
 export const CONFIRM_MS = 3_000;
 
-/** Sale states in which units may still be bought. */
-const RUNNING = new Set(['armed', 'open', 'sold_out']);
+/** Sale states in which units may still be bought, now or once the host resumes. */
+const RUNNING = new Set(['armed', 'open', 'sold_out', 'halted']);
 
 /**
  * Whether a sale is armed or still sells.
@@ -105,6 +106,20 @@ export function saleOnShow(state, item) {
   if (flash && flash.state !== 'cancelled') return flash;
   const inBag = state.bag.find((one) => one.item === item);
   return state.sales.find((sale) => sale.id === inBag?.sale) ?? null;
+}
+
+/**
+ * The sale that *Stop sale* stops: the item's flash sale while it runs, else its regular one.
+ * @param {RoomState} state
+ * @param {string | null} item
+ * @returns {Sale | null}
+ */
+export function stoppableSale(state, item) {
+  const flash = state.sales.filter((sale) => sale.kind === 'flash' && sale.item === item).at(-1);
+  if (isRunning(flash)) return flash;
+  const inBag = state.bag.find((one) => one.item === item);
+  const regular = state.sales.find((sale) => sale.id === inBag?.sale);
+  return isRunning(regular) ? regular : null;
 }
 
 /**

@@ -4,6 +4,7 @@
  *
  * Invariant: one act has one idempotency key, and an unknown outcome is asked again with the same key.
  */
+import { CUT_PERCENT_MAX } from '../logic/console_flash.js';
 import { asApiError, call, newKey } from './api.js';
 
 /** @typedef {import('../logic/console_run.js').RunItem} RunItem */
@@ -99,12 +100,27 @@ export class ConsoleApi {
   }
 
   /**
+   * Arm a flash sale under the misprice guard: a deep cut needs the plan's confirmation.
    * @param {string} sku
    * @param {FlashPlan} plan
    * @returns {Promise<{sale: Sale}>}
    */
   armFlash(sku, plan) {
-    return this.#act('POST', `${this.base}/flash-sales`, { sku, ...plan });
+    return this.#act('POST', `${this.base}/flash-sales`, { sku, ...plan, guard: { max_cut_percent: CUT_PERCENT_MAX } });
+  }
+
+  /**
+   * @param {string} sale
+   * @param {{reason: string, release_holds: boolean}} how
+   * @returns {Promise<{sale: Sale, released: number}>}
+   */
+  haltSale(sale, how) {
+    return this.#act('POST', `/api/sales/${encodeURIComponent(sale)}/halt`, how);
+  }
+
+  /** @param {string} sale */
+  resumeSale(sale) {
+    return this.#act('POST', `/api/sales/${encodeURIComponent(sale)}/resume`, {});
   }
 
   /** @param {string} sale */

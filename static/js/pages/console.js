@@ -31,7 +31,7 @@ import { duration, people, timeOfDay } from '../lib/format.js';
 import { loadTexts, t, titleOf } from '../lib/i18n.js';
 import { store, stored } from '../lib/stored.js';
 import { TICK_MS, countSaid, removeLine, startFlow, takeLines, tickFlow } from '../logic/chat_flow.js';
-import { nextStep, saleOnShow, withLiveState } from '../logic/console_run.js';
+import { nextStep, saleOnShow, stoppableSale, withLiveState } from '../logic/console_run.js';
 import { linkWord } from '../logic/console_link.js';
 import { applyFrame, modelOf } from '../logic/room_state.js';
 import { asApiError } from '../net/api.js';
@@ -278,7 +278,7 @@ export class ConsolePage {
     const item = run.find((row) => row.item === state.pinned) ?? null;
     give(this.element('live-run-sheet'), { run, plans: this.plans, selected: this.selected, pinned_at_ms, now_ms, canAdd: this.isLive || state.show?.status === 'scheduled' });
     give(this.element('live-next'), { step: nextStep(run, this.plans), armed: this.armed, currency, isLive: this.isLive });
-    give(this.element('live-now-panel'), { item, sale: saleOnShow(state, state.pinned), now: data?.now ?? null, pinned_at_ms, now_ms, show: state.show, announcement: state.announcement ?? null });
+    give(this.element('live-now-panel'), { item, sale: saleOnShow(state, state.pinned), stoppable: stoppableSale(state, state.pinned), now: data?.now ?? null, pinned_at_ms, now_ms, show: state.show, announcement: state.announcement ?? null });
     give(this.element('live-audit-light'), { audit: data?.audit ?? null, now_ms });
     give(this.element('live-figures'), { figures: data?.figures ?? null, viewers: state.viewers, currency });
     give(this.element('live-order-feed'), { orders: data?.orders ?? [] });

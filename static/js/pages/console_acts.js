@@ -4,10 +4,11 @@
  *
  * Invariant: an act that moves money or ends something for good asks first, and nothing is shown as done before the server said so.
  */
-import { duration, money, number } from '../lib/format.js';
+import { duration, minorUnits, money, number } from '../lib/format.js';
 import { hasText, t, titleOf } from '../lib/i18n.js';
 import { toggleShield } from '../logic/chat_modes.js';
-import { isRunning, moveSelection, nextStep, pressNext } from '../logic/console_run.js';
+import { parsePrice } from '../logic/console_flash.js';
+import { isRunning, moveSelection, nextStep, pressNext, stoppableSale } from '../logic/console_run.js';
 import { asApiError } from '../net/api.js';
 
 /** @typedef {import('./console.js').ConsolePage} ConsolePage */
@@ -82,9 +83,33 @@ export class ConsoleActs {
     const done = t('console.did_arm', { no: item.no, price: money(plan.price_minor, item.currency) });
     void this.#run(async () => {
       await page.api.pin(item.item);
-      await page.api.armFlash(item.sku, plan);
+      await this.#armSurely(item, plan);
       page.forgetPlan(item.item);
     }, done);
+  }
+
+  /**
+   * Arm a flash sale; when the server takes the price for a mistake, ask for it once more.
+   * @param {import('../logic/console_run.js').RunItem} row
+   * @param {FlashPlan} plan
+   */
+  async #armSurely(row, plan) {
+    const { api, ask } = this.page;
+    try {
+      await api.armFlash(row.sku, plan);
+    } catch (error) {
+      const { code, detail } = asApiError(error);
+      if (code !== 'price_needs_confirmation') throw error;
+      const now = money(detail.price_minor, row.currency);
+      const lines = [t('console.guard_cut', { percent: detail.cut_percent })];
+      if (detail.floor_minor !== undefined) lines.push(t('console.guard_floor', { price: money(detail.floor_minor, row.currency) }));
+      const answer = await ask.ask({
+        title: t('console.guard_title'), prices: { now, before: money(detail.list_price_minor, row.currency) }, lines,
+        yes: t('console.guard_yes', { price: now }), isStop: true, field: { label: t('console.guard_label'), value: '', length_max: 12, isNeeded: true },
+      });
+      if (!answer || parsePrice(answer.text, minorUnits(row.currency)) !== plan.price_minor) throw error;
+      await api.armFlash(row.sku, { ...plan, confirm_price_minor: plan.price_minor });
+    }
   }
 
   /** @param {string} item */
@@ -131,7 +156,7 @@ export class ConsoleActs {
     if (!row) return;
     const done = t('console.did_arm', { no: row.no, price: money(plan.price_minor, row.currency) });
     void this.#run(async () => {
-      await this.page.api.armFlash(row.sku, plan);
+      await this.#armSurely(row, plan);
       this.page.forgetPlan(item);
     }, done);
   }
@@ -153,6 +178,27 @@ export class ConsoleActs {
     const answer = await page.ask.ask({ title: t(isArmed ? 'console.cancel_title' : 'console.close_title'), lines, yes: t('console.close_sale'), isStop: true });
     if (!answer) return;
     await this.#run(() => (isArmed ? page.api.cancelSale(sale.id) : page.api.closeSale(sale.id)), t('console.did_close'));
+  }
+
+  /** The kill switch: stop what is on now, or let it go on. Undone by its opposite. */
+  async haltSale() {
+    const { page } = this;
+    const item = page.state.pinned ?? page.selected;
+    const sale = stoppableSale(page.state, item);
+    if (!sale) return;
+    const resume = (/** @type {string} */ done) => void this.#run(() => page.api.resumeSale(sale.id), done);
+    if (sale.state === 'halted') return resume(t('console.did_resume'));
+    const [, held, paid] = sale.stock;
+    const words = { count: number(held) };
+    const answer = await page.ask.ask({
+      title: t('console.halt_title', { title: titleOf(page.run.find((row) => row.item === item)) }),
+      lines: [t('console.halt_note'), t('console.close_held', words), t('console.close_paid', { count: number(paid) })],
+      yes: t('console.halt_sale'), isStop: true, ...(held > 0 ? { choice: t('console.halt_release', words) } : {}),
+      field: { label: t('console.halt_reason'), value: '', length_max: SAY_MAX, isNeeded: true },
+    });
+    if (!answer) return;
+    const how = { reason: answer.text, release_holds: answer.isChosen };
+    await this.#run(() => page.api.haltSale(sale.id, how), t('console.did_halt'), () => resume(t('console.undone')));
   }
 
   async say() {

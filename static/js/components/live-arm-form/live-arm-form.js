@@ -32,6 +32,7 @@ export class LiveArmForm extends SheetElement {
         <div class="arm-fields">${FIELDS.filter((name) => name !== 'repeat').map((name) => this.#field(name))}</div>
         <div class="arm-guard" data-ref="guard"><p>${t('console.guard')}</p>
           <p class="arm-prices"><b data-ref="guard-price"></b><s data-ref="guard-normal"></s></p>${this.#field('repeat')}</div>
+        <label class="ask-choice"><input type="checkbox" data-ref="reference"> ${t('console.show_reference')}</label>
         <p class="arm-says" data-ref="says" aria-live="polite"></p>
         <div class="ask-acts"><button class="button" type="button" data-ref="plan">${t('console.arm_plan')}</button>
           <button class="button button-dark" type="submit" data-ref="now">${t('console.arm_now')}<kbd class="key" aria-hidden="true">Enter</kbd></button></div>
@@ -71,9 +72,14 @@ export class LiveArmForm extends SheetElement {
       ? { price: String(plan.price_minor / minor_units), quantity: String(plan.quantity), per_buyer: String(plan.per_buyer), countdown_s: String(plan.countdown_s), duration_s: String(plan.duration_s), repeat: '' }
       : { repeat: '', ...suggestedFields(this.#limits) };
     for (const name of FIELDS) this.#input(name).value = fields[name] ?? '';
+    this.#box.checked = plan?.show_reference ?? false;
     this.update();
     this.sheet.open();
     this.#input('price').select();
+  }
+
+  get #box() {
+    return /** @type {HTMLInputElement} */ (this.ref('reference'));
   }
 
   #read() {
@@ -90,7 +96,7 @@ export class LiveArmForm extends SheetElement {
     if (wrong) this.#input(wrong).focus();
     if (!plan || !this.#item) return;
     this.sheet.close();
-    this.emit(event, { item: this.#item.item, plan });
+    this.emit(event, { item: this.#item.item, plan: this.#box.checked ? { ...plan, show_reference: true } : plan });
   }
 
   update() {

@@ -9,24 +9,32 @@ import { t } from '../../lib/i18n.js';
 import { define, find, setAttribute, setText } from '../../lib/element.js';
 import { SheetElement } from '../../lib/sheet_element.js';
 
-/** @typedef {{title: string, lines?: string[], yes: string, isStop?: boolean, field?: {label: string, value: string, length_max: number}}} Question */
+/** @typedef {{title: string, lines?: string[], yes: string, isStop?: boolean, prices?: {now: string, before: string},
+ *   field?: {label: string, value: string, length_max: number, isNeeded?: boolean}, choice?: string}} Question */
+/** @typedef {{text: string, isChosen: boolean}} Reply `isChosen` says whether the choice beside the question was ticked */
 
 export class LiveAsk extends SheetElement {
-  /** @type {((answer: {text: string} | null) => void) | null} */
+  /** @type {((answer: Reply | null) => void) | null} */
   #answer = null;
+  #isNeeded = false;
 
   build() {
     render(this, html`
       <live-sheet><form class="ask" method="dialog" data-ref="form">
         <h2 data-ref="title"></h2>
+        <p class="ask-prices" data-ref="prices"><b data-ref="price-now"></b><s data-ref="price-before"></s></p>
         <div data-ref="lines"></div>
         <label class="ask-field" data-ref="field"><span class="field-label" data-ref="label"></span><textarea class="field" rows="2" data-ref="text"></textarea></label>
+        <label class="ask-choice" data-ref="choice"><input type="checkbox" data-ref="chosen"> <span data-ref="choice-word"></span></label>
         <div class="ask-acts"><button class="button" type="button" data-ref="no">${t('site.cancel')}<kbd class="key" aria-hidden="true">Esc</kbd></button>
           <button class="button" type="submit" data-ref="yes"><span data-ref="yes-word"></span><kbd class="key" aria-hidden="true">Enter</kbd></button></div>
       </form></live-sheet>`);
     this.ref('form').addEventListener('submit', (event) => {
       event.preventDefault();
-      this.#settle({ text: this.#text.value.trim() });
+      const isMissing = this.#isNeeded && this.#text.value.trim() === '';
+      setAttribute(this.#text, 'aria-invalid', isMissing ? 'true' : null);
+      if (isMissing) return this.#text.focus();
+      this.#settle({ text: this.#text.value.trim(), isChosen: this.#box.checked });
     });
     this.#text.addEventListener('keydown', (event) => {
       if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
@@ -44,7 +52,11 @@ export class LiveAsk extends SheetElement {
     return /** @type {HTMLTextAreaElement} */ (this.ref('text'));
   }
 
-  /** @param {{text: string} | null} answer */
+  get #box() {
+    return /** @type {HTMLInputElement} */ (this.ref('chosen'));
+  }
+
+  /** @param {Reply | null} answer */
   #settle(answer) {
     const settle = this.#answer;
     this.#answer = null;
@@ -54,9 +66,9 @@ export class LiveAsk extends SheetElement {
 
   /**
    * @param {Question} question
-   * @returns {Promise<{text: string} | null>}
+   * @returns {Promise<Reply | null>}
    */
-  ask({ title, lines = [], yes, isStop = false, field }) {
+  ask({ title, lines = [], yes, isStop = false, prices, field, choice }) {
     this.#answer?.(null);
     setText(this.ref('title'), title);
     setAttribute(find('dialog', this), 'aria-label', title);
@@ -66,6 +78,15 @@ export class LiveAsk extends SheetElement {
     this.ref('field').hidden = !field;
     this.#text.value = field?.value ?? '';
     setText(this.ref('label'), field?.label ?? '');
+    this.ref('prices').hidden = !prices;
+    setText(this.ref('price-now'), prices?.now ?? '');
+    setText(this.ref('price-before'), prices?.before ?? '');
+    this.ref('choice').hidden = choice === undefined;
+    setText(this.ref('choice-word'), choice ?? '');
+    this.#box.checked = false;
+    this.#isNeeded = field?.isNeeded ?? false;
+    setAttribute(this.#text, 'aria-required', this.#isNeeded ? 'true' : null);
+    setAttribute(this.#text, 'aria-invalid', null);
     setAttribute(this.#text, 'maxlength', field ? String(field.length_max) : null);
     this.sheet.open();
     (field ? this.#text : this.ref('yes')).focus();

@@ -30,6 +30,7 @@ export function rowView({ offer, isOnNow, isLive, isAsking, hold, now_ms }) {
   if (isAsking) return quiet(t('bag.asking'));
   if (sale.kind === 'flash' && sale.state === 'armed') return quiet(t('bag.opens', { time: timeOfDay(sale.opens_at_ms ?? now_ms) }));
   if (sale.state === 'ended' || sale.state === 'cancelled') return quiet(t('bag.ended'));
+  if (sale.state === 'halted') return quiet(t('bag.halted'));
   const [available, held] = sale.stock;
   if (available === 0 && held === 0) return { status: t('bag.sold_out'), label: '', act: null, tone: 'out' };
   if (available === 0) return { status: t('bag.held_out'), label: t('bag.ask_again'), act: 'buy', tone: '' };
@@ -67,7 +68,7 @@ export class LiveBag extends LiveElement {
       create: ({ offer: { item } }) => create(html`
         <li class="bag-row" data-item="${item.item}">
           <div class="good-picture">${item.picture ? html`<img src="${item.picture}" alt="" width="60" height="60" loading="lazy"><span class="good-number">${item.no}</span>` : item.no}</div>
-          <div class="bag-words"><h3 class="bag-name"></h3><p class="bag-status"></p><p class="bag-price"><b></b> <s></s></p></div>
+          <div class="bag-words"><h3 class="bag-name"></h3><p class="bag-status"></p><p class="bag-price"><b></b> <s></s> <span></span></p></div>
           <button class="bag-button button" type="button"></button>
         </li>`),
       update: drawRow,
@@ -89,8 +90,10 @@ function drawRow(element, row) {
   setAttribute(one('.bag-status'), 'data-tone', view.tone);
   setText(one('.bag-price b'), money(sale?.price_minor ?? item.price_minor, item.currency));
   const struck = one('.bag-price s');
-  struck.hidden = !sale || sale.price_minor >= item.price_minor;
-  setText(struck, money(item.price_minor, item.currency));
+  const before_minor = sale?.reference_minor ?? item.price_minor;
+  struck.hidden = !sale || sale.price_minor >= before_minor;
+  setText(struck, money(before_minor, item.currency));
+  setText(one('.bag-price span'), !struck.hidden && sale?.reference_days ? t('card.reference', { days: sale.reference_days }) : '');
   const button = one('.bag-button');
   button.hidden = view.act === null;
   setText(button, view.label);

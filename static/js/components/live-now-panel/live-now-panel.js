@@ -2,9 +2,10 @@
 /**
  * What is on now: the pinned item, its sale in three numbers, and every press accounted for.
  *
- * HTML: `<live-now-panel></live-now-panel>`. Properties: `item` (RunItem or null), `sale` (Sale or null), `now` (figures of the console
+ * HTML: `<live-now-panel></live-now-panel>`. Properties: `item` (RunItem or null), `sale` (Sale or null), `stoppable` (the sale that
+ * *Stop sale* is about, or null), `now` (figures of the console
  * read, or null), `pinned_at_ms`, `now_ms` (server clock), `show`, `announcement`.
- * Events: `live:unpin`, `live:arm`, `live:say`, `live:say-nothing`, `live:close-sale`.
+ * Events: `live:unpin`, `live:arm`, `live:say`, `live:say-nothing`, `live:close-sale`, `live:halt-sale`.
  */
 import { duration, money, number, timeOfDay } from '../../lib/format.js';
 import { html, icon, render } from '../../lib/html.js';
@@ -16,11 +17,16 @@ import { everySecond, isRunning, refusals } from '../../logic/console_run.js';
 /** @typedef {import('../../logic/room_state.js').Sale} Sale */
 /** @typedef {import('../../net/console_api.js').NowFigures} NowFigures */
 
+/** States in which the window of a flash sale runs; a halt does not stop the clock. @type {ReadonlySet<string>} */
+const SELLING = new Set(['open', 'sold_out', 'halted']);
+
 export class LiveNowPanel extends LiveElement {
   /** @type {RunItem | null} */
   item = null;
   /** @type {Sale | null} */
   sale = null;
+  /** @type {Sale | null} */
+  stoppable = null;
   /** @type {NowFigures | null} */
   now = null;
   /** @type {number | null} */
@@ -50,14 +56,16 @@ export class LiveNowPanel extends LiveElement {
         <p class="now-presses" data-ref="presses"></p>
         <div class="now-rate" data-ref="rate"><live-press-bars data-ref="bars"></live-press-bars><p><span data-ref="peak"></span><br><span data-ref="ending"></span></p></div>
       </div>
+      <p class="now-halted" role="status" data-ref="halted"></p>
       <p class="now-announced" data-ref="announced">${icon('pin')}<span data-ref="announced-text"></span>
         <button class="console-icon" type="button" data-ref="clear" aria-label="${t('console.say_nothing')}" title="${t('console.say_nothing')}">${icon('close')}</button></p>
       <div class="now-acts">
         <button class="button console-button" type="button" data-ref="arm">${t('console.arm')}<kbd class="key" aria-hidden="true">F</kbd></button>
         <button class="button console-button" type="button" data-ref="say">${t('console.say')}<kbd class="key" aria-hidden="true">M</kbd></button>
+        <button class="button console-button button-coral now-stop" type="button" data-ref="halt"><span data-ref="halt-word"></span><kbd class="key" aria-hidden="true">E</kbd></button>
         <button class="button console-button button-coral now-close" type="button" data-ref="close">${t('console.close_sale')}<kbd class="key" aria-hidden="true">X</kbd></button>
       </div>`);
-    for (const [ref, event] of [['unpin', 'unpin'], ['arm', 'arm'], ['say', 'say'], ['close', 'close-sale'], ['clear', 'say-nothing']]) {
+    for (const [ref, event] of [['unpin', 'unpin'], ['arm', 'arm'], ['say', 'say'], ['close', 'close-sale'], ['halt', 'halt-sale'], ['clear', 'say-nothing']]) {
       this.ref(/** @type {string} */ (ref)).addEventListener('click', () => this.emit(/** @type {string} */ (event)));
     }
   }
@@ -87,7 +95,7 @@ export class LiveNowPanel extends LiveElement {
   #updateTime() {
     const { sale } = this;
     const isArmed = sale?.state === 'armed' && sale.opens_at_ms;
-    const isOpen = sale?.kind === 'flash' && (sale.state === 'open' || sale.state === 'sold_out') && sale.ends_at_ms;
+    const isOpen = sale?.kind === 'flash' && SELLING.has(sale.state) && sale.ends_at_ms;
     this.ref('time-box').hidden = !sale || (sale.kind === 'regular' && sale.state === 'open');
     const at = isArmed ? sale?.opens_at_ms : sale?.ends_at_ms;
     if ((isArmed || isOpen) && at) {
@@ -131,6 +139,16 @@ export class LiveNowPanel extends LiveElement {
     this.#updatePresses();
   }
 
+  #updateHalt() {
+    const { stoppable } = this;
+    const isHalted = stoppable?.state === 'halted';
+    this.ref('halt').hidden = !stoppable;
+    setText(this.ref('halt-word'), t(isHalted ? 'console.resume_sale' : 'console.halt_sale'));
+    this.ref('halt').classList.toggle('button-coral', !isHalted);
+    this.ref('halted').hidden = !isHalted;
+    setText(this.ref('halted'), isHalted ? t('console.halted_because', { reason: stoppable.reason ?? '' }) : '');
+  }
+
   update() {
     const { item, sale } = this;
     const isLive = this.show?.status === 'live';
@@ -154,6 +172,7 @@ export class LiveNowPanel extends LiveElement {
     setAttribute(this.ref('arm'), 'disabled', isLive ? null : '');
     setAttribute(this.ref('say'), 'disabled', isLive ? null : '');
     this.ref('close').hidden = !runs;
+    this.#updateHalt();
   }
 }
 

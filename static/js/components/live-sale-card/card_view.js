@@ -22,7 +22,7 @@ import { armedView, askingView, openView, pinnedView } from './selling_view.js';
  *   isClockCertain: boolean, plusMinus_ms: number | null, now_ms: number}} CardFacts */
 /** @typedef {'buy' | 'early' | 'pay' | 'go-on-paying' | 'let-go' | 'buy-regular' | 'see-other' | 'see-bag' | 'see-orders' | 'none'} CardAct */
 /** @typedef {{act: CardAct, label: string, tone: 'lime' | 'white' | 'grey' | 'armed' | 'asking' | 'amber', fill?: number}} MainButton */
-/** @typedef {{state: CardState, title: string, sub?: string, price?: string, struck?: string, message?: {title: string, note: string},
+/** @typedef {{state: CardState, title: string, sub?: string, price?: string, struck?: string, struckDays?: number | null, message?: {title: string, note: string},
  *   time?: string, timeNote?: string, stock?: Stock, terms?: string, note?: string, ring?: {left_ms: number, part: number, isLast: boolean},
  *   main?: MainButton, letGo?: string}} CardView */
 
@@ -42,12 +42,15 @@ export function cardView(facts) {
 function itemView({ offer }) {
   if (!offer) return { title: '' };
   const { item, sale } = offer;
-  const normal_minor = sale?.normal_price_minor ?? item.price_minor;
-  const isReduced = sale !== null && sale.kind === 'flash' && normal_minor > sale.price_minor;
+  // A host who shows the lowest price of the last days compares with that alone, also when it is no higher.
+  const days = sale?.reference_days ?? null;
+  const before_minor = sale?.reference_minor ?? sale?.normal_price_minor ?? item.price_minor;
+  const isReduced = sale !== null && sale.kind === 'flash' && before_minor > sale.price_minor;
   return {
     title: titleOf(item),
     price: money(sale?.price_minor ?? item.price_minor, item.currency),
-    struck: isReduced ? money(normal_minor, item.currency) : '',
+    struck: isReduced ? money(before_minor, item.currency) : '',
+    struckDays: isReduced ? days : null,
   };
 }
 

@@ -52,7 +52,7 @@ export class LiveSaleCard extends LiveElement {
           <div class="card-words">
             <h2 class="card-title" data-ref="title"></h2>
             <p class="card-sub" data-ref="sub"></p>
-            <p class="card-price" data-ref="prices"><b class="price" data-ref="price"></b> <span class="visually-hidden" data-ref="struck-word">${t('card.normal_price')}</span> <s data-ref="struck"></s></p>
+            <p class="card-price" data-ref="prices"><b class="price" data-ref="price"></b> <span class="visually-hidden" data-ref="struck-word">${t('card.normal_price')}</span> <s data-ref="struck"></s> <span class="card-struck-note" data-ref="struck-note" aria-hidden="true"></span></p>
           </div>
           <p class="card-right" data-ref="right" role="timer" aria-live="off"><b class="card-time" data-ref="time"></b><span data-ref="time-note"></span></p>
         </div>
@@ -131,7 +131,10 @@ export class LiveSaleCard extends LiveElement {
     this.#write('sub', view.sub);
     this.#write('price', view.price, 'prices');
     this.#write('struck', view.struck);
+    const days = view.struckDays;
+    setText(this.ref('struck-word'), days ? t('card.reference_price', { days }) : t('card.normal_price'));
     this.ref('struck-word').hidden = !view.struck;
+    this.#write('struck-note', view.struck && days ? t('card.reference', { days }) : '');
     this.#write('time', view.time, 'right');
     this.#write('time-note', view.timeNote);
   }

@@ -49,6 +49,8 @@ export function refusalView(state, facts) {
       return { message: { title: t('card.ended_title'), note: endedNote(facts) }, ...afterSale(facts) };
     case 'refused-cancelled':
       return cancelled(facts);
+    case 'refused-halted':
+      return halted(facts);
     case 'refused-unknown_outcome':
       return unknownOutcome(facts);
     case 'gone':
@@ -77,7 +79,7 @@ function elsewhere({ other: item }) {
  */
 function onceMore({ offer }) {
   const sale = offer?.sale;
-  if (!sale || sale.state === 'ended' || sale.state === 'cancelled') return { act: 'see-bag', label: t('card.see_bag'), tone: 'grey' };
+  if (!sale || sale.state === 'ended' || sale.state === 'cancelled' || sale.state === 'halted') return { act: 'see-bag', label: t('card.see_bag'), tone: 'grey' };
   if (sale.stock[0] === 0) return { act: 'buy', label: t('card.ask_again'), tone: 'white' };
   return { act: 'buy', label: t('card.buy_now', { price: money(sale.price_minor, sale.currency) }), tone: 'lime' };
 }
@@ -128,7 +130,7 @@ function endedNote({ offer, now_ms }) {
  */
 function afterSale(facts) {
   const regular = facts.offer?.regular;
-  if (!regular || regular === facts.offer?.sale || regular.stock[0] === 0) return { main: elsewhere(facts) };
+  if (!regular || regular === facts.offer?.sale || regular.state === 'halted' || regular.stock[0] === 0) return { main: elsewhere(facts) };
   const price = money(regular.price_minor, regular.currency);
   return { price, struck: '', main: { act: 'buy-regular', label: t('card.buy_at', { price }), tone: 'grey' } };
 }
@@ -140,6 +142,18 @@ function afterSale(facts) {
 function cancelled(facts) {
   const title = facts.reason ? t('card.cancelled_reason', { reason: facts.reason }) : t('card.cancelled_title');
   return { message: { title, note: t('card.cancelled_note') }, ...afterSale(facts) };
+}
+
+/**
+ * Stopped for now, of any kind: the reason comes with the sale, or with the answer that was quicker.
+ * @param {CardFacts} facts
+ * @returns {Partial<CardView>}
+ */
+function halted(facts) {
+  const { offer, answer } = facts;
+  const reason = offer?.sale?.reason ?? (answer?.kind === 'refused' ? answer.detail?.reason : null);
+  const title = reason ? t('card.cancelled_reason', { reason }) : t('card.cancelled_title');
+  return { message: { title, note: t('card.halted_note') }, ...afterSale(facts) };
 }
 
 /**

@@ -115,7 +115,7 @@ export function drawBag(element, { state, holds, answers, onNow, now_ms }) {
  */
 function stillSold(offer, holds) {
   const { sale, regular } = offer;
-  const isOver = sale?.state === 'ended' || sale?.state === 'cancelled';
+  const isOver = sale?.state === 'ended' || sale?.state === 'cancelled' || (sale?.state === 'halted' && sale.kind === 'flash');
   const isHeld = holds.some((hold) => hold.sale === sale?.id);
   return isOver && regular && !isHeld ? { ...offer, sale: regular } : offer;
 }

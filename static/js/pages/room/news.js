@@ -101,6 +101,8 @@ export class News {
     else if (type === 'flash.opened') this.say(t('news.open', words));
     else if (type === 'flash.sold_out') this.say(t('news.sold_out', words));
     else if (type === 'flash.resumed') this.say(t('news.resumed', words));
+    else if (type === 'flash.halted') this.say(t('news.halted', { reason: sale.reason ?? '' }));
+    else if (type === 'flash.unhalted') this.say(t('news.unhalted', words));
     else if (type === 'flash.closed') this.say(t('news.ended', words));
   }
 
