@@ -19,6 +19,7 @@ class Join(StrEnum):
     CONFLICT = "idempotency_conflict"
     ALREADY_WAITING = "already_waiting"
     NOT_OPEN = "not_open"
+    HALTED = "halted"
     ENDED = "ended"
     LIMIT_REACHED = "limit_reached"
     NOT_HELD_OUT = "not_held_out"

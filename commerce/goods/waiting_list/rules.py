@@ -12,7 +12,11 @@ from commerce.goods.inventory.model import Outcome
 from commerce.goods.inventory.rules import SaleTerms, decide_window
 from commerce.goods.waiting_list.model import LIST_MAX, Join, Line, Waiter, Wish
 
-WINDOWS = {Outcome.NOT_OPEN: Join.NOT_OPEN, Outcome.ENDED: Join.ENDED}
+WINDOWS = {
+    Outcome.NOT_OPEN: Join.NOT_OPEN,
+    Outcome.ENDED: Join.ENDED,
+    Outcome.HALTED: Join.HALTED,
+}
 
 
 def decide_join(sale: SaleTerms, line: Line, wish: Wish) -> Join:

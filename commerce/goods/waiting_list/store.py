@@ -78,6 +78,7 @@ SELECT_TO_TEND = """
     LIMIT 100
 """
 TEND = "SELECT tend_waiting($1)"
+SERVE = "SELECT serve_waiting($1, clock_ms())"
 # Rows that another teller has in hand are left to it; each is told at most once.
 TAKE_UNTOLD = """
     UPDATE waiting_list w SET is_told = true
@@ -140,6 +141,11 @@ async def select_live_of_user(connection: Connection, user_id: str) -> list[Entr
 async def select_to_tend(connection: Connection) -> list[str]:
     """Return pools whose line needs a look."""
     return [str(row[0]) for row in await connection.fetch(SELECT_TO_TEND)]
+
+
+async def serve(connection: Connection, pool_id: str) -> int:
+    """Give what is free in a locked pool to those who wait; return how many units went there."""
+    return int(await connection.fetchval(SERVE, pool_id))
 
 
 async def tend(connection: Connection, pool_id: str) -> None:

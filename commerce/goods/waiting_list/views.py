@@ -14,6 +14,7 @@ MESSAGES = {
     Join.CONFLICT: "This key was used for another quantity.",
     Join.NOT_OPEN: "The sale has not opened yet.",
     Join.ENDED: "The sale has ended.",
+    Join.HALTED: "The host has stopped the sale for now.",
     Join.LIMIT_REACHED: "You have as many as one buyer may have.",
     Join.NOT_HELD_OUT: "Units are free: reserve them instead of waiting.",
     Join.SOLD_OUT: "Every unit is sold; none comes back.",
@@ -66,7 +67,7 @@ def join_refused(join: Join, sale: SaleTerms, line: Line) -> CommerceError:
     return CommerceError(
         join.value,
         MESSAGES[join],
-        retryable=join in (Join.NOT_OPEN, Join.LIST_FULL),
+        retryable=join in (Join.NOT_OPEN, Join.HALTED, Join.LIST_FULL),
         retry_ms=retry_ms,
         detail=detail or None,
     )

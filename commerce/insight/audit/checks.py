@@ -224,6 +224,24 @@ ROOM_CHECKS = (
 )
 CLOCK_CHECKS = (
     Check(
+        "price_log_is_true",
+        "clock",
+        "The price log's last word on a sale of a live show is what it offers.",
+        """
+        SELECT s.pool_id AS pool, s.id AS sale, s.state, s.price_minor,
+            l.price_minor AS logged_minor
+        FROM sales s JOIN shows w ON w.id = s.show_id AND w.status = 'live'
+        LEFT JOIN LATERAL (
+            SELECT l.price_minor FROM price_log l WHERE l.sku = s.sku AND l.sale_id = s.id
+            ORDER BY l.at_ms DESC, l.id DESC LIMIT 1
+        ) l ON true
+        WHERE l.price_minor IS DISTINCT FROM
+            CASE WHEN s.state IN ('open', 'sold_out') THEN s.price_minor END
+          AND s.state <> 'armed'
+        LIMIT 20
+        """,
+    ),
+    Check(
         "sweeper_behind",
         "clock",
         "No hold outlives its time by a minute: the sweeper frees it.",

@@ -10,6 +10,7 @@ import msgspec
 
 from commerce.goods.inventory.store import free_reservations, lock_held, lock_pools
 from commerce.goods.inventory.views import view_ended
+from commerce.goods.waiting_list.store import serve
 from commerce.kernel.ports import Transaction
 from commerce.sales.flash_sales import store
 from commerce.sales.flash_sales.model import FlashSale, Halted
@@ -57,6 +58,9 @@ async def unhalt(transaction: Transaction, sale_id: str) -> FlashSale:
         is_all_sold=total == sold,
     )
     await store.update_unhalted(transaction, sale.id, state)
+    # What came free meanwhile was given to nobody of this sale; its line comes before the public.
+    if await serve(transaction, sale.pool_id):
+        transaction.touch(sale.room_id, sale.id)
     transaction.announce(sale.room_id, "flash.unhalted", {"sale": sale.id, "state": state})
     return msgspec.structs.replace(sale, state=state, reason=None)
 

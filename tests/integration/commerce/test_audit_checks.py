@@ -92,6 +92,11 @@ PLANTED: dict[str, tuple[str, str]] = {
         "DELETE FROM room_events WHERE log_offset = (SELECT min(log_offset) FROM room_events)",
         "round",
     ),
+    "price_log_is_true": (
+        "INSERT INTO price_log (sku, sale_id, price_minor, at_ms) SELECT sku, id, 1, clock_ms()"
+        " FROM sales WHERE kind = 'flash'",
+        "round",
+    ),
     "sweeper_behind": (
         "UPDATE reservations SET release_at_ms = clock_ms() - 61000 WHERE state = 'held'",
         "round",

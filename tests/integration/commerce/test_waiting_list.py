@@ -18,6 +18,7 @@ from commerce.goods.waiting_list.model import Entry
 from commerce.goods.waiting_list.service import WaitingList, tell_waiters, tend_lines
 from commerce.insight.audit.service import audit
 from commerce.kernel.errors import CommerceError
+from commerce.sales.flash_sales.halting import halt, unhalt
 from commerce.sales.flash_sales.service import finish
 from commerce.sales.show_floor.store import select_sale_view
 from loadtests.conformance.shapes import OFFER, find_mismatch
@@ -198,6 +199,23 @@ async def test_two_wanted_and_one_free_lets_the_next_one_go_first(line: Line) ->
     assert await line.states(two) == ["waiting"]
     await line.release_one()
     assert await line.states(two) == ["offered"]
+    assert await line.is_in_order()
+
+
+async def test_a_halted_sale_serves_its_line_when_it_goes_on(line: Line) -> None:
+    """Nobody joins or is served meanwhile; what came free then goes to the line first."""
+    await line.open(1)
+    first = await line.join()
+    async with line.database.transaction() as transaction:
+        await halt(transaction, line.sale, "a wrong price")
+    with pytest.raises(CommerceError) as refused:
+        await line.join()
+    assert (refused.value.code, refused.value.retryable) == ("halted", True)
+    await line.release_one()
+    assert await line.states(first) == ["waiting"]
+    async with line.database.transaction() as transaction:
+        await unhalt(transaction, line.sale)
+    assert await line.states(first) == ["offered"]
     assert await line.is_in_order()
 
 
