@@ -69,7 +69,7 @@ async def test_without_the_pools_lock_both_get_the_last_unit(
     monkeypatch.setattr(late, "expire_pool", expire_nothing)
     await till.change("ALTER TABLE stock DROP CONSTRAINT stock_check")
     assert await race_with_walk_in(till, database_url) == ("paid", 2)
-    checks = {violation["check"] for violation in (await audit(till.database)).violations}
+    checks = {violation.check for violation in (await audit(till.database)).violations}
     assert "oversold" in checks
 
 

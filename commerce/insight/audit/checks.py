@@ -233,7 +233,7 @@ CLOCK_CHECKS = (
         FROM sales s JOIN shows w ON w.id = s.show_id AND w.status = 'live'
         LEFT JOIN LATERAL (
             SELECT l.price_minor FROM price_log l WHERE l.sku = s.sku AND l.sale_id = s.id
-            ORDER BY l.at_ms DESC, l.id DESC LIMIT 1
+            ORDER BY l.id DESC LIMIT 1
         ) l ON true
         WHERE l.price_minor IS DISTINCT FROM
             CASE WHEN s.state IN ('open', 'sold_out') THEN s.price_minor END

@@ -25,7 +25,7 @@ LIMITS = {
 }
 
 # Terms that came after the first stored digests.
-ADDED_LATER = ("show_reference", "guard")
+ADDED_LATER = ("show_reference", "guard", "offer_s")
 
 # A sentence on every viewer's screen.
 REASON_CHARS_MAX = 120
@@ -96,9 +96,9 @@ def hash_terms(terms: FlashSaleTerms) -> str:
     asked = msgspec.to_builtins(terms)
     # The answer to a question of ours is no term: with or without it, the same sale is meant.
     del asked["confirm_price_minor"]
-    for name in ADDED_LATER:
-        if not asked[name]:
-            del asked[name]
+    for field in msgspec.structs.fields(FlashSaleTerms):
+        if field.name in ADDED_LATER and asked[field.name] == field.default:
+            del asked[field.name]
     return hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
 
 

@@ -202,7 +202,7 @@ async def compare(
         assert [(sale, why.outcome) for sale, why in answer.items] == failed
     stock_checks = {"oversold", "claimed_is_live", "journal_adds_up", "buyer_adds_up"}
     violations = (await audit(database)).violations
-    assert [v for v in violations if v["check"] in stock_checks] == []
+    assert [v for v in violations if v.check in stock_checks] == []
 
 
 async def test_a_cart_and_a_press_with_one_key_are_two_things(

@@ -141,4 +141,4 @@ async def compare(
             model.happen(event)
     violations = (await audit(database)).violations
     stock_checks = {"oversold", "claimed_is_live", "journal_adds_up", "buyer_adds_up"}
-    assert [v for v in violations if v["check"] in stock_checks] == []
+    assert [v for v in violations if v.check in stock_checks] == []

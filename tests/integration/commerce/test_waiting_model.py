@@ -265,4 +265,4 @@ async def compare(world: World, terms: tuple[int, int], steps: list[tuple[str, s
         assert (stock["total"], stock["claimed"]) == (model.total, model.claimed)
     stock_checks = {"oversold", "claimed_is_live", "journal_adds_up", "buyer_adds_up"}
     violations = (await audit(world.database)).violations
-    assert [v for v in violations if v["check"] in stock_checks] == []
+    assert [v for v in violations if v.check in stock_checks] == []
