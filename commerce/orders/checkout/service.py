@@ -13,7 +13,7 @@ import msgspec
 from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ids import order_id as derive_order_id
 from commerce.kernel.ports import Database, Transaction
-from commerce.orders.checkout import store
+from commerce.orders.checkout import store, views
 from commerce.orders.checkout.model import ORDER, Draft, Hold, OrderView
 from commerce.orders.checkout.rules import (
     RESERVATIONS_MAX,
@@ -101,7 +101,7 @@ class CheckoutService:
     async def get_order(self, *, user_id: str, order_id: str) -> OrderView:
         """Return the buyer's own order with its proof; raises `not_found`."""
         async with self._database.reading() as connection:
-            found = await store.select_view(connection, order_id)
+            found = await views.select_view(connection, order_id)
         if found is None or found[0] != user_id:
             raise not_found("order")
         return found[1]
@@ -109,7 +109,7 @@ class CheckoutService:
     async def list_orders(self, *, user_id: str, since_ms: int) -> list[OrderView]:
         """Return the buyer's orders that changed at or after `since_ms`, newest first."""
         async with self._database.reading() as connection:
-            return await store.select_views_of_user(
+            return await views.select_views_of_user(
                 connection, user_id, since_ms=since_ms, limit=ORDERS_SHOWN_MAX
             )
 
@@ -123,7 +123,7 @@ class CheckoutService:
         async with self._database.reading() as connection:
             room = await select_room(connection, slug)
             check_see_money(room, user_id=user_id, role=role)
-            return await store.select_views_of_room(
+            return await views.select_views_of_room(
                 connection, room.id, since_ms=since_ms, limit=ORDERS_SHOWN_MAX
             )
 

@@ -1,28 +1,21 @@
-"""SQL of orders: their rows and lines, the reservations they stand on, and how they are read.
+"""SQL of orders: their rows and lines, and the reservations they stand on.
 
 A reservation moves held → paying → sold here; its units are freed by the inventory alone.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from commerce.kernel.ports import Connection
 from commerce.orders.checkout.model import (
-    Buyer,
     Draft,
     Hold,
     HoldState,
-    LineView,
     OrderRow,
-    OrderView,
     PaidLine,
-    PaymentView,
-    Proof,
 )
-from commerce.orders.checkout.rules import show_payment_state
 
 SELECT_HOLDS = """
     SELECT r.id, r.user_id, r.pool_id, r.sale_id, s.room_id, s.show_id, s.item_id, b.no, s.sku,
@@ -93,48 +86,6 @@ SELECT_PAID_LINES = """
     WHERE l.order_id = $1 ORDER BY b.no, l.reservation_id
 """
 SELECT_BUYER_NAME = "SELECT u.name FROM orders o JOIN users u ON u.id = o.user_id WHERE o.id = $1"
-SELECT_VIEWS = """
-    SELECT o.id, o.state, o.total_minor, o.currency, o.created_at_ms, o.paid_at_ms, m.slug,
-        o.ship_to, o.user_id, u.name AS buyer
-    FROM orders o JOIN rooms m ON m.id = o.room_id JOIN users u ON u.id = o.user_id
-"""
-SELECT_VIEWS_OF_USER = (
-    SELECT_VIEWS
-    + " WHERE o.user_id = $1 AND o.updated_at_ms >= $2 ORDER BY o.created_at_ms DESC, o.id LIMIT $3"
-)
-SELECT_VIEWS_OF_ROOM = (
-    SELECT_VIEWS
-    + " WHERE o.room_id = $1 AND o.updated_at_ms >= $2 ORDER BY o.created_at_ms DESC, o.id LIMIT $3"
-)
-SELECT_VIEW = SELECT_VIEWS + " WHERE o.id = $1"
-SELECT_LINES = """
-    SELECT l.order_id, l.sku, l.title, l.title_zh, v.picture, l.qty, l.unit_price_minor,
-        l.reservation_id, l.sale_id, b.no
-    FROM order_lines l
-    JOIN bag_items b ON b.id = l.item_id
-    JOIN named_variants v ON v.sku = l.sku
-    WHERE l.order_id = ANY ($1::uuid[]) ORDER BY b.no, l.reservation_id
-"""
-SELECT_PAYMENTS = """
-    SELECT DISTINCT ON (p.order_id) p.order_id, p.id, p.state, p.url, p.authorised_at_ms,
-        count(*) OVER (PARTITION BY p.order_id) AS attempt
-    FROM payments p WHERE p.order_id = ANY ($1::uuid[])
-    ORDER BY p.order_id, p.created_at_ms DESC, p.id DESC
-"""
-# Every row is a granted reservation: losers write nothing.
-SELECT_PROOF = """
-    SELECT coalesce(s.quantity, k.total) AS units, r.decided_at_ms, (
-        SELECT count(*) FROM reservations q
-        WHERE q.sale_id = r.sale_id AND q.state <> 'refused_late'
-          AND (q.version, q.seq) <= (r.version, r.seq)
-    ) AS place
-    FROM order_lines l
-    JOIN reservations r ON r.id = l.reservation_id
-    JOIN sales s ON s.id = r.sale_id
-    JOIN stock k ON k.pool_id = r.pool_id
-    WHERE l.order_id = $1
-    ORDER BY s.quantity IS NULL, r.decided_at_ms, r.id LIMIT 1
-"""
 
 
 async def select_holds(connection: Connection, ids: Sequence[str]) -> list[Hold]:
@@ -269,95 +220,6 @@ async def select_paid_lines(connection: Connection, order_id: str) -> list[PaidL
 async def select_buyer_name(connection: Connection, order_id: str) -> str:
     """Return the full name of the buyer."""
     return str(await connection.fetchval(SELECT_BUYER_NAME, order_id))
-
-
-async def select_views_of_user(
-    connection: Connection, user_id: str, *, since_ms: int, limit: int
-) -> list[OrderView]:
-    """Return a buyer's orders that changed at or after `since_ms`, newest first."""
-    rows = await connection.fetch(SELECT_VIEWS_OF_USER, user_id, since_ms, limit)
-    return await _views(connection, rows)
-
-
-async def select_views_of_room(
-    connection: Connection, room_id: str, *, since_ms: int, limit: int
-) -> list[OrderView]:
-    """Return a room's orders with their buyers, newest first."""
-    rows = await connection.fetch(SELECT_VIEWS_OF_ROOM, room_id, since_ms, limit)
-    return await _views(connection, rows, with_buyers=True)
-
-
-async def select_view(connection: Connection, order_id: str) -> tuple[str, OrderView] | None:
-    """Return an order's owner and the order with its proof."""
-    row = await connection.fetchrow(SELECT_VIEW, order_id)
-    if row is None:
-        return None
-    proof = await connection.fetchrow(SELECT_PROOF, order_id)
-    [view] = await _views(
-        connection,
-        [row],
-        proof=Proof(place=proof["place"], of=proof["units"], decided_at_ms=proof["decided_at_ms"])
-        if proof
-        else None,
-    )
-    return str(row["user_id"]), view
-
-
-async def _views(
-    connection: Connection,
-    rows: Sequence[Any],
-    *,
-    proof: Proof | None = None,
-    with_buyers: bool = False,
-) -> list[OrderView]:
-    """Put lines and newest payments to order rows: three queries, however many orders."""
-    ids = [str(row["id"]) for row in rows]
-    lines: dict[str, list[LineView]] = defaultdict(list)
-    for row in await connection.fetch(SELECT_LINES, ids):
-        lines[str(row["order_id"])].append(_line(row))
-    payments = {str(row["order_id"]): row for row in await connection.fetch(SELECT_PAYMENTS, ids)}
-    return [
-        OrderView(
-            id=str(row["id"]),
-            state=row["state"],
-            total_minor=row["total_minor"],
-            currency=row["currency"],
-            created_at_ms=row["created_at_ms"],
-            paid_at_ms=row["paid_at_ms"],
-            room=row["slug"],
-            lines=lines[str(row["id"])],
-            payment=_payment(payments.get(str(row["id"])), row["state"]),
-            ship_to=row["ship_to"],
-            proof=proof,
-            buyer=Buyer(str(row["user_id"]), row["buyer"]) if with_buyers else None,
-        )
-        for row in rows
-    ]
-
-
-def _line(row: Any) -> LineView:
-    return LineView(
-        sku=row["sku"],
-        title=row["title"],
-        title_zh=row["title_zh"],
-        picture=row["picture"],
-        qty=row["qty"],
-        unit_price_minor=row["unit_price_minor"],
-        reservation=str(row["reservation_id"]),
-        sale=str(row["sale_id"]),
-        no=row["no"],
-    )
-
-
-def _payment(row: Any, order_state: str) -> PaymentView | None:
-    """Return the newest attempt, with its page only while paying there makes sense."""
-    if row is None:
-        return None
-    state = show_payment_state(
-        row["state"], attempt=row["attempt"], had_money=row["authorised_at_ms"] is not None
-    )
-    is_open = row["state"] == "created" and order_state == "awaiting_payment"
-    return PaymentView(str(row["id"]), state, row["url"] if is_open else None, row["attempt"])
 
 
 def _hold_state(row: Any) -> HoldState:
