@@ -16,6 +16,7 @@ SALE_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c03")
 ADJUSTMENT_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c13")
 CART_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c14")
 ENTRY_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c12")
+REFUND_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c04")
 
 KEY_CHARS_MAX = 200  # An idempotency key is a UUID or a short token, never a document.
 
@@ -63,6 +64,11 @@ def cart_id(user_id: str, key: str) -> str:
 def cart_reservation_id(cart: str, sale_id: str) -> str:
     """Return the id of a cart's reservation in a sale; no single press has the same."""
     return _uuid5(CART_NAMESPACE, f"{cart}/{sale_id}")
+
+
+def refund_id(user_id: str, order_id: str, key: str) -> str:
+    """Return the id of the refund that this person's key names for this order."""
+    return _uuid5(REFUND_NAMESPACE, f"{user_id}/{order_id}/{key}")
 
 
 def _uuid5(namespace: uuid.UUID, name: str) -> str:

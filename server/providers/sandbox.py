@@ -10,9 +10,15 @@ import httpx
 import msgspec
 
 from commerce.kernel.errors import CommerceError, invalid
-from commerce.orders.payments.model import Payment, PaymentEvent, PaymentReport
+from commerce.orders.payments.model import (
+    Payment,
+    PaymentEvent,
+    PaymentReport,
+    Refund,
+    RefundReport,
+)
 from commerce.orders.payments.ports import ProviderRefusedError, ProviderUnavailableError
-from server.providers.signatures import is_genuine
+from server.providers.signatures import SIGNATURE_HEADER, is_genuine
 
 # A provider that is slower than this is treated as away; the call is repeated with its key.
 CALL_TIMEOUT_S = 5.0
@@ -33,10 +39,19 @@ class RemotePayment(msgspec.Struct, frozen=True):
     url: str | None = None
 
 
+class RemoteRefund(msgspec.Struct, frozen=True):
+    """A refund in the sandbox's own words; it is done as soon as it is there."""
+
+    id: str
+    reference: str
+    amount_minor: int
+
+
 class Answer(msgspec.Struct, frozen=True):
-    """Every answer of the sandbox's API."""
+    """Every answer of the sandbox's API; a refund's call has its refund."""
 
     payment: RemotePayment
+    refund: RemoteRefund | None = None
 
 
 class Webhook(msgspec.Struct, frozen=True):
@@ -45,6 +60,7 @@ class Webhook(msgspec.Struct, frozen=True):
     id: str
     type: str
     payment: RemotePayment
+    refund: RemoteRefund | None = None
 
 
 @cache
@@ -66,6 +82,8 @@ def open_http() -> httpx.AsyncClient:
 class SandboxProvider:
     """Satisfies `PaymentProvider`; `base_url` is where the sandbox's app is mounted."""
 
+    signature_header = SIGNATURE_HEADER
+
     def __init__(
         self, http: httpx.AsyncClient, *, base_url: str, api_key: str, webhook_secret: str
     ) -> None:
@@ -76,33 +94,37 @@ class SandboxProvider:
 
     async def create(self, payment: Payment) -> PaymentReport:
         """Open the payment; our id is its reference, so a repeated call meets its own row."""
-        return await self._call(
-            "POST",
-            "/api/payments",
-            {
-                "reference": payment.id,
-                "order_reference": payment.order_id,
-                "amount_minor": payment.amount_minor,
-                "currency": payment.currency,
-                "return_path": f"/orders/{payment.order_id}",
-            },
-        )
+        body = {
+            "reference": payment.id,
+            "order_reference": payment.order_id,
+            "amount_minor": payment.amount_minor,
+            "currency": payment.currency,
+            "return_path": f"/orders/{payment.order_id}",
+        }
+        return _report(await self._call("POST", "/api/payments", body))
 
     async def capture(self, payment: Payment) -> PaymentReport:
         """Take the authorised money."""
-        return await self._call("POST", f"/api/payments/{payment.provider_ref}/capture")
+        return _report(await self._call("POST", f"/api/payments/{payment.provider_ref}/capture"))
 
     async def void(self, payment: Payment) -> PaymentReport:
         """Let the money go."""
-        return await self._call("POST", f"/api/payments/{payment.provider_ref}/void")
+        return _report(await self._call("POST", f"/api/payments/{payment.provider_ref}/void"))
 
-    async def refund(self, payment: Payment) -> PaymentReport:
-        """Give the money back."""
-        return await self._call("POST", f"/api/payments/{payment.provider_ref}/refund")
+    async def refund(self, payment: Payment, refund: Refund) -> RefundReport:
+        """Give the money back; our id is its reference, so a repeated call is one refund."""
+        answer = await self._call(
+            "POST",
+            f"/api/payments/{payment.provider_ref}/refunds",
+            {"reference": refund.id, "amount_minor": refund.amount_minor},
+        )
+        if answer.refund is None:
+            raise ProviderUnavailableError("no refund in the answer")
+        return _refund_report(answer.payment, answer.refund)
 
     async def status(self, payment: Payment) -> PaymentReport:
         """Ask what the payment is now."""
-        return await self._call("GET", f"/api/payments/{payment.provider_ref}")
+        return _report(await self._call("GET", f"/api/payments/{payment.provider_ref}"))
 
     def read_webhook(self, body: bytes, signature: str, now_ms: int) -> PaymentEvent:
         """Verify the signature first; only then look into the body."""
@@ -112,11 +134,12 @@ class SandboxProvider:
             webhook = msgspec.json.decode(body, type=Webhook)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise invalid("The webhook is not what the sandbox sends.") from None
-        return PaymentEvent(webhook.id, webhook.type, _report(webhook.payment))
+        if webhook.refund is not None:
+            report = _refund_report(webhook.payment, webhook.refund)
+            return PaymentEvent(webhook.id, webhook.type, report)
+        return PaymentEvent(webhook.id, webhook.type, _remote_report(webhook.payment))
 
-    async def _call(
-        self, method: str, path: str, body: dict[str, Any] | None = None
-    ) -> PaymentReport:
+    async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
         try:
             response = await self._http.request(
                 method,
@@ -131,12 +154,27 @@ class SandboxProvider:
         if response.status_code >= BAD_REQUEST:
             raise ProviderRefusedError(f"{response.status_code}: {response.text[:200]}")
         try:
-            return _report(msgspec.json.decode(response.content, type=Answer).payment)
+            return msgspec.json.decode(response.content, type=Answer)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ProviderUnavailableError(f"no sense in the answer at {path}") from error
 
 
-def _report(payment: RemotePayment) -> PaymentReport:
+def _report(answer: Answer) -> PaymentReport:
+    return _remote_report(answer.payment)
+
+
+def _refund_report(payment: RemotePayment, refund: RemoteRefund) -> RefundReport:
+    return RefundReport(
+        payment_id=payment.reference,
+        refund_id=refund.reference,
+        provider_ref=refund.id,
+        state="done",
+        amount_minor=refund.amount_minor,
+        currency=payment.currency,
+    )
+
+
+def _remote_report(payment: RemotePayment) -> PaymentReport:
     return PaymentReport(
         payment_id=payment.reference,
         provider_ref=payment.id,

@@ -52,6 +52,8 @@ HTTP_STATUS: Mapping[str, int] = {
     "not_open": 409,
     "ended": 409,
     "wrong_state": 409,
+    "not_captured": 409,
+    "refund_too_large": 409,
     "reservation_gone": 409,
     "not_enough_stock": 409,
     "below_claimed": 409,

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from server.db.faults import UNAVAILABLE
-from server.sandbox.model import NewPayment, SandboxError, SandboxPayment
+from server.sandbox.model import NewPayment, NewRefund, SandboxError, SandboxPayment
 from server.sandbox.page import PaymentPage, choose_lang
 from server.sandbox.service import Sandbox
 
@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 # The longest call is a new payment with its references.
 BODY_BYTES_MAX = 4_096
 LANG_COOKIE = "lang"
-API_ACTS = frozenset({"capture", "void", "refund"})
+API_ACTS = frozenset({"capture", "void"})
+SINCE_DIGITS_MAX = 15
 PAGE_ACTS = frozenset({"pay", "decline"})
 SEE_OTHER = 303
 PAGE_HEADERS = {
@@ -72,9 +73,30 @@ def _api_routes(sandbox: Sandbox, api_key: str) -> list[Route]:
         payment = await sandbox.act(request.path_params["id"], request.path_params["act"])
         return _answer(sandbox, payment)
 
+    async def refund(request: Request) -> Response:
+        _check_key(request, api_key)
+        try:
+            new = msgspec.json.decode(await _read(request), type=NewRefund)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise SandboxError(422, "invalid_refund", "The body is not a refund.") from None
+        payment, done = await sandbox.refund(request.path_params["id"], new)
+        return _json({"payment": sandbox.describe(payment), "refund": done}, 200)
+
+    async def list_since(request: Request) -> Response:
+        _check_key(request, api_key)
+        since = request.query_params.get("since_ms", "0")
+        if not since.isascii() or not since.isdigit() or len(since) > SINCE_DIGITS_MAX:
+            raise SandboxError(422, "invalid_time", "since_ms is a time in milliseconds.")
+        payments, after = await sandbox.list_since(
+            int(since), after=request.query_params.get("after")
+        )
+        return _json({"payments": [sandbox.describe(one) for one in payments], "after": after}, 200)
+
     return [
         Route("/api/payments", create, methods=["POST"]),
+        Route("/api/payments", list_since, methods=["GET"]),
         Route("/api/payments/{id}", status, methods=["GET"]),
+        Route("/api/payments/{id}/refunds", refund, methods=["POST"]),
         Route("/api/payments/{id}/{act}", act, methods=["POST"]),
     ]
 

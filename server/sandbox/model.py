@@ -16,6 +16,7 @@ REMOTE_PAYMENT = Transitions(
         ("authorised", "capture"): "captured",
         ("authorised", "void"): "voided",
         ("declined", "void"): "declined",
+        # Once all of it has gone back; a part leaves it captured.
         ("captured", "refund"): "refunded",
     },
 )
@@ -24,7 +25,6 @@ STATE_AFTER = {
     "decline": "declined",
     "void": "voided",
     "capture": "captured",
-    "refund": "refunded",
 }
 
 
@@ -38,8 +38,23 @@ class NewPayment(msgspec.Struct, frozen=True):
     return_path: str
 
 
+class NewRefund(msgspec.Struct, frozen=True):
+    """What a shop wants back; `reference` is the shop's own id and the idempotency key."""
+
+    reference: str
+    amount_minor: int
+
+
+class SandboxRefund(msgspec.Struct, frozen=True):
+    """Money that went back, in minor units; at the pretend bank it is there at once."""
+
+    id: str
+    reference: str
+    amount_minor: int
+
+
 class SandboxPayment(msgspec.Struct, frozen=True):
-    """A payment with the unguessable key of its page."""
+    """A payment with the unguessable key of its page, and when it was opened."""
 
     id: str
     page_key: str
@@ -49,6 +64,8 @@ class SandboxPayment(msgspec.Struct, frozen=True):
     currency: str
     return_path: str
     state: str
+    created_at_ms: int
+    refunded_minor: int
 
 
 class Delivery(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What the pretend provider does: open, pay, decline, capture, void, refund.
+"""What the pretend provider does: open, pay, decline, capture, void, refund, list.
 
 Invariant: a change and the webhook that tells of it are one transaction.
 """
@@ -11,14 +11,16 @@ from typing import Any
 
 import msgspec
 
-from commerce.kernel.ports import Database, Ids
+from commerce.kernel.ports import Database, Ids, Transaction
 from server.sandbox import store
 from server.sandbox.model import (
     REMOTE_PAYMENT,
     STATE_AFTER,
     NewPayment,
+    NewRefund,
     SandboxError,
     SandboxPayment,
+    SandboxRefund,
 )
 from server.sandbox.webhooks import FIRST_RETRY_MS, WebhookSender
 
@@ -28,6 +30,7 @@ CURRENCY = re.compile(r"[A-Z]{3}")
 RETURN_PATH = re.compile(r"/(?!/)[A-Za-z0-9/_.-]{0,200}")
 REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 PAGE_KEY_BYTES = 24
+PAGE_PAYMENTS_MAX = 100
 
 
 class Sandbox:
@@ -72,12 +75,58 @@ class Sandbox:
             return _found(await store.select_by_page(connection, page_key))
 
     async def act(self, payment_id: str, act: str) -> SandboxPayment:
-        """Do what the shop asks: capture, void or refund; asking again changes nothing.
+        """Do what the shop asks: capture or void; asking again changes nothing.
 
         Raises SandboxError 404, or 409 when the payment's state does not allow it.
         """
         payment, _ = await self._change(payment_id, act)
         return payment
+
+    async def refund(self, payment_id: str, new: NewRefund) -> tuple[SandboxPayment, SandboxRefund]:
+        """Give a part or all of captured money back; the same reference is the same refund.
+
+        Raises SandboxError 404; 409 when the money is not there, or not that much of it, or
+        the reference had another refund; 422 for an impossible wish.
+        """
+        _check_name(payment_id)
+        if not REFERENCE.fullmatch(new.reference) or new.amount_minor < 1:
+            raise SandboxError(422, "invalid_refund", "Amount or reference is wrong.")
+        async with self._database.transaction() as transaction:
+            payment = _found(await store.lock_by_id(transaction, payment_id))
+            known = await store.select_refund(transaction, new.reference)
+            if known is not None:
+                if known[0] != payment.id or known[1].amount_minor != new.amount_minor:
+                    raise SandboxError(409, "reference_in_use", "It has another refund.")
+                return payment, known[1]
+            if payment.state != "captured":
+                raise SandboxError(409, "wrong_state", f"The payment is {payment.state}.")
+            refunded_minor = payment.refunded_minor + new.amount_minor
+            if refunded_minor > payment.amount_minor:
+                raise SandboxError(409, "too_much", "More than is left of the payment.")
+            refund = SandboxRefund(f"sr_{self._ids.new()}", new.reference, new.amount_minor)
+            await store.insert_refund(
+                transaction, refund_id=refund.id, payment_id=payment.id, new=new
+            )
+            if refunded_minor == payment.amount_minor:
+                state = REMOTE_PAYMENT.next(payment.state, "refund")
+                payment = msgspec.structs.replace(payment, state=state)
+                await store.update_state(transaction, payment.id, state)
+            payment = msgspec.structs.replace(payment, refunded_minor=refunded_minor)
+            await self._tell(transaction, payment, "refund.done", refund)
+        return payment, refund
+
+    async def list_since(
+        self, since_ms: int, *, after: str | None
+    ) -> tuple[list[SandboxPayment], str | None]:
+        """Return a page of payments opened since a moment, and what the next page is after."""
+        if after is not None:
+            _check_name(after)
+        async with self._database.reading() as connection:
+            last = _found(await store.select_by_id(connection, after)) if after else None
+            payments = await store.select_since(
+                connection, since_ms, after=last, limit=PAGE_PAYMENTS_MAX
+            )
+        return payments, payments[-1].id if len(payments) == PAGE_PAYMENTS_MAX else None
 
     async def choose(self, page_key: str, act: str) -> SandboxPayment:
         """Do what the buyer presses: pay or decline; the shop is told before the page goes on.
@@ -104,15 +153,29 @@ class Sandbox:
                 return payment, None
             payment = msgspec.structs.replace(payment, state=state)
             await store.update_state(transaction, payment.id, state)
-            webhook_id = f"we_{self._ids.new()}"
-            await store.insert_webhook(
-                transaction,
-                webhook_id=webhook_id,
-                payment_id=payment.id,
-                body=self._webhook(webhook_id, payment),
-                first_retry_ms=FIRST_RETRY_MS,
-            )
+            webhook_id = await self._tell(transaction, payment, f"payment.{payment.state}")
         return payment, webhook_id
+
+    async def _tell(
+        self,
+        transaction: Transaction,
+        payment: SandboxPayment,
+        type: str,
+        refund: SandboxRefund | None = None,
+    ) -> str:
+        """Store a webhook; return its id."""
+        webhook_id = f"we_{self._ids.new()}"
+        body = {"id": webhook_id, "type": type, "payment": self.describe(payment)}
+        if refund is not None:
+            body["refund"] = msgspec.to_builtins(refund)
+        await store.insert_webhook(
+            transaction,
+            webhook_id=webhook_id,
+            payment_id=payment.id,
+            body=msgspec.json.encode(body).decode(),
+            first_retry_ms=FIRST_RETRY_MS,
+        )
+        return webhook_id
 
     def describe(self, payment: SandboxPayment) -> dict[str, Any]:
         """Return a payment in the words of the API; the page's address only while it is open."""
@@ -123,16 +186,10 @@ class Sandbox:
             "state": payment.state,
             "amount_minor": payment.amount_minor,
             "currency": payment.currency,
+            "refunded_minor": payment.refunded_minor,
+            "created_at_ms": payment.created_at_ms,
             "url": url,
         }
-
-    def _webhook(self, webhook_id: str, payment: SandboxPayment) -> str:
-        body = {
-            "id": webhook_id,
-            "type": f"payment.{payment.state}",
-            "payment": self.describe(payment),
-        }
-        return msgspec.json.encode(body).decode()
 
 
 def _check_name(text: str) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from commerce.kernel.ports import Connection
-from server.sandbox.model import Delivery, NewPayment, SandboxPayment
+from server.sandbox.model import Delivery, NewPayment, NewRefund, SandboxPayment, SandboxRefund
 
 COLUMNS = """
-    id, page_key, reference, order_reference, amount_minor, currency, return_path, state
+    id, page_key, reference, order_reference, amount_minor, currency, return_path, state,
+    created_at_ms, coalesce((
+        SELECT sum(r.amount_minor) FROM sandbox.refunds r WHERE r.payment_id = payments.id
+    ), 0)::bigint AS refunded_minor
 """
 INSERT_PAYMENT = """
     INSERT INTO sandbox.payments (id, page_key, reference, order_reference, amount_minor,
@@ -21,6 +24,16 @@ SELECT_BY_REFERENCE = SELECT + " WHERE reference = $1"
 SELECT_BY_ID = SELECT + " WHERE id = $1"
 SELECT_BY_PAGE = SELECT + " WHERE page_key = $1"
 LOCK_BY_ID = SELECT_BY_ID + " FOR NO KEY UPDATE"
+SELECT_SINCE = (
+    SELECT + " WHERE created_at_ms >= $1 AND (created_at_ms, id) > ($2, $3)"
+    " ORDER BY created_at_ms, id LIMIT $4"
+)
+SELECT_REFUND = """
+    SELECT id, reference, amount_minor, payment_id FROM sandbox.refunds WHERE reference = $1
+"""
+INSERT_REFUND = """
+    INSERT INTO sandbox.refunds (reference, id, payment_id, amount_minor) VALUES ($1, $2, $3, $4)
+"""
 UPDATE_STATE = """
     UPDATE sandbox.payments SET state = $2, updated_at_ms = clock_ms() WHERE id = $1
 """
@@ -79,6 +92,28 @@ async def select_by_page(connection: Connection, page_key: str) -> SandboxPaymen
 async def lock_by_id(connection: Connection, payment_id: str) -> SandboxPayment | None:
     """Lock a payment and return it."""
     return _payment(await connection.fetchrow(LOCK_BY_ID, payment_id))
+
+
+async def select_since(
+    connection: Connection, since_ms: int, *, after: SandboxPayment | None, limit: int
+) -> list[SandboxPayment]:
+    """Return payments opened at or after `since_ms`, oldest first, behind the one named."""
+    place = (after.created_at_ms, after.id) if after else (0, "")
+    rows = await connection.fetch(SELECT_SINCE, since_ms, *place, limit)
+    return [SandboxPayment(*row) for row in rows]
+
+
+async def select_refund(connection: Connection, reference: str) -> tuple[str, SandboxRefund] | None:
+    """Return the payment's id and the refund that the shop calls so."""
+    row = await connection.fetchrow(SELECT_REFUND, reference)
+    return (row["payment_id"], SandboxRefund(*row[:3])) if row is not None else None
+
+
+async def insert_refund(
+    connection: Connection, *, refund_id: str, payment_id: str, new: NewRefund
+) -> None:
+    """Store money that goes back; the payment is locked."""
+    await connection.execute(INSERT_REFUND, new.reference, refund_id, payment_id, new.amount_minor)
 
 
 async def update_state(connection: Connection, payment_id: str, state: str) -> None:

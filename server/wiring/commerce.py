@@ -12,7 +12,10 @@ from commerce.goods.presses.service import PressCounter
 from commerce.members.accounts.service import AccountService
 from commerce.orders.checkout.service import CheckoutService
 from commerce.orders.checkout.settlement import OrderSettlement
+from commerce.orders.payments.ports import PaymentPorts
 from commerce.orders.payments.service import PaymentService
+from commerce.orders.refunds.completion import RefundCompletion
+from commerce.orders.refunds.service import RefundService
 from commerce.sales.show_floor.service import ShowFloor
 from realtime.brokers.redis import RedisBroker
 from realtime.rooms.publisher import RoomPublisher
@@ -57,6 +60,7 @@ class Till(msgspec.Struct, frozen=True):
     checkout: CheckoutService
     payments: PaymentService
     settlement: OrderSettlement
+    refunds: RefundService
     sandbox: Sandbox
     sandbox_api_key: str
     webhooks: WebhookSender
@@ -76,7 +80,7 @@ def build_till(settings: Settings, database: PgDatabase) -> Till:
     )
     settlement = OrderSettlement(database, ids, clock)
     payments = PaymentService(
-        database, ids, clock, providers={"sandbox": provider}, orders=settlement
+        database, ids, clock, PaymentPorts({"sandbox": provider}, settlement, RefundCompletion())
     )
     webhooks = WebhookSender(
         database,
@@ -89,6 +93,7 @@ def build_till(settings: Settings, database: PgDatabase) -> Till:
         checkout=CheckoutService(database, payments),
         payments=payments,
         settlement=settlement,
+        refunds=RefundService(database),
         sandbox=Sandbox(database, ids, webhooks, prefix=SANDBOX_PATH),
         sandbox_api_key=api_key,
         webhooks=webhooks,

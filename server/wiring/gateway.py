@@ -29,6 +29,7 @@ from server.room_state import RoomStates
 from server.routes.accounts import account_routes
 from server.routes.orders import order_routes
 from server.routes.payments import payment_routes
+from server.routes.refunds import refund_routes
 from server.routes.requests import Edge
 from server.sandbox.app import sandbox_app
 from server.services import Services
@@ -151,6 +152,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         *account_routes(build_accounts(carrier.database), tokens),
         *order_routes(till.checkout),
         *payment_routes(till.payments),
+        *refund_routes(till.refunds),
         Mount(SANDBOX_PATH, sandbox_app(till.sandbox, api_key=till.sandbox_api_key)),
     ]
     app = build_app(services, edge, more_routes)

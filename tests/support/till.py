@@ -20,7 +20,10 @@ from commerce.goods.inventory.service import InventoryService
 from commerce.members.accounts.service import AccountService
 from commerce.orders.checkout.service import CheckoutService
 from commerce.orders.checkout.settlement import OrderSettlement
+from commerce.orders.payments.ports import PaymentPorts
 from commerce.orders.payments.service import PaymentService
+from commerce.orders.refunds.completion import RefundCompletion
+from commerce.orders.refunds.service import RefundService
 from server.auth.passwords import Passwords
 from server.auth.tokens import Tokens
 from server.db.database import PgDatabase, Told, open_pool, open_reserve_pool
@@ -30,6 +33,7 @@ from server.routes.accounts import account_routes
 from server.routes.errors import EXCEPTION_HANDLERS
 from server.routes.orders import order_routes
 from server.routes.payments import payment_routes
+from server.routes.refunds import refund_routes
 from server.routes.requests import Edge
 from server.sandbox.app import sandbox_app
 from server.sandbox.service import Sandbox
@@ -117,8 +121,12 @@ class Till:
         )
         self.settlement = OrderSettlement(database, ids, clock)
         self.payments = PaymentService(
-            database, ids, clock, providers={"sandbox": self.provider}, orders=self.settlement
+            database,
+            ids,
+            clock,
+            PaymentPorts({"sandbox": self.provider}, self.settlement, RefundCompletion()),
         )
+        self.refunds = RefundService(database)
         self.checkout = CheckoutService(database, self.payments)
         self.sender = WebhookSender(
             database,
@@ -133,6 +141,7 @@ class Till:
                 *account_routes(self.accounts, self.tokens),
                 *order_routes(self.checkout),
                 *payment_routes(self.payments),
+                *refund_routes(self.refunds),
                 Mount("/sandbox-pay", sandbox_app(self.sandbox, api_key=API_KEY)),
             ],
             exception_handlers=dict(EXCEPTION_HANDLERS),

@@ -92,6 +92,7 @@ class OrderRow(msgspec.Struct, frozen=True):
     room_id: str
     state: str
     total_minor: int
+    refunded_minor: int
     currency: str
     request_hash: str
 
@@ -139,10 +140,37 @@ class Buyer(msgspec.Struct, frozen=True):
     name: str
 
 
+class RefundLineView(msgspec.Struct, frozen=True):
+    """Units of a line that came back with a refund."""
+
+    reservation: str
+    qty: int
+
+
+class RefundView(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Money that went back, is on its way, or could not go: done, pending, failed.
+
+    `origin` is person or late (money that no order could take). The buyer reads the reason;
+    `error`, what the provider said, is for staff.
+    """
+
+    id: str
+    state: str
+    amount_minor: int
+    currency: str
+    reason: str
+    origin: str
+    restock: bool
+    created_at_ms: int
+    lines: list[RefundLineView]
+    error: str | None = None
+
+
 class OrderView(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """An order as people see it; the field names are those of the wire.
 
-    `proof` is in the detail alone, `buyer` in the host's list alone.
+    `proof` is in the detail alone, `buyer` in the host's list alone. `refunded_minor` is what
+    is back for sure; it and `refunds`, oldest first, are absent while there are none.
     """
 
     id: str
@@ -157,6 +185,8 @@ class OrderView(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     ship_to: str | None = None
     proof: Proof | None = None
     buyer: Buyer | None = None
+    refunded_minor: int = 0
+    refunds: list[RefundView] = []
 
 
 class PaidLine(msgspec.Struct, frozen=True):

@@ -62,7 +62,7 @@ INSERT_LINE = """
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 SELECT_ORDER = """
-    SELECT id, user_id, room_id, state, total_minor, currency, request_hash
+    SELECT id, user_id, room_id, state, total_minor, refunded_minor, currency, request_hash
     FROM orders WHERE id = $1
 """
 LOCK_ORDER = SELECT_ORDER + " FOR NO KEY UPDATE"
@@ -239,6 +239,7 @@ def _order(row: Any) -> OrderRow:
         room_id=str(row["room_id"]),
         state=row["state"],
         total_minor=row["total_minor"],
+        refunded_minor=row["refunded_minor"],
         currency=row["currency"],
         request_hash=row["request_hash"],
     )

@@ -16,12 +16,14 @@ from commerce.orders.checkout.model import (
     OrderView,
     PaymentView,
     Proof,
+    RefundLineView,
+    RefundView,
 )
 from commerce.orders.checkout.rules import show_payment_state
 
 SELECT_VIEWS = """
     SELECT o.id, o.state, o.total_minor, o.currency, o.created_at_ms, o.paid_at_ms, m.slug,
-        o.ship_to, o.user_id, u.name AS buyer
+        o.ship_to, o.user_id, o.refunded_minor, u.name AS buyer
     FROM orders o JOIN rooms m ON m.id = o.room_id JOIN users u ON u.id = o.user_id
 """
 SELECT_VIEWS_OF_USER = (
@@ -46,6 +48,18 @@ SELECT_PAYMENTS = """
         count(*) OVER (PARTITION BY p.order_id) AS attempt
     FROM payments p WHERE p.order_id = ANY ($1::uuid[])
     ORDER BY p.order_id, p.created_at_ms DESC, p.id DESC
+"""
+SELECT_REFUNDS = """
+    SELECT r.order_id, r.id, r.state, r.amount_minor, r.currency, r.reason, r.origin, r.restock,
+        r.created_at_ms, r.error, coalesce(x.reservations, '{}') AS reservations,
+        coalesce(x.quantities, '{}') AS quantities
+    FROM refunds r
+    LEFT JOIN LATERAL (
+        SELECT array_agg(l.reservation_id::text ORDER BY l.reservation_id) AS reservations,
+            array_agg(l.qty ORDER BY l.reservation_id) AS quantities
+        FROM refund_lines l WHERE l.refund_id = r.id
+    ) x ON true
+    WHERE r.order_id = ANY ($1::uuid[]) ORDER BY r.created_at_ms, r.id
 """
 # Every row is a granted reservation: losers write nothing.
 SELECT_PROOF = """
@@ -76,7 +90,7 @@ async def select_views_of_room(
 ) -> list[OrderView]:
     """Return a room's orders with their buyers, newest first."""
     rows = await connection.fetch(SELECT_VIEWS_OF_ROOM, room_id, since_ms, limit)
-    return await _views(connection, rows, with_buyers=True)
+    return await _views(connection, rows, for_staff=True)
 
 
 async def select_view(connection: Connection, order_id: str) -> tuple[str, OrderView] | None:
@@ -95,19 +109,30 @@ async def select_view(connection: Connection, order_id: str) -> tuple[str, Order
     return str(row["user_id"]), view
 
 
+async def select_view_for_staff(connection: Connection, order_id: str) -> OrderView:
+    """Return an order that exists, with its buyer and what providers said of its refunds."""
+    [view] = await _views(
+        connection, [await connection.fetchrow(SELECT_VIEW, order_id)], for_staff=True
+    )
+    return view
+
+
 async def _views(
     connection: Connection,
     rows: Sequence[Any],
     *,
     proof: Proof | None = None,
-    with_buyers: bool = False,
+    for_staff: bool = False,
 ) -> list[OrderView]:
-    """Put lines and newest payments to order rows: three queries, however many orders."""
+    """Put lines, newest payments and refunds to order rows: three queries more for any number."""
     ids = [str(row["id"]) for row in rows]
     lines: dict[str, list[LineView]] = defaultdict(list)
     for row in await connection.fetch(SELECT_LINES, ids):
         lines[str(row["order_id"])].append(_line(row))
     payments = {str(row["order_id"]): row for row in await connection.fetch(SELECT_PAYMENTS, ids)}
+    refunds: dict[str, list[RefundView]] = defaultdict(list)
+    for row in await connection.fetch(SELECT_REFUNDS, ids):
+        refunds[str(row["order_id"])].append(_refund(row, for_staff=for_staff))
     return [
         OrderView(
             id=str(row["id"]),
@@ -121,7 +146,9 @@ async def _views(
             payment=_payment(payments.get(str(row["id"])), row["state"]),
             ship_to=row["ship_to"],
             proof=proof,
-            buyer=Buyer(str(row["user_id"]), row["buyer"]) if with_buyers else None,
+            buyer=Buyer(str(row["user_id"]), row["buyer"]) if for_staff else None,
+            refunded_minor=row["refunded_minor"],
+            refunds=refunds[str(row["id"])],
         )
         for row in rows
     ]
@@ -138,6 +165,24 @@ def _line(row: Any) -> LineView:
         reservation=str(row["reservation_id"]),
         sale=str(row["sale_id"]),
         no=row["no"],
+    )
+
+
+def _refund(row: Any, *, for_staff: bool) -> RefundView:
+    return RefundView(
+        id=str(row["id"]),
+        state=row["state"],
+        amount_minor=row["amount_minor"],
+        currency=row["currency"],
+        reason=row["reason"],
+        origin=row["origin"],
+        restock=row["restock"],
+        created_at_ms=row["created_at_ms"],
+        lines=[
+            RefundLineView(reservation, qty)
+            for reservation, qty in zip(row["reservations"], row["quantities"], strict=True)
+        ],
+        error=row["error"] if for_staff else None,
     )
 
 

@@ -34,6 +34,25 @@ class Payment(msgspec.Struct, frozen=True):
     state: str
 
 
+class Refund(msgspec.Struct, frozen=True):
+    """Money of one payment that goes back.
+
+    `state` is pending, done or failed. `origin` is person, or late: money that no order could
+    take. `retries` counts how often a person has asked again after a failure.
+    """
+
+    id: str
+    payment_id: str
+    order_id: str
+    amount_minor: int
+    currency: str
+    state: str
+    origin: str
+    reason: str
+    restock: bool
+    retries: int
+
+
 class PaymentReport(msgspec.Struct, frozen=True):
     """What a provider says a payment is now; `payment_id` is our id, which it was given."""
 
@@ -45,21 +64,40 @@ class PaymentReport(msgspec.Struct, frozen=True):
     url: str | None = None
 
 
+class RefundReport(msgspec.Struct, frozen=True):
+    """What a provider says of a refund: pending, done or failed; both ids are ours.
+
+    `error` says why it failed, for a person.
+    """
+
+    payment_id: str
+    refund_id: str
+    provider_ref: str
+    state: str
+    amount_minor: int
+    currency: str
+    error: str = ""
+
+
 class PaymentEvent(msgspec.Struct, frozen=True):
-    """A verified webhook: the provider's id of the event, and its report."""
+    """A verified webhook: the provider's id of the event, and its report.
+
+    The report is None when the event is about nothing of ours.
+    """
 
     id: str
     type: str
-    report: PaymentReport
+    report: PaymentReport | RefundReport | None
 
 
 class PaymentCall(msgspec.Struct, frozen=True):
-    """A call owed to the provider: create, capture, void or refund."""
+    """A call owed to the provider: create, capture, void, or `refund`, which has its refund."""
 
     id: str
     kind: str
     attempts: int
     payment: Payment
+    refund: Refund | None = None
 
 
 class Settled(msgspec.Struct, frozen=True):

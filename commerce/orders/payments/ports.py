@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
 
 from commerce.kernel.ports import Transaction
-from commerce.orders.payments.model import Payment, PaymentEvent, PaymentReport, Settlement
+from commerce.orders.payments.model import (
+    Payment,
+    PaymentEvent,
+    PaymentReport,
+    Refund,
+    RefundReport,
+    Settlement,
+)
 
 
 class ProviderUnavailableError(Exception):
@@ -19,10 +27,14 @@ class ProviderRefusedError(Exception):
 
 
 class PaymentProvider(Protocol):
-    """A payment provider over its own API; every call is idempotent by the payment's id.
+    """A payment provider over its own API; every call is idempotent by our ids.
 
     All of them raise ProviderUnavailableError or ProviderRefusedError.
     """
+
+    @property
+    def signature_header(self) -> str:
+        """The HTTP header that carries a webhook's signature."""
 
     async def create(self, payment: Payment) -> PaymentReport:
         """Open the payment there; the report carries the page where the buyer pays."""
@@ -33,8 +45,8 @@ class PaymentProvider(Protocol):
     async def void(self, payment: Payment) -> PaymentReport:
         """Let go of money that is not captured, and close the page."""
 
-    async def refund(self, payment: Payment) -> PaymentReport:
-        """Give captured money back."""
+    async def refund(self, payment: Payment, refund: Refund) -> RefundReport:
+        """Give captured money back, or say what has become of it since."""
 
     async def status(self, payment: Payment) -> PaymentReport:
         """Say what the payment is now."""
@@ -42,6 +54,19 @@ class PaymentProvider(Protocol):
     def read_webhook(self, body: bytes, signature: str, now_ms: int) -> PaymentEvent:
         """Verify and parse a webhook; raises CommerceError `bad_signature` or
         `invalid_request`."""
+
+
+class RefundedOrders(Protocol):
+    """What a refund means for the order; both run in the payment's transaction.
+
+    The payment is locked; the order and what lies under it are not yet.
+    """
+
+    async def take_back(self, transaction: Transaction, refund: Refund) -> None:
+        """Note that the money is back: the order's sum, its goods, the buyer's news."""
+
+    async def tell_failed(self, transaction: Transaction, refund: Refund) -> None:
+        """Tell the buyer that the money has not gone back yet."""
 
 
 class PayingOrder(msgspec.Struct, frozen=True):
@@ -69,3 +94,14 @@ class PaymentOrders(Protocol):
 
     async def expire_if_dead(self, order_id: str) -> bool:
         """In a transaction of its own: end an order that has lost a reservation."""
+
+
+class PaymentPorts(msgspec.Struct, frozen=True):
+    """All that payments need from outside.
+
+    New payments go to the first provider; the others still answer for older ones.
+    """
+
+    providers: Mapping[str, PaymentProvider]
+    orders: PaymentOrders
+    refunded: RefundedOrders

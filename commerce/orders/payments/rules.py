@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from commerce.kernel.errors import CommerceError
-from commerce.orders.payments.model import PAYMENT, Payment, PaymentReport
+from commerce.orders.payments.model import (
+    PAYMENT,
+    Payment,
+    PaymentReport,
+    Refund,
+    RefundReport,
+)
 
 # The steps that lead to each state a provider can report. A report may be ahead of us by more
 # than one step: the webhook in between was lost, or comes later.
@@ -13,7 +19,9 @@ STEPS_TO: dict[str, tuple[str, ...]] = {
     "authorised": ("authorise",),
     "captured": ("authorise", "capture"),
     "voided": ("void",),
-    "refunded": ("authorise", "capture", "refund"),
+    # Money goes back by our own refunds alone, each a row. What a provider gave back otherwise
+    # is no step: reconciliation shows it to a person.
+    "refunded": (),
 }
 
 FIRST_RETRY_MS = 1_000
@@ -21,6 +29,9 @@ FIRST_RETRY_MS = 1_000
 RETRY_MS_MAX = 300_000
 # About a day of retries; then a person has to look.
 ATTEMPTS_MAX = 300
+# A refund that the provider has taken and a bank has not: the webhook tells, this is for when
+# it does not. Ten days, as long as banks take, are well within the attempts.
+PENDING_REFUND_MS = 3_600_000
 
 
 def decide_steps(state: str, report: PaymentReport) -> tuple[str, ...]:
@@ -40,6 +51,26 @@ def check_amount(payment: Payment, report: PaymentReport) -> None:
             "amount_mismatch",
             f"Payment {payment.id} is over {payment.amount_minor} {payment.currency}.",
         )
+
+
+def check_refund(refund: Refund, report: RefundReport) -> None:
+    """Raise `amount_mismatch` when the provider has given back other money than we asked for."""
+    if (report.amount_minor, report.currency) != (refund.amount_minor, refund.currency):
+        raise CommerceError(
+            "amount_mismatch",
+            f"Refund {refund.id} is over {refund.amount_minor} {refund.currency}.",
+        )
+
+
+def next_refund_state(state: str, reported: str) -> str | None:
+    """Return the state that a report leads to, or None when it is old news.
+
+    A failure can turn out to be none: the provider's word that money went is the truth. The
+    other way round a person has to look, for the goods have been dealt with.
+    """
+    if reported == state or reported not in ("done", "failed") or state == "done":
+        return None
+    return reported
 
 
 def next_retry_ms(attempts: int) -> int | None:

@@ -8,7 +8,6 @@ payment, order, reservations.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 
 import msgspec
 
@@ -20,18 +19,27 @@ from commerce.orders.payments.model import (
     Payment,
     PaymentCall,
     PaymentReport,
+    Refund,
+    RefundReport,
     Settled,
     Settlement,
     TooLate,
 )
 from commerce.orders.payments.ports import (
     PayingOrder,
-    PaymentOrders,
+    PaymentPorts,
     PaymentProvider,
     ProviderRefusedError,
     ProviderUnavailableError,
 )
-from commerce.orders.payments.rules import check_amount, decide_steps, next_retry_ms
+from commerce.orders.payments.rules import (
+    PENDING_REFUND_MS,
+    check_amount,
+    check_refund,
+    decide_steps,
+    next_refund_state,
+    next_retry_ms,
+)
 
 log = logging.getLogger(__name__)
 
@@ -57,22 +65,14 @@ class _After(msgspec.Struct, frozen=True):
 class PaymentService:
     """Payments of one provider at a time, with every registered provider's webhooks."""
 
-    def __init__(
-        self,
-        database: Database,
-        ids: Ids,
-        clock: Clock,
-        *,
-        providers: Mapping[str, PaymentProvider],
-        orders: PaymentOrders,
-    ) -> None:
+    def __init__(self, database: Database, ids: Ids, clock: Clock, ports: PaymentPorts) -> None:
         self._database = database
         self._ids = ids
         self._clock = clock
-        self._providers = providers
-        self._orders = orders
-        # New payments go to the first provider; the others still answer for older ones.
-        self._current = next(iter(providers))
+        self._providers = ports.providers
+        self._orders = ports.orders
+        self._refunded = ports.refunded
+        self._current = next(iter(ports.providers))
 
     async def open(
         self, transaction: Transaction, *, order_id: str, amount_minor: int, currency: str
@@ -99,10 +99,14 @@ class PaymentService:
         if payment is None or payment.provider_ref is not None or payment.state != "created":
             return
         try:
-            report = await self._providers[payment.provider].create(payment)
+            report = await self._provider(payment.provider).create(payment)
             await self._take(report, answered="create")
         except (ProviderUnavailableError, ProviderRefusedError, CommerceError) as error:
             log.warning("payment %s is not created yet: %s", payment_id, error)
+
+    def signature_header(self, provider_name: str) -> str:
+        """Return the header that carries a provider's signature; raises `not_found`."""
+        return self._provider(provider_name).signature_header
 
     async def receive_webhook(self, provider_name: str, body: bytes, signature: str) -> bool:
         """Take a provider's webhook; False when it was known already.
@@ -110,14 +114,16 @@ class PaymentService:
         Raises `not_found`, `bad_signature`, `invalid_request` or `amount_mismatch`; then
         nothing has changed.
         """
-        provider = self._providers.get(provider_name)
-        if provider is None:
-            raise not_found("payment provider")
+        provider = self._provider(provider_name)
         event = provider.read_webhook(body, signature, self._clock.now_ms())
+        after = _After()
         async with self._database.transaction() as transaction:
             if not await store.insert_event(transaction, provider_name, event, body):
                 return False
-            after = await self._apply(transaction, event.report)
+            if isinstance(event.report, RefundReport):
+                await self._apply_refund(transaction, event.report)
+            elif event.report is not None:
+                after = await self._apply(transaction, event.report)
         await self._follow_up(after)
         return True
 
@@ -139,24 +145,32 @@ class PaymentService:
             )
         for payment in payments:
             try:
-                report = await self._providers[payment.provider].status(payment)
+                report = await self._provider(payment.provider).status(payment)
                 await self._take(report)
             except (ProviderUnavailableError, ProviderRefusedError, CommerceError) as error:
                 log.warning("asking after payment %s failed: %s", payment.id, error)
         return len(payments)
 
+    def _provider(self, name: str) -> PaymentProvider:
+        provider = self._providers.get(name)
+        if provider is None:
+            raise not_found("payment provider")
+        return provider
+
     async def _make(self, call: PaymentCall) -> None:
         """Make one call, outside any transaction, and note its answer."""
         try:
-            report = await self._ask(call)
-            await self._take(report, answered=call.kind)
+            if call.refund is not None:
+                await self._refund(call, call.refund)
+            else:
+                await self._take(await self._ask(call), answered=call.kind)
         except ProviderUnavailableError as error:
             await self._postpone(call, str(error))
         except (ProviderRefusedError, CommerceError) as error:
             await self._give_up(call, str(error))
 
     async def _ask(self, call: PaymentCall) -> PaymentReport:
-        payment, provider = call.payment, self._providers[call.payment.provider]
+        payment, provider = call.payment, self._provider(call.payment.provider)
         if payment.provider_ref is None:
             # Creating is idempotent: a creation in flight elsewhere gets the same answer.
             report = await provider.create(payment)
@@ -173,8 +187,6 @@ class PaymentService:
                 return await provider.capture(payment)
             case "void":
                 return await provider.void(payment)
-            case "refund":
-                return await provider.refund(payment)
             case _:
                 raise ProviderRefusedError(f"no such call: {call.kind}")
 
@@ -185,6 +197,42 @@ class PaymentService:
             if answered is not None:
                 await store.finish_call(transaction, report.payment_id, answered)
         await self._follow_up(after)
+
+    async def _refund(self, call: PaymentCall, refund: Refund) -> None:
+        """Have the money sent back; what a bank has not decided yet is asked for again later."""
+        report = await self._provider(call.payment.provider).refund(call.payment, refund)
+        async with self._database.transaction() as transaction:
+            await self._apply_refund(transaction, report)
+            if report.state == "pending":
+                await store.delay_call(
+                    transaction, call.id, pause_ms=PENDING_REFUND_MS, error="not decided yet"
+                )
+
+    async def _apply_refund(self, transaction: Transaction, report: RefundReport) -> None:
+        """Note what has become of a refund, and let its order follow."""
+        payment = await store.lock_payment(transaction, report.payment_id)
+        refund = await store.select_refund(transaction, report.refund_id)
+        if payment is None or refund is None or refund.payment_id != payment.id:
+            log.warning("a provider reports refund %s, which is not ours", report.refund_id)
+            return
+        check_refund(refund, report)
+        state = next_refund_state(refund.state, report.state)
+        if state == "done":
+            await store.finish_refund(transaction, refund, provider_ref=report.provider_ref)
+            await self._refunded.take_back(transaction, refund)
+        elif state == "failed":
+            await self._fail_refund(transaction, refund, report.error, report.provider_ref)
+        elif refund.state == "done" and report.state == "failed":
+            log.error("refund %s was done and has failed since; the bank sent it back", refund.id)
+
+    async def _fail_refund(
+        self, transaction: Transaction, refund: Refund, error: str, provider_ref: str = ""
+    ) -> None:
+        log.error("refund %s failed: %s", refund.id, error)
+        await store.fail_refund(
+            transaction, refund, error=error[:ERROR_CHARS_MAX], provider_ref=provider_ref
+        )
+        await self._refunded.tell_failed(transaction, refund)
 
     async def _apply(self, transaction: Transaction, report: PaymentReport) -> _After:
         """Walk the payment to the reported state, as far as the table of steps allows."""
@@ -233,7 +281,10 @@ class PaymentService:
                 await self._owe(transaction, payment.id, "capture")
             return _After()
         assert isinstance(settlement, TooLate)
-        await self._owe(transaction, payment.id, "refund" if is_captured else "void")
+        if is_captured:
+            await self._owe_late_refund(transaction, payment, settlement.reason)
+        else:
+            await self._owe(transaction, payment.id, "void")
         transaction.tell(
             order.room_id,
             order.user_id,
@@ -241,6 +292,24 @@ class PaymentService:
             {"order": order.id, "reason": settlement.reason},
         )
         return _After(dead_order=order.id if order.is_waiting else None)
+
+    async def _owe_late_refund(
+        self, transaction: Transaction, payment: Payment, reason: str
+    ) -> None:
+        """Owe all the money that no order could take."""
+        refund = Refund(
+            id=self._ids.new(),
+            payment_id=payment.id,
+            order_id=payment.order_id,
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+            state="pending",
+            origin="late",
+            reason=reason,
+            restock=False,
+            retries=0,
+        )
+        await store.insert_refund(transaction, refund)
 
     async def _reopen(
         self, transaction: Transaction, payment: Payment, order: PayingOrder, state: str
@@ -288,4 +357,11 @@ class PaymentService:
         """Leave a call for a person: the money is not where we want it."""
         log.error("%s of payment %s failed: %s", call.kind, call.payment.id, error)
         async with self._database.transaction() as transaction:
+            if call.refund is not None:
+                # The payment's lock decides between this and a webhook that says it is done.
+                await store.lock_payment(transaction, call.payment.id)
+                refund = await store.select_refund(transaction, call.refund.id)
+                if refund is not None and refund.state == "pending":
+                    await self._fail_refund(transaction, refund, error)
+                return
             await store.fail_call(transaction, call.id, error=error[:ERROR_CHARS_MAX])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from commerce.kernel.ports import Connection
-from commerce.orders.payments.model import Payment, PaymentCall, PaymentEvent
+from commerce.orders.payments.model import Payment, PaymentCall, PaymentEvent, Refund
 
 COLUMNS = "p.id, p.order_id, p.provider, p.provider_ref, p.url, p.amount_minor, p.currency, p.state"
 
@@ -38,13 +38,13 @@ INSERT_EVENT = """
 INSERT_CALL = """
     INSERT INTO payment_calls (id, payment_id, kind, next_at_ms)
     VALUES ($1, $2, $3, clock_ms() + $4::bigint)
-    ON CONFLICT (payment_id, kind) DO NOTHING
+    ON CONFLICT (payment_id, kind) WHERE refund_id IS NULL DO NOTHING
 """
 INSERT_VOIDS_OF_ORDER = """
     INSERT INTO payment_calls (id, payment_id, kind)
     SELECT gen_random_uuid(), p.id, 'void' FROM payments p
     WHERE p.order_id = $1 AND p.state IN ('created', 'authorised')
-    ON CONFLICT (payment_id, kind) DO NOTHING
+    ON CONFLICT (payment_id, kind) WHERE refund_id IS NULL DO NOTHING
 """
 # A call whose first attempt is claimed may be at the provider already; its row says so for good.
 WITHDRAW_VOID = """
@@ -67,11 +67,11 @@ CLAIM_CALL = f"""
         WHERE w.state = 'pending' AND w.next_at_ms <= (SELECT clock_ms())
         ORDER BY w.next_at_ms, w.id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
-    RETURNING c.id AS call_id, c.kind, c.attempts, {COLUMNS}
+    RETURNING c.id AS call_id, c.kind, c.attempts, c.refund_id, {COLUMNS}
 """  # noqa: S608 - our own columns.
 FINISH_CALL = """
     UPDATE payment_calls SET state = 'done', last_error = NULL
-    WHERE payment_id = $1 AND kind = $2 AND state <> 'done'
+    WHERE payment_id = $1 AND kind = $2 AND refund_id IS NULL AND state <> 'done'
 """
 DELAY_CALL = """
     UPDATE payment_calls SET next_at_ms = clock_ms() + $2::bigint, last_error = $3
@@ -80,6 +80,39 @@ DELAY_CALL = """
 FAIL_CALL = """
     UPDATE payment_calls SET state = 'failed', last_error = $2
     WHERE id = $1 AND state = 'pending'
+"""
+REFUND_COLUMNS = """
+    r.id, r.payment_id, r.order_id, r.amount_minor, r.currency, r.state, r.origin, r.reason,
+    r.restock, r.retries
+"""
+SELECT_REFUND = f"SELECT {REFUND_COLUMNS} FROM refunds r WHERE r.id = $1"  # noqa: S608
+INSERT_REFUND = """
+    INSERT INTO refunds (id, payment_id, order_id, amount_minor, currency, origin, reason,
+        restock, requested_by, request_hash)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+INSERT_REFUND_CALL = """
+    INSERT INTO payment_calls (id, payment_id, kind, refund_id)
+    VALUES (gen_random_uuid(), $1, 'refund', $2)
+    ON CONFLICT (refund_id) WHERE refund_id IS NOT NULL
+    DO UPDATE SET state = 'pending', attempts = 0, next_at_ms = clock_ms(), last_error = NULL
+"""
+UPDATE_REFUND = """
+    UPDATE refunds SET state = $2, error = $3, updated_at_ms = clock_ms(),
+        provider_ref = coalesce(nullif($4, ''), provider_ref)
+    WHERE id = $1
+"""
+REOPEN_REFUND = """
+    UPDATE refunds SET state = 'pending', error = NULL, retries = retries + 1,
+        updated_at_ms = clock_ms()
+    WHERE id = $1
+"""
+FINISH_REFUND_CALL = "UPDATE payment_calls SET state = $2, last_error = $3 WHERE refund_id = $1"
+# The payment is over when all of its money is back.
+ADD_REFUNDED = """
+    UPDATE payments SET refunded_minor = refunded_minor + $2, updated_at_ms = clock_ms(),
+        state = CASE WHEN refunded_minor + $2 = amount_minor THEN 'refunded' ELSE state END
+    WHERE id = $1
 """
 CLAIM_SILENT = f"""
     UPDATE payments p SET polled_at_ms = clock_ms()
@@ -146,7 +179,7 @@ async def insert_event(
         INSERT_EVENT,
         provider,
         event.id,
-        event.report.payment_id,
+        event.report.payment_id if event.report else None,
         event.type,
         body.decode(),
     )
@@ -175,12 +208,64 @@ async def claim_call(connection: Connection, *, lease_ms: int) -> PaymentCall | 
     row = await connection.fetchrow(CLAIM_CALL, lease_ms)
     if row is None:
         return None
-    return PaymentCall(str(row["call_id"]), row["kind"], row["attempts"], _payment(row))
+    refund = await select_refund(connection, row["refund_id"]) if row["refund_id"] else None
+    return PaymentCall(str(row["call_id"]), row["kind"], row["attempts"], _payment(row), refund)
 
 
 async def finish_call(connection: Connection, payment_id: str, kind: str) -> None:
-    """Note that a call was answered."""
+    """Note that a create, capture or void was answered."""
     await connection.execute(FINISH_CALL, payment_id, kind)
+
+
+async def select_refund(connection: Connection, refund_id: str) -> Refund | None:
+    """Return a refund."""
+    row = await connection.fetchrow(SELECT_REFUND, refund_id)
+    return _refund(row) if row else None
+
+
+async def insert_refund(
+    connection: Connection,
+    refund: Refund,
+    *,
+    requested_by: str | None = None,
+    request_hash: str = "",
+) -> None:
+    """Store a refund of a locked payment and owe the provider its call."""
+    await connection.execute(
+        INSERT_REFUND,
+        refund.id,
+        refund.payment_id,
+        refund.order_id,
+        refund.amount_minor,
+        refund.currency,
+        refund.origin,
+        refund.reason,
+        refund.restock,
+        requested_by,
+        request_hash,
+    )
+    await connection.execute(INSERT_REFUND_CALL, refund.payment_id, refund.id)
+
+
+async def reopen_refund(connection: Connection, refund: Refund) -> None:
+    """Owe the provider a failed refund once more, under a fresh key."""
+    await connection.execute(REOPEN_REFUND, refund.id)
+    await connection.execute(INSERT_REFUND_CALL, refund.payment_id, refund.id)
+
+
+async def finish_refund(connection: Connection, refund: Refund, *, provider_ref: str) -> None:
+    """Note that the money of a refund is back, and how much of its locked payment that is."""
+    await connection.execute(UPDATE_REFUND, refund.id, "done", None, provider_ref)
+    await connection.execute(FINISH_REFUND_CALL, refund.id, "done", None)
+    await connection.execute(ADD_REFUNDED, refund.payment_id, refund.amount_minor)
+
+
+async def fail_refund(
+    connection: Connection, refund: Refund, *, error: str, provider_ref: str = ""
+) -> None:
+    """Note that the provider will not give the money back; a person may ask again."""
+    await connection.execute(UPDATE_REFUND, refund.id, "failed", error, provider_ref)
+    await connection.execute(FINISH_REFUND_CALL, refund.id, "failed", error)
 
 
 async def delay_call(connection: Connection, call_id: str, *, pause_ms: int, error: str) -> None:
@@ -196,6 +281,13 @@ async def fail_call(connection: Connection, call_id: str, *, error: str) -> None
 async def claim_silent(connection: Connection, *, silent_ms: int, limit: int) -> list[Payment]:
     """Take open payments of waiting orders that nobody has heard of for `silent_ms`."""
     return [_payment(row) for row in await connection.fetch(CLAIM_SILENT, silent_ms, limit)]
+
+
+def _refund(row: Any) -> Refund:
+    fields = {name: row[name] for name in Refund.__struct_fields__}
+    for name in ("id", "payment_id", "order_id"):
+        fields[name] = str(fields[name])
+    return Refund(**fields)
 
 
 def _payment(row: Any) -> Payment:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.sandbox import store
+from server.sandbox import service, store
 from tests.support.till import API_KEY, Till
 
 NEW = {
@@ -81,13 +81,64 @@ async def test_acts_follow_the_table_and_repeat_harmlessly(till: Till) -> None:
     early = await client.post(f"{url}/capture")
     assert (early.status_code, early.json()["error"]["code"]) == (409, "wrong_state")
     await client.post(payment["url"], data={"act": "pay"})
-    for act, state in (("capture", "captured"), ("capture", "captured"), ("refund", "refunded")):
+    for act, state in (("capture", "captured"), ("capture", "captured")):
         response = await client.post(f"{url}/{act}")
         assert response.json()["payment"]["state"] == state
     assert (await client.post(f"{url}/pay")).status_code == 404, "only buyers pay"
     assert (await client.post("/sandbox-pay/api/payments/sp_0/void")).status_code == 404
     types = await till.values("SELECT body FROM sandbox.webhooks")
-    assert len(types) == 3, "one webhook a change"
+    assert len(types) == 2, "one webhook a change"
+
+
+async def test_money_goes_back_in_parts_and_never_more_than_there_is(till: Till) -> None:
+    """A reference is one refund; the payment is refunded once all of it is back."""
+    payment = (await open_payment(till)).json()["payment"]
+    url = f"/sandbox-pay/api/payments/{payment['id']}"
+    client = shop(till)
+    total = payment["amount_minor"]
+
+    async def refund(reference: str, amount_minor: int) -> tuple[int, Any]:
+        body = {"reference": reference, "amount_minor": amount_minor}
+        response = await client.post(f"{url}/refunds", json=body)
+        return response.status_code, response.json()
+
+    assert (await refund("r1", 100))[1]["error"]["code"] == "wrong_state"
+    await client.post(payment["url"], data={"act": "pay"})
+    await client.post(f"{url}/capture")
+    status, first = await refund("r1", 100)
+    assert (status, first["payment"]["state"]) == (200, "captured")
+    assert (await refund("r1", 100))[1]["refund"] == first["refund"]
+    assert (await refund("r1", 99))[1]["error"]["code"] == "reference_in_use"
+    assert (await refund("r2", total - 99))[1]["error"]["code"] == "too_much"
+    assert (await refund("r2", 0))[0] == 422
+    assert (await client.post(f"{url}/refunds", json=[])).status_code == 422
+    status, last = await refund("r2", total - 100)
+    assert (status, last["payment"]["state"]) == (200, "refunded")
+    assert last["payment"]["refunded_minor"] == total
+
+
+async def test_payments_are_listed_page_by_page(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oldest first, each once, from a moment on; nonsense is refused."""
+    monkeypatch.setattr(service, "PAGE_PAYMENTS_MAX", 2)
+    client = shop(till)
+    opened = [
+        (await client.post("/sandbox-pay/api/payments", json={**NEW, "reference": f"r{n}"})).json()
+        for n in range(5)
+    ]
+    seen: list[str] = []
+    after: dict[str, str] = {}
+    for _ in range(3):
+        answer = (await client.get("/sandbox-pay/api/payments", params=after)).json()
+        seen += [payment["id"] for payment in answer["payments"]]
+        after = {"after": answer["after"]}
+    assert seen == [one["payment"]["id"] for one in opened]
+    assert after == {"after": None}
+    late = await client.get("/sandbox-pay/api/payments", params={"since_ms": "99999999999999"})
+    assert late.json() == {"payments": [], "after": None}
+    bad = await client.get("/sandbox-pay/api/payments", params={"since_ms": "yesterday"})
+    assert bad.status_code == 422
 
 
 async def test_the_page_is_strict_and_in_the_visitors_language(till: Till) -> None:

@@ -1,0 +1,70 @@
+"""What a refund means for its order: the sum, the goods, the buyer's news.
+
+Invariant: goods come back only with their money: a reservation is refunded in the transaction
+that notes its last unit's money as back. Locks: payment (the caller's), order, stock (ascending),
+reservations (ascending), buyer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commerce.goods.inventory import store as inventory
+from commerce.kernel.ports import Transaction
+from commerce.orders.checkout import store as orders
+from commerce.orders.checkout.model import OrderRow
+from commerce.orders.payments.model import Refund
+from commerce.orders.refunds import store
+
+
+class RefundCompletion:
+    """Satisfies `RefundedOrders`."""
+
+    async def take_back(self, transaction: Transaction, refund: Refund) -> None:
+        """Add the money to the order's refunded sum and take back the lines that are whole.
+
+        Money that came too late was never the order's.
+        """
+        order = await orders.lock_order(transaction, refund.order_id)
+        assert order is not None, "a refund refers to its order"
+        if refund.origin == "late":
+            await store.touch_order(transaction, order.id)
+            return
+        refunded_minor = await store.add_refunded(transaction, order.id, refund.amount_minor)
+        lines = await store.select_whole_lines(transaction, order.id)
+        if lines:
+            await inventory.lock_pools(transaction, sorted({line.pool_id for line in lines}))
+            await orders.lock_holds(transaction, [line.reservation for line in lines])
+            await store.take_back(transaction, lines)
+        for sale_id in {line.sale_id for line in lines}:
+            transaction.touch(order.room_id, sale_id)
+        news = _news(order, refund, state="done", refunded_minor=refunded_minor)
+        transaction.tell(order.room_id, order.user_id, "order.refunded", news)
+
+    async def tell_failed(self, transaction: Transaction, refund: Refund) -> None:
+        """Tell the buyer that the provider has refused; staff see why and can ask again."""
+        order = await orders.lock_order(transaction, refund.order_id)
+        assert order is not None, "a refund refers to its order"
+        await store.touch_order(transaction, order.id)
+        news = _news(order, refund, state="failed", refunded_minor=order.refunded_minor)
+        transaction.tell(order.room_id, order.user_id, "order.refund_failed", news)
+
+
+def _news(order: OrderRow, refund: Refund, *, state: str, refunded_minor: int) -> dict[str, Any]:
+    """Return what a buyer is told of a refund; amounts in minor units."""
+    is_all_back = refunded_minor == order.total_minor and order.state in ("paid", "refunded")
+    return {
+        "order": {
+            "id": order.id,
+            "state": "refunded" if is_all_back else order.state,
+            "total_minor": order.total_minor,
+            "currency": order.currency,
+            "refunded_minor": refunded_minor,
+        },
+        "refund": {
+            "id": refund.id,
+            "state": state,
+            "amount_minor": refund.amount_minor,
+            "reason": refund.reason,
+        },
+    }

@@ -1,0 +1,67 @@
+"""What a person asks for when money goes back, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+# The longest list is every line of the largest order.
+LINES_MAX = 20
+REASON_CHARS_MAX = 500
+
+
+class LineWish(msgspec.Struct, frozen=True):
+    """Units of one line that come back; `qty` None is all that are left of it."""
+
+    reservation: str
+    qty: int | None = None
+
+
+class RefundWish(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes back: an amount in minor units, units of lines, both, or with neither all."""
+
+    amount_minor: int | None = None
+    lines: Sequence[LineWish] = ()
+    reason: str
+    restock: bool = False
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who asks."""
+
+    user_id: str
+    role: str
+
+
+class SoldLine(msgspec.Struct, frozen=True):
+    """A line of a paid order; `left` are its units in no refund that is pending or done."""
+
+    reservation: str
+    left: int
+    unit_price_minor: int
+
+
+class Refundable(msgspec.Struct, frozen=True):
+    """The payment that paid an order, and the money in no refund that is pending or done."""
+
+    payment_id: str
+    state: str
+    currency: str
+    left_minor: int
+
+
+class RefundPlan(msgspec.Struct, frozen=True):
+    """What a refund takes: money in minor units, and (reservation, units)."""
+
+    amount_minor: int
+    lines: Sequence[tuple[str, int]]
+
+
+class WholeLine(msgspec.Struct, frozen=True):
+    """A line all of whose units are refunded; `restocked` of them can be sold again."""
+
+    reservation: str
+    pool_id: str
+    sale_id: str
+    restocked: int

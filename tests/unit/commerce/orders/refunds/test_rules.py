@@ -1,0 +1,151 @@
+"""How much goes back, and which units with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commerce.kernel.errors import CommerceError
+from commerce.orders.refunds.model import LineWish, Refundable, RefundWish, SoldLine
+from commerce.orders.refunds.rules import (
+    check_refundable,
+    check_wish,
+    hash_request,
+    plan_refund,
+)
+
+LINES = [SoldLine("a", 2, 1_000), SoldLine("b", 1, 500), SoldLine("c", 0, 700)]
+LEFT = 2_500
+
+
+def wish(**fields: Any) -> RefundWish:
+    """Return a wish with a reason."""
+    return RefundWish(**{"reason": "broken", **fields})
+
+
+def refusal(wish: RefundWish, left_minor: int = LEFT) -> CommerceError:
+    """Return what refuses the wish."""
+    with pytest.raises(CommerceError) as caught:
+        plan_refund(wish, LINES, left_minor)
+    return caught.value
+
+
+def test_without_amount_and_lines_all_that_is_left_goes_back() -> None:
+    plan = plan_refund(wish(), LINES, LEFT)
+    assert (plan.amount_minor, plan.lines) == (LEFT, [("a", 2), ("b", 1)])
+
+
+def test_an_amount_alone_takes_no_goods() -> None:
+    plan = plan_refund(wish(amount_minor=100), LINES, LEFT)
+    assert (plan.amount_minor, plan.lines) == (100, [])
+
+
+def test_lines_cost_what_they_were_bought_for() -> None:
+    plan = plan_refund(wish(lines=[LineWish("a", 1), LineWish("b")]), LINES, LEFT)
+    assert (plan.amount_minor, plan.lines) == (1_500, [("a", 1), ("b", 1)])
+
+
+def test_lines_can_come_back_for_less() -> None:
+    plan = plan_refund(wish(amount_minor=300, lines=[LineWish("b")]), LINES, LEFT)
+    assert (plan.amount_minor, plan.lines) == (300, [("b", 1)])
+
+
+def test_whoever_takes_the_last_money_takes_the_last_goods() -> None:
+    plan = plan_refund(wish(amount_minor=LEFT, lines=[LineWish("b")]), LINES, LEFT)
+    assert plan.lines == [("a", 2), ("b", 1)]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"amount_minor": LEFT + 1},
+        {"lines": [LineWish("a", 3)]},
+        {"lines": [LineWish("c")]},
+    ],
+)
+def test_more_than_is_left_is_refused(fields: dict[str, Any]) -> None:
+    assert refusal(wish(**fields)).code == "refund_too_large"
+
+
+def test_nothing_is_left_of_nothing() -> None:
+    error = refusal(wish(), left_minor=0)
+    assert (error.code, error.detail) == ("refund_too_large", {"left_minor": 0})
+
+
+def test_lines_worth_more_than_the_money_left_are_refused() -> None:
+    """After a discount given back earlier, the amount has to be said."""
+    error = refusal(wish(lines=[LineWish("a")]), left_minor=1_900)
+    assert error.detail == {"left_minor": 1_900}
+
+
+def test_a_line_of_another_order_is_refused() -> None:
+    assert refusal(wish(lines=[LineWish("z")])).code == "invalid_request"
+
+
+def test_goods_that_cost_nothing_need_an_amount() -> None:
+    with pytest.raises(CommerceError, match="cost nothing"):
+        plan_refund(wish(lines=[LineWish("a")]), [SoldLine("a", 1, 0)], LEFT)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"reason": "  "},
+        {"reason": "x" * 501},
+        {"amount_minor": 0},
+        {"lines": [LineWish("a", 0)]},
+        {"lines": [LineWish("a"), LineWish("a", 1)]},
+        {"lines": [LineWish(str(number)) for number in range(21)]},
+    ],
+)
+def test_an_impossible_wish_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(CommerceError) as caught:
+        check_wish(wish(**fields))
+    assert caught.value.code == "invalid_request"
+
+
+def test_a_sound_wish_passes() -> None:
+    check_wish(wish(amount_minor=1, lines=[LineWish("a"), LineWish("b", 2)]))
+
+
+def test_money_must_be_there_before_it_goes_back() -> None:
+    money = Refundable("p", "captured", "CNY", 100)
+    assert check_refundable("paid", money) is money
+    assert check_refundable("refunded", money) is money
+    for state, found in (("awaiting_payment", money), ("paid", None), ("expired", money)):
+        with pytest.raises(CommerceError) as caught:
+            check_refundable(state, found)
+        assert caught.value.code == "wrong_state"
+    with pytest.raises(CommerceError) as caught:
+        check_refundable("paid", Refundable("p", "authorised", "CNY", 100))
+    assert (caught.value.code, caught.value.retryable) == ("not_captured", True)
+
+
+def test_the_hash_tells_wishes_apart_and_not_their_order() -> None:
+    lines = [LineWish("a", 1), LineWish("b")]
+    assert hash_request(wish(lines=lines)) == hash_request(wish(lines=lines[::-1]))
+    wishes = [wish(), wish(amount_minor=1), wish(lines=lines), wish(restock=True)]
+    assert len({hash_request(one) for one in [*wishes, wish(reason="other")]}) == 5
+
+
+@given(st.lists(st.tuples(st.integers(1, 3_000), st.integers(0, 3)), max_size=12))
+def test_parts_never_add_up_to_more_than_the_whole(parts: list[tuple[int, int]]) -> None:
+    """Whatever is asked in whatever order: money and units stay within the order."""
+    left_minor, left = LEFT, {line.reservation: line.left for line in LINES}
+    for amount_minor, qty in parts:
+        lines = [SoldLine(one.reservation, left[one.reservation], 1) for one in LINES]
+        named = [LineWish("a", qty)] if qty else []
+        try:
+            plan = plan_refund(wish(amount_minor=amount_minor, lines=named), lines, left_minor)
+        except CommerceError:
+            continue
+        left_minor -= plan.amount_minor
+        for name, units in plan.lines:
+            left[name] -= units
+        assert left_minor >= 0
+        assert min(left.values()) >= 0
+        if left_minor == 0:
+            assert set(left.values()) == {0}
