@@ -1,0 +1,107 @@
+"""The calls owed to a provider: several at once, each by one worker, none lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from commerce.orders.payments import service
+from commerce.orders.payments.model import Payment, PaymentReport
+from server.providers.sandbox import SandboxProvider
+from tests.support.till import Till, order_one
+
+CALLS = 20
+
+
+class SlowProvider:
+    """Holds every capture until as many are under way as ever will be, and counts them."""
+
+    def __init__(self, wanted: int) -> None:
+        self.wanted = wanted
+        self.under_way = 0
+        self.most = 0
+        self.made: Counter[str] = Counter()
+        self.is_full = asyncio.Event()
+        self.own = SandboxProvider.capture
+
+    async def capture(self, provider: SandboxProvider, payment: Payment) -> PaymentReport:
+        """Count, wait for the others, capture."""
+        self.made[payment.id] += 1
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        if self.under_way == self.wanted:
+            self.is_full.set()
+        await self.is_full.wait()
+        try:
+            return await self.own(provider, payment)
+        finally:
+            self.under_way -= 1
+
+
+async def pay_many(till: Till) -> None:
+    """Make paid orders whose captures are owed."""
+    _, sale = await till.sale()
+    for number in range(CALLS):
+        buyer = await till.buyer(f"B{number}")
+        _, url = await order_one(till, sale, buyer)
+        await buyer.press(url, "pay")
+
+
+def slow_down(monkeypatch: pytest.MonkeyPatch, wanted: int) -> SlowProvider:
+    """Let every capture wait until `wanted` are under way."""
+    slow = SlowProvider(wanted)
+
+    async def capture(self: SandboxProvider, payment: Payment) -> PaymentReport:
+        return await slow.capture(self, payment)
+
+    monkeypatch.setattr(SandboxProvider, "capture", capture)
+    return slow
+
+
+async def test_a_slow_provider_is_called_eight_at_a_time(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exactly that many overlap, never more, and every call is made once."""
+    await pay_many(till)
+    slow = slow_down(monkeypatch, service.CALLS_AT_ONCE)
+    async with asyncio.timeout(20):
+        assert await till.payments.run_payment_calls() == CALLS
+    assert slow.most == service.CALLS_AT_ONCE == 8
+    assert len(slow.made) == CALLS
+    assert set(slow.made.values()) == {1}
+
+
+async def test_two_workers_share_the_calls(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice as many overlap; still each call is made once."""
+    await pay_many(till)
+    slow = slow_down(monkeypatch, 2 * service.CALLS_AT_ONCE)
+    async with asyncio.timeout(20):
+        tried = await asyncio.gather(
+            till.payments.run_payment_calls(), till.payments.run_payment_calls()
+        )
+    assert sum(tried) == CALLS
+    assert slow.most == 2 * service.CALLS_AT_ONCE
+    assert set(slow.made.values()) == {1}
+    assert set(await till.values("SELECT state FROM payments")) == {"captured"}
+
+
+async def test_a_round_is_bounded(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker's other jobs get their turn; the next round goes on."""
+    await pay_many(till)
+    monkeypatch.setattr(service, "CALLS_A_ROUND_MAX", 13)
+    assert [await till.payments.run_payment_calls() for _ in range(2)] == [13, 7]
+
+
+async def test_a_lost_database_ends_the_round_as_one_error(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker knows what a lost database means; a group of errors would end the process."""
+
+    async def lost(*arguments: object, **more: object) -> None:
+        raise ConnectionError("lost")
+
+    monkeypatch.setattr("commerce.orders.payments.store.claim_call", lost)
+    with pytest.raises(ConnectionError):
+        await till.payments.run_payment_calls()
