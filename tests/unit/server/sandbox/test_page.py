@@ -17,6 +17,8 @@ PAYMENT = SandboxPayment(
     currency="CNY",
     return_path="/orders/o",
     state="created",
+    created_at_ms=0,
+    refunded_minor=0,
 )
 
 
