@@ -6,6 +6,7 @@ with one line that names it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from ipaddress import ip_network
@@ -18,7 +19,16 @@ from msgspec import Meta
 
 BARE_NAMES = {"port": "PORT", "host": "HOST", "data": "DATA"}  # As `make run` documents them.
 LOG_LEVELS = ("debug", "info", "warning", "error")
-SECRET_FIELDS = {"database_url", "redis_url", "secret"}  # Never repeated in a message.
+# Never repeated in a message.
+SECRET_FIELDS = {
+    "database_url",
+    "redis_url",
+    "secret",
+    "stripe_secret_key",
+    "stripe_webhook_secret",
+    "stripe_publishable_key",  # No secret; but the secret one may stand there by mistake.
+}
+NEEDED_FOR_STRIPE = ("stripe_secret_key", "stripe_publishable_key", "stripe_webhook_secret")
 SECRET_CHARACTERS_MIN = 32  # 256 bits when it is hexadecimal and 64 long, 128 at the least.
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off"}
@@ -79,6 +89,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     currency: Annotated[
         str, Meta(pattern="^[A-Z]{3}$", description="The shop's only currency, ISO 4217.")
     ] = "CNY"
+    payments: Annotated[
+        Literal["sandbox", "stripe"],
+        Meta(description="Who takes the money: sandbox, which pretends, or stripe."),
+    ] = "sandbox"
+    stripe_secret_key: Annotated[
+        str | None, Meta(description="Stripe's secret or restricted key, sk_… or rk_….")
+    ] = None
+    stripe_publishable_key: Annotated[
+        str | None, Meta(description="Stripe's key for pages, pk_….")
+    ] = None
+    stripe_webhook_secret: Annotated[
+        str | None, Meta(description="Signing secret of Stripe's webhook to us, whsec_….")
+    ] = None
+    stripe_api_base: Annotated[
+        str, Meta(description="Stripe's API; another address for a fake in tests.")
+    ] = "https://api.stripe.com"
+    stripe_js_url: Annotated[
+        str, Meta(description="Stripe's script for the payment page; another one for tests.")
+    ] = "https://js.stripe.com/endive/stripe.js"
     log: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="Least level that is logged."),
@@ -125,7 +154,9 @@ def read_settings(environment: Mapping[str, str], **overrides: Any) -> Settings:
     values.update({name: value for name, value in overrides.items() if value is not None})
     for name, value in values.items():
         _check(name, value)
-    return msgspec.convert(values, Settings)
+    settings = msgspec.convert(values, Settings)
+    _check_stripe(settings)
+    return settings
 
 
 def to_environment(settings: Settings) -> dict[str, str]:
@@ -188,6 +219,31 @@ def _check(name: str, value: Any) -> None:
                 raise SettingError(f"{variable(name)} is {shown}; it must be {meaning}.")
 
 
+def _check_stripe(settings: Settings) -> None:
+    """Raise SettingError when money shall go by Stripe and one of its keys is missing."""
+    if settings.payments != "stripe":
+        return
+    for name in NEEDED_FOR_STRIPE:
+        if getattr(settings, name) is None:
+            raise SettingError(f"HUBBUB_PAYMENTS is 'stripe', but {variable(name)} is missing.")
+
+
+def _is_key(prefixes: str) -> Callable[[str], bool]:
+    shape = re.compile(rf"({prefixes})_[A-Za-z0-9_]{{8,250}}")
+    return lambda text: shape.fullmatch(text) is not None
+
+
+def _is_address(text: str) -> bool:
+    parts = urlsplit(text)
+    is_own = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    is_plain = not set(text) & set(" ;,'\"")
+    return (
+        bool(parts.netloc)
+        and is_plain
+        and (parts.scheme == "https" or (is_own and parts.scheme == "http"))
+    )
+
+
 def _is_network(text: str) -> bool:
     try:
         ip_network(text, strict=False)
@@ -198,6 +254,10 @@ def _is_network(text: str) -> bool:
 
 def _has_scheme(*schemes: str) -> Callable[[str], bool]:
     return lambda text: urlsplit(text).scheme in schemes
+
+
+def _is_origin_or_local(text: str) -> bool:
+    return _is_address(text) and _is_origin(text)
 
 
 def _is_origin(text: str) -> bool:
@@ -217,6 +277,11 @@ MEANINGS: dict[str, tuple[Callable[[str], bool], str]] = {
     ),
     "public_url": (_is_origin, "an address like https://shop.example, without a path"),
     "internal_url": (_is_origin, "an address like http://gateway:8000, without a path"),
+    "stripe_secret_key": (_is_key("sk|rk"), "a key like sk_live_… or rk_live_…"),
+    "stripe_publishable_key": (_is_key("pk"), "a key like pk_live_…"),
+    "stripe_webhook_secret": (_is_key("whsec"), "a secret like whsec_…"),
+    "stripe_api_base": (_is_origin_or_local, "an https address without a path"),
+    "stripe_js_url": (_is_address, "an https address"),
     "origins": (_is_origin, "origins like https://shop.example, separated by commas"),
     "trusted_proxies": (_is_network, "addresses or networks like 10.0.0.0/8"),
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import AsyncIterator
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -14,6 +15,7 @@ from commerce.orders.payments.model import (
     Payment,
     PaymentEvent,
     PaymentReport,
+    ProviderPayment,
     Refund,
     RefundReport,
 )
@@ -26,6 +28,7 @@ CONNECTIONS_MAX = 20
 SERVER_FAULT = 500
 TOO_MANY = 429
 BAD_REQUEST = 400
+Decoded = TypeVar("Decoded")
 
 
 class RemotePayment(msgspec.Struct, frozen=True):
@@ -37,6 +40,8 @@ class RemotePayment(msgspec.Struct, frozen=True):
     amount_minor: int
     currency: str
     url: str | None = None
+    refunded_minor: int = 0
+    created_at_ms: int = 0
 
 
 class RemoteRefund(msgspec.Struct, frozen=True):
@@ -52,6 +57,13 @@ class Answer(msgspec.Struct, frozen=True):
 
     payment: RemotePayment
     refund: RemoteRefund | None = None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page of the list of payments; `after` leads to the next one."""
+
+    payments: list[RemotePayment]
+    after: str | None
 
 
 class Webhook(msgspec.Struct, frozen=True):
@@ -126,6 +138,25 @@ class SandboxProvider:
         """Ask what the payment is now."""
         return _report(await self._call("GET", f"/api/payments/{payment.provider_ref}"))
 
+    async def list_since(self, since_ms: int) -> AsyncIterator[ProviderPayment]:
+        """Yield every payment opened there since then, oldest first."""
+        query = f"since_ms={since_ms}"
+        while True:
+            page = await self._request("GET", f"/api/payments?{query}", None, Page)
+            for remote in page.payments:
+                yield ProviderPayment(
+                    provider_ref=remote.id,
+                    payment_id=remote.reference,
+                    state=remote.state,
+                    amount_minor=remote.amount_minor,
+                    currency=remote.currency,
+                    refunded_minor=remote.refunded_minor,
+                    created_at_ms=remote.created_at_ms,
+                )
+            if page.after is None:
+                return
+            query = f"since_ms={since_ms}&after={page.after}"
+
     def read_webhook(self, body: bytes, signature: str, now_ms: int) -> PaymentEvent:
         """Verify the signature first; only then look into the body."""
         if not is_genuine(body, signature, secret=self._webhook_secret, now_s=now_ms // 1000):
@@ -140,6 +171,11 @@ class SandboxProvider:
         return PaymentEvent(webhook.id, webhook.type, _remote_report(webhook.payment))
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
+        return await self._request(method, path, body, Answer)
+
+    async def _request(
+        self, method: str, path: str, body: dict[str, Any] | None, answer: type[Decoded]
+    ) -> Decoded:
         try:
             response = await self._http.request(
                 method,
@@ -154,7 +190,7 @@ class SandboxProvider:
         if response.status_code >= BAD_REQUEST:
             raise ProviderRefusedError(f"{response.status_code}: {response.text[:200]}")
         try:
-            return msgspec.json.decode(response.content, type=Answer)
+            return msgspec.json.decode(response.content, type=answer)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ProviderUnavailableError(f"no sense in the answer at {path}") from error
 

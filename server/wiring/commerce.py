@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 import msgspec
+from starlette.applications import Starlette
 
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.presses.service import PressCounter
 from commerce.members.accounts.service import AccountService
 from commerce.orders.checkout.service import CheckoutService
 from commerce.orders.checkout.settlement import OrderSettlement
-from commerce.orders.payments.ports import PaymentPorts
+from commerce.orders.payments.ports import PaymentPorts, PaymentProvider
 from commerce.orders.payments.service import PaymentService
 from commerce.orders.refunds.completion import RefundCompletion
 from commerce.orders.refunds.service import RefundService
@@ -25,6 +26,8 @@ from server.auth.tokens import Tokens
 from server.bridge import Announcer, InventoryNews
 from server.db.database import PgDatabase, open_pool, open_reserve_pool
 from server.providers.sandbox import SandboxProvider, open_http
+from server.providers.stripe import StripeProvider
+from server.sandbox.app import sandbox_app
 from server.sandbox.service import Sandbox
 from server.sandbox.webhooks import WebhookSender
 from server.settings import Settings
@@ -55,33 +58,26 @@ async def build_carrier(settings: Settings) -> Carrier:
 
 
 class Till(msgspec.Struct, frozen=True):
-    """Checkout and payments, and the pretend provider with the client both sides use."""
+    """Checkout and payments, and the pretend provider.
+
+    `stripe` is None unless money goes by Stripe; then the sandbox's app is for us alone.
+    """
 
     checkout: CheckoutService
     payments: PaymentService
     settlement: OrderSettlement
     refunds: RefundService
-    sandbox: Sandbox
-    sandbox_api_key: str
     webhooks: WebhookSender
-    http: httpx.AsyncClient
+    stripe: StripeProvider | None
+    sandbox_app: Starlette
+    close: Callable[[], Awaitable[None]]
 
 
 def build_till(settings: Settings, database: PgDatabase) -> Till:
-    """Build orders and payments on the sandbox provider."""
+    """Build orders and payments on the chosen provider; the other one answers for the past."""
     ids, clock, http = FreshIds(), SystemClock(), open_http()
     secret = load_secret(settings.data, settings.secret)
     api_key, webhook_key = derive_key(secret, "sandbox api"), derive_key(secret, "sandbox webhook")
-    provider = SandboxProvider(
-        http,
-        base_url=settings.gateway_url + SANDBOX_PATH,
-        api_key=api_key,
-        webhook_secret=webhook_key,
-    )
-    settlement = OrderSettlement(database, ids, clock)
-    payments = PaymentService(
-        database, ids, clock, PaymentPorts({"sandbox": provider}, settlement, RefundCompletion())
-    )
     webhooks = WebhookSender(
         database,
         http,
@@ -89,15 +85,53 @@ def build_till(settings: Settings, database: PgDatabase) -> Till:
         secret=webhook_key,
         now_ms=clock.now_ms,
     )
+    sandbox = Sandbox(database, ids, webhooks, prefix=SANDBOX_PATH)
+    app = sandbox_app(sandbox, api_key=api_key)
+    stripe = build_stripe(settings, http)
+    # Nobody may pay with pretend money beside real money: then the sandbox has no address.
+    inside = httpx.AsyncClient(transport=httpx.ASGITransport(app)) if stripe else http
+    own = SandboxProvider(
+        inside,
+        base_url="http://sandbox" if stripe else settings.gateway_url + SANDBOX_PATH,
+        api_key=api_key,
+        webhook_secret=webhook_key,
+    )
+    providers: dict[str, PaymentProvider] = {"stripe": stripe} if stripe else {}
+    settlement = OrderSettlement(database, ids, clock)
+    payments = PaymentService(
+        database,
+        ids,
+        clock,
+        PaymentPorts({**providers, "sandbox": own}, settlement, RefundCompletion()),
+    )
+
+    async def close() -> None:
+        await inside.aclose()
+        await http.aclose()
+
     return Till(
         checkout=CheckoutService(database, payments),
         payments=payments,
         settlement=settlement,
         refunds=RefundService(database),
-        sandbox=Sandbox(database, ids, webhooks, prefix=SANDBOX_PATH),
-        sandbox_api_key=api_key,
         webhooks=webhooks,
-        http=http,
+        stripe=stripe,
+        sandbox_app=app,
+        close=close,
+    )
+
+
+def build_stripe(settings: Settings, http: httpx.AsyncClient) -> StripeProvider | None:
+    """Return Stripe when money goes by it."""
+    if settings.payments != "stripe":
+        return None
+    assert settings.stripe_secret_key is not None
+    assert settings.stripe_webhook_secret is not None
+    return StripeProvider(
+        http,
+        secret_key=settings.stripe_secret_key,
+        webhook_secret=settings.stripe_webhook_secret,
+        api_base=settings.stripe_api_base,
     )
 
 

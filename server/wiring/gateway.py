@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount
 
 from commerce.community.chat_archive.service import ChatArchive
 from commerce.goods.carts.service import CartService
@@ -31,7 +31,7 @@ from server.routes.orders import order_routes
 from server.routes.payments import payment_routes
 from server.routes.refunds import refund_routes
 from server.routes.requests import Edge
-from server.sandbox.app import sandbox_app
+from server.routes.stripe_page import StripePage, stripe_routes
 from server.services import Services
 from server.settings import Settings
 from server.wiring.commerce import (
@@ -93,7 +93,7 @@ class GatewayProcess:
 
     async def shutdown(self) -> None:
         """Let go of connections."""
-        await self._shop.till.http.aclose()
+        await self._shop.till.close()
         await self._shop.core.close()
         await self._shop.carrier.broker.close()
         await self._shop.carrier.database.close()
@@ -153,10 +153,19 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         *order_routes(till.checkout),
         *payment_routes(till.payments),
         *refund_routes(till.refunds),
-        Mount(SANDBOX_PATH, sandbox_app(till.sandbox, api_key=till.sandbox_api_key)),
+        *_provider_routes(settings, till),
     ]
     app = build_app(services, edge, more_routes)
     return GatewayProcess(app, gateway, board=board, shop=Shop(carrier, core, till, watch))
+
+
+def _provider_routes(settings: Settings, till: Till) -> list[BaseRoute]:
+    """Return where buyers pay: Stripe's form on our page, or the pretend provider's own app."""
+    if till.stripe is None:
+        return [Mount(SANDBOX_PATH, till.sandbox_app)]
+    assert settings.stripe_publishable_key is not None
+    page = StripePage(till.stripe, settings.stripe_publishable_key, settings.stripe_js_url)
+    return [*stripe_routes(page, till.payments, till.checkout)]
 
 
 def _viewer_count(carrier: Carrier) -> Callable[[str], Awaitable[int]]:

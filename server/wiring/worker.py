@@ -40,7 +40,7 @@ async def build_worker(settings: Settings, process_name: str) -> Worker:
         return await count_viewers(carrier.broker, room_id, now_ms=clock.now_ms())
 
     async def close() -> None:
-        await till.http.aclose()
+        await till.close()
         await carrier.broker.close()
         await database.close()
 

@@ -20,7 +20,7 @@ from commerce.goods.inventory.service import InventoryService
 from commerce.members.accounts.service import AccountService
 from commerce.orders.checkout.service import CheckoutService
 from commerce.orders.checkout.settlement import OrderSettlement
-from commerce.orders.payments.ports import PaymentPorts
+from commerce.orders.payments.ports import PaymentPorts, PaymentProvider
 from commerce.orders.payments.service import PaymentService
 from commerce.orders.refunds.completion import RefundCompletion
 from commerce.orders.refunds.service import RefundService
@@ -104,7 +104,12 @@ class Buyer:
 class Till:
     """Everything that takes orders and money, and what it told after its commits."""
 
-    def __init__(self, database: PgDatabase, inventory: InventoryService) -> None:
+    def __init__(
+        self,
+        database: PgDatabase,
+        inventory: InventoryService,
+        others: Mapping[str, PaymentProvider] | None = None,
+    ) -> None:
         self.database = database
         self.inventory = inventory
         self.told: list[Told] = []
@@ -124,7 +129,9 @@ class Till:
             database,
             ids,
             clock,
-            PaymentPorts({"sandbox": self.provider}, self.settlement, RefundCompletion()),
+            PaymentPorts(
+                {**(others or {}), "sandbox": self.provider}, self.settlement, RefundCompletion()
+            ),
         )
         self.refunds = RefundService(database)
         self.checkout = CheckoutService(database, self.payments)
@@ -250,11 +257,13 @@ def told_by(remote: Mapping[str, Any], state: str, **overrides: Any) -> dict[str
 
 
 @asynccontextmanager
-async def open_till(database_url: str) -> AsyncIterator[Till]:
-    """Open a till on a test's own database."""
+async def open_till(
+    database_url: str, others: Mapping[str, PaymentProvider] | None = None
+) -> AsyncIterator[Till]:
+    """Open a till on a test's own database; payments go to the first of `others`, if any."""
     database = PgDatabase(await open_pool(database_url))
     connections = await open_reserve_pool(database_url)
-    till = Till(database, InventoryService(connections, database, Silence(), monotonic_ms))
+    till = Till(database, InventoryService(connections, database, Silence(), monotonic_ms), others)
     database.publish = till.keep
     yield till
     await till.http.aclose()

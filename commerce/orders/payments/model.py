@@ -79,6 +79,21 @@ class RefundReport(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class ProviderPayment(msgspec.Struct, frozen=True):
+    """A payment as a provider lists it; `payment_id` is what it was told is our id.
+
+    `refunded_minor` is what has gone back of captured money; the time is the provider's.
+    """
+
+    provider_ref: str
+    payment_id: str
+    state: str
+    amount_minor: int
+    currency: str
+    refunded_minor: int
+    created_at_ms: int
+
+
 class PaymentEvent(msgspec.Struct, frozen=True):
     """A verified webhook: the provider's id of the event, and its report.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 import msgspec
@@ -12,6 +12,7 @@ from commerce.orders.payments.model import (
     Payment,
     PaymentEvent,
     PaymentReport,
+    ProviderPayment,
     Refund,
     RefundReport,
     Settlement,
@@ -50,6 +51,12 @@ class PaymentProvider(Protocol):
 
     async def status(self, payment: Payment) -> PaymentReport:
         """Say what the payment is now."""
+
+    def list_since(self, since_ms: int) -> AsyncIterator[ProviderPayment]:
+        """Yield the payments opened since a moment, page by page, each once.
+
+        One on which no money was ever tried may be left out.
+        """
 
     def read_webhook(self, body: bytes, signature: str, now_ms: int) -> PaymentEvent:
         """Verify and parse a webhook; raises CommerceError `bad_signature` or

@@ -99,6 +99,14 @@ class PaymentService:
         await self._owe(transaction, payment.id, "create", delay_ms=CREATE_DELAY_MS)
         return payment.id
 
+    async def find(self, payment_id: str) -> Payment:
+        """Return a payment; raises `not_found`."""
+        async with self._database.reading() as connection:
+            payment = await store.select_payment(connection, payment_id)
+        if payment is None:
+            raise not_found("payment")
+        return payment
+
     async def ensure_created(self, payment_id: str) -> None:
         """Try to create the payment at its provider now; otherwise a worker will do it."""
         async with self._database.reading() as connection:

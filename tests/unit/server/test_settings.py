@@ -69,6 +69,49 @@ def test_wrong_value_is_refused_by_name_in_one_line(name: str, value: str) -> No
     assert "\n" not in str(refusal.value)
 
 
+STRIPE = {
+    "HUBBUB_PAYMENTS": "stripe",
+    "HUBBUB_STRIPE_SECRET_KEY": "sk_test_abcdefgh",
+    "HUBBUB_STRIPE_PUBLISHABLE_KEY": "pk_test_abcdefgh",
+    "HUBBUB_STRIPE_WEBHOOK_SECRET": "whsec_abcdefgh",
+}
+
+
+def test_stripe_needs_its_keys_and_children_get_them() -> None:
+    settings = read_settings(STRIPE)
+    assert settings.stripe_api_base == "https://api.stripe.com"
+    assert read_settings(to_environment(settings)) == settings
+    for name in STRIPE.keys() - {"HUBBUB_PAYMENTS"}:
+        with pytest.raises(SettingError, match=f"{name} is missing"):
+            read_settings({**STRIPE, name: ""})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HUBBUB_PAYMENTS", "paypal"),
+        ("HUBBUB_STRIPE_SECRET_KEY", "pk_test_swapped1"),
+        ("HUBBUB_STRIPE_PUBLISHABLE_KEY", "sk_test_swapped1"),
+        ("HUBBUB_STRIPE_WEBHOOK_SECRET", "secret_of_mine"),
+        ("HUBBUB_STRIPE_API_BASE", "http://stripe.example"),
+        ("HUBBUB_STRIPE_API_BASE", "https://api.stripe.com/v1"),
+        ("HUBBUB_STRIPE_JS_URL", "https://js.stripe.com/x.js; script-src *"),
+    ],
+)
+def test_a_wrong_stripe_setting_is_one_line(name: str, value: str) -> None:
+    with pytest.raises(SettingError, match=rf"^{name} is ") as refusal:
+        read_settings({**STRIPE, name: value})
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_swapped_secret_is_not_repeated() -> None:
+    """The publishable key's place may hold the secret one by mistake."""
+    for name in STRIPE.keys() - {"HUBBUB_PAYMENTS"}:
+        with pytest.raises(SettingError) as refusal:
+            read_settings({**STRIPE, name: "sk-live-very-secret"})
+        assert "very-secret" not in str(refusal.value)
+
+
 def test_password_in_a_wrong_address_is_not_repeated() -> None:
     with pytest.raises(SettingError) as refusal:
         read_settings({"HUBBUB_DATABASE_URL": "mysql://root:s3cret@host/db"})
