@@ -1,4 +1,4 @@
-"""The command line: `hubbub serve | restart | migrate | seed | check | audit`.
+"""The command line: `hubbub serve | restart | migrate | seed | check | audit | reconcile`.
 
 Invariant: an operational failure is one clear line on stderr and an exit code, never a traceback.
 """
@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,25 @@ def check(given: argparse.Namespace, settings: Settings) -> int:
 def audit(given: argparse.Namespace, settings: Settings) -> int:
     """Check every promise over all rows; exit 1 when one was broken."""
     return _with_servers(settings, partial(_audit, is_json=given.json))
+
+
+def reconcile(given: argparse.Namespace, settings: Settings) -> int:
+    """Compare payments with what their providers list; exit 1 when something differs."""
+    from server.ops.reconcile_report import describe, parse_since
+
+    now = datetime.now(UTC)
+    since_ms = parse_since(given.since, now)
+
+    async def work(settings: Settings) -> int:
+        from server.wiring.reconciliation import run_reconciliation
+
+        await _require_servers(settings)
+        report = await run_reconciliation(settings, since_ms)
+        as_json = orjson.dumps(report, option=orjson.OPT_INDENT_2).decode()
+        _say(as_json if given.json else "\n".join(describe(report)))
+        return 0 if report["ok"] else EXIT_VIOLATIONS
+
+    return _with_servers(settings, work)
 
 
 def _serve_as_child(given: argparse.Namespace, settings: Settings) -> int:
@@ -306,6 +326,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("seed", seed),
         ("check", check),
         ("audit", audit),
+        ("reconcile", reconcile),
     ):
         summary = (command.__doc__ or "").partition("\n")[0]
         sub = commands.add_parser(name, help=summary, description=summary, epilog=_variables())
@@ -316,7 +337,9 @@ def build_parser() -> argparse.ArgumentParser:
         sub.add_argument("--data", type=Path, help="folder for keys, logs and databases (DATA)")
         if name == "serve":
             _add_serve_flags(sub)
-        if name == "audit":
+        if name == "reconcile":
+            sub.add_argument("--since", default="7", help="days back, or a time: 2026-11-01 [7]")
+        if name in ("audit", "reconcile"):
             sub.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
 

@@ -71,6 +71,8 @@ HTTP_STATUS: Mapping[str, int] = {
     # Ours to repair.
     "internal": 500,
     "unknown_outcome": 503,
+    "provider_unavailable": 503,
+    "provider_refused": 502,
     "database_unavailable": 503,
     "overloaded": 503,
 }

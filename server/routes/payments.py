@@ -1,4 +1,4 @@
-"""Webhooks of payment providers."""
+"""Webhooks of payment providers, and the report that compares them with us."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from starlette.routing import Route
 
 from commerce.kernel.errors import CommerceError
 from commerce.orders.payments.service import PaymentService
+from commerce.orders.reconciliation.service import ReconciliationService
 from server.routes.errors import json_response
-from server.routes.requests import path_text, read_bytes
+from server.routes.requests import path_text, query_number, read_bytes, require_role
 
 
-def payment_routes(payments: PaymentService) -> list[Route]:
-    """Return the route that providers call; it answers 200 for news and for old news."""
+def payment_routes(payments: PaymentService, reconciliation: ReconciliationService) -> list[Route]:
+    """Return the route that providers call (200 for news and for old news), and the report."""
 
     async def receive_webhook(request: Request) -> Response:
         provider = path_text(request, "provider")
@@ -24,6 +25,12 @@ def payment_routes(payments: PaymentService) -> list[Route]:
         is_new = await payments.receive_webhook(provider, await read_bytes(request), signature)
         return json_response({"accepted": True, "is_new": is_new})
 
+    async def reconcile(request: Request) -> Response:
+        require_role(request, "operator")
+        since_ms = query_number(request, "since_ms", default=0)
+        return json_response(await reconciliation.reconcile(since_ms))
+
     return [
+        Route("/api/payments/reconciliation", reconcile, methods=["GET"]),
         Route("/api/payments/{provider}/webhook", receive_webhook, methods=["POST"]),
     ]

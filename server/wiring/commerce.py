@@ -15,6 +15,7 @@ from commerce.orders.checkout.service import CheckoutService
 from commerce.orders.checkout.settlement import OrderSettlement
 from commerce.orders.payments.ports import PaymentPorts, PaymentProvider
 from commerce.orders.payments.service import PaymentService
+from commerce.orders.reconciliation.service import ReconciliationService
 from commerce.orders.refunds.completion import RefundCompletion
 from commerce.orders.refunds.service import RefundService
 from commerce.sales.show_floor.service import ShowFloor
@@ -67,14 +68,18 @@ class Till(msgspec.Struct, frozen=True):
     payments: PaymentService
     settlement: OrderSettlement
     refunds: RefundService
+    reconciliation: ReconciliationService
     webhooks: WebhookSender
     stripe: StripeProvider | None
     sandbox_app: Starlette
     close: Callable[[], Awaitable[None]]
 
 
-def build_till(settings: Settings, database: PgDatabase) -> Till:
-    """Build orders and payments on the chosen provider; the other one answers for the past."""
+def build_till(settings: Settings, database: PgDatabase, *, is_served: bool = True) -> Till:
+    """Build orders and payments on the chosen provider; the other one answers for the past.
+
+    Where no gateway is known to run (`is_served` False) the sandbox is called inside the process.
+    """
     ids, clock, http = FreshIds(), SystemClock(), open_http()
     secret = load_secret(settings.data, settings.secret)
     api_key, webhook_key = derive_key(secret, "sandbox api"), derive_key(secret, "sandbox webhook")
@@ -89,20 +94,19 @@ def build_till(settings: Settings, database: PgDatabase) -> Till:
     app = sandbox_app(sandbox, api_key=api_key)
     stripe = build_stripe(settings, http)
     # Nobody may pay with pretend money beside real money: then the sandbox has no address.
-    inside = httpx.AsyncClient(transport=httpx.ASGITransport(app)) if stripe else http
+    is_inside = stripe is not None or not is_served
+    inside = httpx.AsyncClient(transport=httpx.ASGITransport(app)) if is_inside else http
     own = SandboxProvider(
         inside,
-        base_url="http://sandbox" if stripe else settings.gateway_url + SANDBOX_PATH,
+        base_url="http://sandbox" if is_inside else settings.gateway_url + SANDBOX_PATH,
         api_key=api_key,
         webhook_secret=webhook_key,
     )
     providers: dict[str, PaymentProvider] = {"stripe": stripe} if stripe else {}
+    providers["sandbox"] = own
     settlement = OrderSettlement(database, ids, clock)
     payments = PaymentService(
-        database,
-        ids,
-        clock,
-        PaymentPorts({**providers, "sandbox": own}, settlement, RefundCompletion()),
+        database, ids, clock, PaymentPorts(providers, settlement, RefundCompletion())
     )
 
     async def close() -> None:
@@ -114,6 +118,7 @@ def build_till(settings: Settings, database: PgDatabase) -> Till:
         payments=payments,
         settlement=settlement,
         refunds=RefundService(database),
+        reconciliation=ReconciliationService(database, providers),
         webhooks=webhooks,
         stripe=stripe,
         sandbox_app=app,

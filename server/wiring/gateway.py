@@ -151,7 +151,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     more_routes = [
         *account_routes(build_accounts(carrier.database), tokens),
         *order_routes(till.checkout),
-        *payment_routes(till.payments),
+        *payment_routes(till.payments, till.reconciliation),
         *refund_routes(till.refunds),
         *_provider_routes(settings, till),
     ]

@@ -22,6 +22,7 @@ from commerce.orders.checkout.service import CheckoutService
 from commerce.orders.checkout.settlement import OrderSettlement
 from commerce.orders.payments.ports import PaymentPorts, PaymentProvider
 from commerce.orders.payments.service import PaymentService
+from commerce.orders.reconciliation.service import ReconciliationService
 from commerce.orders.refunds.completion import RefundCompletion
 from commerce.orders.refunds.service import RefundService
 from server.auth.passwords import Passwords
@@ -125,13 +126,13 @@ class Till:
             webhook_secret=WEBHOOK_SECRET,
         )
         self.settlement = OrderSettlement(database, ids, clock)
+        providers: dict[str, PaymentProvider] = {**(others or {}), "sandbox": self.provider}
+        self.reconciliation = ReconciliationService(database, providers)
         self.payments = PaymentService(
             database,
             ids,
             clock,
-            PaymentPorts(
-                {**(others or {}), "sandbox": self.provider}, self.settlement, RefundCompletion()
-            ),
+            PaymentPorts(providers, self.settlement, RefundCompletion()),
         )
         self.refunds = RefundService(database)
         self.checkout = CheckoutService(database, self.payments)
@@ -147,7 +148,7 @@ class Till:
             routes=[
                 *account_routes(self.accounts, self.tokens),
                 *order_routes(self.checkout),
-                *payment_routes(self.payments),
+                *payment_routes(self.payments, self.reconciliation),
                 *refund_routes(self.refunds),
                 Mount("/sandbox-pay", sandbox_app(self.sandbox, api_key=API_KEY)),
             ],

@@ -25,7 +25,9 @@ def finish(*arguments: str, environment: dict[str, str]) -> tuple[int, list[str]
     return program.wait(), program.lines
 
 
-@pytest.mark.parametrize("command", ["serve", "restart", "migrate", "seed", "check", "audit"])
+@pytest.mark.parametrize(
+    "command", ["serve", "restart", "migrate", "seed", "check", "audit", "reconcile"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     code, lines = finish(command, "--help", environment={})
     assert code == 0
@@ -128,3 +130,24 @@ def test_demo_passwords_are_refused_without_demo(
         "hubbub: this database has the demo logins, whose passwords are published; "
         "serve it with --demo, or use another database."
     ]
+
+
+def test_reconcile_compares_without_a_running_gateway(
+    database_url: str, redis_url: str, data_folder: Path
+) -> None:
+    """An empty shop differs in nothing; a wrong time is one line."""
+    environment = {
+        "HUBBUB_DATABASE_URL": database_url,
+        "HUBBUB_REDIS_URL": redis_url,
+        "DATA": str(data_folder),
+    }
+    assert finish("reconcile", "--since", "30", environment=environment) == (
+        0,
+        ["0 payments compared: nothing differs"],
+    )
+    code, lines = finish("reconcile", "--json", environment=environment)
+    assert code == 0
+    assert '"ok": true' in "".join(lines)
+    code, lines = finish("reconcile", "--since", "soon", environment=environment)
+    assert (code, len(lines)) == (2, 1)
+    assert lines[0].startswith("hubbub: --since is 'soon'")

@@ -1,0 +1,1 @@
+"""Reconciliation: our payments against what their providers say of them."""

@@ -1,0 +1,116 @@
+"""Each kind of difference, and what is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from commerce.orders.payments.model import ProviderPayment
+from commerce.orders.reconciliation.model import OurPayment, Sums
+from commerce.orders.reconciliation.rules import GRACE_MS, add_up, compare
+
+NOW_MS = 1_800_000_000_000
+OLD_MS = NOW_MS - GRACE_MS
+
+
+def mine(**fields: Any) -> OurPayment:
+    """Return a captured payment of a paid order, long calm."""
+    values: dict[str, Any] = {
+        "id": "p1",
+        "provider": "stripe",
+        "provider_ref": "pi_1",
+        "order_id": "o1",
+        "order_state": "paid",
+        "state": "captured",
+        "amount_minor": 900,
+        "currency": "CNY",
+        "refunded_minor": 0,
+        "updated_at_ms": OLD_MS,
+        "is_settling": False,
+    }
+    return OurPayment(**{**values, **fields})
+
+
+def their(**fields: Any) -> dict[tuple[str, str], ProviderPayment]:
+    """Return the same payment as Stripe lists it."""
+    values: dict[str, Any] = {
+        "provider_ref": "pi_1",
+        "payment_id": "p1",
+        "state": "captured",
+        "amount_minor": 900,
+        "currency": "CNY",
+        "refunded_minor": 0,
+        "created_at_ms": OLD_MS,
+    }
+    remote = ProviderPayment(**{**values, **fields})
+    return {("stripe", remote.provider_ref): remote}
+
+
+def kinds(ours: list[OurPayment], theirs: dict[tuple[str, str], ProviderPayment]) -> list[str]:
+    """Return the kinds of what differs."""
+    return [one.kind for one in compare(ours, theirs, now_ms=NOW_MS)]
+
+
+def test_two_sides_that_agree_are_silent() -> None:
+    assert kinds([mine()], their()) == []
+    back = {"state": "refunded", "refunded_minor": 900, "order_state": "refunded"}
+    assert kinds([mine(**back)], their(refunded_minor=900)) == []
+    assert kinds([mine(refunded_minor=1)], their(refunded_minor=1)) == []
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "kind"),
+    [
+        ({}, {"provider_ref": "pi_2"}, ["missing_there", "missing_here"]),
+        ({}, {"amount_minor": 901}, ["other_amount"]),
+        ({}, {"currency": "EUR"}, ["other_amount"]),
+        ({"state": "authorised"}, {}, ["other_state"]),
+        ({}, {"state": "voided"}, ["other_state"]),
+        ({}, {"refunded_minor": 5}, ["other_refunds"]),
+        ({"refunded_minor": 5}, {}, ["other_refunds"]),
+        ({"order_state": "expired"}, {}, ["captured_not_paid"]),
+        (
+            {"state": "created", "order_state": "cancelled"},
+            {},
+            ["other_state", "captured_not_paid"],
+        ),
+    ],
+)
+def test_each_kind_is_found(ours: dict[str, Any], theirs: dict[str, Any], kind: list[str]) -> None:
+    assert kinds([mine(**ours)], their(**theirs)) == kind
+
+
+def test_late_money_that_went_back_is_no_difference() -> None:
+    back = {"order_state": "expired", "state": "refunded", "refunded_minor": 900}
+    assert kinds([mine(**back)], their(refunded_minor=900)) == []
+
+
+@pytest.mark.parametrize("state", ["created", "declined", "voided"])
+def test_attempts_without_money_agree_however_each_side_calls_it(state: str) -> None:
+    assert kinds([mine(state=state, order_state="expired")], {}) == []
+    theirs = their(state="voided")
+    assert kinds([mine(state=state, order_state="expired")], theirs) == []
+
+
+@pytest.mark.parametrize("fields", [{"updated_at_ms": OLD_MS + 1}, {"is_settling": True}])
+def test_what_is_on_its_way_waits_but_not_other_money(fields: dict[str, Any]) -> None:
+    theirs = their(state="authorised", refunded_minor=3, amount_minor=901)
+    assert kinds([mine(**fields)], theirs) == ["other_amount"]
+    assert kinds([mine(**fields)], their(provider_ref="pi_2")) == ["missing_here"]
+
+
+def test_a_difference_says_both_sides() -> None:
+    [one] = compare([mine()], their(amount_minor=1), now_ms=NOW_MS)
+    assert (one.payment, one.order, one.ours, one.theirs) == ("p1", "o1", "900 CNY", "1 CNY")
+
+
+def test_sums_are_by_currency_and_side() -> None:
+    ours = [
+        mine(),
+        mine(state="refunded", refunded_minor=900),
+        mine(state="authorised"),
+        mine(currency="EUR", amount_minor=7),
+    ]
+    theirs = {**their(refunded_minor=4), **their(provider_ref="pi_2", state="authorised")}
+    assert add_up(ours, theirs) == [Sums("CNY", 1_800, 900, 900, 4), Sums("EUR", 7, 0, 0, 0)]
