@@ -130,7 +130,7 @@ def reconcile(given: argparse.Namespace, settings: Settings) -> int:
 
         await _require_servers(settings)
         report = await run_reconciliation(settings, since_ms)
-        as_json = orjson.dumps(report, option=orjson.OPT_INDENT_2).decode()
+        as_json = msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
         _say(as_json if given.json else "\n".join(describe(report)))
         return 0 if report["ok"] else EXIT_VIOLATIONS
 

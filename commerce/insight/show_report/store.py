@@ -27,7 +27,8 @@ SELECT_RUN = """
 SELECT_FIGURES = """
     SELECT o.gmv_minor, o.orders, o.buyers, v.viewers_avg, v.viewers_peak
     FROM (
-        SELECT coalesce(sum(total_minor), 0)::bigint AS gmv_minor, count(*) AS orders,
+        SELECT coalesce(sum(total_minor - refunded_minor), 0)::bigint AS gmv_minor,
+            count(*) AS orders,
             count(DISTINCT user_id) AS buyers
         FROM orders WHERE show_id = $1 AND state = 'paid'
     ) o, (
@@ -43,7 +44,7 @@ SELECT_VIEWERS = """
 """
 SELECT_ORDERS_A_MINUTE = """
     SELECT paid_at_ms / 60000 * 60000 AS minute_ms, count(*)::int AS orders,
-        sum(total_minor)::bigint AS gmv_minor
+        sum(total_minor - refunded_minor)::bigint AS gmv_minor
     FROM orders WHERE show_id = $1 AND state = 'paid' GROUP BY 1 ORDER BY 1
 """
 SELECT_PINS = """
@@ -58,8 +59,18 @@ SELECT_FLASH = """
 """
 SELECT_LAST_ORDERS = """
     SELECT o.id, o.state, o.total_minor, o.currency, u.name AS buyer,
-        coalesce(o.paid_at_ms, o.created_at_ms) AS at_ms, l.title, l.title_zh, i.no
+        coalesce(o.paid_at_ms, o.created_at_ms) AS at_ms, l.title, l.title_zh, i.no,
+        o.refunded_minor, r.pending_refunds, r.failed_refund,
+        o.total_minor - o.refunded_minor - r.pending_minor AS left_minor
     FROM orders o
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(f.amount_minor) FILTER (
+                WHERE f.state = 'pending' AND f.origin = 'person'), 0)::bigint AS pending_minor,
+            count(*) FILTER (WHERE f.state = 'pending') AS pending_refunds,
+            (array_agg(f.id ORDER BY f.created_at_ms DESC) FILTER (WHERE f.state = 'failed'))[1]
+                AS failed_refund
+        FROM refunds f WHERE f.order_id = o.id
+    ) r
     JOIN users u ON u.id = o.user_id
     JOIN LATERAL (
         SELECT * FROM order_lines l WHERE l.order_id = o.id ORDER BY l.reservation_id LIMIT 1

@@ -25,6 +25,7 @@ import { asApiError, call, newKey } from './api.js';
  *   turn?: {last_ended_at_ms: number | null} | null}} Audit */
 /** @typedef {{user: string, name: string, until_ms: number}} Mute */
 /** @typedef {{id: string, state: string, total_minor: number, currency: string, buyer: string, at_ms: number,
+ *   refunded_minor: number, left_minor: number, pending_refunds: number, failed_refund: string | null,
  *   title: string, title_zh?: string | null, no: number | null}} FeedOrder */
 /** @typedef {{show: Show | null, room: string, host: {id: string, name: string, avatar?: string | null}, pinned: string | null,
  *   pinned_at_ms?: number | null, run: RunItem[], now: NowFigures | null, figures?: Figures, series?: Series, audit: Audit | null,
@@ -131,6 +132,22 @@ export class ConsoleApi {
   /** @param {string} sale */
   cancelSale(sale) {
     return this.#act('POST', `/api/sales/${encodeURIComponent(sale)}/cancel`, {});
+  }
+
+  /**
+   * @param {string} order
+   * @param {{amount_minor: number, reason: string, restock: boolean}} body
+   */
+  refund(order, body) {
+    return this.#act('POST', `/api/orders/${encodeURIComponent(order)}/refunds`, body);
+  }
+
+  /**
+   * @param {string} order
+   * @param {string} refund
+   */
+  retryRefund(order, refund) {
+    return this.#act('POST', `/api/orders/${encodeURIComponent(order)}/refunds/${encodeURIComponent(refund)}/retry`, {});
   }
 
   /** @param {string} line */

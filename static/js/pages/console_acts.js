@@ -201,6 +201,25 @@ export class ConsoleActs {
     await this.#run(() => page.api.haltSale(sale.id, how), t('console.did_halt'), () => resume(t('console.undone')));
   }
 
+  /** @param {string} id */
+  refund(id) {
+    const order = this.page.data?.orders?.find((one) => one.id === id);
+    if (order) /** @type {import('../components/live-refund-form/live-refund-form.js').LiveRefundForm} */ (this.page.element('live-refund-form')).open(order);
+  }
+
+  /** @param {{order: string, amount_minor: number, reason: string, restock: boolean}} refund */
+  giveBack({ order, ...body }) {
+    return this.#run(() => this.page.api.refund(order, body), t('console.did_refund'));
+  }
+
+  /**
+   * @param {string} order
+   * @param {string} refund
+   */
+  retryRefund(order, refund) {
+    return this.#run(() => this.page.api.retryRefund(order, refund), t('console.did_refund'));
+  }
+
   async say() {
     const { page } = this;
     if (!this.#mustBeLive()) return;

@@ -7,7 +7,7 @@
 import '../components/live-hold-ring/live-hold-ring.js';
 import '../components/live-receipt/live-receipt.js';
 import '../components/live-sheet/live-sheet.js';
-import { lineRow, shortId } from '../components/live-receipt/live-receipt.js';
+import { lineRow, refundRows, shortId } from '../components/live-receipt/live-receipt.js';
 import { holdLeft } from '../logic/countdown.js';
 import { find, setText } from '../lib/element.js';
 import { dayAndTime, duration, money } from '../lib/format.js';
@@ -34,7 +34,9 @@ const title = document.title;
 
 /** @param {Order} order */
 function stateWord(order) {
-  return html`<span class="order-state" data-state="${order.state}">${t(`orders.state.${order.state}`)}</span>`;
+  const word = t(`orders.state.${order.state}`);
+  const back = order.state === 'paid' && order.refunded_minor ? t('orders.part_back', { word, price: money(order.refunded_minor, order.currency) }) : word;
+  return html`<span class="order-state" data-state="${order.state}">${back}</span>`;
 }
 
 /** @param {Order} order */
@@ -200,6 +202,7 @@ class OrderPage {
       <div class="order-head" data-hold="${hold?.id ?? ''}"><div><h1>${stateWord(order)}</h1><p class="muted">${t('orders.of', { id: shortId(order.id) })}${t('site.separator')}${orderTime(order)}</p></div>${hold ? html`<live-hold-ring></live-hold-ring>` : ''}</div>
       ${noteOf(order, hold)}
       ${order.lines.map((line) => lineRow(line, order))}
+      ${refundRows(order)}
       <dl class="sums"><div class="sums-total"><dt>${t('orders.total')}</dt><dd>${money(order.total_minor, order.currency)}</dd></div></dl>
       ${acts}</div>`);
     if (hold) this.#counting = countHolds([hold]);
@@ -231,7 +234,7 @@ class OrderPage {
 /** @param {Order} order @param {Reservation | null} hold */
 function noteOf(order, hold) {
   const state = order.payment?.state ?? '';
-  if (state === 'voided' || state === 'refunded') return html`<p class="order-note">${t('receipt.voided', { price: money(order.total_minor, order.currency) })}</p>`;
+  if (order.state !== 'refunded' && (state === 'voided' || state === 'refunded')) return html`<p class="order-note">${t('receipt.voided', { price: money(order.total_minor, order.currency) })}</p>`;
   if (order.state !== 'awaiting_payment') return '';
   if (state === 'declined') {
     const note = hold ? t('checkout.declined', { duration: duration(hold.expires_in_ms) }) : t('orders.declined');

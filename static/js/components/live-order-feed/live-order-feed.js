@@ -2,7 +2,8 @@
 /**
  * The newest orders of the show, as the host sees them: buyer, thing, sum and state.
  *
- * HTML: `<live-order-feed></live-order-feed>`. Properties: `orders` (FeedOrder[], newest first). Events: none.
+ * HTML: `<live-order-feed></live-order-feed>`. Properties: `orders` (FeedOrder[], newest first).
+ * Events: `live:refund {order}`, `live:retry-refund {order, refund}`.
  */
 import { money, timeOfDay } from '../../lib/format.js';
 import { create, html, icon, render } from '../../lib/html.js';
@@ -21,6 +22,14 @@ export class LiveOrderFeed extends LiveElement {
       <header class="panel-head"><h2>${t('console.orders')}</h2><span class="panel-note" data-ref="note"></span></header>
       <p class="panel-empty" data-ref="empty">${t('console.orders_empty')}</p>
       <ol class="feed-rows" data-ref="rows" tabindex="0" aria-label="${t('console.orders')}"></ol>`);
+    this.ref('rows').addEventListener('click', (event) => {
+      const button = /** @type {Element} */ (event.target).closest('button');
+      const order = button?.dataset['order'];
+      if (!button || !order) return;
+      const refund = button.dataset['refund'];
+      if (refund) this.emit('retry-refund', { order, refund });
+      else this.emit('refund', { order });
+    });
   }
 
   update() {
@@ -29,20 +38,40 @@ export class LiveOrderFeed extends LiveElement {
     setText(this.ref('note'), orders.length > 0 ? t('console.orders_note', { count: orders.length }) : '');
     keyedList(this.ref('rows'), orders, {
       key: (order) => order.id,
-      create: () => create(html`<li class="feed-row"><span class="feed-words"><span class="feed-what"></span><span class="feed-who"></span></span><span class="feed-end"><b class="feed-sum"></b><span class="feed-state"></span></span></li>`),
+      create: () => create(html`<li class="feed-row"><span class="feed-words"><span class="feed-what"></span><span class="feed-who"></span></span><span class="feed-end"><b class="feed-sum"></b><span class="feed-state"></span></span><button class="button feed-refund" type="button"></button></li>`),
       update: (element, order) => {
         const title = titleOf(order);
         setText(find('.feed-what', element), order.no ? t('console.order_what', { no: order.no, title }) : title);
         setText(find('.feed-who', element), `${order.buyer} · ${timeOfDay(order.at_ms)}`);
         setText(find('.feed-sum', element), money(order.total_minor, order.currency));
         const state = find('.feed-state', element);
-        if (element.dataset['state'] !== order.state) {
-          render(state, html`${order.state === 'paid' ? icon('check') : ''}${t(`orders.state.${order.state}`)}`);
+        const words = stateWords(order);
+        if (state.dataset['words'] !== words) {
+          render(state, html`${order.state === 'paid' && !order.failed_refund ? icon('check') : ''}${words}`);
+          setAttribute(state, 'data-words', words);
         }
-        setAttribute(element, 'data-state', order.state);
+        setAttribute(element, 'data-state', order.failed_refund ? 'failed_refund' : order.state);
+        const button = find('.feed-refund', element);
+        button.hidden = !order.failed_refund && !(order.state === 'paid' && order.left_minor > 0);
+        setText(button, t(order.failed_refund ? 'console.refund_again' : 'console.refund'));
+        setAttribute(button, 'aria-label', t(order.failed_refund ? 'console.refund_again_of' : 'console.refund_one', { buyer: order.buyer }));
+        setAttribute(button, 'data-order', order.id);
+        setAttribute(button, 'data-refund', order.failed_refund);
       },
     });
   }
+}
+
+/**
+ * The order's state, with money that is back, on its way, or could not go.
+ * @param {FeedOrder} order
+ */
+function stateWords(order) {
+  const state = t(`orders.state.${order.state}`);
+  if (order.failed_refund) return t('console.refund_failed', { state });
+  if (order.pending_refunds) return t('console.refund_pending', { state });
+  if (order.state === 'paid' && order.refunded_minor) return t('console.refund_done', { state, price: money(order.refunded_minor, order.currency) });
+  return state;
 }
 
 define('live-order-feed', LiveOrderFeed);

@@ -8,15 +8,16 @@
  * Invariant: it shows what the server decided and nothing computed here.
  */
 import { define, LiveElement } from '../../lib/element.js';
-import { money, timeWithMillis } from '../../lib/format.js';
+import { dayAndTime, moneyExact, money, timeWithMillis } from '../../lib/format.js';
 import { html, icon, render } from '../../lib/html.js';
 import { t, titleOf } from '../../lib/i18n.js';
 
 /** @typedef {{sku: string, title: string, title_zh?: string | null, picture?: string | null, qty: number, unit_price_minor: number,
  *   reservation: string, sale: string, no?: number | null}} OrderLine */
+/** @typedef {{id: string, state: 'pending' | 'done' | 'failed', amount_minor: number, currency: string, reason: string, origin: 'person' | 'late', created_at_ms: number}} Refund */
 /** @typedef {{id: string, state: 'awaiting_payment' | 'paid' | 'cancelled' | 'expired' | 'refunded', total_minor: number, currency: string,
  *   created_at_ms: number, paid_at_ms: number | null, room: string, lines: OrderLine[],
- *   payment?: {id: string, state: string, url: string} | null,
+ *   payment?: {id: string, state: string, url: string} | null, refunded_minor?: number, refunds?: Refund[],
  *   proof?: {place: number, of: number, decided_at_ms: number} | null}} Order */
 
 export class LiveReceipt extends LiveElement {
@@ -61,6 +62,7 @@ export class LiveReceipt extends LiveElement {
     render(this, html`
       <div class="receipt-head"><span class="receipt-check">${icon('check')}</span><h2>${t('receipt.title')}</h2></div>
       ${order.lines.map((line) => lineRow(line, order))}
+      ${refundRows(order)}
       ${order.proof ? proof(order, order.proof) : ''}
       <div class="receipt-buttons">${see}${back}</div>`);
   }
@@ -80,6 +82,17 @@ export function lineRow(line, order) {
     <div class="order-words"><h3>${titleOf(line)} × ${line.qty}</h3><p class="muted">${t('receipt.order', { id: shortId(order.id) })}</p></div>
     <b class="price">${money(line.unit_price_minor * line.qty, order.currency)}</b>
   </div>`;
+}
+
+/**
+ * Money of an order that went back or is on its way, used by the order pages too.
+ * @param {Order} order
+ */
+export function refundRows(order) {
+  const refunds = (order.refunds ?? []).filter(({ origin }) => origin === 'person');
+  if (refunds.length === 0) return '';
+  return html`<section class="receipt-refunds" aria-label="${t('orders.refunds')}"><h3>${t('orders.refunds')}</h3><dl class="sums">${refunds.map((refund) =>
+    html`<div data-refund="${refund.state}"><dt>${t(`orders.refund.${refund.state}`, { time: dayAndTime(refund.created_at_ms) })}<br><span class="muted">${refund.reason}</span></dt><dd>${moneyExact(refund.amount_minor, refund.currency)}</dd></div>`)}</dl></section>`;
 }
 
 /**
