@@ -118,7 +118,7 @@ BUYER_CHECKS = (
     Check(
         "sold_is_on_one_paid_order",
         "buyer",
-        "Every sold reservation is on exactly one paid order.",
+        "Every sold reservation is on exactly one order that was paid.",
         """
         SELECT f.sale_id AS sale, f.user_id AS buyer, r.id AS reservation, p.orders
         FROM facts f
@@ -126,7 +126,7 @@ BUYER_CHECKS = (
             AND r.state = 'sold'
         CROSS JOIN LATERAL (
             SELECT count(*) AS orders FROM order_lines l JOIN orders o ON o.id = l.order_id
-            WHERE l.reservation_id = r.id AND o.state = 'paid'
+            WHERE l.reservation_id = r.id AND o.state IN ('paid', 'refunded')
         ) p WHERE p.orders <> 1
         """,
     ),
@@ -140,13 +140,18 @@ ORDER_CHECKS = (
     Check(
         "paid_line_is_sold",
         "order",
-        "Every line of a paid order has a sold reservation of the same buyer and quantity.",
+        "Every line of a paid order has a sold reservation of the same buyer and quantity, or was"
+        " refunded whole.",
         """
         SELECT f.id AS "order", l.reservation_id AS reservation, r.state
         FROM facts f JOIN order_lines l ON l.order_id = f.id
         LEFT JOIN reservations r ON r.id = l.reservation_id
         WHERE f.state = 'paid' AND (r.state IS DISTINCT FROM 'sold'
             OR r.qty <> l.qty OR r.user_id <> f.user_id OR r.sale_id <> l.sale_id)
+          AND NOT (r.state = 'refunded' AND l.qty = (
+            SELECT coalesce(sum(b.qty), 0) FROM refund_lines b
+            JOIN refunds g ON g.id = b.refund_id AND g.state = 'done'
+            WHERE b.reservation_id = l.reservation_id))
         """,
     ),
     Check(
@@ -197,6 +202,25 @@ ORDER_CHECKS = (
             WHERE NOT {IS_GIVEN_BACK}
         ) q WHERE q.order_state NOT IN ('paid', 'refunded') OR q.payments > 1
         """,  # noqa: S608 - our own words.
+    ),
+    Check(
+        "refunds_add_up",
+        "order",
+        "What went back of an order is the sum of its refunds, and never more than was paid.",
+        """
+        SELECT f.id AS "order", f.state, f.total_minor, o.refunded_minor, q.done_minor
+        FROM facts f JOIN orders o ON o.id = f.id
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(g.amount_minor) FILTER (WHERE g.origin = 'person'), 0)::bigint
+                AS done_minor
+            FROM refunds g WHERE g.order_id = f.id AND g.state = 'done'
+        ) q
+        WHERE q.done_minor <> o.refunded_minor
+           OR (f.state = 'refunded') <> (f.total_minor > 0 AND q.done_minor = f.total_minor)
+           OR EXISTS (SELECT 1 FROM payments p WHERE p.order_id = f.id AND p.refunded_minor <> (
+                SELECT coalesce(sum(g.amount_minor), 0) FROM refunds g
+                WHERE g.payment_id = p.id AND g.state = 'done'))
+        """,
     ),
     Check(
         "payment_call_failed",

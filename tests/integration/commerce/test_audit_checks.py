@@ -66,7 +66,7 @@ PLANTED: dict[str, tuple[str, str]] = {
         "UPDATE reservations SET pool_id = gen_random_uuid() WHERE state = 'held'",
         "round",
     ),
-    "sold_is_on_one_paid_order": ("UPDATE orders SET state = 'refunded'", "round"),
+    "sold_is_on_one_paid_order": ("UPDATE orders SET state = 'expired'", "round"),
     "paid_line_is_sold": (
         "UPDATE reservations SET state = 'expired' WHERE state = 'sold'",
         "round",
@@ -84,6 +84,7 @@ PLANTED: dict[str, tuple[str, str]] = {
         f"UPDATE orders SET state = 'cancelled' WHERE id = {PAID}",
         "round",
     ),
+    "refunds_add_up": ("UPDATE orders SET refunded_minor = 1", "turn"),
     "payment_call_failed": (
         "UPDATE payment_calls SET state = 'failed' WHERE kind = 'capture'",
         "round",
