@@ -24,14 +24,16 @@ const makeRoom = (sales, change) => ({
 /** @param {Partial<Hold>} [change] @returns {Hold} */
 const makeHold = (change) => ({ id: 'h', sale: 'f', qty: 1, unit_price_minor: 19_900, currency: 'CNY', expires_at_ms: NOW + 300_000, whole_ms: 300_000, reserved_at_ms: NOW, state: 'held', pay_url: null, order: null, ...change });
 
-/** @param {Sale[]} sales @param {{hold?: Hold, answer?: Answer, bought?: number, isClockCertain?: boolean, show?: 'live' | 'ended' | 'scheduled', now_ms?: number}} [facts] */
-function stateOf(sales, { hold, answer, bought = 0, isClockCertain = true, show = 'live', now_ms = NOW } = {}) {
+/** @param {Sale[]} sales @param {{hold?: Hold, answer?: Answer, waiting?: import('../../static/js/logic/waiting_list.js').Entry, bought?: number, isClockCertain?: boolean, show?: 'live' | 'ended' | 'scheduled', now_ms?: number}} [facts] */
+function stateOf(sales, { hold, answer, waiting, bought = 0, isClockCertain = true, show = 'live', now_ms = NOW } = {}) {
   const offer = chooseOffer(makeRoom(sales), hold ? [hold] : [], now_ms);
-  return decideCard({ offer, show, hold: hold ?? null, answer: answer ?? null, bought, isClockCertain, now_ms });
+  return decideCard({ offer, show, hold: hold ?? null, answer: answer ?? null, waiting: waiting ?? null, bought, isClockCertain, now_ms });
 }
 
 /** @param {string} code @returns {Answer} */
 const refused = (code) => ({ kind: 'refused', at_ms: NOW - 500, code });
+
+const WAITING = { id: 'e', sale: 'f', qty: 1, place: 4, waiting: 6 };
 
 /** @type {[string, string, Sale[], Parameters<typeof stateOf>[1]][]} */
 const CASES = [
@@ -55,6 +57,14 @@ const CASES = [
   ['the last minute of a hold is its own state', 'last', [makeFlash()], { hold: makeHold({ expires_at_ms: NOW + 42_000 }) }],
   ['a hold that ran out is gone before the server says so', 'gone', [makeFlash()], { hold: makeHold({ expires_at_ms: NOW }) }],
   ['a hold being paid does not run out', 'paying', [makeFlash()], { hold: makeHold({ state: 'paying', expires_at_ms: NOW }) }],
+  ['one\'s turn in line is an offer to its last second', 'offered', [makeFlash({ stock: [0, 8, 92] })], { hold: makeHold({ expires_at_ms: NOW + 9_000, offer: { entry: 'e', waiting: 3 } }) }],
+  ['an offer whose payment was begun is paid like any hold', 'paying', [makeFlash()], { hold: makeHold({ state: 'paying', offer: { entry: 'e', waiting: 3 } }) }],
+  ['an offer that ran out is gone', 'gone', [makeFlash()], { hold: makeHold({ expires_at_ms: NOW, offer: { entry: 'e', waiting: 3 } }) }],
+  ['one waits in line', 'waiting', [makeFlash({ stock: [0, 8, 92] })], { waiting: WAITING }],
+  ['who waits is told so although a press was refused before', 'waiting', [makeFlash({ stock: [0, 8, 92] })], { waiting: WAITING, answer: refused('held_out') }],
+  ['nobody waits for a sale that has ended', 'refused-ended', [makeRegular(), makeFlash({ state: 'ended', ends_at_ms: NOW - 5_000 })], { waiting: WAITING }],
+  ['a line that closed because all are paid says so', 'refused-sold_out', [makeFlash({ state: 'sold_out', stock: [0, 0, 100] })], { answer: { kind: 'closed', at_ms: NOW, reason: 'sold_out' } }],
+  ['a line that closed at the buyer\'s limit says so', 'refused-limit_reached', [makeFlash({ stock: [0, 8, 92] })], { answer: { kind: 'closed', at_ms: NOW, reason: 'limit_reached' } }],
   ['an early press is answered', 'refused-not_open', [makeFlash({ state: 'armed', opens_at_ms: NOW + 7_000 })], { answer: { kind: 'early', at_ms: NOW } }],
   ['the answer to an early press passes', 'armed', [makeFlash({ state: 'armed', opens_at_ms: NOW + 7_000 })], { answer: { kind: 'early', at_ms: NOW - 2_500 } }],
   ['the server may say not yet', 'refused-not_open', [makeFlash({ state: 'armed', opens_at_ms: NOW + 100 })], { answer: refused('not_open') }],

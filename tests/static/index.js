@@ -8,6 +8,7 @@ import '../../static/js/components/live-composer/live-composer.js';
 import '../../static/js/components/live-hold-ring/live-hold-ring.js';
 import '../../static/js/components/live-receipt/live-receipt.js';
 import '../../static/js/components/live-sale-card/live-sale-card.js';
+import '../../static/js/components/live-second-chance/live-second-chance.js';
 import '../../static/js/components/live-sheet/live-sheet.js';
 import '../../static/js/components/live-stock-bar/live-stock-bar.js';
 import { startFlow } from '../../static/js/logic/chat_flow.js';
@@ -50,11 +51,13 @@ const CARDS = {
   asking: makeFacts({ answer: { kind: 'asking', at_ms: NOW } }),
   held: makeFacts({ hold }),
   last: makeFacts({ hold: { ...hold, expires_at_ms: NOW + 42_000 } }),
+  offered: makeFacts({ sale: { ...flash, stock: [0, 8, 92], waiting: [3, 1] }, hold: { ...hold, expires_at_ms: NOW + 84_000, whole_ms: 90_000, offer: { entry: 'e', waiting: 3 } } }),
+  waiting: makeFacts({ sale: { ...flash, stock: [0, 8, 92], waiting: [6, 0] }, waiting: { id: 'e', sale: 'f', qty: 1, place: 4, waiting: 6 } }),
   paying: makeFacts({ hold: { ...hold, state: 'paying' } }),
   gone: makeFacts({ answer: { kind: 'gone', at_ms: NOW } }),
   'let-go': makeFacts({ answer: { kind: 'let_go', at_ms: NOW } }),
   'refused-limit_reached': makeFacts({ answer: refused('limit_reached') }),
-  'refused-held_out': makeFacts({ sale: { ...flash, stock: [0, 8, 92] }, answer: refused('held_out') }),
+  'refused-held_out': makeFacts({ sale: { ...flash, stock: [0, 8, 92], waiting: [3, 0] }, answer: refused('held_out') }),
   'refused-sold_out': makeFacts({ sale: { ...flash, state: 'sold_out', stock: [0, 0, 100] }, took_ms: 41_000 }),
   'refused-ended': makeFacts({ sale: { ...flash, state: 'ended', ends_at_ms: NOW } }),
   'refused-cancelled': makeFacts({ sale: { ...flash, state: 'cancelled', ends_at_ms: NOW }, reason: 'wrong price' }),

@@ -4,7 +4,7 @@
  *
  * Invariant: money and stock are always exact; only counts of people and likes are shortened.
  */
-import { language, locale } from './i18n.js';
+import { language, locale, t } from './i18n.js';
 
 const SECOND_MS = 1000;
 /** Chinese counts are written in 万 from here on. */
@@ -70,6 +70,16 @@ export function moneyExact(minor, currency) {
  */
 export function number(count) {
   return new Intl.NumberFormat(locale()).format(count);
+}
+
+/**
+ * A place in a line, 4th; the language's texts say how it is written.
+ * @param {number} place counts from 1
+ * @returns {string}
+ */
+export function ordinal(place) {
+  const rule = new Intl.PluralRules(locale(), { type: 'ordinal' }).select(place);
+  return t(`ordinal.${rule}`, { place: number(place) });
 }
 
 /**

@@ -11,14 +11,16 @@ import { LAST_MS } from './countdown.js';
 /** @typedef {import('./room_state.js').Sale} Sale */
 /** @typedef {import('./room_state.js').BagItem} BagItem */
 /** @typedef {{id: string, sale: string, qty: number, unit_price_minor: number, currency: string, expires_at_ms: number,
- *   whole_ms: number, reserved_at_ms: number, state: 'held' | 'paying', pay_url: string | null, order: string | null}} Hold */
+ *   whole_ms: number, reserved_at_ms: number, state: 'held' | 'paying', pay_url: string | null, order: string | null,
+ *   offer?: import('./waiting_list.js').Offered | null}} Hold an `offer` of the waiting list, or one's own press */
 /** @typedef {{kind: 'asking', at_ms: number}
  *   | {kind: 'unknown', at_ms: number, attempt: number, retry_at_ms: number | null}
  *   | {kind: 'refused', at_ms: number, code: string, detail?: any}
  *   | {kind: 'early', at_ms: number}
  *   | {kind: 'gone', at_ms: number}
- *   | {kind: 'let_go', at_ms: number}} Answer */
-/** @typedef {'none' | 'soon' | 'over' | 'pinned' | 'armed' | 'open' | 'asking' | 'held' | 'last' | 'paying' | 'gone' | 'let-go'
+ *   | {kind: 'let_go', at_ms: number, isPassedOn?: boolean}
+ *   | {kind: 'closed', at_ms: number, reason: string}} Answer `closed`: the line one waited in */
+/** @typedef {'none' | 'soon' | 'over' | 'pinned' | 'armed' | 'open' | 'asking' | 'held' | 'last' | 'paying' | 'offered' | 'waiting' | 'gone' | 'let-go'
  *   | 'refused-not_open' | 'refused-limit_reached' | 'refused-held_out' | 'refused-sold_out' | 'refused-ended'
  *   | 'refused-cancelled' | 'refused-halted' | 'refused-unknown_outcome' | 'refused-other'} CardState */
 /** @typedef {{item: BagItem, sale: Sale | null, regular: Sale | null, upcoming: Sale | null}} Offer */
@@ -93,12 +95,13 @@ function isCurrent(sale, now_ms) {
  * @param {'scheduled' | 'live' | 'ended' | null} facts.show
  * @param {Hold | null} facts.hold own hold on the offer's sale
  * @param {Answer | null} facts.answer last answer about the offer's sale
+ * @param {import('./waiting_list.js').Entry | null} [facts.waiting] one's place in the line of the offer's sale
  * @param {number} facts.bought units of this sale one has paid
  * @param {boolean} facts.isClockCertain
  * @param {number} facts.now_ms server time
  * @returns {CardState}
  */
-export function decideCard({ offer, show, hold, answer, bought, isClockCertain, now_ms }) {
+export function decideCard({ offer, show, hold, answer, waiting, bought, isClockCertain, now_ms }) {
   if (hold) return holdState(hold, now_ms);
   if (answer?.kind === 'asking') return 'asking';
   if (answer?.kind === 'unknown') return 'refused-unknown_outcome';
@@ -106,6 +109,7 @@ export function decideCard({ offer, show, hold, answer, bought, isClockCertain, 
   if (show !== 'live') return 'soon';
   const sale = offer?.sale;
   if (!sale) return 'none';
+  if (waiting && sale.state !== 'ended' && sale.state !== 'cancelled') return 'waiting';
   return answerState(sale, answer, now_ms) ?? saleState(sale, bought, isClockCertain, now_ms);
 }
 
@@ -118,6 +122,7 @@ function holdState(hold, now_ms) {
   if (hold.state === 'paying') return 'paying';
   const left_ms = hold.expires_at_ms - now_ms;
   if (left_ms <= 0) return 'gone';
+  if (hold.offer) return 'offered';
   return left_ms <= LAST_MS ? 'last' : 'held';
 }
 
@@ -137,8 +142,8 @@ function answerState(sale, answer, now_ms) {
   // The answer may come before the event that says the sale has opened.
   const isOpen = sale.state === 'open' || sale.state === 'sold_out' || (sale.state === 'armed' && now_ms >= (sale.opens_at_ms ?? Infinity));
   if (answer.kind === 'early') return sale.state === 'armed' && age_ms < EARLY_SHOWN_MS ? 'refused-not_open' : null;
-  if (answer.kind !== 'refused') return null;
-  switch (answer.code) {
+  if (answer.kind !== 'refused' && answer.kind !== 'closed') return null;
+  switch (answer.kind === 'closed' ? answer.reason : answer.code) {
     case 'not_open':
       return sale.state === 'armed' && age_ms < EARLY_SHOWN_MS ? 'refused-not_open' : null;
     case 'limit_reached':

@@ -13,6 +13,7 @@ import '../components/live-hearts/live-hearts.js';
 import '../components/live-hold-ring/live-hold-ring.js';
 import '../components/live-receipt/live-receipt.js';
 import '../components/live-sale-card/live-sale-card.js';
+import '../components/live-second-chance/live-second-chance.js';
 import '../components/live-sheet/live-sheet.js';
 import '../components/live-sign-in/live-sign-in.js';
 import '../components/live-stock-bar/live-stock-bar.js';

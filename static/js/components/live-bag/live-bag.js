@@ -3,26 +3,27 @@
  * The numbered bag: the same offers as the card, one row each.
  *
  * HTML: `<live-bag></live-bag>`
- * Properties: `rows` (BagRow[]). Events: `live:bag` {act: 'buy' | 'pay' | 'see', item, sale}.
+ * Properties: `rows` (BagRow[]). Events: `live:bag` {act: 'buy' | 'pay' | 'join', item, sale}.
  * Invariant: numbers never change, and the row on now is marked by word, ground and edge.
  */
 import { define, LiveElement, setAttribute, setText } from '../../lib/element.js';
-import { duration, money, number, timeOfDay } from '../../lib/format.js';
+import { duration, money, number, ordinal, timeOfDay } from '../../lib/format.js';
 import { create, html, render } from '../../lib/html.js';
 import { t, titleOf } from '../../lib/i18n.js';
 import { keyedList } from '../../lib/keyed_list.js';
 
 /** @typedef {import('../../logic/card_state.js').Offer} Offer */
 /** @typedef {import('../../logic/card_state.js').Hold} Hold */
-/** @typedef {{offer: Offer, isOnNow: boolean, isLive: boolean, isAsking: boolean, hold: Hold | null, now_ms: number}} BagRow */
-/** @typedef {{status: string, label: string, act: 'buy' | 'pay' | 'see' | null, tone: string}} RowView */
+/** @typedef {{offer: Offer, isOnNow: boolean, isLive: boolean, isAsking: boolean, hold: Hold | null, now_ms: number,
+ *   waiting?: import('../../logic/waiting_list.js').Entry | null}} BagRow */
+/** @typedef {{status: string, label: string, act: 'buy' | 'pay' | 'join' | null, tone: string}} RowView */
 
 /**
  * One status line and one button for a row.
  * @param {BagRow} row
  * @returns {RowView}
  */
-export function rowView({ offer, isOnNow, isLive, isAsking, hold, now_ms }) {
+export function rowView({ offer, isOnNow, isLive, isAsking, hold, waiting, now_ms }) {
   const { sale, upcoming } = offer;
   const quiet = (/** @type {string} */ status) => ({ status, label: '', act: null, tone: '' });
   if (hold) return { status: t('bag.reserved', { duration: duration(hold.expires_at_ms - now_ms) }), label: t('bag.pay'), act: 'pay', tone: 'lime' };
@@ -31,13 +32,19 @@ export function rowView({ offer, isOnNow, isLive, isAsking, hold, now_ms }) {
   if (sale.kind === 'flash' && sale.state === 'armed') return quiet(t('bag.opens', { time: timeOfDay(sale.opens_at_ms ?? now_ms) }));
   if (sale.state === 'ended' || sale.state === 'cancelled') return quiet(t('bag.ended'));
   if (sale.state === 'halted') return quiet(t('bag.halted'));
+  if (waiting) return quiet(waitingLine(waiting.place));
   const [available, held] = sale.stock;
   if (available === 0 && held === 0) return { status: t('bag.sold_out'), label: '', act: null, tone: 'out' };
-  if (available === 0) return { status: t('bag.held_out'), label: t('bag.ask_again'), act: 'buy', tone: '' };
+  if (available === 0) return { status: t('bag.held_out'), label: t('bag.join'), act: 'join', tone: '' };
   const count = number(available);
   const left = isOnNow ? t('bag.on_now_left', { count }) : t('bag.left', { count });
   const status = upcoming ? t('bag.opens', { time: timeOfDay(upcoming.opens_at_ms ?? now_ms) }) : left;
   return { status, label: t('bag.buy'), act: 'buy', tone: isOnNow ? 'now' : '' };
+}
+
+/** @param {number | null} place */
+function waitingLine(place) {
+  return place === null ? t('bag.waiting_none') : t('bag.waiting', { place: ordinal(place) });
 }
 
 export class LiveBag extends LiveElement {
@@ -100,7 +107,8 @@ function drawRow(element, row) {
   setAttribute(button, 'data-act', view.act);
   setAttribute(button, 'data-item', item.item);
   setAttribute(button, 'data-sale', sale?.id ?? '');
-  setAttribute(button, 'aria-label', view.act === 'buy' ? t('bag.buy_label', { no: item.no, title: titleOf(item) }) : null);
+  const words = { no: item.no, title: titleOf(item) };
+  setAttribute(button, 'aria-label', view.act === 'buy' ? t('bag.buy_label', words) : view.act === 'join' ? t('bag.join_label', words) : null);
 }
 
 define('live-bag', LiveBag);

@@ -2,7 +2,7 @@
 /**
  * The time left of a hold as a ring with the time inside; amber in the last minute.
  *
- * HTML: `<live-hold-ring></live-hold-ring>`; attribute `small` is 48 px, `chip` 44 px around other content without the time.
+ * HTML: `<live-hold-ring></live-hold-ring>`; attribute `small` is 48 px, `big` 84, `chip` 44 px around other content without the time.
  * Properties: `left` {left_ms, part, isLast} of logic/countdown `holdLeft`. Events: none.
  * Invariant: the time is text as well as a picture, and it is never a live region.
  */

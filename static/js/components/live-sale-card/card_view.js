@@ -8,8 +8,9 @@ import { decideCard } from '../../logic/card_state.js';
 import { holdLeft } from '../../logic/countdown.js';
 import { duration, money, timeOfDay } from '../../lib/format.js';
 import { t, titleOf } from '../../lib/i18n.js';
-import { heldOut, refusalView } from './refusal_view.js';
+import { refusalView } from './refusal_view.js';
 import { armedView, askingView, openView, pinnedView } from './selling_view.js';
+import { cameBackNote, heldOut, offeredView, waitingView } from './waiting_view.js';
 
 /** @typedef {import('../../logic/card_state.js').CardState} CardState */
 /** @typedef {import('../../logic/card_state.js').Offer} Offer */
@@ -19,12 +20,14 @@ import { armedView, askingView, openView, pinnedView } from './selling_view.js';
 /** @typedef {import('../../logic/room_state.js').BagItem} BagItem */
 /** @typedef {{offer: Offer | null, show: 'scheduled' | 'live' | 'ended' | null, starts_at_ms: number | null, hold: Hold | null,
  *   answer: Answer | null, bought: number, took_ms: number | null, reason: string | null, other: BagItem | null,
- *   isClockCertain: boolean, plusMinus_ms: number | null, now_ms: number}} CardFacts */
-/** @typedef {'buy' | 'early' | 'pay' | 'go-on-paying' | 'let-go' | 'buy-regular' | 'see-other' | 'see-bag' | 'see-orders' | 'none'} CardAct */
+ *   isClockCertain: boolean, plusMinus_ms: number | null, now_ms: number, waiting?: import('../../logic/waiting_list.js').Entry | null,
+ *   hasCameBack?: boolean}} CardFacts `waiting`: one's own place in the sale's line; `hasCameBack`: a unit has just gone to the next in line */
+/** @typedef {'buy' | 'early' | 'pay' | 'go-on-paying' | 'let-go' | 'join' | 'leave' | 'buy-regular' | 'see-other' | 'see-bag' | 'see-orders' | 'none'} CardAct */
 /** @typedef {{act: CardAct, label: string, tone: 'lime' | 'white' | 'grey' | 'armed' | 'asking' | 'amber', fill?: number}} MainButton */
 /** @typedef {{state: CardState, title: string, sub?: string, price?: string, struck?: string, struckDays?: number | null, message?: {title: string, note: string},
  *   time?: string, timeNote?: string, stock?: Stock, terms?: string, note?: string, ring?: {left_ms: number, part: number, isLast: boolean},
- *   main?: MainButton, letGo?: string}} CardView */
+ *   main?: MainButton, letGo?: string,
+ *   letGoAct?: CardAct}} CardView `letGo` is the second button; its act is let-go where none is named */
 
 /**
  * @param {CardFacts} facts
@@ -32,7 +35,8 @@ import { armedView, askingView, openView, pinnedView } from './selling_view.js';
  */
 export function cardView(facts) {
   const state = decideCard(facts);
-  return { ...itemView(facts), ...stateView(state, facts), state };
+  const view = { ...itemView(facts), ...stateView(state, facts), state };
+  return { ...view, ...cameBackNote(view, facts) };
 }
 
 /**
@@ -80,6 +84,10 @@ function stateView(state, facts) {
     case 'last':
     case 'paying':
       return heldView(facts, state);
+    case 'offered':
+      return offeredView(facts);
+    case 'waiting':
+      return waitingView(facts);
     case 'refused-held_out':
       return heldOut(facts);
     default:
@@ -129,7 +137,7 @@ function heldView({ offer, hold, now_ms }, state) {
   const isLast = state === 'last';
   return {
     title: isLast ? t('card.last_title', words) : t('card.held_title'),
-    sub: isLast ? t('card.last_note') : t('card.held_note', words),
+    sub: isLast ? t((offer.sale?.waiting?.[0] ?? 0) > 0 ? 'card.last_note_line' : 'card.last_note') : t('card.held_note', words),
     price: '', struck: '', ring: left,
     ...(!isLast && offer.sale?.kind === 'flash' ? { stock: offer.sale.stock } : {}),
     main: { act: 'pay', label: t('card.pay', words), tone: 'lime' },

@@ -66,7 +66,7 @@ export class LiveSaleCard extends LiveElement {
         </div>
       </article>`);
     this.ref('main').addEventListener('click', () => this.press());
-    this.ref('let-go').addEventListener('click', () => this.#act('let-go'));
+    this.ref('let-go').addEventListener('click', () => this.#act(this.#view?.letGoAct ?? 'let-go'));
     this.ref('image').addEventListener('error', () => {
       this.ref('image').hidden = true;
     });

@@ -6,6 +6,7 @@
  */
 import { duration, money, number, timeOfDay, timeWithSeconds } from '../../lib/format.js';
 import { t, titleOf } from '../../lib/i18n.js';
+import { joinButton } from './selling_view.js';
 
 /** @typedef {import('./card_view.js').CardFacts} CardFacts */
 /** @typedef {import('./card_view.js').CardView} CardView */
@@ -14,25 +15,6 @@ import { t, titleOf } from '../../lib/i18n.js';
 
 /** From here on the page stops promising a quick answer. */
 const LONG_DOUBT_ATTEMPTS = 5;
-
-/**
- * All units are held by others: the card opens by itself when one comes back.
- * @param {CardFacts} facts
- * @returns {Partial<CardView>}
- */
-export function heldOut({ offer, answer }) {
-  const stock = offer?.sale?.stock ?? [0, 0, 0];
-  const [, held, sold] = stock;
-  const wasRefused = answer?.kind === 'refused';
-  return {
-    message: {
-      title: wasRefused ? t('card.held_out_title') : t('card.held_out_taken', { count: held + sold, total: number(held + sold) }),
-      note: t('card.held_out_note', { count: held }),
-    },
-    stock,
-    main: { act: 'buy', label: t('card.ask_again'), tone: 'white' },
-  };
-}
 
 /**
  * @param {CardState} state
@@ -56,7 +38,7 @@ export function refusalView(state, facts) {
     case 'gone':
       return { message: { title: t('card.gone_title'), note: t('card.gone_note') }, main: onceMore(facts) };
     case 'let-go':
-      return { message: { title: t('card.let_go_title'), note: t('card.let_go_note') }, main: onceMore(facts) };
+      return { message: { title: t('card.let_go_title'), note: letGoNote(facts) }, main: onceMore(facts) };
     default:
       return other(facts);
   }
@@ -74,12 +56,23 @@ function elsewhere({ other: item }) {
 }
 
 /**
+ * Where a unit went that was let go: to the line, where there is one.
+ * @param {CardFacts} facts
+ * @returns {string}
+ */
+function letGoNote({ offer, answer }) {
+  const isPassedOn = (answer?.kind === 'let_go' && answer.isPassedOn) || (offer?.sale?.waiting?.[0] ?? 0) > 0;
+  return t(isPassedOn ? 'card.passed_note' : 'card.let_go_note');
+}
+
+/**
  * @param {CardFacts} facts
  * @returns {MainButton}
  */
 function onceMore({ offer }) {
   const sale = offer?.sale;
   if (!sale || sale.state === 'ended' || sale.state === 'cancelled' || sale.state === 'halted') return { act: 'see-bag', label: t('card.see_bag'), tone: 'grey' };
+  if (sale.stock[0] === 0 && sale.stock[1] > 0) return joinButton(sale);
   if (sale.stock[0] === 0) return { act: 'buy', label: t('card.ask_again'), tone: 'white' };
   return { act: 'buy', label: t('card.buy_now', { price: money(sale.price_minor, sale.currency) }), tone: 'lime' };
 }
@@ -91,7 +84,8 @@ function onceMore({ offer }) {
 function soldOut(facts) {
   const stock = facts.offer?.sale?.stock ?? [0, 0, 0];
   const count = stock[0] + stock[1] + stock[2];
-  const note = facts.took_ms === null ? t('card.sold_out_none') : t('card.sold_out_note', { seconds: number(Math.max(1, Math.round(facts.took_ms / 1000))) });
+  const wasWaiting = facts.answer?.kind === 'closed';
+  const note = wasWaiting ? t('card.closed_sold_out') : facts.took_ms === null ? t('card.sold_out_none') : t('card.sold_out_note', { seconds: number(Math.max(1, Math.round(facts.took_ms / 1000))) });
   return { message: { title: t('card.sold_out_title', { count, total: number(count) }), note }, main: elsewhere(facts) };
 }
 
@@ -181,6 +175,10 @@ function unknownOutcome({ answer, now_ms }) {
  */
 function other(facts) {
   const answer = facts.answer;
+  if (answer?.kind === 'refused' && answer.code === 'list_full') {
+    const count = answer.detail?.waiting ?? facts.offer?.sale?.waiting?.[0] ?? 0;
+    return { message: { title: t('card.list_full_title'), note: t('card.list_full_note', { count: number(count) }) }, main: elsewhere(facts) };
+  }
   const code = answer?.kind === 'refused' ? answer.code : 'unknown';
   const wait_ms = answer?.kind === 'refused' ? answer.detail?.retry_ms : null;
   const note = wait_ms ? t('card.not_open', { duration: duration(wait_ms) }) : t('card.refused_note', { code });

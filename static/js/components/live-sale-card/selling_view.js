@@ -5,11 +5,12 @@
  * Invariant: before the opening the button answers by itself, and nothing is sent.
  */
 import { countdown } from '../../logic/countdown.js';
-import { duration, money, number, timeOfDay, timeWithSeconds } from '../../lib/format.js';
+import { duration, money, number, ordinal, timeOfDay, timeWithSeconds } from '../../lib/format.js';
 import { t } from '../../lib/i18n.js';
 
 /** @typedef {import('./card_view.js').CardFacts} CardFacts */
 /** @typedef {import('./card_view.js').CardView} CardView */
+/** @typedef {import('./card_view.js').MainButton} MainButton */
 
 /** After this long the sweep's word is joined by the promise about one's place. */
 const STILL_ASKING_MS = 2_000;
@@ -89,4 +90,13 @@ export function askingView({ offer, answer, now_ms }) {
     note: isLong ? t('card.still_asking') : '',
     main: { act: 'none', label: t('card.asking'), tone: 'asking' },
   };
+}
+
+/**
+ * The way into the line, with the place one would have.
+ * @param {import('../../logic/room_state.js').Sale} sale
+ * @returns {MainButton}
+ */
+export function joinButton(sale) {
+  return { act: 'join', label: t('card.join', { place: ordinal((sale.waiting?.[0] ?? 0) + 1) }), tone: 'white' };
 }

@@ -87,10 +87,11 @@ export function drawBanner(element, { link, isDegraded, announcement, back, hasH
  * @param {RoomState} facts.state
  * @param {Hold[]} facts.holds
  * @param {Map<string, Answer>} facts.answers
+ * @param {Map<string, import('../../logic/waiting_list.js').Entry>} facts.waiting by sale
  * @param {string | null} facts.onNow bag item on the card
  * @param {number} facts.now_ms
  */
-export function drawBag(element, { state, holds, answers, onNow, now_ms }) {
+export function drawBag(element, { state, holds, answers, waiting, onNow, now_ms }) {
   const isLive = state.show?.status === 'live';
   element.rows = [...state.bag].sort((a, b) => a.no - b.no).map((item) => {
     const offer = stillSold(offerOf(state, item, holds, now_ms), holds);
@@ -99,6 +100,7 @@ export function drawBag(element, { state, holds, answers, onNow, now_ms }) {
       offer, now_ms, isLive, isOnNow: item.item === onNow,
       isAsking: kind === 'asking' || kind === 'unknown',
       hold: holds.find((hold) => hold.sale === offer.sale?.id) ?? null,
+      waiting: waiting.get(offer.sale?.id ?? '') ?? null,
     };
   });
   const count = state.bag.length;
@@ -135,5 +137,5 @@ export function drawHold(hold, now_ms, title) {
   }
   const left = holdLeft(hold.expires_at_ms, hold.whole_ms, now_ms);
   ring.left = left;
-  document.title = `${t('ring.title', { duration: duration(left.left_ms) })}${t('site.separator')}${title}`;
+  document.title = `${t(hold.offer ? 'ring.turn' : 'ring.title', { duration: duration(left.left_ms) })}${t('site.separator')}${title}`;
 }

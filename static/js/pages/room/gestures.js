@@ -5,6 +5,7 @@
  * Invariant: single keys act only when no field has focus and no sheet is open; every gesture has a button.
  */
 import { find, setAttribute } from '../../lib/element.js';
+import { ordinal } from '../../lib/format.js';
 import { t } from '../../lib/i18n.js';
 
 /** @typedef {import('./page.js').RoomPage} RoomPage */
@@ -59,12 +60,25 @@ function cardAct(page, { act, sale }) {
   if (act === 'pay' && hold) sheets.openCheckout(hold);
   if (act === 'go-on-paying' && hold) void goOnPaying(page, hold);
   if (act === 'let-go' && hold) void purchase.letGo(hold);
+  if (act === 'join' && sale) void purchase.waiting.join(sale).then(() => tellPlace(page, sale));
+  const entry = purchase.waiting.entries.get(sale ?? '');
+  if (act === 'leave' && entry) void purchase.waiting.leave(entry);
   if (act === 'buy-regular') {
     const regular = page.offerOfSale(sale)?.regular;
     if (regular) void purchase.press(regular.id).then(() => openIfHeld(page, regular.id));
   }
   if (act === 'see-other' || act === 'see-bag') sheets.openBag();
   if (act === 'see-orders') location.assign('/orders');
+}
+
+/**
+ * One's place in line is one's own result: said at once.
+ * @param {RoomPage} page
+ * @param {string} sale
+ */
+function tellPlace(page, sale) {
+  const place = page.purchase.waiting.entries.get(sale)?.place;
+  if (place) page.news.tell(t('card.waiting_title', { place: ordinal(place) }));
 }
 
 /**
@@ -90,7 +104,7 @@ function openIfHeld(page, sale) {
 
 /**
  * @param {RoomPage} page
- * @param {{act: 'buy' | 'pay' | 'see', item: string, sale: string}} press
+ * @param {{act: 'buy' | 'pay' | 'join', item: string, sale: string}} press
  */
 function bagAct(page, { act, sale }) {
   const hold = page.purchase.holds.get(sale);
@@ -98,6 +112,7 @@ function bagAct(page, { act, sale }) {
     if (hold.state === 'paying') void goOnPaying(page, hold);
     else page.sheets.openCheckout(hold);
   }
+  if (act === 'join') void page.purchase.waiting.join(sale).then(() => tellPlace(page, sale));
   if (act === 'buy') void page.purchase.press(sale).then(() => openIfHeld(page, sale));
 }
 

@@ -60,7 +60,7 @@ export class News {
       if (this.#told.has(hold.id)) continue;
       this.#told.add(hold.id);
       const price = money(hold.unit_price_minor * hold.qty, hold.currency);
-      this.tell(t('card.held', { price, duration: duration(hold.expires_at_ms - now_ms) }));
+      this.tell(t(hold.offer ? 'chance.tell' : 'card.held', { price, duration: duration(hold.expires_at_ms - now_ms) }));
     }
     if (answer?.kind !== 'refused' || this.#told.has(answer)) return;
     this.#told.add(answer);

@@ -8,12 +8,14 @@ import { cardView } from '../../components/live-sale-card/card_view.js';
 import { chooseOffer, itemOfSale, nextItem, offerOf } from '../../logic/card_state.js';
 import { countdown } from '../../logic/countdown.js';
 import { applyFrame, itemOf, modelOf } from '../../logic/room_state.js';
+import { NOTE_MS, cameBack } from '../../logic/waiting_list.js';
 import { find } from '../../lib/element.js';
 import { t, titleOf } from '../../lib/i18n.js';
 import { get } from '../../net/api.js';
 import { RESYNC_MS, ServerClock } from '../../net/clock.js';
 import { RoomSocket } from '../../net/socket.js';
 import { Acks } from './acks.js';
+import { Chance } from './chance.js';
 import { drawBag, drawBanner, drawHead, drawHold, drawUser } from './frame.js';
 import { listenToPage } from './gestures.js';
 import { News } from './news.js';
@@ -54,6 +56,8 @@ export class RoomPage {
   /** @type {{rec: string, at_ms: number} | null} */
   #back = null;
   #wasLost = false;
+  /** @type {Record<string, number>} when the room was told that one came back, by sale */
+  #notes = {};
   /** Own likes on their way: their hearts have been shown. */
   ownLikes = 0;
 
@@ -79,6 +83,7 @@ export class RoomPage {
     this.acks = new Acks({ clock, send: (frame) => socket.send(frame) });
     this.sheets = new Sheets(this);
     this.purchase = new Purchase({ socket, clock, onChange: () => this.changed(), needUser: () => this.sheets.askName('buy') });
+    this.chance = new Chance(this);
     this.talk = new Talk({
       socket, clock, list: element('live-chat-list'), composer: element('live-composer'),
       notes: [find('#chat-busy'), find('#chat-busy-short')], lines: initial.chat,
@@ -149,8 +154,20 @@ export class RoomPage {
       default:
     }
     this.talk.keepModes(this.state.modes);
-    if (frame[0] === 'K' && this.state.likes > before.likes) this.#growHearts(this.state.likes - before.likes);
+    if (frame[0] === 'K') this.#keys(before);
     this.changed();
+  }
+
+  /** Numbers have changed: hearts, places in line, and the note that one came back. @param {RoomState} before */
+  #keys(before) {
+    const { state } = this;
+    if (state.likes > before.likes) this.#growHearts(state.likes - before.likes);
+    this.purchase.waiting.notice(before, state);
+    const now_ms = this.clock.now();
+    for (const sale of cameBack(before, state, this.#notes, now_ms)) {
+      this.#notes = { ...this.#notes, [sale]: now_ms };
+      if (!this.purchase.holds.has(sale)) this.news.say(t('card.came_back'));
+    }
   }
 
   /** Hearts of others: one's own have been shown. @param {number} count */
@@ -188,6 +205,11 @@ export class RoomPage {
     if (type === 'reservation.expired') {
       this.purchase.expired(payload.sale, payload.reservation);
       this.news.tell(t('card.gone'));
+    }
+    if (type === 'offer.made') this.purchase.waiting.made(payload);
+    if (type === 'waiting.closed') {
+      this.purchase.waiting.closed(payload);
+      this.news.tell(t(`card.closed_${payload.reason}`));
     }
     if (type.startsWith('order.') || type.startsWith('payment.')) void this.purchase.refresh();
     if (type === 'order.paid') void this.sheets.showReceipt(payload.order.id);
@@ -257,6 +279,8 @@ export class RoomPage {
       hold: this.purchase.holds.get(id) ?? null,
       answer: this.purchase.answers.get(id) ?? null,
       bought: this.purchase.bought.get(id) ?? 0,
+      waiting: this.purchase.waiting.entries.get(id) ?? null,
+      hasCameBack: now_ms - (this.#notes[id] ?? -Infinity) < NOTE_MS,
       took_ms: facts?.took_ms ?? null,
       reason: facts?.reason ?? null,
       other: offer ? nextItem(this.state, offer.item) : null,
@@ -275,9 +299,10 @@ export class RoomPage {
     drawHead(this.state, now_ms);
     const announcement = this.state.announcement && this.state.announcement !== this.#dismissed ? this.state.announcement : null;
     drawBanner(this.banner, { link: this.socket.status, isDegraded: this.model.carrier.isDegraded, announcement, back: this.#back, hasHold: holds.length > 0 });
-    drawBag(this.bag, { state: this.state, holds, answers: this.purchase.answers, onNow: offer?.item.item ?? null, now_ms });
+    drawBag(this.bag, { state: this.state, holds, answers: this.purchase.answers, waiting: this.purchase.waiting.entries, onNow: offer?.item.item ?? null, now_ms });
     drawHold(holds[0] ?? null, now_ms, this.title);
     this.sheets.draw(now_ms);
+    this.chance.draw(now_ms);
     this.news.time(this.state, now_ms);
     this.#schedule(offer, now_ms);
   }

@@ -5,7 +5,8 @@
  * Invariant: one press intent has one idempotency key, stored before the first attempt and kept for every retry;
  * a definite answer ends the intent.
  */
-import { asApiError, get, intentKey, post, remove, settleIntent } from '../../net/api.js';
+import { ApiError, asApiError, get, intentKey, post, remove, settleIntent } from '../../net/api.js';
+import { Waiting } from './waiting.js';
 
 /** @typedef {import('../../logic/card_state.js').Hold} Hold */
 /** @typedef {import('../../logic/card_state.js').Answer} Answer */
@@ -31,6 +32,7 @@ export class Purchase {
   bought = new Map();
   /** @type {User | null} */
   user = null;
+  waiting = new Waiting(this);
   /** @type {Set<string>} reservations that ended here; a slow answer must not bring them back */
   #ended = new Set();
 
@@ -64,7 +66,7 @@ export class Purchase {
   }
 
   /** Whether the socket speaks for the user we are (it joined before a sign-in otherwise). */
-  get #speaksForUser() {
+  get speaksForUser() {
     return this.socket.isOpen && this.socket.hello?.user?.id !== undefined && this.socket.hello.user.id === this.user?.id;
   }
 
@@ -78,14 +80,28 @@ export class Purchase {
     if (running === 'asking' || running === 'unknown') return;
     if (!this.user && !(await this.needUser())) return;
     this.answer(sale, { kind: 'asking', at_ms: this.clock.now() });
-    const intent = `reserve.${sale}`;
+    try {
+      const { reservation } = await this.insist(sale, `reserve.${sale}`, (key, attempt) => this.#ask(sale, key, attempt));
+      this.hold(reservation);
+    } catch (thrown) {
+      await this.refused(sale, asApiError(thrown), () => this.press(sale));
+    }
+  }
+
+  /**
+   * Ask with one key until the answer is definite.
+   * @param {string} sale
+   * @param {string} intent what is asked for, in the page's words
+   * @param {(key: string, attempt: number) => Promise<any>} ask attempts count from 1
+   * @returns {Promise<any>} rejects with the refusal, as an ApiError
+   */
+  async insist(sale, intent, ask) {
     const key = intentKey(intent);
     for (let attempt = 1; attempt <= TRIES_MAX; attempt += 1) {
       try {
-        const { reservation } = await this.#ask(sale, key, attempt);
+        const answer = await ask(key, attempt);
         settleIntent(intent);
-        this.#hold(reservation);
-        return;
+        return answer;
       } catch (thrown) {
         const error = asApiError(thrown);
         if (error.code === 'not_open' && (error.retry_ms ?? Infinity) <= EARLY_MS_MAX) {
@@ -94,12 +110,12 @@ export class Purchase {
         }
         if (!DOUBT.has(error.code)) {
           settleIntent(intent);
-          await this.#refused(sale, error);
-          return;
+          throw error;
         }
         await this.#wait(sale, attempt);
       }
     }
+    throw new ApiError({ code: 'still_unknown' });
   }
 
   /**
@@ -108,7 +124,7 @@ export class Purchase {
    * @param {number} attempt odd ones go over the socket, where it is open
    */
   #ask(sale, key, attempt) {
-    if (attempt % 2 === 1 && this.#speaksForUser) return this.socket.command('reserve', { sale, qty: 1 }, key);
+    if (attempt % 2 === 1 && this.speaksForUser) return this.socket.command('reserve', { sale, qty: 1 }, key);
     return post(`/api/sales/${encodeURIComponent(sale)}/reservations`, { qty: 1 }, key);
   }
 
@@ -124,22 +140,26 @@ export class Purchase {
   }
 
   /**
+   * Show a refusal; where only the sign-in was missing, ask for it and go on.
    * @param {string} sale
-   * @param {import('../../net/api.js').ApiError} error
+   * @param {ApiError} error
+   * @param {() => Promise<void>} again
    */
-  async #refused(sale, error) {
+  async refused(sale, error, again) {
+    // The card says where the outcome will show; it is asked for no more.
+    if (error.code === 'still_unknown') return;
     if (SIGN_IN.has(error.code) || error.status === 401) {
       this.user = null;
       this.answer(sale, null);
-      if (await this.needUser()) await this.press(sale);
+      if (await this.needUser()) await again();
       return;
     }
     if (error.code === 'limit_reached') await this.refresh();
     this.answer(sale, { kind: 'refused', at_ms: this.clock.now(), code: error.code, detail: error.detail });
   }
 
-  /** @param {any} reservation as on the wire */
-  #hold(reservation) {
+  /** Take a unit that is one's own now. @param {any} reservation as on the wire */
+  hold(reservation) {
     const now_ms = this.clock.now();
     this.holds.set(reservation.sale, {
       id: reservation.id,
@@ -153,6 +173,7 @@ export class Purchase {
       state: reservation.state === 'paying' ? 'paying' : 'held',
       pay_url: null,
       order: null,
+      offer: this.waiting.offers.get(reservation.id) ?? null,
     });
     this.answer(reservation.sale, null);
   }
@@ -164,7 +185,7 @@ export class Purchase {
   async letGo(hold) {
     this.holds.delete(hold.sale);
     this.#ended.add(hold.id);
-    this.answer(hold.sale, { kind: 'let_go', at_ms: this.clock.now() });
+    this.answer(hold.sale, { kind: 'let_go', at_ms: this.clock.now(), isPassedOn: Boolean(hold.offer) });
     try {
       await remove(`/api/reservations/${encodeURIComponent(hold.id)}`);
     } catch (thrown) {
@@ -211,7 +232,8 @@ export class Purchase {
     if (!this.user) return;
     const asked_ms = this.clock.now();
     try {
-      const [{ reservations }, { orders }] = await Promise.all([get('/api/reservations'), get('/api/orders')]);
+      const [{ reservations }, { entries }, { orders }] = await Promise.all([get('/api/reservations'), get('/api/waiting-list'), get('/api/orders')]);
+      this.waiting.take(entries ?? [], asked_ms);
       this.#takeReservations(reservations, orders, asked_ms);
       this.bought = countBought(orders);
       this.onChange();
@@ -232,7 +254,7 @@ export class Purchase {
       if (this.#ended.has(reservation.id)) continue;
       const order = orders.find((one) => one.state === 'awaiting_payment' && one.lines.some((line) => line.reservation === reservation.id));
       const known = before.get(reservation.sale);
-      this.#hold(reservation);
+      this.hold(reservation);
       const hold = this.holds.get(reservation.sale);
       if (!hold) continue;
       hold.pay_url = order?.payment?.url ?? null;
