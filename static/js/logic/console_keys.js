@@ -5,7 +5,7 @@
  * Invariant: no single key acts while a field has focus, with a modifier held, or when keys are switched off.
  */
 
-/** @typedef {'next' | 'pin' | 'arm' | 'close_sale' | 'halt_sale' | 'say' | 'line_down' | 'line_up' | 'delete_line' | 'mute' | 'undo' | 'compose'
+/** @typedef {'next' | 'pin' | 'arm' | 'close_sale' | 'halt_sale' | 'add_units' | 'say' | 'line_down' | 'line_up' | 'delete_line' | 'mute' | 'undo' | 'compose'
  *   | 'shield' | 'search' | 'select_up' | 'select_down' | 'pin_selected' | 'keys' | 'leave'} ConsoleAct */
 
 /** @type {Readonly<Record<string, ConsoleAct>>} */
@@ -15,6 +15,7 @@ const ACTS = {
   f: 'arm',
   x: 'close_sale',
   e: 'halt_sale',
+  a: 'add_units',
   m: 'say',
   j: 'line_down',
   k: 'line_up',
@@ -33,7 +34,7 @@ const ACTS = {
 
 /** The map as it is shown: key caps and the act's text key. */
 export const KEY_MAP = /** @type {const} */ ([
-  [['N'], 'next'], [['P'], 'pin'], [['F'], 'arm'], [['X'], 'close_sale'], [['E'], 'halt_sale'], [['M'], 'say'], [['U'], 'undo'],
+  [['N'], 'next'], [['P'], 'pin'], [['F'], 'arm'], [['A'], 'add_units'], [['X'], 'close_sale'], [['E'], 'halt_sale'], [['M'], 'say'], [['U'], 'undo'],
   [['C'], 'compose'], [['J', 'K'], 'lines'], [['Del'], 'delete_line'], [['H'], 'mute'], [['S'], 'shield'], [['/'], 'search'],
   [['↑', '↓'], 'select'], [['Enter'], 'pin_selected'], [['?'], 'keys'], [['Esc'], 'leave'],
 ]);

@@ -34,6 +34,7 @@ import { asApiError, call, newKey } from './api.js';
  *   deleted: {at_ms: number, by: string, name: string | null} | null}} ArchivedLine */
 /** @typedef {{text: string, user: string | null, before: string | null}} ChatQuestion */
 /** @typedef {import('../logic/room_state.js').Modes} Modes */
+/** @typedef {{added: number, to_waiting_list: number, stock: [number, number, number]}} UnitsDone */
 /** @typedef {{sku: string, title: string, title_zh?: string | null, picture?: string | null, price_minor: number, currency: string,
  *   notes?: string | null, notes_zh?: string | null, available: number}} Product */
 
@@ -148,6 +149,28 @@ export class ConsoleApi {
    */
   retryRefund(order, refund) {
     return this.#act('POST', `/api/orders/${encodeURIComponent(order)}/refunds/${encodeURIComponent(refund)}/retry`, {});
+  }
+
+  /**
+   * More units for a flash sale; fewer, when negative.
+   * @param {string} sale
+   * @param {number} quantity
+   * @param {string} reason may be empty
+   * @returns {Promise<UnitsDone>}
+   */
+  addUnits(sale, quantity, reason) {
+    return this.#act('POST', `/api/sales/${encodeURIComponent(sale)}/add`, { quantity, reason });
+  }
+
+  /**
+   * More units of a SKU; fewer, when negative.
+   * @param {string} sku
+   * @param {number} delta
+   * @param {string} reason
+   * @returns {Promise<UnitsDone>}
+   */
+  adjustStock(sku, delta, reason) {
+    return this.#act('POST', `/api/skus/${encodeURIComponent(sku)}/adjustments`, { delta, reason });
   }
 
   /** @param {string} line */

@@ -27,6 +27,7 @@ import '../components/live-now-panel/live-now-panel.js';
 import '../components/live-run-sheet/live-run-sheet.js';
 import '../components/live-show-form/live-show-form.js';
 import '../components/live-undo-bar/live-undo-bar.js';
+import '../components/live-units-form/live-units-form.js';
 import { find, setAttribute, setText } from '../lib/element.js';
 import { duration, people, timeOfDay } from '../lib/format.js';
 import { loadTexts, t, titleOf } from '../lib/i18n.js';
@@ -134,6 +135,11 @@ export class ConsolePage {
   /** @returns {import('../components/live-arm-form/live-arm-form.js').LiveArmForm} */
   get armForm() {
     return this.element('live-arm-form');
+  }
+
+  /** @returns {import('../components/live-units-form/live-units-form.js').LiveUnitsForm} */
+  get unitsForm() {
+    return this.element('live-units-form');
   }
 
   /** @returns {import('../components/live-console-chat/live-console-chat.js').LiveConsoleChat} */

@@ -9,6 +9,7 @@ import { hasText, t, titleOf } from '../lib/i18n.js';
 import { toggleShield } from '../logic/chat_modes.js';
 import { parsePrice } from '../logic/console_flash.js';
 import { isRunning, moveSelection, nextStep, pressNext, stoppableSale } from '../logic/console_run.js';
+import { undoOf } from '../logic/console_units.js';
 import { asApiError } from '../net/api.js';
 
 /** @typedef {import('./console.js').ConsolePage} ConsolePage */
@@ -28,6 +29,12 @@ function modesText({ slow_s, emote_only, links_off }) {
   return parts.filter(Boolean).join(' · ') || t('console.mode_none');
 }
 
+/** @param {import('../net/console_api.js').UnitsDone} done */
+function unitsText({ added, to_waiting_list }) {
+  if (added < 0) return t('console.did_take_units', { count: number(-added) });
+  return t(to_waiting_list > 0 ? 'console.did_add_listed' : 'console.did_add_units', { added: number(added), count: number(to_waiting_list) });
+}
+
 export class ConsoleActs {
   /** @param {ConsolePage} page */
   constructor(page) {
@@ -36,16 +43,17 @@ export class ConsoleActs {
 
   /**
    * Run one act; say `done` or what went wrong; read the console anew.
-   * @param {() => Promise<unknown>} act
-   * @param {string} done
-   * @param {(() => void) | null} [undo]
+   * @param {() => Promise<any>} act
+   * @param {string | ((answer: any) => {text: string, undo: (() => void) | null})} done a text, or what the answer makes of it
+   * @param {(() => void) | null} [undo] with a text
    * @returns {Promise<boolean>} whether it was done
    */
   async #run(act, done, undo = null) {
     const { undoBar } = this.page;
     try {
-      await act();
-      undoBar.say(done, { undo });
+      const answer = await act();
+      const told = typeof done === 'string' ? { text: done, undo } : done(answer);
+      undoBar.say(told.text, { undo: told.undo });
       return true;
     } catch (error) {
       const { code } = asApiError(error);
@@ -218,6 +226,38 @@ export class ConsoleActs {
    */
   retryRefund(order, refund) {
     return this.#run(() => this.page.api.retryRefund(order, refund), t('console.did_refund'));
+  }
+
+  /**
+   * Ask how many more: of the running flash sale of an item, else of its stock; without an item of the selected, else the pinned one.
+   * @param {string} [item]
+   */
+  openUnits(item) {
+    const { page } = this;
+    const id = item ?? page.selected ?? page.state.pinned;
+    const row = page.run.find((one) => one.item === id);
+    if (!row) return this.#refuse(t('console.error.no_item'));
+    const flash = isRunning(row.flash) ? row.flash : null;
+    const regular = page.state.sales.find((sale) => sale.id === page.state.bag.find((one) => one.item === id)?.sale);
+    const stock = flash?.stock ?? row.stock;
+    const waiting = (flash ?? regular)?.waiting ?? [0, 0];
+    page.unitsForm.open(row, { kind: flash ? 'sale' : 'stock', stock, waiting, spare: row.stock[0] }, flash?.id ?? null);
+  }
+
+  /**
+   * Change units, and say what became of them; what went to people who waited is not taken back.
+   * @param {{item: string, sale: string | null, change: {delta: number, reason: string}}} wish
+   */
+  changeUnits({ item, sale, change }) {
+    const { api, run } = this.page;
+    const sku = run.find((one) => one.item === item)?.sku;
+    if (!sku) return;
+    const change_units = (/** @type {number} */ delta, /** @type {string} */ reason) => (sale ? api.addUnits(sale, delta, reason) : api.adjustStock(sku, delta, reason));
+    void this.#run(() => change_units(change.delta, change.reason), (/** @type {import('../net/console_api.js').UnitsDone} */ done) => {
+      const back = undoOf(done);
+      const undo = () => void this.#run(() => change_units(back, t('console.undone')), t('console.undone'));
+      return { text: unitsText(done), undo: back === 0 ? null : undo };
+    });
   }
 
   async say() {

@@ -11,7 +11,7 @@ import { actOf } from '../logic/console_keys.js';
 /** @typedef {import('../logic/console_keys.js').ConsoleAct} ConsoleAct */
 
 /** @type {ReadonlySet<ConsoleAct>} */
-const MONEY_ACTS = new Set(['next', 'pin', 'arm', 'close_sale', 'halt_sale', 'say', 'select_up', 'select_down', 'pin_selected']);
+const MONEY_ACTS = new Set(['next', 'pin', 'arm', 'close_sale', 'halt_sale', 'add_units', 'say', 'select_up', 'select_down', 'pin_selected']);
 
 /**
  * Listen to everything, once.
@@ -40,6 +40,8 @@ export function listenToConsole(page) {
     refund: ({ order }) => acts.refund(order),
     'give-back': (refund) => acts.giveBack(refund),
     'retry-refund': ({ order, refund }) => acts.retryRefund(order, refund),
+    'add-units': (detail) => acts.openUnits(detail?.item),
+    'change-units': (detail) => acts.changeUnits(detail),
     'plan-show': (show) => acts.planShow(show),
     'say-line': ({ text }) => acts.sayLine(text),
     'delete-line': (line) => acts.deleteLine(line),
@@ -90,7 +92,7 @@ function press(page, event) {
   const { acts, chat } = page;
   /** @type {Record<ConsoleAct, () => unknown>} */
   const doing = {
-    next: () => acts.next(), pin: () => acts.pin(), arm: () => acts.arm(), close_sale: () => acts.closeSale(), halt_sale: () => acts.haltSale(), say: () => acts.say(),
+    next: () => acts.next(), pin: () => acts.pin(), arm: () => acts.arm(), close_sale: () => acts.closeSale(), halt_sale: () => acts.haltSale(), add_units: () => acts.openUnits(), say: () => acts.say(),
     line_down: () => chat.move(1), line_up: () => chat.move(-1), delete_line: () => chat.actOnSelected('delete'), mute: () => chat.actOnSelected('mute'),
     undo: () => page.undoBar.undo(), compose: () => chat.compose(), select_up: () => acts.select(-1), select_down: () => acts.select(1),
     pin_selected: () => page.selected && acts.pinItem(page.selected), keys: () => page.openKeys(), leave: () => acts.leave(),

@@ -5,7 +5,8 @@
  * HTML: `<live-now-panel></live-now-panel>`. Properties: `item` (RunItem or null), `sale` (Sale or null), `stoppable` (the sale that
  * *Stop sale* is about, or null), `now` (figures of the console
  * read, or null), `pinned_at_ms`, `now_ms` (server clock), `show`, `announcement`.
- * Events: `live:unpin`, `live:arm`, `live:say`, `live:say-nothing`, `live:close-sale`, `live:halt-sale`.
+ * Events: `live:unpin`, `live:arm`, `live:say`, `live:say-nothing`, `live:close-sale`, `live:halt-sale`,
+ * `live:add-units {item}`.
  */
 import { duration, money, number, timeOfDay } from '../../lib/format.js';
 import { html, icon, render } from '../../lib/html.js';
@@ -53,6 +54,7 @@ export class LiveNowPanel extends LiveElement {
           <div class="now-time" data-ref="time-box"><dd data-ref="time"></dd><dt data-ref="time-word"></dt></div>
         </dl>
         <live-stock-bar big data-ref="bar"></live-stock-bar>
+        <p class="now-presses" data-ref="waiting"><span><b data-ref="in-line"></b> ${t('console.waiting')}</span> <span><b data-ref="offered"></b> ${t('console.offered')}</span></p>
         <p class="now-presses" data-ref="presses"></p>
         <div class="now-rate" data-ref="rate"><live-press-bars data-ref="bars"></live-press-bars><p><span data-ref="peak"></span><br><span data-ref="ending"></span></p></div>
       </div>
@@ -60,6 +62,7 @@ export class LiveNowPanel extends LiveElement {
       <p class="now-announced" data-ref="announced">${icon('pin')}<span data-ref="announced-text"></span>
         <button class="console-icon" type="button" data-ref="clear" aria-label="${t('console.say_nothing')}" title="${t('console.say_nothing')}">${icon('close')}</button></p>
       <div class="now-acts">
+        <button class="button console-button" type="button" data-ref="add">${t('console.add_units')}<kbd class="key" aria-hidden="true">A</kbd></button>
         <button class="button console-button" type="button" data-ref="arm">${t('console.arm')}<kbd class="key" aria-hidden="true">F</kbd></button>
         <button class="button console-button" type="button" data-ref="say">${t('console.say')}<kbd class="key" aria-hidden="true">M</kbd></button>
         <button class="button console-button button-coral now-stop" type="button" data-ref="halt"><span data-ref="halt-word"></span><kbd class="key" aria-hidden="true">E</kbd></button>
@@ -68,6 +71,7 @@ export class LiveNowPanel extends LiveElement {
     for (const [ref, event] of [['unpin', 'unpin'], ['arm', 'arm'], ['say', 'say'], ['close', 'close-sale'], ['halt', 'halt-sale'], ['clear', 'say-nothing']]) {
       this.ref(/** @type {string} */ (ref)).addEventListener('click', () => this.emit(/** @type {string} */ (event)));
     }
+    this.ref('add').addEventListener('click', () => this.emit('add-units', { item: this.item?.item }));
   }
 
   /** @returns {string} */
@@ -135,6 +139,10 @@ export class LiveNowPanel extends LiveElement {
     setText(this.ref('units-held'), number(held));
     setText(this.ref('units-paid'), number(paid));
     /** @type {import('../live-stock-bar/live-stock-bar.js').LiveStockBar} */ (this.ref('bar')).stock = sale.stock;
+    const [inLine, offered] = sale.waiting ?? [0, 0];
+    this.ref('waiting').hidden = inLine === 0 && offered === 0;
+    setText(this.ref('in-line'), number(inLine));
+    setText(this.ref('offered'), number(offered));
     this.#updateTime();
     this.#updatePresses();
   }
@@ -173,6 +181,7 @@ export class LiveNowPanel extends LiveElement {
     setAttribute(this.ref('say'), 'disabled', isLive ? null : '');
     this.ref('close').hidden = !runs;
     this.#updateHalt();
+    this.ref('add').hidden = !item;
   }
 }
 

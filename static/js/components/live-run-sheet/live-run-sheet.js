@@ -51,7 +51,9 @@ export class LiveRunSheet extends LiveElement {
     const pinned = row.status === 'now' && this.pinned_at_ms ? duration(this.now_ms - this.pinned_at_ms) : '';
     if (isRunning(row.flash)) {
       const values = { price: money(row.flash.price_minor, row.currency), quantity: number(row.flash.stock.reduce((sum, part) => sum + part, 0)) };
-      const flash = t('console.row_flash', values);
+      const plain = t('console.row_flash', values);
+      const count = row.flash.waiting?.[0] ?? 0;
+      const flash = count > 0 ? t('console.row_waiting', { what: plain, count }) : plain;
       return pinned ? t('console.row_now', { what: flash, duration: pinned }) : flash;
     }
     if (pinned) return t('console.row_now', { what: price, duration: pinned });
