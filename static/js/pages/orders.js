@@ -10,16 +10,19 @@ import '../components/live-sheet/live-sheet.js';
 import { lineRow, refundRows, shortId } from '../components/live-receipt/live-receipt.js';
 import { holdLeft } from '../logic/countdown.js';
 import { find, setText } from '../lib/element.js';
-import { dayAndTime, duration, money } from '../lib/format.js';
+import { dayAndTime, duration, money, ordinal } from '../lib/format.js';
 import { html, render } from '../lib/html.js';
-import { t } from '../lib/i18n.js';
-import { asApiError, get, intentKey, post, settleIntent } from '../net/api.js';
+import { t, titleOf } from '../lib/i18n.js';
+import { itemOfSale } from '../logic/card_state.js';
+import { asApiError, get, intentKey, post, remove, settleIntent } from '../net/api.js';
 
 /** @typedef {import('../components/live-receipt/live-receipt.js').Order} Order */
 /** @typedef {import('../components/live-hold-ring/live-hold-ring.js').LiveHoldRing} LiveHoldRing */
 /** @typedef {import('../components/live-sheet/live-sheet.js').LiveSheet} LiveSheet */
 /** @typedef {import('../components/live-receipt/live-receipt.js').LiveReceipt} LiveReceipt */
 /** @typedef {{id: string, sale: string, qty: number, unit_price_minor: number, currency: string, expires_in_ms: number, state: string, room: string}} Reservation */
+/** @typedef {import('../logic/waiting_list.js').Entry & {state: string, room: string}} Entry */
+/** @typedef {import('../logic/room_state.js').BagItem} BagItem */
 
 /** While a payment is open its outcome is asked for this often, and slower after a while. */
 const ASK_MS = 1_500;
@@ -90,6 +93,56 @@ async function payHold(button) {
 }
 
 /**
+ * One's place in a line, and the way out of it.
+ * @param {Entry} entry
+ * @param {BagItem | null} item null when its room could not be read
+ */
+function waitingRow(entry, item) {
+  const place = entry.place === null ? t('orders.waiting_none') : t('orders.waiting_place', { place: ordinal(entry.place) });
+  return html`<li class="hold-row waiting-row" data-entry="${entry.id}">
+    ${item?.picture ? html`<div class="good-picture"><img src="${item.picture}" alt="" width="60" height="60"><span class="good-number">${item.no}</span></div>` : ''}
+    <div>${item ? html`<p class="waiting-of">${t('orders.waiting_of', { no: item.no, title: titleOf(item) })}</p>` : ''}<p class="muted" role="status">${place}</p><a class="orders-back" href="/r/${entry.room}">${t('orders.go_room')}</a></div>
+    <button class="button" type="button" data-leave="${entry.id}">${t('orders.waiting_leave')}</button>
+  </li>`;
+}
+
+/**
+ * What people wait for, by entry: the rooms know it.
+ * @param {Entry[]} entries
+ * @returns {Promise<Map<string, BagItem>>}
+ */
+async function itemsOf(entries) {
+  /** @type {Map<string, BagItem>} */
+  const items = new Map();
+  const rooms = [...new Set(entries.map((entry) => entry.room))];
+  await Promise.all(rooms.map(async (room) => {
+    const state = await get(`/api/rooms/${encodeURIComponent(room)}`).catch(() => null);
+    for (const entry of entries) {
+      const sale = state?.sales?.find((/** @type {{id: string}} */ one) => one.id === entry.sale);
+      const item = entry.room === room && sale ? itemOfSale(state, sale) : null;
+      if (item) items.set(entry.id, item);
+    }
+  }));
+  return items;
+}
+
+/** Leave one line, with one key however often it is pressed. @param {HTMLButtonElement} button */
+async function leaveLine(button) {
+  const id = button.dataset['leave'] ?? '';
+  const intent = `leave.${id}`;
+  const note = button.closest('li')?.querySelector('[role="status"]');
+  button.disabled = true;
+  try {
+    await remove(`/api/waiting-list/${encodeURIComponent(id)}`, intentKey(intent));
+    settleIntent(intent);
+    if (note) setText(note, t('orders.waiting_left'));
+  } catch (thrown) {
+    if (note) setText(note, t('orders.waiting_failed'));
+    button.disabled = asApiError(thrown).status === 404;
+  }
+}
+
+/**
  * Keep rings and the tab's title counting.
  * @param {Reservation[]} holds
  */
@@ -114,12 +167,17 @@ function countHolds(holds) {
 /** @param {Element} place */
 async function showList(place) {
   try {
-    const [{ orders }, { reservations }] = await Promise.all([get('/api/orders'), get('/api/reservations')]);
+    const [{ orders }, { reservations }, { entries }] = await Promise.all([get('/api/orders'), get('/api/reservations'), get('/api/waiting-list')]);
+    // Whose turn it is has a hold, which is above.
+    const waiting = /** @type {Entry[]} */ (entries).filter((entry) => entry.state === 'waiting');
+    const items = await itemsOf(waiting);
     const holds = /** @type {Reservation[]} */ (reservations).filter((hold) => hold.state === 'held');
     render(place, html`
       ${holds.length ? html`<h2>${t('orders.holds')}</h2><ul class="orders-list">${holds.map(holdRow)}</ul>` : ''}
+      ${waiting.length ? html`<h2>${t('orders.waiting')}</h2><ul class="orders-list">${waiting.map((entry) => waitingRow(entry, items.get(entry.id) ?? null))}</ul>` : ''}
       ${orders.length ? html`<ul class="orders-list">${orders.map(orderCard)}</ul>` : empty('orders.empty', 'orders.empty_note')}`);
     for (const button of place.querySelectorAll('[data-pay]')) button.addEventListener('click', () => void payHold(/** @type {HTMLButtonElement} */ (button)));
+    for (const button of place.querySelectorAll('[data-leave]')) button.addEventListener('click', () => void leaveLine(/** @type {HTMLButtonElement} */ (button)));
     countHolds(holds);
   } catch (thrown) {
     const { status } = asApiError(thrown);

@@ -1,0 +1,141 @@
+"""My orders in Chromium: what one waits for, one's place, and the way out of the line.
+
+Invariant: no server runs; every call of the page is remembered.
+"""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from server.routes.pages import CONTENT_SECURITY_POLICY
+from tests.static.test_room_page import FLASH_ID, ROOT, SITE, STATIC, USER, make_state
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page, Route
+
+pytestmark = pytest.mark.e2e
+
+ENTRY = {
+    "id": "e1",
+    "sale": FLASH_ID,
+    "qty": 1,
+    "state": "waiting",
+    "place": 4,
+    "waiting": 6,
+    "room": "demo",
+}
+OFFERED = ENTRY | {"id": "e2", "state": "offered", "place": None, "reservation": "h9"}
+ROW = ".waiting-row"
+
+
+class Server:
+    """Answers the page; `answers` are by method and path, a number is a status without a body."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self.told: list[tuple[str, str, str]] = []
+        self.answers: dict[str, Any] = {
+            "GET /api/orders": {"orders": []},
+            "GET /api/reservations": {"reservations": []},
+            "GET /api/waiting-list": {"entries": [ENTRY, OFFERED]},
+            "GET /api/rooms/demo": make_state(),
+            "DELETE /api/waiting-list/e1": {"entry": ENTRY | {"state": "left"}},
+        }
+
+    def render(self) -> str:
+        texts = json.loads((STATIC / "i18n" / f"{self.language}.json").read_text("utf-8"))
+        pages = Environment(
+            loader=FileSystemLoader(STATIC / "html"), autoescape=True, undefined=StrictUndefined
+        )
+        language = "zh-Hans" if self.language == "zh" else "en"
+        return pages.get_template("orders.html").render(
+            lang=self.language, html_lang=language, t=texts, user=USER
+        )
+
+    async def answer(self, route: Route) -> None:
+        request = route.request
+        path = urlsplit(request.url).path
+        headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+        if path == "/orders":
+            await route.fulfill(body=self.render(), content_type="text/html", headers=headers)
+        elif path.startswith("/static/"):
+            kind = mimetypes.guess_type(path)[0] or "text/plain"
+            kind = "text/javascript" if path.endswith(".js") else kind
+            await route.fulfill(body=(ROOT / path[1:]).read_bytes(), content_type=kind)
+        else:
+            key = request.headers.get("idempotency-key", "")
+            self.told.append((request.method, path, key))
+            given = self.answers[f"{request.method} {path}"]
+            status = given if isinstance(given, int) else 200
+            await route.fulfill(status=status, json={} if isinstance(given, int) else given)
+
+
+@asynccontextmanager
+async def open_orders(
+    browser: Browser, language: str = "en", **answers: Any
+) -> AsyncIterator[tuple[Page, Server]]:
+    """Yield the page and its server; a breach of the security policy or a script error fails."""
+    complaints: list[str] = []
+    server = Server(language)
+    server.answers |= answers
+    context = await browser.new_context(viewport={"width": 390, "height": 844})
+    page = await context.new_page()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await page.route("**/*", server.answer)
+    await page.goto(f"{SITE}/orders")
+    await page.locator(ROW).first.wait_for()
+    yield page, server
+    await context.close()
+    assert complaints == []
+
+
+async def test_a_place_in_line_is_shown_and_left(browser: Browser) -> None:
+    async with open_orders(browser) as (page, server):
+        assert await page.locator(ROW).count() == 1
+        said = await page.inner_text(ROW)
+        await page.get_by_role("button", name="Leave the list").click()
+        await page.locator(ROW).get_by_text("You have left the list.").wait_for()
+        left = [told for told in server.told if told[0] == "DELETE"]
+    assert "No. 3 Kiln-change tea bowl" in said
+    assert "You are 4th in line" in said
+    assert [path for _, path, _ in left] == ["/api/waiting-list/e1"]
+    assert left[0][2]
+
+
+async def test_leaving_that_failed_can_be_pressed_again(browser: Browser) -> None:
+    async with open_orders(browser, **{"DELETE /api/waiting-list/e1": 503}) as (page, server):
+        leave = page.get_by_role("button", name="Leave the list")
+        await leave.click()
+        await page.locator(ROW).get_by_text("That did not work. Try again.").wait_for()
+        server.answers["DELETE /api/waiting-list/e1"] = {"entry": {}}
+        await leave.click()
+        await page.locator(ROW).get_by_text("You have left the list.").wait_for()
+        keys = {key for method, _, key in server.told if method == "DELETE"}
+    assert len(keys) == 1
+
+
+async def test_a_room_that_cannot_be_read_leaves_the_place(browser: Browser) -> None:
+    async with open_orders(browser, **{"GET /api/rooms/demo": 404}) as (page, _):
+        assert "You are 4th in line" in await page.inner_text(ROW)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_a_place_in_line_fits(browser: Browser, language: str) -> None:
+    async with open_orders(browser, language) as (page, _):
+        for width in (320, 390, 1280):
+            await page.set_viewport_size({"width": width, "height": 800})
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width
+            box = await page.locator(f"{ROW} button").bounding_box()
+            assert box is not None
+            assert box["height"] >= 44
+            picture = await page.locator(f"{ROW} .good-picture").bounding_box()
+            assert picture is not None
+            assert picture["width"] == picture["height"] == 60
