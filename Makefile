@@ -11,11 +11,15 @@ CODE := server realtime commerce
 # How long `make fuzz` goes on, and where it begins: another seed each time unless one is given.
 SECONDS ?= 60
 SEED ?= $(shell date +%s)
+# What `make simulate` plays: how many seeds, from which on, against the rules or the services.
+SEEDS ?= 1000
+FROM ?= 0
+CORE ?= model
 # Options for the tests, as in `make unit T='-k latch -x'`.
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix types-js unit static integration race faults fuzz e2e rest \
+.PHONY: help run test check fix types-js unit static integration race faults fuzz simulate e2e rest \
 	load conformance bench-fanout bench-recovery bench-slow bench-reserve bench-audit lock browser clean
 
 help: ## Print these targets.
@@ -59,6 +63,9 @@ faults: $(VENV)/dev.stamp ## Processes and servers killed in the middle.
 
 fuzz: $(VENV)/dev.stamp ## Nonsense on a socket for SECONDS (60), beginning with SEED.
 	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(SEED) $(PYTEST) tests/integration/realtime/test_fuzz.py -s $(T)
+
+simulate: $(VENV)/dev.stamp ## SEEDS (1000) sales FROM (0) in a world that breaks; CORE model or postgres.
+	@$(PY) -m tests.simulation $(SEEDS) --from $(FROM) --core $(CORE)
 
 e2e: $(VENV)/js.stamp browser ## The real program, with Chromium.
 	$(PYTEST) -m e2e $(T)

@@ -1,0 +1,1 @@
+"""A seeded sale in a world that breaks, heals, and then owes everybody an answer."""

@@ -1,0 +1,318 @@
+"""Orders and payments of the model: the product's decisions, with dicts for tables."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+
+from commerce.kernel.errors import CommerceError, not_found
+from commerce.kernel.ids import order_id as derive_order_id
+from commerce.orders.checkout.model import ORDER, Hold, LateLine
+from commerce.orders.checkout.rules import (
+    check_still_held,
+    decide_late,
+    decide_settlement,
+    hash_request,
+    is_late,
+    next_release_at_ms,
+    quote_order,
+)
+from commerce.orders.payments.model import PAYMENT, Payment, PaymentReport, Settled, Settlement
+from commerce.orders.payments.ports import ProviderRefusedError, ProviderUnavailableError
+from commerce.orders.payments.rules import check_amount, decide_steps, next_retry_ms
+from commerce.orders.payments.service import CALL_LEASE_MS, CREATE_DELAY_MS, SILENT_MS
+from tests.simulation.core import CURRENCY, PER_BUYER, PRICE_MINOR, OrderBook, ProviderDesk
+from tests.simulation.model_rows import Attempt, Call, Entry, Held, Order
+
+POOL, SHOW = "p", "s"
+
+
+class ModelOrders(ABC):
+    """The half of the model that follows money; the other half has the stock."""
+
+    total: int
+    claimed: int
+
+    def __init__(self, provider: ProviderDesk, start_ms: int) -> None:
+        self.provider = provider
+        self.now_ms = start_ms
+        self.skew_ms = 0
+        self.holds: dict[str, Held] = {}
+        self.buyers: Counter[str] = Counter()
+        self.orders: dict[str, Order] = {}
+        self.attempts: dict[str, Attempt] = {}
+        self.calls: dict[tuple[str, str], Call] = {}
+        self.events: set[str] = set()
+
+    @abstractmethod
+    def free(self, ids: Sequence[str], from_states: Sequence[str], to_state: str) -> None:
+        """Give units back, once."""
+
+    @abstractmethod
+    def expire_due(self) -> None:
+        """End the holds whose time is over."""
+
+    @abstractmethod
+    def step(self, claimed: int, total: int) -> None:
+        """Change the pool's figures."""
+
+    @abstractmethod
+    def entry_of(self, reservation_id: str) -> Entry | None:
+        """Return the entry whose offer a reservation is."""
+
+    # Orders -----------------------------------------------------------------------------------
+
+    def place_order(self, user_id: str, key: str, ids: Sequence[str]) -> str:
+        """Order reservations; a repeated key meets its own order."""
+        id, request_hash = derive_order_id(user_id, key), hash_request(ids, None)
+        known = self.orders.get(id)
+        if known is None:
+            found = [self.holds[one] for one in ids if one in self.holds]
+            draft = quote_order(
+                user_id=user_id,
+                key=key,
+                reservation_ids=ids,
+                holds=[as_hold(held) for held in found],
+                ship_to=None,
+            )
+            check_still_held([held.as_state() for held in found], self.now_ms)
+            for held in found:
+                held.release_at_ms = next_release_at_ms(held.as_state(), self.now_ms)
+                held.state, held.is_extended = "paying", True
+            self.orders[id] = Order(id, user_id, request_hash, draft.total_minor, list(ids))
+            self.create(self.open(self.orders[id]))
+        elif known.request_hash != request_hash:
+            raise CommerceError("idempotency_conflict", "This key ordered something else.")
+        elif known.state == "awaiting_payment":
+            self.create(self.attempts_of(id)[-1])
+        return id
+
+    def attempts_of(self, order_id: str) -> list[Attempt]:
+        """Return an order's attempts to pay, oldest first."""
+        return [one for one in self.attempts.values() if one.payment.order_id == order_id]
+
+    def read_order(self, order_id: str) -> OrderBook:
+        """Return an order."""
+        order = self.orders[order_id]
+        return OrderBook(
+            id=order.id,
+            user_id=order.user_id,
+            state=order.state,
+            total_minor=order.total_minor,
+            reservation_ids=tuple(order.reservation_ids),
+            payments=[(one.payment.id, one.state) for one in self.attempts_of(order_id)],
+        )
+
+    def cancel(self, user_id: str, order_id: str) -> None:
+        """Cancel an unpaid order."""
+        order = self.orders.get(order_id)
+        if order is None or order.user_id != user_id:
+            raise not_found("order")
+        if order.state != "cancelled":
+            self.end_order(order, "cancel", "released")
+
+    def end_order(self, order: Order, event: str, hold_state: str) -> None:
+        """End an order without money."""
+        order.state = ORDER.next(order.state, event)
+        self.free(order.reservation_ids, ["paying"], hold_state)
+        for one in self.attempts_of(order.id):
+            if one.state in ("created", "authorised"):
+                self.owe(one.payment.id, "void", 0)
+
+    def expire_orders(self) -> None:
+        """Job: end waiting orders that have lost a reservation."""
+        for order in self.orders.values():
+            self.expire_if_dead(order)
+
+    def expire_if_dead(self, order: Order) -> None:
+        """End a waiting order that has lost a reservation."""
+        if order.state != "awaiting_payment":
+            return
+        held = [self.holds[id] for id in order.reservation_ids]
+        is_dead = any(
+            one.state != "sold" and (one.state != "paying" or one.release_at_ms <= self.now_ms)
+            for one in held
+        )
+        if is_dead:
+            self.end_order(order, "expire", "expired")
+
+    def settle(self, order: Order) -> Settlement:
+        """Make an order paid while its reservations are its own, or have them again."""
+        held = [self.holds[id] for id in order.reservation_ids]
+        settlement = decide_settlement(order.state, [h.as_state() for h in held], self.now_ms)
+        if is_late(settlement) and self.reserve_again(held):
+            settlement = Settled()
+        if isinstance(settlement, Settled):
+            order.state = ORDER.next(order.state, "pay")
+            for one in held:
+                one.state = "sold"
+                entry = self.entry_of(one.id)
+                if entry is not None and entry.state == "offered":
+                    entry.state = "bought"
+        return settlement
+
+    def decide_late(self, lines: Sequence[LateLine]) -> bool:
+        """Ask the rules whether what is lost can be had again."""
+        return decide_late(lines, {POOL: self.total - self.claimed}, self.now_ms)
+
+    def reserve_again(self, held: Sequence[Held]) -> bool:
+        """Have all lost reservations of an order again, or none."""
+        self.expire_due()
+        lost = [one for one in held if one.state == "expired"]
+        lines = [
+            LateLine(
+                id=one.id,
+                pool_id=POOL,
+                sale_id=SHOW,
+                qty=one.qty,
+                state=one.state,
+                release_at_ms=one.release_at_ms,
+                per_buyer=PER_BUYER,
+                bought=self.buyers[one.user_id],
+                is_cancelled=False,
+            )
+            for one in held
+        ]
+        if not self.decide_late(lines):
+            for one in lost:
+                one.state = "refused_late"
+            return False
+        for one in lost:
+            self.buyers[one.user_id] += one.qty
+        if lost:
+            self.step(sum(one.qty for one in lost), 0)
+        return True
+
+    # Payments ---------------------------------------------------------------------------------
+
+    def open(self, order: Order) -> Attempt:
+        """Store an attempt to pay, whose creation is owed."""
+        payment = Payment(
+            id=f"pay-{len(self.attempts):04}",
+            order_id=order.id,
+            provider="simulated",
+            provider_ref=None,
+            url=None,
+            amount_minor=order.total_minor,
+            currency=CURRENCY,
+            state="created",
+        )
+        attempt = self.attempts[payment.id] = Attempt(payment, "created", self.now_ms)
+        self.owe(payment.id, "create", CREATE_DELAY_MS)
+        return attempt
+
+    def owe(self, payment_id: str, kind: str, delay_ms: int) -> None:
+        """Owe the provider a call, once."""
+        self.calls.setdefault((payment_id, kind), Call(payment_id, kind, self.now_ms + delay_ms))
+
+    def create(self, attempt: Attempt) -> None:
+        """Try to create a payment at once; otherwise a worker will."""
+        if attempt.is_known_there or attempt.state != "created":
+            return
+        try:
+            self.take(self.provider.call("create", attempt.payment), "create")
+        except (ProviderUnavailableError, ProviderRefusedError, CommerceError):
+            return
+
+    def take_webhook(self, event_id: str, report: PaymentReport) -> None:
+        """Take a report, once."""
+        if event_id not in self.events:
+            self.events.add(event_id)
+            self.apply(report)
+
+    def take(self, report: PaymentReport, kind: str | None = None) -> None:
+        """Apply a report, and note the call that it answers."""
+        self.apply(report)
+        if kind is not None and (report.payment_id, kind) in self.calls:
+            self.calls[report.payment_id, kind].state = "done"
+
+    def apply(self, report: PaymentReport) -> None:
+        """Walk a payment to the reported state."""
+        attempt = self.attempts[report.payment_id]
+        check_amount(attempt.payment, report)
+        attempt.is_known_there = True
+        steps = decide_steps(attempt.state, report)
+        if not steps:
+            return
+        for step in steps:
+            attempt.state = PAYMENT.next(attempt.state, step)
+        order = self.orders[attempt.payment.order_id]
+        if "authorise" in steps:
+            self.use_money(attempt, order, is_captured="capture" in steps)
+        elif attempt.state in ("declined", "voided") and order.state == "awaiting_payment":
+            self.create(self.open(order))
+
+    def use_money(self, attempt: Attempt, order: Order, *, is_captured: bool) -> None:
+        """Confirm the order with authorised money, or let the money go."""
+        void = self.calls.get((attempt.payment.id, "void"))
+        if void is not None and void.state == "pending" and void.attempts == 0:
+            del self.calls[attempt.payment.id, "void"]
+            void = None
+        settled = void is None and isinstance(self.settle(order), Settled)
+        if settled:
+            if not is_captured:
+                self.owe(attempt.payment.id, "capture", 0)
+            return
+        self.owe(attempt.payment.id, "refund" if is_captured else "void", 0)
+        self.expire_if_dead(order)
+
+    def run_calls(self) -> None:
+        """Job: make the calls that are due."""
+        for call in list(self.calls.values()):
+            if call.state != "pending" or call.next_at_ms > self.now_ms:
+                continue
+            call.attempts += 1
+            call.next_at_ms = self.now_ms + CALL_LEASE_MS
+            try:
+                self.make(call)
+            except ProviderUnavailableError:
+                pause_ms = next_retry_ms(call.attempts)
+                call.state = "failed" if pause_ms is None else call.state
+                call.next_at_ms = self.now_ms + (pause_ms or 0)
+            except (ProviderRefusedError, CommerceError):
+                call.state = "failed" if call.state == "pending" else call.state
+
+    def make(self, call: Call) -> None:
+        """Make one call and take its answer."""
+        attempt = self.attempts[call.payment_id]
+        if not attempt.is_known_there:
+            self.take(self.provider.call("create", attempt.payment), "create")
+            if call.kind == "create":
+                return
+        kind = "status" if call.kind == "create" else call.kind
+        self.take(self.provider.call(kind, attempt.payment), call.kind)
+
+    def poll(self) -> None:
+        """Job: ask after payments that nothing was heard of."""
+        for attempt in list(self.attempts.values()):
+            if attempt.state != "created" or not attempt.is_known_there:
+                continue
+            order = self.orders[attempt.payment.order_id]
+            newest_ms = max(attempt.created_at_ms, attempt.polled_at_ms)
+            if order.state == "awaiting_payment" and newest_ms + SILENT_MS <= self.now_ms:
+                attempt.polled_at_ms = self.now_ms
+                try:
+                    self.take(self.provider.call("status", attempt.payment))
+                except (ProviderUnavailableError, ProviderRefusedError, CommerceError):
+                    continue
+
+
+def as_hold(held: Held) -> Hold:
+    """Return a reservation as checkout quotes it."""
+    return Hold(
+        id=held.id,
+        user_id=held.user_id,
+        pool_id=POOL,
+        sale_id=SHOW,
+        room_id="r",
+        show_id=SHOW,
+        item_id="i",
+        no=1,
+        sku="k",
+        title="Tea bowl",
+        title_zh=None,
+        qty=held.qty,
+        unit_price_minor=PRICE_MINOR,
+        currency=CURRENCY,
+    )

@@ -1,0 +1,73 @@
+"""The rows of the model's storage, which change in place."""
+
+from __future__ import annotations
+
+import msgspec
+
+from commerce.orders.checkout.model import HoldState
+from commerce.orders.payments.model import Payment
+
+
+class Held(msgspec.Struct):
+    """A reservation."""
+
+    id: str
+    user_id: str
+    qty: int
+    origin: str
+    version: int
+    decided_at_ms: int
+    release_at_ms: int
+    state: str = "held"
+    is_extended: bool = False
+    entry_id: str | None = None
+
+    def as_state(self) -> HoldState:
+        """Return what checkout's rules look at."""
+        return HoldState(
+            self.id, self.state, self.decided_at_ms, self.release_at_ms, self.is_extended
+        )
+
+
+class Entry(msgspec.Struct):
+    """An entry of the waiting list."""
+
+    id: str
+    user_id: str
+    qty: int
+    joined_at_ms: int
+    state: str = "waiting"
+    reason: str | None = None
+    reservation_id: str | None = None
+    offered_version: int | None = None
+
+
+class Order(msgspec.Struct):
+    """An order."""
+
+    id: str
+    user_id: str
+    request_hash: str
+    total_minor: int
+    reservation_ids: list[str]
+    state: str = "awaiting_payment"
+
+
+class Attempt(msgspec.Struct):
+    """An attempt to pay, and what was heard of it."""
+
+    payment: Payment
+    state: str
+    created_at_ms: int
+    polled_at_ms: int = 0
+    is_known_there: bool = False
+
+
+class Call(msgspec.Struct):
+    """A call owed to the provider."""
+
+    payment_id: str
+    kind: str
+    next_at_ms: int
+    attempts: int = 0
+    state: str = "pending"

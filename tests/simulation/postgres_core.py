@@ -1,0 +1,314 @@
+"""The reservation core as the product runs it: the real services on a real PostgreSQL.
+
+Invariant: nothing but `clock_ms()` is replaced, by a row that the simulation sets, so that half an
+hour passes without waiting and the same seed meets the same times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+
+from commerce.goods.adjustments.model import Adjustment
+from commerce.goods.inventory.model import BatchResult, Request
+from commerce.goods.inventory.service import InventoryService
+from commerce.goods.inventory.store import reserve_batch, select_live_ids
+from commerce.goods.inventory.sweeper import sweep
+from commerce.goods.waiting_list.service import WaitingList, tell_waiters, tend_lines
+from commerce.insight.audit.service import audit
+from commerce.kernel.ids import adjustment_id
+from commerce.orders.checkout.service import CheckoutService, PlaceOrder
+from commerce.orders.checkout.settlement import OrderSettlement
+from commerce.orders.payments.model import Payment, PaymentEvent, PaymentReport
+from commerce.orders.payments.service import PaymentService
+from commerce.sales.flash_sales.quantity import change_quantity
+from commerce.sales.flash_sales.store import select_sale
+from loadtests.journal_check import Step
+from server.db.database import PgDatabase, open_pool, open_reserve_pool
+from server.wiring.sources import FreshIds, monotonic_ms
+from tests.simulation.core import (
+    GRACE_MS,
+    HOLD_MS,
+    PER_BUYER,
+    SALE_MS,
+    UNITS,
+    Books,
+    EntryBook,
+    OrderBook,
+    ProviderDesk,
+    ReservationBook,
+)
+from tests.support.shop import Silence, arm_flash, make_shop, make_user, read_stock
+
+Told = TypeVar("Told")
+SIMULATED_CLOCK = """
+    CREATE TABLE simulated_clock (at_ms bigint NOT NULL);
+    INSERT INTO simulated_clock VALUES ({start_ms});
+    CREATE OR REPLACE FUNCTION clock_ms() RETURNS bigint LANGUAGE sql VOLATILE PARALLEL SAFE
+    AS $$ SELECT at_ms FROM simulated_clock $$;
+"""
+SELECT_RESERVATIONS = """
+    SELECT id::text, user_id::text, qty, state, origin, version, decided_at_ms, release_at_ms
+    FROM reservations WHERE pool_id = $1
+"""
+SELECT_ENTRIES = """
+    SELECT w.id::text, w.user_id::text, w.qty, w.state, w.reservation_id::text,
+        r.version AS offered_version, w.created_at_ms AS joined_at_ms
+    FROM waiting_list w LEFT JOIN reservations r ON r.id = w.reservation_id
+    WHERE w.sale_id = $1 AND ($2::uuid IS NULL OR w.id = $2) ORDER BY w.seq
+"""
+SELECT_ORDERS = """
+    SELECT o.id::text, o.user_id::text, o.state, o.total_minor, ARRAY(
+        SELECT l.reservation_id::text FROM order_lines l WHERE l.order_id = o.id
+    ) AS reservation_ids, ARRAY(
+        SELECT p.id::text || ' ' || p.state FROM payments p
+        WHERE p.order_id = o.id ORDER BY p.created_at_ms, p.id
+    ) AS payments
+    FROM orders o WHERE $1::uuid IS NULL OR o.id = $1
+"""
+SELECT_STEPS = """
+    SELECT version, claimed_delta, total_delta, at_ms FROM stock_journal
+    WHERE pool_id = $1 ORDER BY version
+"""
+
+
+class NodeClock:
+    """The clock of an application's node, which may be wrong."""
+
+    def __init__(self, start_ms: int) -> None:
+        self.at_ms = start_ms
+        self.skew_ms = 0
+
+    def now_ms(self) -> int:
+        """Return what the node believes."""
+        return self.at_ms + self.skew_ms
+
+
+class Desk:
+    """The simulated provider behind the product's port."""
+
+    def __init__(self, desk: ProviderDesk) -> None:
+        self.desk = desk
+
+    async def create(self, payment: Payment) -> PaymentReport:
+        """Open a payment."""
+        return self.desk.call("create", payment)
+
+    async def capture(self, payment: Payment) -> PaymentReport:
+        """Take the money."""
+        return self.desk.call("capture", payment)
+
+    async def void(self, payment: Payment) -> PaymentReport:
+        """Let go of the money."""
+        return self.desk.call("void", payment)
+
+    async def refund(self, payment: Payment) -> PaymentReport:
+        """Give the money back."""
+        return self.desk.call("refund", payment)
+
+    async def status(self, payment: Payment) -> PaymentReport:
+        """Say what a payment is."""
+        return self.desk.call("status", payment)
+
+    def read_webhook(self, body: bytes, signature: str, now_ms: int) -> PaymentEvent:
+        """Parse a webhook; the signature is the event's id."""
+        return PaymentEvent(signature, "simulated", msgspec.json.decode(body, type=PaymentReport))
+
+
+class PostgresCore:
+    """One sale on a database of its own."""
+
+    def __init__(self, url: str, desk: ProviderDesk, start_ms: int, buyers: int) -> None:
+        self.runner = asyncio.Runner()
+        self.clock = NodeClock(start_ms)
+        self.clock_in_database_ms = start_ms
+        self.runner.run(self._open(url, desk, start_ms, buyers))
+
+    async def _open(self, url: str, desk: ProviderDesk, start_ms: int, buyers: int) -> None:
+        self.database = PgDatabase(await open_pool(url))
+        self.connections = await open_reserve_pool(url)
+        async with self.database.pool.acquire() as connection:
+            await connection.execute(SIMULATED_CLOCK.format(start_ms=start_ms))
+        ids = FreshIds()
+        inventory = InventoryService(self.connections, self.database, Silence(), monotonic_ms)
+        self.inventory = inventory
+        self.line = WaitingList(self.database, inventory)
+        self.settlement = OrderSettlement(self.database, ids, self.clock)
+        self.payments = PaymentService(
+            self.database,
+            ids,
+            self.clock,
+            providers={"simulated": Desk(desk)},
+            orders=self.settlement,
+        )
+        self.checkout = CheckoutService(self.database, self.payments)
+        self.shop = await make_shop(self.database, stock=1_000)
+        self.users = [await make_user(self.database, name=f"B{n}") for n in range(buyers)]
+        self.sale_id = await arm_flash(
+            self.database,
+            self.shop,
+            quantity=UNITS,
+            per_buyer=PER_BUYER,
+            duration_s=SALE_MS // 1000,
+            hold_s=HOLD_MS // 1000,
+            grace_s=GRACE_MS // 1000,
+        )
+        self.pool_id = str((await read_stock(self.database, self.sale_id))["pool_id"])
+
+    def close(self) -> None:
+        """Close every connection and the loop."""
+        self.runner.run(self._close())
+        self.runner.close()
+
+    async def _close(self) -> None:
+        await self.connections.close()
+        await self.database.close()
+
+    def run(self, work: Coroutine[Any, Any, Told]) -> Told:
+        """Do work at the database's present time."""
+        return self.runner.run(self._at_present(work))
+
+    async def _at_present(self, work: Coroutine[Any, Any, Told]) -> Told:
+        if self.clock_in_database_ms != self.clock.at_ms:
+            async with self.database.pool.acquire() as connection:
+                await connection.execute("UPDATE simulated_clock SET at_ms = $1", self.clock.at_ms)
+            self.clock_in_database_ms = self.clock.at_ms
+        return await work
+
+    async def _fetch(self, query: str, *values: Any) -> list[Any]:
+        async with self.database.pool.acquire() as connection:
+            return list(await connection.fetch(query, *values))
+
+    def set_clock(self, now_ms: int) -> None:
+        """Move the database's clock, in time for the next work."""
+        self.clock.at_ms = now_ms
+
+    def jump_node_clock(self, skew_ms: int) -> None:
+        """Let the services' own clock be wrong."""
+        self.clock.skew_ms = skew_ms
+
+    def reserve(self, requests: list[Request]) -> BatchResult:
+        """Decide and commit one batch."""
+        return self.run(self._reserve(requests))
+
+    async def _reserve(self, requests: list[Request]) -> BatchResult:
+        async with self.connections.acquire() as connection:
+            return await reserve_batch(connection, self.pool_id, requests)
+
+    def live_ids(self) -> frozenset[str]:
+        """Return the ids of what holds or has units."""
+        return frozenset(self.run(self._live_ids()))
+
+    async def _live_ids(self) -> frozenset[str]:
+        async with self.connections.acquire() as connection:
+            return frozenset(await select_live_ids(connection, pool_id=self.pool_id))
+
+    def release(self, user_id: str, reservation_id: str) -> None:
+        """Give a hold back."""
+        self.run(self.inventory.release(user_id=user_id, reservation_id=reservation_id))
+
+    def join(self, user_id: str, qty: int, key: str) -> str:
+        """Wait for units."""
+        entry = self.line.join(user_id=user_id, sale_id=self.sale_id, qty=qty, key=key)
+        return self.run(entry).id
+
+    def leave(self, user_id: str, entry_id: str) -> None:
+        """Leave the line."""
+        self.run(self.line.leave(user_id=user_id, entry_id=entry_id))
+
+    def read_entry(self, entry_id: str) -> EntryBook:
+        """Return an entry."""
+        return self._entries(entry_id)[0]
+
+    def _entries(self, entry_id: str | None) -> list[EntryBook]:
+        rows = self.run(self._fetch(SELECT_ENTRIES, self.sale_id, entry_id))
+        return [EntryBook(**dict(row)) for row in rows]
+
+    def place_order(self, user_id: str, key: str, ids: Sequence[str]) -> str:
+        """Order reservations."""
+        return self.run(self.checkout.place_order(PlaceOrder(user_id, key, list(ids)))).id
+
+    def read_order(self, order_id: str) -> OrderBook:
+        """Return an order."""
+        return self._orders(order_id)[0]
+
+    def _orders(self, order_id: str | None) -> list[OrderBook]:
+        rows = self.run(self._fetch(SELECT_ORDERS, order_id))
+        return [
+            OrderBook(
+                **{**dict(row), "payments": [tuple(one.split(" ")) for one in row["payments"]]}
+            )
+            for row in rows
+        ]
+
+    def cancel(self, user_id: str, order_id: str) -> None:
+        """Cancel an unpaid order."""
+        self.run(self.checkout.cancel(user_id=user_id, order_id=order_id))
+
+    def adjust(self, delta: int, key: str) -> None:
+        """Change the sale's total."""
+        self.run(self._adjust(delta, key))
+
+    async def _adjust(self, delta: int, key: str) -> None:
+        id = adjustment_id(self.shop.host_id, self.sale_id, key)
+        wish = Adjustment(id, self.shop.host_id, self.shop.sku, delta, key, self.sale_id)
+        async with self.database.transaction() as transaction:
+            sale = await select_sale(transaction, self.sale_id)
+            await change_quantity(transaction, sale, wish)
+
+    def take_webhook(self, event_id: str, report: PaymentReport) -> None:
+        """Take a provider's report."""
+        body = msgspec.json.encode(report)
+        self.run(self.payments.receive_webhook("simulated", body, event_id))
+
+    def sweep(self) -> None:
+        """Job: end due holds."""
+        self.run(sweep(self.database))
+
+    def expire_orders(self) -> None:
+        """Job: end orders that have lost a reservation."""
+        self.run(self.settlement.expire_orders())
+
+    def run_calls(self) -> None:
+        """Job: make the calls that are due."""
+        self.run(self.payments.run_payment_calls())
+
+    def poll(self) -> None:
+        """Job: ask after silent payments."""
+        self.run(self.payments.poll_silent_payments())
+
+    def tend(self) -> None:
+        """Job: serve and close the line, and tell who was served."""
+        self.run(tend_lines(self.database))
+        self.run(tell_waiters(self.database))
+
+    def read(self) -> Books:
+        """Return everything, with what the auditor has to say."""
+        stock = self.run(read_stock(self.database, self.sale_id))
+        rows = self.run(self._fetch(SELECT_RESERVATIONS, self.pool_id))
+        steps = self.run(self._fetch(SELECT_STEPS, self.pool_id))
+        buyers = self.run(
+            self._fetch(
+                "SELECT user_id::text, qty FROM sale_buyers WHERE sale_id = $1", self.sale_id
+            )
+        )
+        report = self.run(audit(self.database))
+        return Books(
+            total=stock["total"],
+            claimed=stock["claimed"],
+            steps=[Step(*row) for row in steps],
+            reservations={row["id"]: ReservationBook(**dict(row)) for row in rows},
+            orders={order.id: order for order in self._orders(None)},
+            entries=self._entries(None),
+            buyers={row[0]: row[1] for row in buyers},
+            problems=[f"the auditor: {one}" for one in report.violations],
+        )
+
+
+def make_postgres_core(url: str) -> Callable[[ProviderDesk, int, int], PostgresCore]:
+    """Return what makes a core on an empty, migrated database."""
+    return partial(PostgresCore, url)

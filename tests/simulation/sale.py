@@ -1,0 +1,121 @@
+"""One simulated sale: 20 units, 60 presses, and everything that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+
+from tests.simulation.buyers import Buyer, Shop
+from tests.simulation.checks import check_all
+from tests.simulation.core import Core, ProviderDesk
+from tests.simulation.model_core import ModelCore
+from tests.simulation.processes import Gateway, Worker
+from tests.simulation.provider import Provider
+from tests.simulation.world import END_MS, HEAL_MS, World
+
+PRESSES = 60
+BUYERS = 45
+ADJUSTMENTS = 4
+MakeCore = Callable[[ProviderDesk, int, int], Core]
+MakeGateway = Callable[[World, str], Gateway]
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a seed showed; `trace` are its last events."""
+
+    seed: int
+    problems: list[str]
+    trace: list[str]
+    faults: int
+    sold: int
+    late: int
+    """Reservations that money came too late for."""
+    offers: int
+
+
+def simulate(
+    seed: int,
+    make_core: MakeCore = ModelCore,
+    make_gateway: MakeGateway = Gateway,
+    workers: int = 2,
+) -> Verdict:
+    """Play a seed to its end and check everything."""
+    world = World(seed)
+    provider = Provider(world)
+    world.core = make_core(provider, world.start_ms, BUYERS)
+    try:
+        return _play(world, provider, make_gateway, seed, workers)
+    finally:
+        world.core.close()
+
+
+def _play(
+    world: World, provider: Provider, make_gateway: MakeGateway, seed: int, workers: int
+) -> Verdict:
+    gateways = [make_gateway(world, f"gateway {n}") for n in (1, 2)]
+    provider.gateways = gateways
+    # Two workers at once during a handover; with none, a batch frees what is due itself.
+    for n in range(workers):
+        Worker(world, f"worker {n + 1}")
+    shop = Shop(world, gateways, provider)
+    _open_doors(world, shop)
+    _plan_faults(world, gateways)
+    world.run_until(HEAL_MS)
+    _heal(world, gateways)
+    world.run_until(END_MS)
+    books = world.core.read()
+    states = [one.state for one in books.reservations.values()]
+    return Verdict(
+        seed=seed,
+        problems=check_all(books, shop),
+        trace=list(world.trace),
+        faults=world.faults,
+        sold=states.count("sold"),
+        late=states.count("refused_late"),
+        offers=sum(one.offered_version is not None for one in books.entries),
+    )
+
+
+def _open_doors(world: World, shop: Shop) -> None:
+    """Plan the presses: most in the first second, some when holds have ended."""
+    buyers = [Buyer(shop, user_id) for user_id in world.core.users]
+    for n in range(PRESSES):
+        # A second press comes in the crowd as well, or when the first holds have ended.
+        buyer = buyers[n] if n < BUYERS else world.dice.choice(buyers)
+        is_early = n < BUYERS or world.dice.random() < 0.4
+        world.after(world.dice.randint(0, 1_000 if is_early else 800_000), buyer.press)
+    operator = buyers[0]
+    for n in range(ADJUSTMENTS):
+        delta = world.dice.choice([-6, -2, -1, 1, 2])
+        change = partial(world.core.adjust, delta, f"change {n}")
+        ask = partial(operator.request, f"change {n}", change)
+        world.after(world.dice.randint(0, 800_000), ask)
+
+
+def _plan_faults(world: World, gateways: list[Gateway]) -> None:
+    """Plan the faults that strike by themselves: kills in idle moments, and clocks that jump."""
+    for gateway in gateways:
+        for _ in range(world.dice.choice([0, 1, 3])):
+            world.after(world.dice.randint(0, HEAL_MS), gateway.die)
+        if world.dice.random() < 0.5:
+            skew_ms = world.dice.choice([-3_600_000, -60_000, 60_000, 3_600_000])
+            jump = partial(_jump, world, gateway, skew_ms)
+            world.after(world.dice.randint(0, HEAL_MS), jump)
+
+
+def _jump(world: World, gateway: Gateway, skew_ms: int) -> None:
+    world.note(f"the clock of {gateway.name} jumps by {skew_ms} ms")
+    world.faults += 1
+    gateway.skew_ms = skew_ms
+    world.core.jump_node_clock(skew_ms)
+
+
+def _heal(world: World, gateways: list[Gateway]) -> None:
+    """Stop the faults; clocks are right again, and whoever is down comes back by itself."""
+    world.note("the world is whole again")
+    world.is_healed = True
+    world.core.jump_node_clock(0)
+    for gateway in gateways:
+        gateway.skew_ms = 0

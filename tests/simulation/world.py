@@ -1,0 +1,189 @@
+"""A world with its own clock and order of events, which a seed decides alone.
+
+Invariant: nothing happens but events of one queue, in the order of their times; the same seed on
+the pure core is the same story to the last event. Faults come until `HEAL_MS`; then the network is
+whole, every process runs, and what is owed has to be paid.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from commerce.kernel.errors import CommerceError
+from tests.simulation.core import Core
+
+START_MS = 1_800_000_000_000
+# Faults go on for a quarter of an hour: as long as a hold can last.
+HEAL_MS = 900_000
+# Holds end 15 min after their press at the latest, the sale after 30; retries follow within 5 min.
+END_MS = 3_000_000
+TRACE_MAX = 40
+Told = TypeVar("Told")
+
+
+class LostConnectionError(Exception):
+    """The connection broke; whether the work was committed nobody knows."""
+
+
+class Killed(BaseException):
+    """The process is gone in this moment."""
+
+
+class Storm(msgspec.Struct, frozen=True):
+    """How often each fault strikes, in parts of one."""
+
+    drop: float
+    duplicate: float
+    delay: float
+    lost_before: float
+    lost_after: float
+    late_commit: float
+    kill_before: float
+    kill_after: float
+    provider_away: float
+    provider_answer_lost: float
+    kill_in_call: float
+
+
+def draw_storm(dice: random.Random) -> Storm:
+    """Draw a storm: every seed is hard on other things."""
+
+    def rate(limit: float) -> float:
+        return dice.choice([0.0, limit / 4, limit])
+
+    return Storm(
+        drop=rate(0.2),
+        duplicate=rate(0.2),
+        delay=rate(0.3),
+        lost_before=rate(0.1),
+        lost_after=rate(0.1),
+        late_commit=rate(0.1),
+        kill_before=rate(0.04),
+        kill_after=rate(0.04),
+        provider_away=rate(0.2),
+        provider_answer_lost=rate(0.2),
+        kill_in_call=rate(0.05),
+    )
+
+
+class Process:
+    """Something that can be killed, and comes back empty-handed."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.name = name
+        self.life = 1
+        self.is_up = True
+
+    def die(self) -> None:
+        """Lose everything that is not committed; a supervisor starts it again."""
+        if not self.is_up:
+            return
+        self.is_up = False
+        self.life += 1
+        self.world.note(f"{self.name} is killed")
+        self.world.after(self.world.dice.randint(500, 5_000), self.start)
+
+    def start(self) -> None:
+        """Begin with nothing."""
+        self.is_up = True
+
+    def soon(self, delay_ms: int, act: Callable[[], None]) -> None:
+        """Do something later, unless this life is over by then."""
+        life = self.life
+        self.world.after(delay_ms, lambda: act() if self.life == life else None)
+
+
+class World:
+    """The clock, the events, the network, and the faults."""
+
+    core: Core
+
+    def __init__(self, seed: int) -> None:
+        self.dice = random.Random(seed)
+        self.storm = draw_storm(self.dice)
+        self.start_ms = self.now_ms = START_MS
+        self.is_healed = False
+        self.trace: deque[str] = deque(maxlen=TRACE_MAX)
+        self.faults = 0
+        self._queue: list[tuple[int, int, Callable[[], None]]] = []
+        self._count = 0
+
+    def note(self, text: str) -> None:
+        """Remember what happened, for whoever has to find out why."""
+        self.trace.append(f"{(self.now_ms - self.start_ms) / 1000:9.3f} s  {text}")
+
+    def after(self, delay_ms: int, act: Callable[[], None]) -> None:
+        """Put an event into the queue."""
+        self._count += 1
+        heapq.heappush(self._queue, (self.now_ms + delay_ms, self._count, act))
+
+    def run_until(self, end_ms: int) -> None:
+        """Let events happen until so long after the start."""
+        until_ms = self.start_ms + end_ms
+        while self._queue and self._queue[0][0] <= until_ms:
+            self.now_ms, _, act = heapq.heappop(self._queue)
+            self.core.set_clock(self.now_ms)
+            act()
+        self.now_ms = until_ms
+        self.core.set_clock(self.now_ms)
+
+    def strikes(self, rate: float) -> bool:
+        """Say whether a fault of this rate happens now."""
+        if self.is_healed or rate == 0 or self.dice.random() >= rate:
+            return False
+        self.faults += 1
+        return True
+
+    def send(self, act: Callable[[], None]) -> None:
+        """Send a message: it may be lost, come twice, or overtake others."""
+        if self.strikes(self.storm.drop):
+            self.note("a message is lost")
+            return
+        copies = 2 if self.strikes(self.storm.duplicate) else 1
+        for _ in range(copies):
+            is_slow = self.strikes(self.storm.delay)
+            self.after(self.dice.randint(1, 20_000 if is_slow else 40), act)
+
+    def commit(self, process: Process, work: Callable[[], Told]) -> Told:
+        """Do work in the database for a process.
+
+        Raises LostConnectionError with the work done, not done, or done some time later; raises
+        Killed for the process, before or after. The caller lets Killed pass to `guarded`.
+        """
+        if self.strikes(self.storm.kill_before):
+            raise Killed
+        if self.strikes(self.storm.lost_before):
+            raise LostConnectionError
+        if self.strikes(self.storm.late_commit):
+            self.note(f"a commit of {process.name} comes late")
+            self.after(self.dice.randint(1, 8_000), lambda: alone(work))
+            raise LostConnectionError
+        done = work()
+        if self.strikes(self.storm.kill_after):
+            raise Killed
+        if self.strikes(self.storm.lost_after):
+            self.note(f"the answer to a commit of {process.name} is lost")
+            raise LostConnectionError
+        return done
+
+    def guarded(self, process: Process, act: Callable[[], None]) -> None:
+        """Run a part of a process, and bury the process when it is killed in it."""
+        try:
+            act()
+        except Killed:
+            process.die()
+
+
+def alone(work: Callable[[], object]) -> None:
+    """Do work whose asker is gone: a refusal, too, is told to nobody."""
+    try:
+        work()
+    except (CommerceError, Killed):
+        return
