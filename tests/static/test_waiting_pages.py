@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.e2e.test_accessibility import find_faults
 from tests.static.test_room_page import (
     CARD,
     FLASH_ID,
@@ -257,3 +258,14 @@ async def test_the_sheet_and_the_line_fit(browser: Browser, language: str) -> No
             assert box["height"] >= 44
             assert box["x"] >= 0
             assert box["x"] + box["width"] <= width
+
+
+async def test_the_line_and_the_sheet_have_no_serious_fault(browser: Browser) -> None:
+    async with open_held_out(browser) as (page, _, line):
+        await join(page)
+        faults = await find_faults(page)
+        line.offer()
+        await page.locator(CHANCE).wait_for()
+        await page.wait_for_timeout(DEAF_MS)
+        faults += await find_faults(page)
+    assert faults == []
