@@ -129,7 +129,8 @@ async def test_a_place_is_asked_for_only_when_the_line_moves(browser: Browser) -
         asked = line.asked()
         for count in (5, 6, 7, 8):
             line.say([0, 8, 92], [count, 0])
-        await page.wait_for_timeout(500)
+        # Longer than the fourth in line would wait before asking.
+        await page.wait_for_timeout(5_500)
         assert line.asked() == asked
         line.entries = [ENTRY | {"place": 2}]
         for count in (7, 6, 5, 4, 3):
