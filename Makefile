@@ -19,7 +19,7 @@ CORE ?= model
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix types-js unit static integration race faults fuzz simulate e2e rest \
+.PHONY: help run test check fix types-js unit static integration race faults fuzz simulate mutants e2e rest \
 	load conformance bench-fanout bench-recovery bench-slow bench-reserve bench-audit lock browser clean
 
 help: ## Print these targets.
@@ -66,6 +66,9 @@ fuzz: $(VENV)/dev.stamp ## Nonsense on a socket for SECONDS (60), beginning with
 
 simulate: $(VENV)/dev.stamp ## SEEDS (1000) sales FROM (0) in a world that breaks; CORE model or postgres.
 	@$(PY) -m tests.simulation $(SEEDS) --from $(FROM) --core $(CORE)
+
+mutants: $(VENV)/dev.stamp ## Change the rules in every small way; fails for what no test notices.
+	@$(PY) -m tests.mutants $(T)
 
 e2e: $(VENV)/js.stamp browser ## The real program, with Chromium.
 	$(PYTEST) -m e2e $(T)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,7 +54,11 @@ def test_every_item_hears_why() -> None:
 
 
 def test_an_unknown_sale_is_named() -> None:
-    assert decide_cart({}, {}, {}, [Request("a", "a", "u", 1)], 1) == [Outcome.NO_SUCH_SALE]
+    """The items behind it are decided all the same."""
+    sales = {"b": SaleTerms("b", "open", 0, None, 3)}
+    wanted = [Request("a", "a", "u", 1), Request("b", "b", "u", 1)]
+    found = decide_cart({"p": pool(1)}, {"b": "p"}, sales, wanted, 1)
+    assert found == [Outcome.NO_SUCH_SALE, Outcome.RESERVED]
 
 
 def test_the_same_sale_twice_is_summed() -> None:
@@ -71,13 +77,33 @@ def test_the_same_sale_twice_is_summed() -> None:
     ],
 )
 def test_an_impossible_cart_is_refused(items: list[tuple[str, int]]) -> None:
-    with pytest.raises(CommerceError, match="invalid_request"):
+    with pytest.raises(CommerceError) as caught:
         sum_items(items)
+    assert (caught.value.code, caught.value.detail) == ("invalid_request", {"field": "items"})
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [("a", 1)],
+        [(str(n), 1) for n in range(CART_ITEMS_MAX)],
+        [("a", QTY_MAX)],
+        [("a", QTY_MAX - 1), ("a", 1)],
+    ],
+)
+def test_a_cart_as_big_as_can_be_is_summed(items: list[tuple[str, int]]) -> None:
+    assert sum(qty for _, qty in sum_items(items)) == sum(qty for _, qty in items)
 
 
 def test_a_cart_is_the_same_in_any_order() -> None:
     assert hash_cart([("a", 1), ("b", 2)]) == hash_cart([("b", 2), ("a", 1)])
     assert hash_cart([("a", 1), ("b", 2)]) != hash_cart([("a", 2), ("b", 1)])
+
+
+def test_a_carts_hash_outlives_an_upgrade() -> None:
+    """It is stored: a retry that meets a newer version must find its own."""
+    text = b"a:1,b:2"
+    assert hash_cart([("b", 2), ("a", 1)]) == hashlib.sha256(text).hexdigest()
 
 
 @given(total=st.integers(0, 6), wanted=st.lists(st.integers(1, 3), min_size=1, max_size=4))

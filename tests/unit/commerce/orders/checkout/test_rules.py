@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commerce.kernel.errors import CommerceError
+from commerce.kernel.ids import order_id
 from commerce.orders.checkout.model import ORDER, Hold, HoldState, LateLine
 from commerce.orders.checkout.rules import (
     HELD_MS_MAX,
@@ -75,7 +77,17 @@ def test_an_order_sums_its_reservations() -> None:
 
 def test_the_same_user_and_key_name_the_same_order() -> None:
     """Its id is derived."""
-    assert quote([make_hold()], ["a"]).id == quote([make_hold(id="b")], ["b"]).id
+    first = quote([make_hold()], ["a"])
+    assert first.id == quote([make_hold(id="b")], ["b"]).id == order_id("lena", "k")
+
+
+def test_an_order_keeps_what_was_asked_for() -> None:
+    """The address, and what tells a retry from another wish."""
+    draft = quote_order(
+        user_id="lena", key="k", reservation_ids=["a"], holds=[make_hold()], ship_to="Quay 1"
+    )
+    assert draft.ship_to == "Quay 1"
+    assert draft.request_hash == hash_request(["a"], "Quay 1")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +97,7 @@ def test_a_reservation_that_is_not_mine_is_not_there(holds: list[Hold], ids: lis
     """Missing and somebody else's look the same."""
     with pytest.raises(CommerceError) as caught:
         quote(holds, ids)
-    assert caught.value.code == "not_found"
+    assert str(caught.value) == "not_found: There is no such reservation."
 
 
 @pytest.mark.parametrize("other", [{"room_id": "q"}, {"show_id": "v"}])
@@ -93,7 +105,16 @@ def test_an_order_stays_in_one_show(other: dict[str, str]) -> None:
     """Another room or another show is refused."""
     with pytest.raises(CommerceError) as caught:
         quote([make_hold(), make_hold(id="b", **other)], ["a", "b"])
-    assert caught.value.code == "invalid_request"
+    assert (caught.value.code, caught.value.detail) == (
+        "invalid_request",
+        {"field": "reservations"},
+    )
+
+
+def test_a_requests_hash_outlives_an_upgrade() -> None:
+    """It is stored: a retry that meets a newer version must find its own."""
+    body = rb'[["a", "b"], "\u7801\u5934"]'
+    assert hash_request(["b", "a"], "码头") == hashlib.sha256(body).hexdigest()
 
 
 def test_a_request_is_its_reservations_and_its_address() -> None:
@@ -255,6 +276,7 @@ ALIVE = {"state": "paying", "release_at_ms": NOW_MS + 1}
         ([late(), late()], 2, True),
         ([late(), late(**ALIVE)], 1, True),
         ([late(**ALIVE)], 0, True),
+        ([late(**ALIVE), late()], 0, False),
         ([late(state="paying")], 1, False),
         ([late(state="released")], 1, False),
         ([late(state="refused_late")], 1, False),
@@ -290,6 +312,8 @@ def test_late_money_is_late_for_its_hold_alone() -> None:
         ("陈", "*"),
         ("欧阳娜娜", "欧*娜"),
         ("👩x👧", "👩***👧"),
+        # A character that Unicode has no name for.
+        ("a\u0007b", "a***b"),
     ],
 )
 def test_a_name_in_the_chat_is_masked(name: str, masked: str) -> None:

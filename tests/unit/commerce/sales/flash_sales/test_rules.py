@@ -9,7 +9,9 @@ from commerce.kernel.errors import CommerceError
 from commerce.sales.flash_sales.model import FlashSaleTerms
 from commerce.sales.flash_sales.rules import (
     LIMITS,
+    REASON_CHARS_MAX,
     SALE,
+    check_reason,
     check_same,
     check_terms,
     clean_halt_reason,
@@ -42,9 +44,17 @@ def test_a_figure_outside_its_range_is_refused_by_name(name: str) -> None:
         assert caught.value.detail == {"field": name}
 
 
+def test_a_reason_is_no_longer_than_can_be_shown() -> None:
+    check_reason(None)
+    check_reason("x" * REASON_CHARS_MAX)
+    with pytest.raises(CommerceError) as caught:
+        check_reason("x" * (REASON_CHARS_MAX + 1))
+    assert (caught.value.code, caught.value.detail) == ("invalid_request", {"field": "reason"})
+
+
 def test_a_retry_must_ask_for_the_same() -> None:
     check_same(hash_terms(TERMS), TERMS)
-    with pytest.raises(CommerceError, match="idempotency_conflict"):
+    with pytest.raises(CommerceError, match=r"^idempotency_conflict: "):
         check_same(hash_terms(TERMS), msgspec.structs.replace(TERMS, quantity=21))
 
 

@@ -1,0 +1,30 @@
+"""`make mutants` is only as good as its judgement of who may live."""
+
+from __future__ import annotations
+
+from tests.mutants.__main__ import EXPLAINED, Explanation, Survivor, judge, read_explained
+
+LIVES = Survivor("m.rules.x_decide__mutmut_3", "m.rules.decide", "return a or b")
+
+
+def test_a_survivor_without_a_reason_fails() -> None:
+    assert judge([LIVES], []) == ["no test kills m.rules.x_decide__mutmut_3\n    return a or b"]
+
+
+def test_a_reason_has_to_fit_the_function_and_the_whole_line() -> None:
+    fits = Explanation(["m.*.decide", "m.rules.dec*"], r"return a \w+ b", "because")
+    assert judge([LIVES], [fits]) == []
+    for other in (Explanation(["m.rules.other"], ".*", ""), Explanation(["*"], "return a", "")):
+        assert len(judge([LIVES], [other])) == 2
+
+
+def test_a_reason_that_nothing_needs_fails() -> None:
+    assert judge([], [Explanation(["m.decide"], "x", "old")]) == [
+        "nothing needs the explanation of m.decide: x"
+    ]
+
+
+def test_every_reason_on_file_is_a_sentence() -> None:
+    explained = read_explained(EXPLAINED.read_text(encoding="utf-8"))
+    assert explained
+    assert all(one.reason.endswith(".") and len(one.reason) > 20 for one in explained)
