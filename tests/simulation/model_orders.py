@@ -21,7 +21,12 @@ from commerce.orders.checkout.rules import (
 from commerce.orders.payments.model import PAYMENT, Payment, PaymentReport, Settled, Settlement
 from commerce.orders.payments.ports import ProviderRefusedError, ProviderUnavailableError
 from commerce.orders.payments.rules import check_amount, decide_steps, next_retry_ms
-from commerce.orders.payments.service import CALL_LEASE_MS, CREATE_DELAY_MS, SILENT_MS
+from commerce.orders.payments.service import (
+    CALL_LEASE_MS,
+    CALLS_A_ROUND_MAX,
+    CREATE_DELAY_MS,
+    SILENT_MS,
+)
 from tests.simulation.core import CURRENCY, PER_BUYER, PRICE_MINOR, OrderBook, ProviderDesk
 from tests.simulation.model_rows import Attempt, Call, Entry, Held, Order
 
@@ -258,12 +263,11 @@ class ModelOrders(ABC):
         self.expire_if_dead(order)
 
     def run_calls(self) -> None:
-        """Job: make the calls that are due."""
-        for call in list(self.calls.values()):
-            if call.state != "pending" or call.next_at_ms > self.now_ms:
-                continue
-            call.attempts += 1
-            call.next_at_ms = self.now_ms + CALL_LEASE_MS
+        """Job: make the calls that are due, each claimed when the one before is answered."""
+        for _ in range(CALLS_A_ROUND_MAX):
+            call = self.claim_call()
+            if call is None:
+                return
             try:
                 self.make(call)
             except ProviderUnavailableError:
@@ -272,6 +276,20 @@ class ModelOrders(ABC):
                 call.next_at_ms = self.now_ms + (pause_ms or 0)
             except (ProviderRefusedError, CommerceError):
                 call.state = "failed" if call.state == "pending" else call.state
+
+    def claim_call(self) -> Call | None:
+        """Take the call that is due longest; what was withdrawn meanwhile is not there."""
+        due = [
+            call
+            for call in self.calls.values()
+            if call.state == "pending" and call.next_at_ms <= self.now_ms
+        ]
+        if not due:
+            return None
+        call = min(due, key=lambda one: one.next_at_ms)
+        call.attempts += 1
+        call.next_at_ms = self.now_ms + CALL_LEASE_MS
+        return call
 
     def make(self, call: Call) -> None:
         """Make one call and take its answer."""
