@@ -19,12 +19,12 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from websockets.asyncio.client import connect
 
 from tests.bench.compiled import NoCompilerError
 from tests.bench.crowd_client import CrowdClient
 from tests.support.api import Caller, log_in
 from tests.support.program import Program
+from tests.support.viewer import newest_offset
 
 ROOM = "demo"
 # A room may have 20/s; a busy host with a sale under way makes half of it.
@@ -37,16 +37,6 @@ RAMP_PER_S = 700
 def tell(line: str) -> None:
     """Say something to a person."""
     print(line, flush=True)
-
-
-async def newest_offset(port: int) -> int:
-    """Return the log's end as the database has it: a newcomer's snapshot says so."""
-    async with connect(f"ws://127.0.0.1:{port}/ws/{ROOM}?v=1", compression=None) as socket:
-        async with asyncio.timeout(10):
-            while True:
-                frame = msgspec.json.decode(await socket.recv())
-                if frame[0] == "Z":
-                    return int(frame[2])
 
 
 async def keep_selling(host: Caller, items: list[str]) -> None:

@@ -191,3 +191,13 @@ class Viewer:
         start = self.snapshots[0][0]
         covered = max((offset for offset, _ in self.snapshots[1:]), default=start)
         return [(o, type) for o, type in log if o > start and o not in seen and o > covered]
+
+
+async def newest_offset(port: int) -> int:
+    """Return the end of the demo room's log as the database has it: a newcomer's snapshot says."""
+    async with connect(f"ws://127.0.0.1:{port}/ws/demo?v=1", compression=None) as socket:
+        async with asyncio.timeout(10):
+            while True:
+                frame = orjson.loads(await socket.recv())
+                if frame[0] == "Z":
+                    return int(frame[2])
