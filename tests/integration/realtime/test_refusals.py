@@ -141,7 +141,7 @@ async def test_a_bug_in_a_handler_is_answered_and_commands_in_flight_are_bounded
 async def test_heartbeats_come_and_a_token_that_runs_out_closes(
     house: House, redis_url: str, redis_prefix: str
 ) -> None:
-    house.token_lives_ms = 1900
+    house.token_lives_ms = 3900
     limits = GatewayLimits(heartbeat_s=1)
     async with serve(house, redis_url, redis_prefix, limits=limits) as served:
         client = await served.open()
