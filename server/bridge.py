@@ -217,11 +217,9 @@ class RoomCommands:
             return
         try:
             wanted = _decode(args, ReserveArgs)
+            check_qty(wanted.qty)
             refused = self._inventory.refuse_at_once(
-                user_id=caller.identity.user_id,
-                sale_id=wanted.sale,
-                qty=check_qty(wanted.qty),
-                key=check_key(key),
+                user_id=caller.identity.user_id, sale_id=wanted.sale, key=check_key(key)
             )
         except CommerceError as error:
             raise _command_error(error) from None
@@ -234,7 +232,7 @@ class RoomCommands:
         user_id = caller.identity.user_id
         if command == "reserve":
             wanted = _decode(args, ReserveArgs)
-            answer = await self._inventory.reserve(
+            answer = await self._inventory.decide(
                 user_id=user_id,
                 sale_id=check_id(wanted.sale, "sale"),
                 qty=check_qty(wanted.qty),

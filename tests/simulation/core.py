@@ -101,8 +101,8 @@ class Core(Protocol):
     def reserve(self, requests: list[Request]) -> BatchResult:
         """Decide and commit one batch."""
 
-    def live_ids(self) -> frozenset[str]:
-        """Return the ids of the reservations that hold or have units."""
+    def owned(self) -> dict[str, frozenset[str]]:
+        """Return the ids of the reservations that hold or have units, by owner."""
 
     def release(self, user_id: str, reservation_id: str) -> None:
         """Give a hold back."""

@@ -119,9 +119,13 @@ class ModelCore(ModelOrders):
         self.holds[id] = Held(id, user_id, qty, origin, self.version, self.now_ms, release_at_ms)
         self.buyers[user_id] += qty
 
-    def live_ids(self) -> frozenset[str]:
-        """Return the ids of what holds or has units."""
-        return frozenset(id for id, held in self.holds.items() if held.state in LIVE)
+    def owned(self) -> dict[str, frozenset[str]]:
+        """Return the ids of what holds or has units, by owner."""
+        owned: dict[str, frozenset[str]] = {}
+        for id, held in self.holds.items():
+            if held.state in LIVE:
+                owned[held.user_id] = owned.get(held.user_id, frozenset()) | {id}
+        return owned
 
     def free(self, ids: Sequence[str], from_states: Sequence[str], to_state: str) -> None:
         """Give units back, once, and serve the line in the same moment."""

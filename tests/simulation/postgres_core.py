@@ -16,7 +16,7 @@ import msgspec
 from commerce.goods.adjustments.model import Adjustment
 from commerce.goods.inventory.model import BatchResult, Request
 from commerce.goods.inventory.service import InventoryService
-from commerce.goods.inventory.store import reserve_batch, select_live_ids
+from commerce.goods.inventory.store import reserve_batch, select_owned
 from commerce.goods.inventory.sweeper import sweep
 from commerce.goods.waiting_list.service import WaitingList, tell_waiters, tend_lines
 from commerce.insight.audit.service import audit
@@ -223,13 +223,13 @@ class PostgresCore:
         async with self.connections.acquire() as connection:
             return await reserve_batch(connection, self.pool_id, requests)
 
-    def live_ids(self) -> frozenset[str]:
-        """Return the ids of what holds or has units."""
-        return frozenset(self.run(self._live_ids()))
+    def owned(self) -> dict[str, frozenset[str]]:
+        """Return the ids of what holds or has units, by owner."""
+        return self.run(self._owned())
 
-    async def _live_ids(self) -> frozenset[str]:
+    async def _owned(self) -> dict[str, frozenset[str]]:
         async with self.connections.acquire() as connection:
-            return frozenset(await select_live_ids(connection, pool_id=self.pool_id))
+            return await select_owned(connection, pool_id=self.pool_id)
 
     def release(self, user_id: str, reservation_id: str) -> None:
         """Give a hold back."""

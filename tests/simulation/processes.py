@@ -52,7 +52,12 @@ class Gateway(Process):
         """Take a press; a dead gateway hears nothing."""
         if not self.is_up:
             return
-        latched = self.latches.answer(POOL, request)
+        latched = self.latches.answer(
+            POOL,
+            user_id=request.user_id,
+            sale_id=request.sale_id,
+            name_id=lambda: request.id,
+        )
         if latched is not None:
             self.answer(reply, Answer(latched.outcome.name.lower(), latched.version))
             return
@@ -117,9 +122,8 @@ class Gateway(Process):
             return
         outcome = Outcome.SOLD_OUT if result.sold == result.total else Outcome.HELD_OUT
         core = self.world.core
-        live_ids = core.live_ids()
         sales = frozenset({core.sale_id})
-        latch = Latch(outcome, result.pool_version, self.world.now_ms, live_ids, sales)
+        latch = Latch(outcome, result.pool_version, self.world.now_ms, core.owned(), sales)
         self.latches.set(POOL, latch)
 
     def serve(self, work: Callable[[], str], reply: Reply) -> None:

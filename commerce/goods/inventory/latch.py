@@ -7,14 +7,16 @@ reservation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
-from commerce.goods.inventory.model import Outcome, Refused, Request
+from commerce.goods.inventory.model import Outcome, Refused
 
 # Freed units show at the latest after this long.
 LATCH_MS_MAX = 250
+# One press goes to the database so long before the others would have to.
+RENEW_AFTER_MS = 150
 # Nobody presses there any more: the live ids, up to every unit of a pool, are let go.
 FORGOTTEN_AFTER_MS = 60_000
 
@@ -25,7 +27,8 @@ class Latch(msgspec.Struct, frozen=True):
     outcome: Outcome
     version: int
     read_at_ms: int
-    live_ids: frozenset[str]
+    owned: Mapping[str, frozenset[str]]
+    """The ids of the live reservations, by their owner's."""
     sale_ids: frozenset[str]
     waiting: int | None = None
     """How many waited for units that come free, when that was read."""
@@ -37,34 +40,42 @@ class Latches:
     def __init__(self, monotonic_ms: Callable[[], int]) -> None:
         self._monotonic_ms = monotonic_ms
         self._by_pool: dict[str, Latch] = {}
+        self._renewing: set[str] = set()
 
-    def answer(self, pool_id: str, request: Request) -> Refused | None:
-        """Refuse a request from the latch, or return None when the database must decide."""
+    def answer(
+        self, pool_id: str, *, user_id: str, sale_id: str, name_id: Callable[[], str]
+    ) -> Refused | None:
+        """Refuse a press from the latch, or return None when the database must decide.
+
+        `name_id` derives the id of the press; that is dear, and asked of owners alone.
+        """
         latch = self._by_pool.get(pool_id)
-        if latch is None:
+        if latch is None or sale_id not in latch.sale_ids:
             return None
-        if self._monotonic_ms() - latch.read_at_ms > LATCH_MS_MAX:
+        age_ms = self._monotonic_ms() - latch.read_at_ms
+        if age_ms > LATCH_MS_MAX:
             return None
-        if request.id in latch.live_ids or request.sale_id not in latch.sale_ids:
+        if age_ms > RENEW_AFTER_MS and pool_id not in self._renewing:
+            self._renewing.add(pool_id)
+            return None
+        owned = latch.owned.get(user_id)
+        if owned is not None and name_id() in owned:
             return None
         return Refused(
             latch.outcome, latch.version, available=0, is_latched=True, waiting=latch.waiting
         )
 
-    def is_set(self, pool_id: str) -> bool:
-        """Say whether there is a latch, which may be too old by now."""
-        return pool_id in self._by_pool
-
-    def live_ids(self, pool_id: str, version: int) -> frozenset[str] | None:
+    def owned(self, pool_id: str, version: int) -> Mapping[str, frozenset[str]] | None:
         """Return the live ids of this version of a pool, when they are already here."""
         latch = self._by_pool.get(pool_id)
-        return latch.live_ids if latch is not None and latch.version == version else None
+        return latch.owned if latch is not None and latch.version == version else None
 
     def set(self, pool_id: str, latch: Latch) -> None:
         """Latch a pool."""
         if pool_id not in self._by_pool:
             self._forget_old(latch.read_at_ms)
         self._by_pool[pool_id] = latch
+        self._renewing.discard(pool_id)
 
     def _forget_old(self, now_ms: int) -> None:
         self._by_pool = {
@@ -72,7 +83,9 @@ class Latches:
             for pool_id, latch in self._by_pool.items()
             if now_ms - latch.read_at_ms <= FORGOTTEN_AFTER_MS
         }
+        self._renewing.intersection_update(self._by_pool)
 
     def clear(self, pool_id: str) -> None:
         """Let the database decide again."""
         self._by_pool.pop(pool_id, None)
+        self._renewing.discard(pool_id)

@@ -91,6 +91,7 @@ class InventoryService:
         self._latches = Latches(monotonic_ms)
         self._batchers: dict[str, PoolBatcher] = {}
         self._sales: dict[str, PooledSale] = {}
+        self._learning: dict[str, asyncio.Task[PooledSale | None]] = {}
 
     async def reserve(self, *, user_id: str, sale_id: str, qty: int, key: str) -> Answer:
         """Reserve `qty` units for a user; the answer is committed when it returns.
@@ -98,11 +99,16 @@ class InventoryService:
         Raises CommerceError `not_found`, `idempotency_conflict`, `overloaded` or
         `unknown_outcome`; a refusal is a value.
         """
+        refused = self.refuse_at_once(user_id=user_id, sale_id=sale_id, key=key)
+        if refused is not None:
+            return refused
+        return await self.decide(user_id=user_id, sale_id=sale_id, qty=qty, key=key)
+
+    async def decide(self, *, user_id: str, sale_id: str, qty: int, key: str) -> Answer:
+        """Let the database decide a press that `refuse_at_once` did not; as `reserve` otherwise."""
         sale = await self.find_sale(sale_id)
         request = Request(reservation_id(user_id, sale_id, key), sale_id, user_id, qty)
-        answer: Answer | None = self._latches.answer(sale.pool_id, request)
-        if answer is None:
-            answer = await self._batcher(sale.pool_id).submit(request)
+        answer = await self._batcher(sale.pool_id).submit(request)
         if isinstance(answer, Refused):
             if answer.outcome is Outcome.CONFLICT:
                 raise CommerceError(
@@ -115,16 +121,18 @@ class InventoryService:
             self.news.pressed(sale_id, "reserved")
         return answer
 
-    def refuse_at_once(self, *, user_id: str, sale_id: str, qty: int, key: str) -> Refused | None:
-        """Refuse a press from the latch; None when the database must be asked: call `reserve`.
+    def refuse_at_once(self, *, user_id: str, sale_id: str, key: str) -> Refused | None:
+        """Refuse a press from the latch; None when the database must be asked: call `decide`.
 
         A `sale_id` that is not canonical is not known here, so it needs no check before.
         """
         sale = self._sales.get(sale_id)
-        if sale is None or not self._latches.is_set(sale.pool_id):
+        if sale is None:
             return None
-        request = Request(reservation_id(user_id, sale_id, key), sale_id, user_id, qty)
-        refused = self._latches.answer(sale.pool_id, request)
+        name_id = partial(reservation_id, user_id, sale_id, key)
+        refused = self._latches.answer(
+            sale.pool_id, user_id=user_id, sale_id=sale_id, name_id=name_id
+        )
         if refused is not None:
             self.news.pressed(sale_id, refused.outcome.name.lower())
         return refused
@@ -168,17 +176,30 @@ class InventoryService:
 
     async def find_sale(self, sale_id: str) -> PooledSale:
         """Return where a sale's stock lies, from memory when it is known; raises `not_found`."""
-        sale = self._sales.get(sale_id)
+        sale = self._sales.pop(sale_id, None)
         if sale is None:
-            sale = await self.ask(partial(store.select_pooled_sale, sale_id=sale_id))
-            if sale is None:
-                raise not_found("sale")
+            sale = await self._learn_sale(sale_id)
+            self._sales.pop(sale_id, None)
             if len(self._sales) >= KNOWN_SALES_MAX:
                 del self._sales[next(iter(self._sales))]
-        else:
-            # Last pressed, last forgotten: a batch under way still finds its sales here.
-            del self._sales[sale_id]
+        # Last pressed, last forgotten: a batch under way still finds its sales here.
         self._sales[sale_id] = sale
+        return sale
+
+    async def _learn_sale(self, sale_id: str) -> PooledSale:
+        """Ask the database about a sale, once for all who press in that moment.
+
+        A sale opens for everybody at once, and each process meets it for the first time then.
+        """
+        learning = self._learning.get(sale_id)
+        if learning is None:
+            question = self.ask(partial(store.select_pooled_sale, sale_id=sale_id))
+            learning = self._learning[sale_id] = asyncio.create_task(question)
+            learning.add_done_callback(lambda _: self._learning.pop(sale_id))
+        # Whoever leaves does not take the answer from the others.
+        sale = await asyncio.shield(learning)
+        if sale is None:
+            raise not_found("sale")
         return sale
 
     def _batcher(self, pool_id: str) -> PoolBatcher:
@@ -257,16 +278,16 @@ class InventoryService:
             return None
         outcome = Outcome.SOLD_OUT if result.sold == result.total else Outcome.HELD_OUT
         read_at_ms = self._monotonic_ms()
-        live_ids = self._latches.live_ids(pool_id, result.pool_version)
+        owned = self._latches.owned(pool_id, result.pool_version)
         waiting = None
         try:
-            if live_ids is None:
-                live_ids = await self.ask(partial(store.select_live_ids, pool_id=pool_id))
+            if owned is None:
+                owned = await self.ask(partial(store.select_owned, pool_id=pool_id))
             if outcome is Outcome.HELD_OUT and Outcome.HELD_OUT in result.outcomes:
                 waiting = await self.ask(partial(store.count_waiting, pool_id=pool_id))
         except (CommerceError, *store.REFUSED_BY_DATABASE):
             return None
-        latch = Latch(outcome, result.pool_version, read_at_ms, live_ids, open_sales, waiting)
+        latch = Latch(outcome, result.pool_version, read_at_ms, owned, open_sales, waiting)
         self._latches.set(pool_id, latch)
         return waiting
 

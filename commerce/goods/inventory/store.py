@@ -29,9 +29,9 @@ RESERVE_BATCH = """
         total, claimed, sold, expired_ids, expired_sales, expired_users
     FROM reserve_batch($1, $2, $3, $4, $5)
 """
-SELECT_LIVE_IDS = """
-    SELECT r.id::text FROM reservations r
-    WHERE r.pool_id = $1 AND r.state IN ('held', 'paying', 'sold')
+SELECT_OWNED = """
+    SELECT r.user_id::text, array_agg(r.id::text) FROM reservations r
+    WHERE r.pool_id = $1 AND r.state IN ('held', 'paying', 'sold') GROUP BY r.user_id
 """
 SELECT_POOLED_SALE = """
     SELECT id::text, pool_id::text, room_id::text, sku, currency FROM sales WHERE id = $1
@@ -142,9 +142,10 @@ async def reserve_batch(connection: Any, pool_id: str, requests: Sequence[Reques
     return BatchResult(expired=holds, **fields)
 
 
-async def select_live_ids(connection: Any, pool_id: str) -> frozenset[str]:
-    """Return the ids of every live reservation of a pool: those a latch must not answer."""
-    return frozenset(row[0] for row in await connection.fetch(SELECT_LIVE_IDS, pool_id))
+async def select_owned(connection: Any, pool_id: str) -> dict[str, frozenset[str]]:
+    """Return the ids of a pool's live reservations by owner: those a latch must not answer."""
+    rows = await connection.fetch(SELECT_OWNED, pool_id)
+    return {user_id: frozenset(ids) for user_id, ids in rows}
 
 
 async def count_waiting(connection: Any, pool_id: str) -> int:

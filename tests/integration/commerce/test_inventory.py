@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from typing import Any
 
 import asyncpg
 import pytest
 
-from commerce.goods.inventory.model import Outcome, Refused, Request, Reserved
+from commerce.goods.inventory import store
+from commerce.goods.inventory.model import Outcome, PooledSale, Refused, Request, Reserved
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.inventory.store import reserve_batch
 from commerce.goods.inventory.sweeper import sweep
@@ -192,7 +194,7 @@ async def test_only_a_latched_press_is_refused_at_once(
     owner, late = str(uuid.uuid4()), str(uuid.uuid4())
 
     def at_once(user: str, sale_id: str = sale) -> Refused | None:
-        return inventory.refuse_at_once(user_id=user, sale_id=sale_id, qty=1, key="k")
+        return inventory.refuse_at_once(user_id=user, sale_id=sale_id, key="k")
 
     assert at_once(late) is None
     await press(inventory, sale, user=owner)
@@ -216,6 +218,50 @@ async def test_the_sale_that_is_pressed_is_the_last_to_be_forgotten(
         assert isinstance(await press(inventory, hot), Reserved)
         assert isinstance(await press(inventory, other), Reserved)
     assert list(inventory._sales) == [hot, others[-1]]
+
+
+async def test_a_sale_is_looked_up_once_for_all_who_press_first(
+    database: PgDatabase, inventory: InventoryService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sale opens for everybody at once; whoever leaves meanwhile takes no answer along."""
+    sale = await arm_flash(database, await make_shop(database), quantity=50)
+    asked: list[str] = []
+    select = store.select_pooled_sale
+
+    async def count(connection: Any, sale_id: str) -> PooledSale | None:
+        asked.append(sale_id)
+        return await select(connection, sale_id)
+
+    monkeypatch.setattr(store, "select_pooled_sale", count)
+    impatient = asyncio.create_task(press(inventory, sale))
+    others = [asyncio.create_task(press(inventory, sale)) for _ in range(20)]
+    nowhere = [asyncio.create_task(press(inventory, str(uuid.uuid4()))) for _ in range(2)]
+    while not asked:
+        await asyncio.sleep(0)
+    impatient.cancel()
+    assert outcomes(await asyncio.gather(*others)) == ["reserved"] * 20
+    for lost in await asyncio.gather(*nowhere, return_exceptions=True):
+        assert isinstance(lost, CommerceError)
+        assert lost.code == "not_found"
+    assert asked.count(sale) == 1
+    assert impatient.cancelled()
+
+
+async def test_a_lookup_that_failed_is_made_anew(
+    database: PgDatabase, inventory: InventoryService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault is told to those who waited, and remembered by nobody."""
+    sale = await arm_flash(database, await make_shop(database), quantity=50)
+
+    async def fail(connection: Any, sale_id: str) -> PooledSale | None:
+        raise CommerceError("overloaded", "Not now.", retryable=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "select_pooled_sale", fail)
+        presses = [press(inventory, sale) for _ in range(3)]
+        answers = await asyncio.gather(*presses, return_exceptions=True)
+    assert [isinstance(answer, CommerceError) for answer in answers] == [True] * 3
+    assert isinstance(await press(inventory, sale), Reserved)
 
 
 async def test_a_batch_that_the_database_refuses_is_halved(

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from commerce.goods.inventory.latch import FORGOTTEN_AFTER_MS, LATCH_MS_MAX, Latch, Latches
-from commerce.goods.inventory.model import Outcome, Request
+import pytest
+
+from commerce.goods.inventory.latch import (
+    FORGOTTEN_AFTER_MS,
+    LATCH_MS_MAX,
+    RENEW_AFTER_MS,
+    Latch,
+    Latches,
+)
+from commerce.goods.inventory.model import Outcome, Refused, Request
 
 STRANGER = Request("new", "sale", "user", 1)
 OWNER = Request("mine", "sale", "owner", 1)
@@ -30,36 +38,71 @@ def latched(clock: Clock, *pools: str) -> Latches:
 
 def set_latch(latches: Latches, clock: Clock, pool: str) -> None:
     """Latch a pool as of now."""
-    live, sales = frozenset({OWNER.id}), frozenset({STRANGER.sale_id})
-    latches.set(pool, Latch(Outcome.SOLD_OUT, 7, clock.ms, live, sales))
+    owned, sales = {OWNER.user_id: frozenset({OWNER.id})}, frozenset({STRANGER.sale_id})
+    latches.set(pool, Latch(Outcome.SOLD_OUT, 7, clock.ms, owned, sales))
+
+
+def press(latches: Latches, request: Request, pool: str = "a") -> Refused | None:
+    """Return what the latch says to a press."""
+    return latches.answer(
+        pool, user_id=request.user_id, sale_id=request.sale_id, name_id=lambda: request.id
+    )
 
 
 def test_a_stranger_is_refused_with_the_version_while_the_reading_is_fresh() -> None:
     clock = Clock()
     latches = latched(clock, "a")
     clock.ms = LATCH_MS_MAX
-    refused = latches.answer("a", STRANGER)
+    assert press(latches, STRANGER) is None, "one asks the database in time"
+    refused = press(latches, STRANGER)
     assert refused is not None
     assert (refused.outcome, refused.version, refused.is_latched) == (Outcome.SOLD_OUT, 7, True)
     clock.ms += 1
-    assert latches.answer("a", STRANGER) is None
+    assert press(latches, STRANGER) is None
+
+
+def test_one_press_renews_the_reading_while_the_others_are_answered() -> None:
+    clock = Clock()
+    latches = latched(clock, "a", "b")
+    clock.ms = RENEW_AFTER_MS
+    assert press(latches, STRANGER) is not None
+    clock.ms += 1
+    assert [press(latches, STRANGER) is None for _ in range(3)] == [True, False, False]
+    assert press(latches, STRANGER, "b") is None, "each pool is read for itself"
+    set_latch(latches, clock, "a")
+    clock.ms += RENEW_AFTER_MS + 1
+    assert [press(latches, STRANGER) is None for _ in range(2)] == [True, False]
 
 
 def test_who_may_own_a_reservation_is_never_answered_from_the_latch() -> None:
-    assert latched(Clock(), "a").answer("a", OWNER) is None
+    assert press(latched(Clock(), "a"), OWNER) is None
+
+
+def test_an_owner_who_presses_for_more_is_answered() -> None:
+    more = Request("another key", OWNER.sale_id, OWNER.user_id, 1)
+    assert press(latched(Clock(), "a"), more) is not None
+
+
+def test_the_id_of_a_press_is_derived_for_owners_alone() -> None:
+    def must_not() -> str:
+        pytest.fail("a stranger's press was hashed")
+
+    latches = latched(Clock(), "a")
+    answer = latches.answer("a", user_id="user", sale_id="sale", name_id=must_not)
+    assert answer is not None
 
 
 def test_another_sale_of_the_pool_is_not_answered() -> None:
     """It may have ended, or not have opened: nobody looked."""
     other = Request("new", "another sale", "user", 1)
-    assert latched(Clock(), "a").answer("a", other) is None
+    assert press(latched(Clock(), "a"), other) is None
 
 
 def test_the_live_ids_of_a_version_are_read_once() -> None:
     latches = latched(Clock(), "a")
-    assert latches.live_ids("a", 7) == frozenset({OWNER.id})
-    assert latches.live_ids("a", 8) is None
-    assert latches.live_ids("b", 7) is None
+    assert latches.owned("a", 7) == {OWNER.user_id: frozenset({OWNER.id})}
+    assert latches.owned("a", 8) is None
+    assert latches.owned("b", 7) is None
 
 
 def test_a_pool_that_nobody_presses_for_is_forgotten_when_another_comes() -> None:
@@ -69,7 +112,7 @@ def test_a_pool_that_nobody_presses_for_is_forgotten_when_another_comes() -> Non
     set_latch(latches, clock, "young")
     clock.ms += 1
     set_latch(latches, clock, "new")
-    assert [latches.live_ids(pool, 7) is None for pool in ("old", "young", "new")] == [
+    assert [latches.owned(pool, 7) is None for pool in ("old", "young", "new")] == [
         True,
         False,
         False,
