@@ -6,7 +6,6 @@ Invariant: a long-lived task that dies ends the process; the supervisor starts a
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 
 import uvicorn
 
+from server.ops import collector
 from server.ops.http_protocol import BoundedHttp
 from server.ops.listeners import BACKLOG_CONNECTIONS
 from server.settings import Settings
@@ -35,6 +35,9 @@ class GatewayParts(Protocol):
     @property
     def ws_class(self) -> type[asyncio.Protocol]:
         """The protocol class for WebSocket upgrades, as uvicorn's `ws=` takes it."""
+
+    def count_frames(self) -> int:
+        """Return how many frames were written to viewers so far."""
 
     async def run(self) -> None:
         """Do the long-lived work until cancelled; returning or raising ends the process."""
@@ -68,9 +71,11 @@ async def run_gateway(
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.ask_to_exit)
         async with asyncio.TaskGroup() as tasks:
+            collecting = tasks.create_task(collector.run(parts.count_frames), name="collector")
             work = tasks.create_task(_run_for_ever(parts), name="gateway-work")
             await server.serve(sockets=[listener])
             work.cancel()
+            collecting.cancel()
     finally:
         await parts.shutdown()
 
@@ -116,10 +121,9 @@ class _DrainingServer(uvicorn.Server):
         await self._serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to listen, then move everything that will live for ever out of the collector."""
+        """Start to listen, then take the collector over."""
         await super().startup(sockets=sockets)
-        gc.collect()
-        gc.freeze()
+        collector.take_over()
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -72,6 +72,10 @@ class GatewayProcess:
         self._board = board
         self._shop = shop
 
+    def count_frames(self) -> int:
+        """Return how many frames were written to viewers so far."""
+        return self._gateway.counters.frames_out
+
     async def run(self) -> None:
         """Do the long-lived work until cancelled."""
         flush = Job(

@@ -9,7 +9,6 @@ event goes the whole way: publish, Redis, link, room, sockets.
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
 from collections import deque
 
@@ -21,6 +20,7 @@ from realtime.protocol.messages import ChatLine, LogEntry, build_chat, build_sal
 from realtime.rooms.ladder import LadderLimits
 from realtime.rooms.limits import RoomLimits
 from realtime.rooms.ticker import Pass
+from server.ops import collector
 from tests.bench.fanout.publisher import PAYLOAD_BYTES, Publisher, say, stamped_text
 from tests.integration.realtime.house import House, eventually, now_ms, serve
 
@@ -101,8 +101,7 @@ async def contend(redis_url: str, prefix: str, progress_path: str, clients: int)
         publisher.on("heard", lambda _: say("heard", messages=counters.bus_messages_in))
         publisher.on("offset", lambda _: say("offset", offset=house.offset))
         publisher.on("lines", contender.lines)
-        gc.collect()
-        gc.freeze()  # As the real program does once it listens.
+        collector.take_over()  # As the real program does once it listens.
         say("listening", port=served.port)
         await publisher.run()
 
