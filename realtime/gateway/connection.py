@@ -44,10 +44,12 @@ class Connection(PacedMember):
     """One client. Implements `Member` towards its room and `Asker` towards the command desk."""
 
     __slots__ = (
+        "_address",
         "_early",
         "_fragments",
         "_is_flooded",
         "_is_text",
+        "_joined_ms",
         "_linger",
         "_loop",
         "_position",
@@ -78,6 +80,8 @@ class Connection(PacedMember):
         self._is_flooded = False
         self._linger: asyncio.TimerHandle | None = None
         self._thrown_away_bytes = 0
+        self._address = ""
+        self._joined_ms = 0
 
     # What the event loop and uvicorn call.
 
@@ -164,7 +168,15 @@ class Connection(PacedMember):
             gateway.counters.load_refused += 1
             self.close(CloseCode.OVERLOADED, BACK_OFF_RETRY_MS)
         else:
+            self._address = self._read_address(request)
             self._admit(judgement)
+
+    def _read_address(self, request: Request) -> str:
+        """Return where the client is, as the server reads it."""
+        peer = self._transport.get_extra_info("peername") if self._transport else None
+        host = str(peer[0]) if isinstance(peer, tuple) and peer else "unknown"
+        forwarded = ", ".join(request.headers.get_all("X-Forwarded-For")) or None
+        return self.gateway.address_of(host, forwarded)
 
     def _refuse_upgrade(self, response: Any) -> None:
         self.gateway.counters.handshakes_refused += 1
@@ -220,6 +232,7 @@ class Connection(PacedMember):
             self._send_elsewhere()
             return
         self._room = room
+        self._joined_ms = self.gateway.uptime_ms()
         self.gateway.hub.join(room, self, self._position)
 
     def _send_elsewhere(self) -> None:
@@ -327,7 +340,8 @@ class Connection(PacedMember):
             case Like(count):
                 gateway.likes.add(room.ref.id, count)
             case Command():
-                caller = Caller(identity, room.ref, self._conn)
+                present_ms = gateway.uptime_ms() - self._joined_ms
+                caller = Caller(identity, room.ref, self._conn, self._address, present_ms)
                 gateway.desk.submit(self, caller, message, spawn=gateway.spawn)
 
     # The socket.

@@ -35,6 +35,15 @@ from realtime.rooms.publisher import RoomPublisher
 WHEEL_TURN_S = 1.0
 
 
+# From the peer's address and its `X-Forwarded-For`, if any, to the client's address.
+AddressOf = Callable[[str, str | None], str]
+
+
+def peer_address(peer: str, _forwarded: str | None) -> str:
+    """Return the peer's own address: no proxy is believed."""
+    return peer
+
+
 class GatewayPorts(msgspec.Struct, frozen=True):
     """What the server brings."""
 
@@ -44,6 +53,7 @@ class GatewayPorts(msgspec.Struct, frozen=True):
     chats: ChatStore
     likes: LikeStore
     deliveries: DeliveryStore
+    address_of: AddressOf = peer_address
 
 
 class Gateway:
@@ -61,6 +71,7 @@ class Gateway:
         self.process = process
         self.limits = limits or GatewayLimits()
         self.authenticator = ports.authenticator
+        self.address_of = ports.address_of
         self.publisher = RoomPublisher(broker)
         self.hub = Hub(
             process,

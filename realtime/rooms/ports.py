@@ -83,11 +83,17 @@ class Authenticator(Protocol):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who asks for a command, where, and over which connection."""
+    """Who asks for a command, where, and over which connection.
+
+    `present_ms` is how long this very connection has been in the room, by a clock that never
+    jumps; `address` is where it comes from.
+    """
 
     identity: Identity
     room: RoomRef
     conn: str
+    address: str = ""
+    present_ms: int = 0
 
 
 class CommandHandler(Protocol):
