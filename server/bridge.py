@@ -24,6 +24,8 @@ from commerce.goods.inventory.views import (
     view_ended,
     view_reservation,
 )
+from commerce.goods.press_rules.model import Press
+from commerce.goods.press_rules.rules import decide_presence
 from commerce.goods.presses.service import PressCounter
 from commerce.goods.waiting_list.service import WaitingList
 from commerce.goods.waiting_list.views import view_entry
@@ -37,6 +39,7 @@ from realtime.rooms.hub import Hub
 from realtime.rooms.ports import Caller
 from realtime.rooms.publisher import RoomPublisher
 from server.arguments import check_id, check_key, check_qty
+from server.auth.permits import LIFETIME_MS, Permits
 from server.db.database import PgDatabase, Told
 from server.db.faults import UNAVAILABLE
 
@@ -175,10 +178,18 @@ class StockBoard:
 
 
 class ReserveArgs(msgspec.Struct, frozen=True):
-    """Arguments of `reserve` and `join_waiting_list`."""
+    """Arguments of `reserve` and `join_waiting_list`; a permit makes up for a lost line."""
 
     sale: str
     qty: int = 1
+    permit: str | None = None
+
+
+class PermitArgs(msgspec.Struct, frozen=True):
+    """Arguments of `permit`; one that is still good is renewed without another wait."""
+
+    sale: str
+    permit: str | None = None
 
 
 class ReleaseArgs(msgspec.Struct, frozen=True):
@@ -196,9 +207,12 @@ class LeaveArgs(msgspec.Struct, frozen=True):
 class RoomCommands:
     """Carries out what viewers ask over the socket; realtime's `CommandHandler`."""
 
-    def __init__(self, inventory: InventoryService, waiting_list: WaitingList) -> None:
+    def __init__(
+        self, inventory: InventoryService, waiting_list: WaitingList, permits: Permits
+    ) -> None:
         self._inventory = inventory
         self._waiting_list = waiting_list
+        self._permits = permits
 
     async def __call__(self, caller: Caller, command: str, args: bytes, key: str | None) -> bytes:
         """Run one command and return its JSON result; a refusal raises CommandError."""
@@ -232,13 +246,17 @@ class RoomCommands:
         user_id = caller.identity.user_id
         if command == "reserve":
             wanted = _decode(args, ReserveArgs)
+            sale_id = check_id(wanted.sale, "sale")
             answer = await self._inventory.decide(
                 user_id=user_id,
-                sale_id=check_id(wanted.sale, "sale"),
+                sale_id=sale_id,
                 qty=check_qty(wanted.qty),
                 key=check_key(key),
+                press=self._press(caller, sale_id, wanted.permit),
             )
             return view_answer(answer)
+        if command == "permit":
+            return await self._permit(caller, _decode(args, PermitArgs))
         if command == "release":
             check_key(key)
             named = check_id(_decode(args, ReleaseArgs).reservation, "reservation")
@@ -246,11 +264,13 @@ class RoomCommands:
             return {"reservation": view_reservation(released)}
         if command == "join_waiting_list":
             wanted = _decode(args, ReserveArgs)
+            sale_id = check_id(wanted.sale, "sale")
             entry = await self._waiting_list.join(
                 user_id=user_id,
-                sale_id=check_id(wanted.sale, "sale"),
+                sale_id=sale_id,
                 qty=check_qty(wanted.qty),
                 key=check_key(key),
+                press=self._press(caller, sale_id, wanted.permit),
             )
             return {"entry": view_entry(entry)}
         if command == "leave_waiting_list":
@@ -259,6 +279,23 @@ class RoomCommands:
             left = await self._waiting_list.leave(user_id=user_id, entry_id=named)
             return {"entry": view_entry(left)}
         raise CommandError("unknown_command", f"There is no command {command[:32]!r}.")
+
+    def _press(self, caller: Caller, sale_id: str, permit: str | None) -> Press:
+        """Return a press over this socket, which shows its room and how long it is there."""
+        state = self._permits.judge(permit, user_id=caller.identity.user_id, sale_id=sale_id)
+        return Press(caller.address, caller.room.id, caller.present_ms, state)
+
+    async def _permit(self, caller: Caller, wanted: PermitArgs) -> dict[str, Any]:
+        """Give whoever has been here long enough what a press over HTTP shows."""
+        sale = await self._inventory.find_sale(check_id(wanted.sale, "sale"))
+        press = self._press(caller, sale.id, wanted.permit)
+        refusal = decide_presence(sale.rules, press, sale.room_id) if sale.rules else None
+        if refusal is not None:
+            raise refusal
+        token = self._permits.issue(
+            user_id=caller.identity.user_id, sale_id=sale.id, conn=caller.conn
+        )
+        return {"permit": token, "expires_in_ms": LIFETIME_MS}
 
 
 def _command_error(error: CommerceError) -> CommandError:

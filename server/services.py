@@ -13,6 +13,7 @@ from commerce.goods.inventory.service import InventoryService
 from commerce.goods.waiting_list.service import WaitingList
 from commerce.kernel.ports import Clock, Ids
 from commerce.sales.show_floor.service import ShowFloor
+from server.auth.permits import Permits
 from server.db.database import PgDatabase
 from server.room_state import RoomStates
 from server.settings import Settings
@@ -28,6 +29,7 @@ class Services(msgspec.Struct, frozen=True):
     inventory: InventoryService
     waiting_list: WaitingList
     carts: CartService
+    permits: Permits
     floor: ShowFloor
     states: RoomStates
     archive: ChatArchive

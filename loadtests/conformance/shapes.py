@@ -55,6 +55,13 @@ BAG_ITEM = {
     "currency": str,
     "sale": str,
 }
+RULES = {
+    "version": int,
+    "present_s?": int,
+    "presses_per_user_s?": int,
+    "presses_per_address_s?": int,
+    "drop_limit?": int,
+}
 SALE = {
     "id": str,
     "kind": str,
@@ -73,6 +80,7 @@ SALE = {
     "normal_price_minor": int,
     "hold_s": int,
     "waiting?": (int, int),
+    "rules?": RULES,
 }
 LINE = (str, str, str, str, Each(str), int)
 STATE = {

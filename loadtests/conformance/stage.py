@@ -183,7 +183,7 @@ class Stage:
         raise NotApplicableError("no regular sale of the bag has units to spare")
 
     @asynccontextmanager
-    async def flash_sale(self, **terms: int) -> AsyncIterator[dict[str, Any]]:
+    async def flash_sale(self, **terms: Any) -> AsyncIterator[dict[str, Any]]:
         """Arm a flash sale of a piece that nobody else uses, and close it at the end."""
         host = self.host
         pieces = await self._free_pieces()
@@ -207,7 +207,7 @@ class Stage:
             if reply.status != 200:
                 self.problems.append(f"the hold {reservation} of sale {sale}: {reply}")
 
-    def terms(self, piece: dict[str, Any], **changes: int) -> dict[str, Any]:
+    def terms(self, piece: dict[str, Any], **changes: Any) -> dict[str, Any]:
         """Return what a flash sale of a piece asks for."""
         return {
             "sku": piece["sku"],
@@ -220,7 +220,7 @@ class Stage:
             **changes,
         }
 
-    async def _arm(self, piece: dict[str, Any], terms: dict[str, int]) -> dict[str, Any]:
+    async def _arm(self, piece: dict[str, Any], terms: dict[str, Any]) -> dict[str, Any]:
         wanted, key = self.terms(piece, **terms), str(uuid4())
         path = f"POST {self.room_path}/flash-sales"
         answer = await self.host.do(path, wanted, key=key, status=201)

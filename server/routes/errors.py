@@ -40,6 +40,9 @@ HTTP_STATUS: Mapping[str, int] = {
     "forbidden": 403,
     "foreign_origin": 403,
     "slow_down": 429,
+    "permit_required": 403,
+    "permit_invalid": 403,
+    "not_present_long_enough": 403,
     # The state of things says no.
     "sold_out": 409,
     "held_out": 409,

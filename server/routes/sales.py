@@ -21,6 +21,7 @@ from commerce.shows.schedule.store import select_room
 from realtime.rooms.ports import Identity
 from server.arguments import check_id, check_qty
 from server.routes.errors import json_response
+from server.routes.presses import read_press
 from server.routes.requests import (
     idempotency_key,
     path_id,
@@ -35,9 +36,10 @@ from server.services import services_of
 
 
 class ReservationBody(msgspec.Struct, frozen=True):
-    """Body of a reservation."""
+    """Body of a reservation; a sale that asks for presence wants a `permit`."""
 
     qty: int
+    permit: str | None = None
 
 
 class CartItem(msgspec.Struct, frozen=True):
@@ -45,6 +47,7 @@ class CartItem(msgspec.Struct, frozen=True):
 
     sale: str
     qty: int
+    permit: str | None = None
 
 
 class CartBody(msgspec.Struct, frozen=True):
@@ -165,12 +168,14 @@ async def reserve(request: Request) -> Response:
     """Reserve units of a sale for the caller."""
     services, user = services_of(request), require_user(request)
     key = idempotency_key(request)
+    sale_id = path_id(request, "sale")
     body = await read_body(request, ReservationBody)
     answer = await services.inventory.reserve(
         user_id=user.user_id,
-        sale_id=path_id(request, "sale"),
+        sale_id=sale_id,
         qty=check_qty(body.qty),
         key=key,
+        press=read_press(request, user_id=user.user_id, sale_id=sale_id, permit=body.permit),
     )
     return json_response(view_answer(answer), status=201)
 
@@ -181,7 +186,13 @@ async def reserve_cart(request: Request) -> Response:
     key = idempotency_key(request)
     body = await read_body(request, CartBody)
     items = [(check_id(item.sale, "sale"), item.qty) for item in body.items]
-    answer = await services.carts.reserve(user_id=user.user_id, items=items, key=key)
+    presses = {
+        sale_id: read_press(request, user_id=user.user_id, sale_id=sale_id, permit=item.permit)
+        for (sale_id, _), item in zip(items, body.items, strict=True)
+    }
+    answer = await services.carts.reserve(
+        user_id=user.user_id, items=items, key=key, presses=presses
+    )
     return json_response(view_cart(answer), status=201)
 
 

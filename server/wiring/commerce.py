@@ -22,6 +22,7 @@ from commerce.sales.show_floor.service import ShowFloor
 from realtime.brokers.redis import RedisBroker
 from realtime.rooms.publisher import RoomPublisher
 from server.auth.passwords import Passwords
+from server.auth.permits import Permits
 from server.auth.secret import derive_key, load_secret
 from server.auth.tokens import Tokens
 from server.bridge import Announcer, InventoryNews
@@ -143,6 +144,11 @@ def build_stripe(settings: Settings, http: httpx.AsyncClient) -> StripeProvider 
 def build_tokens(settings: Settings) -> Tokens:
     """Return the reader and issuer of sessions under the installation's key."""
     return Tokens(load_secret(settings.data, settings.secret), SystemClock().now_ms)
+
+
+def build_permits(settings: Settings) -> Permits:
+    """Return the maker and judge of permits to press, the same in every process."""
+    return Permits(load_secret(settings.data, settings.secret), SystemClock().now_ms)
 
 
 def build_accounts(database: PgDatabase) -> AccountService:

@@ -25,6 +25,7 @@ from server.bridge import RoomCommands, StockBoard
 from server.jobs.audit_watch import AuditWatch
 from server.jobs.worker import Job, repeat
 from server.metrics import render_metrics
+from server.ops.addresses import address_reader
 from server.room_state import RoomStates
 from server.routes.accounts import account_routes
 from server.routes.orders import order_routes
@@ -42,6 +43,7 @@ from server.wiring.commerce import (
     build_accounts,
     build_carrier,
     build_floor,
+    build_permits,
     build_reservation_core,
     build_till,
     build_tokens,
@@ -109,14 +111,16 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     core = await build_reservation_core(settings, carrier)
     till = build_till(settings, carrier.database)
     waiting_list = WaitingList(carrier.database, core.inventory)
-    commands = RoomCommands(core.inventory, waiting_list)
+    permits = build_permits(settings)
+    commands = RoomCommands(core.inventory, waiting_list, permits)
     tokens = build_tokens(settings)
     states = RoomStates(carrier.database)
+    address_of = address_reader(settings.trusted_proxies)
     process = build_process(process_name)
     assert settings.redis_url is not None
     gateway = Gateway(
         process,
-        ports=GatewayPorts(states, tokens, commands, states, states, states),
+        ports=GatewayPorts(states, tokens, commands, states, states, states, address_of),
         broker=carrier.broker,
         link=RedisLink(
             settings.redis_url,
@@ -124,11 +128,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
             name=process_name,
             random=process.random,
         ),
-        limits=GatewayLimits(
-            allowed_origins=tuple(sorted(settings.own_origins)),
-            is_packing_offered=settings.compression,
-            rooms=RoomLimits(drain=DrainLimits(returns_per_s=settings.returns_per_s)),
-        ),
+        limits=_limits(settings),
     )
     carrier.announcer.carry_line = gateway.chat.carry
     board = StockBoard(carrier.database, gateway.hub)
@@ -142,6 +142,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         inventory=core.inventory,
         waiting_list=waiting_list,
         carts=CartService(core.inventory),
+        permits=permits,
         floor=build_floor(settings),
         states=states,
         archive=ChatArchive(carrier.database),
@@ -161,6 +162,15 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     ]
     app = build_app(services, edge, more_routes)
     return GatewayProcess(app, gateway, board=board, shop=Shop(carrier, core, till, watch))
+
+
+def _limits(settings: Settings) -> GatewayLimits:
+    """Return the limits of a gateway as its operator set them."""
+    return GatewayLimits(
+        allowed_origins=tuple(sorted(settings.own_origins)),
+        is_packing_offered=settings.compression,
+        rooms=RoomLimits(drain=DrainLimits(returns_per_s=settings.returns_per_s)),
+    )
 
 
 def _provider_routes(settings: Settings, till: Till) -> list[BaseRoute]:

@@ -7,7 +7,7 @@ batches and they for it, and neither deadlocks; an unknown outcome is asked agai
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from commerce.goods.carts import store
@@ -22,11 +22,13 @@ from commerce.goods.inventory.model import (
     Reserved,
 )
 from commerce.goods.inventory.rules import hash_cart, sum_items
-from commerce.goods.inventory.service import InventoryService
+from commerce.goods.inventory.service import UNKNOWN_PRESS, InventoryService
 from commerce.goods.inventory.store import REFUSED_BY_DATABASE
+from commerce.goods.press_rules.model import Press
 from commerce.kernel.errors import CommerceError, invalid
 from commerce.kernel.ids import cart_id, cart_reservation_id
 
+NO_PRESSES: Mapping[str, Press] = {}
 # A cart keeps one of the core's few connections while it waits for hot rows; more of them at once
 # would leave none to the batches, which serve hundreds in the same time.
 CARTS_AT_ONCE = 1
@@ -43,12 +45,18 @@ class CartService:
         self._waiting = 0
 
     async def reserve(
-        self, *, user_id: str, items: Sequence[tuple[str, int]], key: str
+        self,
+        *,
+        user_id: str,
+        items: Sequence[tuple[str, int]],
+        key: str,
+        presses: Mapping[str, Press] = NO_PRESSES,
     ) -> Granted | RefusedItems:
         """Reserve (sale, quantity) items of one room; the answer is committed when it returns.
 
-        The same sale twice is summed. Raises CommerceError `invalid_request`, `not_found`,
-        `idempotency_conflict`, `overloaded` or `unknown_outcome`; a refusal is a value.
+        The same sale twice is summed; each sale has its press in `presses`. Raises CommerceError
+        `invalid_request`, `not_found`, `idempotency_conflict`, `overloaded`, `unknown_outcome`,
+        or the refusal of a sale's own rules; a refusal of the stock is a value.
         """
         wanted = sum_items(items)
         sales = [await self._inventory.find_sale(sale_id) for sale_id, _ in wanted]
@@ -60,6 +68,10 @@ class CartService:
             for sale_id, qty in wanted
         ]
         cart = Cart(id, user_id, hash_cart(wanted), requests)
+        for sale, request in zip(sales, requests, strict=True):
+            if sale.rules is not None:
+                press = presses.get(sale.id, UNKNOWN_PRESS)
+                await self._inventory.admit(sale, press, user_id=user_id, id=request.id)
         result = await self._decide(cart)
         await self._spread(cart, sales, result)
         return _answer(cart, sales, result)

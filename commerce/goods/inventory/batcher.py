@@ -57,6 +57,10 @@ class PoolBatcher:
         """Say whether nobody waits here."""
         return self._draining is None
 
+    def has(self, request_id: str) -> bool:
+        """Say whether a request is under way here: its retry shares the answer."""
+        return request_id in self._open
+
     async def submit(self, request: Request) -> Answer:
         """Queue a request and wait for its committed answer.
 

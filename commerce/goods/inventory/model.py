@@ -6,6 +6,8 @@ from enum import IntEnum
 
 import msgspec
 
+from commerce.goods.press_rules.model import PressRules
+
 # One press can ask for at most this many units; more is a typing error or an attack.
 QTY_MAX = 1000
 
@@ -91,6 +93,8 @@ class PooledSale(msgspec.Struct, frozen=True):
     room_id: str
     sku: str
     currency: str
+    rules: PressRules | None = None
+    """Who may press; a sale keeps the rules that it was armed with."""
 
 
 class BatchResult(msgspec.Struct, frozen=True):

@@ -28,6 +28,8 @@ from commerce.goods.inventory.model import (
     Reservation,
     Reserved,
 )
+from commerce.goods.press_rules.model import Press
+from commerce.goods.press_rules.service import PressGate
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ids import reservation_id
 from commerce.kernel.ports import Database
@@ -50,6 +52,8 @@ OF_OPEN_SALES = frozenset(
         Outcome.NOT_ENOUGH_LEFT,
     }
 )
+# A press of which nothing is known meets no rule that asks for something.
+UNKNOWN_PRESS = Press()
 # Sales a process remembers the pool of; far more than any show has.
 KNOWN_SALES_MAX = 10_000
 
@@ -92,22 +96,29 @@ class InventoryService:
         self._batchers: dict[str, PoolBatcher] = {}
         self._sales: dict[str, PooledSale] = {}
         self._learning: dict[str, asyncio.Task[PooledSale | None]] = {}
+        self._gate = PressGate(self.ask, monotonic_ms)
 
-    async def reserve(self, *, user_id: str, sale_id: str, qty: int, key: str) -> Answer:
+    async def reserve(
+        self, *, user_id: str, sale_id: str, qty: int, key: str, press: Press = UNKNOWN_PRESS
+    ) -> Answer:
         """Reserve `qty` units for a user; the answer is committed when it returns.
 
-        Raises CommerceError `not_found`, `idempotency_conflict`, `overloaded` or
-        `unknown_outcome`; a refusal is a value.
+        Raises CommerceError `not_found`, `idempotency_conflict`, `overloaded`,
+        `unknown_outcome`, or what `admit` does; a refusal of the stock is a value.
         """
         refused = self.refuse_at_once(user_id=user_id, sale_id=sale_id, key=key)
         if refused is not None:
             return refused
-        return await self.decide(user_id=user_id, sale_id=sale_id, qty=qty, key=key)
+        return await self.decide(user_id=user_id, sale_id=sale_id, qty=qty, key=key, press=press)
 
-    async def decide(self, *, user_id: str, sale_id: str, qty: int, key: str) -> Answer:
+    async def decide(
+        self, *, user_id: str, sale_id: str, qty: int, key: str, press: Press = UNKNOWN_PRESS
+    ) -> Answer:
         """Let the database decide a press that `refuse_at_once` did not; as `reserve` otherwise."""
         sale = await self.find_sale(sale_id)
         request = Request(reservation_id(user_id, sale_id, key), sale_id, user_id, qty)
+        if sale.rules is not None:
+            await self.admit(sale, press, user_id=user_id, id=request.id)
         answer = await self._batcher(sale.pool_id).submit(request)
         if isinstance(answer, Refused):
             if answer.outcome is Outcome.CONFLICT:
@@ -120,6 +131,20 @@ class InventoryService:
         else:
             self.news.pressed(sale_id, "reserved")
         return answer
+
+    async def admit(self, sale: PooledSale, press: Press, *, user_id: str, id: str) -> None:
+        """Let a press through, or raise the refusal of its sale's own rules.
+
+        A request whose `id` has a row, or is under way, passes: it is a retry. Raises
+        `slow_down`, `not_present_long_enough`, `permit_required` or `permit_invalid`.
+        """
+        batcher = self._batchers.get(sale.pool_id)
+        if batcher is not None and batcher.has(id):
+            return
+        refusal = await self._gate.judge(sale, press, user_id=user_id, id=id)
+        if refusal is not None:
+            self.news.pressed(sale.id, refusal.code)
+            raise refusal
 
     def refuse_at_once(self, *, user_id: str, sale_id: str, key: str) -> Refused | None:
         """Refuse a press from the latch; None when the database must be asked: call `decide`.

@@ -19,6 +19,7 @@ from commerce.goods.inventory.model import (
     Request,
     Reservation,
 )
+from commerce.goods.press_rules.store import read_rules
 from commerce.kernel.errors import CommerceError
 from commerce.kernel.ports import Connection
 
@@ -34,7 +35,8 @@ SELECT_OWNED = """
     WHERE r.pool_id = $1 AND r.state IN ('held', 'paying', 'sold') GROUP BY r.user_id
 """
 SELECT_POOLED_SALE = """
-    SELECT id::text, pool_id::text, room_id::text, sku, currency FROM sales WHERE id = $1
+    SELECT id::text, pool_id::text, room_id::text, sku, currency, rules::text
+    FROM sales WHERE id = $1
 """
 LOCK_POOLS = """
     SELECT pool_id, total, claimed FROM stock
@@ -156,7 +158,10 @@ async def count_waiting(connection: Any, pool_id: str) -> int:
 async def select_pooled_sale(connection: Any, sale_id: str) -> PooledSale | None:
     """Return where a sale's stock lies, or None when there is no such sale."""
     row = await connection.fetchrow(SELECT_POOLED_SALE, sale_id)
-    return PooledSale(*row) if row else None
+    if row is None:
+        return None
+    id, pool_id, room_id, sku, currency, rules = row
+    return PooledSale(id, pool_id, room_id, sku, currency, read_rules(rules))
 
 
 async def select_reasons(connection: Any, sale_ids: Sequence[str]) -> dict[str, str | None]:

@@ -6,7 +6,7 @@ is told here is a courtesy, made at most once, and the row is the truth.
 
 from __future__ import annotations
 
-from commerce.goods.inventory.service import InventoryService
+from commerce.goods.inventory.service import UNKNOWN_PRESS, InventoryService
 from commerce.goods.inventory.store import free_reservations as free
 from commerce.goods.inventory.store import (
     lock_pools,
@@ -15,6 +15,7 @@ from commerce.goods.inventory.store import (
     select_reservation,
 )
 from commerce.goods.inventory.sweeper import expire_pool
+from commerce.goods.press_rules.model import Press
 from commerce.goods.waiting_list import store
 from commerce.goods.waiting_list.model import LIST_MAX, Entry, Join, Wish
 from commerce.goods.waiting_list.rules import decide_join
@@ -34,13 +35,19 @@ class WaitingList:
         self._database = database
         self._inventory = inventory
 
-    async def join(self, *, user_id: str, sale_id: str, qty: int, key: str) -> Entry:
+    async def join(
+        self, *, user_id: str, sale_id: str, qty: int, key: str, press: Press = UNKNOWN_PRESS
+    ) -> Entry:
         """Put a buyer at the end of the line of a sale that is held out; return the entry.
 
         A repeated key returns the same entry as it is now. Raises `not_found`,
-        `idempotency_conflict`, or the refusal that `decide_join` names.
+        `idempotency_conflict`, the refusal that `decide_join` names, or that of the sale's own
+        rules: waiting for units is no way around them.
         """
         wish = Wish(derive_entry_id(user_id, sale_id, key), sale_id, user_id, qty)
+        known = await self._inventory.find_sale(sale_id)
+        if known.rules is not None:
+            await self._inventory.admit(known, press, user_id=user_id, id=wish.id)
         await self._check_not_full(wish)
         async with self._database.transaction() as transaction:
             sale = await select_pooled_sale(transaction, sale_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from commerce.goods.press_rules.model import PressRules
 from commerce.sales.pricing.model import PriceGuard
 
 
@@ -27,6 +28,8 @@ class FlashSaleTerms(msgspec.Struct, frozen=True):
     show_reference: bool = False
     guard: PriceGuard | None = None
     confirm_price_minor: int | None = None
+    rules: PressRules | None = None
+    """Who may press; nothing is asked of anybody without."""
 
 
 class FlashSale(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ import hashlib
 
 import msgspec
 
+from commerce.goods.press_rules.rules import check_rules
 from commerce.kernel.errors import CommerceError, invalid
 from commerce.kernel.money import PRICE_MINOR_MAX
 from commerce.kernel.transitions import Transitions
@@ -25,7 +26,7 @@ LIMITS = {
 }
 
 # Terms that came after the first stored digests.
-ADDED_LATER = ("show_reference", "guard", "offer_s")
+ADDED_LATER = ("show_reference", "guard", "offer_s", "rules")
 
 # A sentence on every viewer's screen.
 REASON_CHARS_MAX = 120
@@ -57,6 +58,8 @@ def check_terms(terms: FlashSaleTerms) -> None:
         if not lowest <= getattr(terms, name) <= highest:
             raise invalid(f"{name} must be {lowest} to {highest}.", field=name)
     check_guard_limits(terms.guard)
+    if terms.rules is not None:
+        check_rules(terms.rules)
 
 
 def check_reason(reason: str | None) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import msgspec
 
 from commerce.goods.inventory.store import insert_pool, lock_pools, update_total
+from commerce.goods.press_rules.rules import number_rules
+from commerce.goods.press_rules.store import update_rules
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ids import sale_id as derive_sale_id
 from commerce.kernel.ports import Ids, Transaction
@@ -75,6 +77,8 @@ async def arm(
         request_hash=hash_terms(terms),
     )
     opens_at_ms = await store.insert_sale(transaction, sale=sale, terms=terms)
+    if (rules := number_rules(terms.rules)) is not None:
+        await update_rules(transaction, sale_id, rules)
     if terms.show_reference:
         lowest = await select_lowest_of_30_days(transaction, terms.sku, opens_at_ms)
         if lowest is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from commerce.goods.press_rules.model import PressRules
+
 # A regular sale holds for 5 minutes as shown, and releases a minute later.
 HOLD_S = 300
 GRACE_S = 60
@@ -28,7 +30,8 @@ class SaleView(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `waiting` is (waiting, offered): how many wait for the pool, how many have an offer of it. It
     is left out while both are 0. `reason` is there while the sale is halted; `reference_minor`,
-    the lowest price of the last `reference_days` days, where the host shows it.
+    the lowest price of the last `reference_days` days, where the host shows it; `rules` where there
+    are any for whoever presses.
     """
 
     id: str
@@ -48,6 +51,7 @@ class SaleView(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     reference_minor: int | None = None
     reference_days: int | None = None
+    rules: PressRules | None = None
 
 
 class ShowView(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from commerce.goods.press_rules.store import read_rules
 from commerce.kernel.ports import Connection
 from commerce.sales.show_floor.model import (
     GRACE_S,
@@ -31,7 +32,7 @@ SELECT_SALES = """
     SELECT s.id, s.kind, s.sku, s.price_minor, s.currency, s.state, s.opens_at_ms, s.ends_at_ms,
         s.per_buyer, s.item_id AS item, v.price_minor AS normal_price_minor, s.hold_s,
         CASE WHEN s.state = 'halted' THEN s.reason END AS reason,
-        s.reference_minor, s.reference_days,
+        s.reference_minor, s.reference_days, s.rules::text AS rules,
         f.available, f.held, f.sold, p.waiting, p.offered
     FROM sales s
     JOIN pool_figures f ON f.pool_id = s.pool_id
@@ -105,6 +106,7 @@ def _sale(row: Any) -> SaleView:
     stock = (fields.pop("available"), fields.pop("held"), fields.pop("sold"))
     line = (fields.pop("waiting"), fields.pop("offered"))
     fields["id"], fields["item"] = str(fields["id"]), str(fields["item"])
+    fields["rules"] = read_rules(fields["rules"])
     return SaleView(stock=stock, waiting=line if any(line) else msgspec.UNSET, **fields)
 
 

@@ -13,6 +13,7 @@ from loadtests.conformance.families import (
     moderation,
     operation,
     people,
+    pressing,
     recovery,
     rooms,
     sale_lane,
@@ -37,6 +38,7 @@ MODULES = (
     chat,
     moderation,
     selling,
+    pressing,
     operation,
     witness,
 )

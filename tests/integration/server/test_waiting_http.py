@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -12,6 +11,7 @@ import pytest
 
 from loadtests.conformance.shapes import ENTRY, find_mismatch
 from realtime.protocol.errors import CommandError
+from realtime.rooms.ports import Caller, Identity, RoomRef
 from server.bridge import RoomCommands
 from server.wiring.gateway import GatewayProcess
 from tests.integration.server.test_edge import NOBODY, TERMS, Person, sign_in, staff
@@ -98,9 +98,11 @@ async def test_the_socket_has_the_same_commands(
     gateway: GatewayProcess, http: httpx.AsyncClient, host: Person
 ) -> None:
     services = gateway.app.state.services
-    commands = RoomCommands(services.inventory, services.waiting_list)
+    commands = RoomCommands(services.inventory, services.waiting_list, services.permits)
     sale, _ = await held_out(host, await guest(http))
-    caller: Any = SimpleNamespace(identity=SimpleNamespace(user_id=str(uuid.uuid4())))
+    caller = Caller(
+        Identity(str(uuid.uuid4()), "Lena", "guest", 0), RoomRef("r", "demo", "e", "h", 0), "g1-1"
+    )
 
     async def run(command: str, **args: Any) -> Any:
         return orjson.loads(await commands(caller, command, orjson.dumps(args), "k"))

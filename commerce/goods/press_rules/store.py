@@ -1,0 +1,64 @@
+"""SQL of the rules of who may press: rules as they are stored, and what a person has done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from commerce.goods.press_rules.model import Dropped, PressRules
+from commerce.kernel.ports import Connection
+
+# Letting go at once is a change of mind; a hold kept longer kept a unit from others.
+CHANGE_OF_MIND_MS = 5_000
+DROPS_COUNT_FOR_MS = 86_400_000
+
+UPDATE_RULES = "UPDATE sales SET rules = $2::text::jsonb WHERE id = $1"
+# Found by `reservations_of_user`. Only own presses count: an offer of the waiting list comes when
+# nobody looks. A release by the host has no `released_at_ms`. Dead at read time, swept or not.
+SELECT_DROPPED = f"""
+    WITH mine AS (
+        SELECT r.state, r.origin, r.decided_at_ms, r.release_at_ms, r.released_at_ms, n.now_ms
+        FROM reservations r, (SELECT clock_ms() AS now_ms) n
+        WHERE r.user_id = $1 AND r.sale_id = $2
+    ), ended AS (
+        SELECT m.now_ms, CASE m.state WHEN 'released' THEN m.released_at_ms
+            ELSE least(m.release_at_ms, m.now_ms) END AS ended_at_ms
+        FROM mine m
+        WHERE m.origin = 'walk_in'
+          AND (m.state = 'expired'
+            OR m.state IN ('held', 'paying') AND m.release_at_ms <= m.now_ms
+            OR m.state = 'released' AND m.released_at_ms > m.decided_at_ms + {CHANGE_OF_MIND_MS})
+          AND m.decided_at_ms > coalesce((
+            SELECT max(b.decided_at_ms) FROM mine b WHERE b.state IN ('sold', 'refunded')), 0)
+    )
+    SELECT count(*), min(e.now_ms - e.ended_at_ms) FROM ended e
+    WHERE e.ended_at_ms > e.now_ms - {DROPS_COUNT_FOR_MS}
+"""  # noqa: S608 - our own numbers.
+# A retry meets its own row, whether it was a press or a place in the line.
+SELECT_KNOWN = """
+    SELECT r.id::text FROM reservations r WHERE r.id = ANY ($1::uuid[])
+    UNION ALL SELECT w.id::text FROM waiting_list w WHERE w.id = ANY ($1::uuid[])
+"""
+
+
+def read_rules(stored: str | None) -> PressRules | None:
+    """Return the rules of a sale's row."""
+    return None if stored is None else msgspec.json.decode(stored, type=PressRules)
+
+
+async def update_rules(connection: Connection, sale_id: str, rules: PressRules) -> None:
+    """Store a sale's rules; its pool is not open to anybody yet."""
+    await connection.execute(UPDATE_RULES, sale_id, msgspec.json.encode(rules).decode())
+
+
+async def select_dropped(connection: Any, *, user_id: str, sale_id: str) -> Dropped:
+    """Return the holds of a sale that a user let end unpaid since they last bought of it."""
+    row = await connection.fetchrow(SELECT_DROPPED, user_id, sale_id)
+    return Dropped(row[0], row[1] or 0)
+
+
+async def select_known(connection: Any, ids: Sequence[str]) -> frozenset[str]:
+    """Return those of the ids that a reservation or an entry of the waiting list has."""
+    return frozenset(row[0] for row in await connection.fetch(SELECT_KNOWN, list(ids)))

@@ -1,0 +1,78 @@
+"""Check the rules of who may press: shown beforehand, refused by name, met with a permit."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+from loadtests.conformance.http import expect_error
+from loadtests.conformance.model import check, require
+from loadtests.conformance.stage import Stage
+
+SECTION = "Rules of who may press"
+PRESSES = 20
+
+
+@check(
+    "pressing.present",
+    SECTION,
+    "A sale that asks for presence wants a permit over HTTP, which the room gives in time.",
+    needs_host=True,
+)
+async def present(stage: Stage) -> None:
+    guest = await stage.guest()
+    async with stage.flash_sale(rules={"present_s": 1}) as sale, stage.settled(guest) as ear:
+        require(sale.get("rules") == {"version": 1, "present_s": 1}, "its rules", sale)
+        path = f"POST /api/sales/{sale['id']}/reservations"
+        reply = await guest.call(path, {"qty": 1}, key=str(uuid4()))
+        _expect_rule(expect_error(reply, 403, "permit_required"), "present_s")
+        reply = await guest.call(path, {"qty": 1, "permit": "x"}, key=str(uuid4()))
+        error = expect_error(reply, 403, "permit_invalid")
+        require(error["detail"].get("reason") == "forged", "detail.reason forged", error)
+        frame = await ear.ask("permit", {"sale": sale["id"]})
+        while frame[0] == "e":
+            require(frame[2]["code"] == "not_present_long_enough", "wait, or a permit", frame)
+            _expect_rule(frame[2], "present_s")
+            await asyncio.sleep(frame[2]["retry_ms"] / 1000)
+            frame = await ear.ask("permit", {"sale": sale["id"]})
+        permit = frame[2]["permit"]
+        reply = await guest.call(path, {"qty": 1, "permit": permit}, key=str(uuid4()))
+        require(reply.status == 201, "201 with the permit", str(reply))
+        async with stage.held(sale["id"], reply.json["reservation"]["id"], guest):
+            pass
+
+
+@check(
+    "pressing.pace",
+    SECTION,
+    "Too many presses of one person are `slow_down`, and a retry is never refused.",
+    needs_host=True,
+)
+async def pace(stage: Stage) -> None:
+    guest, key = await stage.guest(), str(uuid4())
+    async with stage.flash_sale(quantity=3, rules={"presses_per_user_s": 1}) as sale:
+        path = f"POST /api/sales/{sale['id']}/reservations"
+        reply = await guest.call(path, {"qty": 1}, key=key)
+        require(reply.status == 201, "201", str(reply))
+        async with stage.held(sale["id"], reply.json["reservation"]["id"], guest):
+            refused = []
+            # Each gateway counts for itself, so the first few may pass.
+            for _ in range(PRESSES):
+                other = await guest.call(path, {"qty": 1}, key=str(uuid4()))
+                if other.status == 429:
+                    refused.append(expect_error(other, 429, "slow_down"))
+                again = await guest.call(path, {"qty": 1}, key=key)
+                require(again.status == 201, "201 for the retry", str(again))
+            require(bool(refused), "some of them `slow_down`", refused)
+            error = refused[0]
+            is_so = error["detail"] == {"rule": "presses_per_user", "limit_per_s": 1}
+            require(is_so and "retry_ms" in error, "detail.rule and retry_ms", error)
+
+
+def _expect_rule(error: dict[str, Any], rule: str) -> None:
+    detail = error.get("detail", {})
+    require(detail.get("rule") == rule and detail.get("needed_s") == 1, f"detail of {rule}", error)
+
+
+CHECKS = (present, pace)
