@@ -60,6 +60,7 @@ RULES = {
     "present_s?": int,
     "presses_per_user_s?": int,
     "presses_per_address_s?": int,
+    "per_card?": int,
     "drop_limit?": int,
 }
 SALE = {

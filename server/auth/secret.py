@@ -40,6 +40,11 @@ def derive_key(secret: bytes, purpose: str) -> str:
     return hmac.new(secret, purpose.encode(), hashlib.sha256).hexdigest()
 
 
+def keyed_hash(key: str, text: str) -> str:
+    """Return a hash that nobody can guess a text from without the key: 64 hex digits."""
+    return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
 def _create(path: Path) -> None:
     """Write a new key under another name, then link it: the first process wins."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")

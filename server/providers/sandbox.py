@@ -42,6 +42,7 @@ class RemotePayment(msgspec.Struct, frozen=True):
     url: str | None = None
     refunded_minor: int = 0
     created_at_ms: int = 0
+    card: str | None = None
 
 
 class RemoteRefund(msgspec.Struct, frozen=True):
@@ -218,4 +219,5 @@ def _remote_report(payment: RemotePayment) -> PaymentReport:
         amount_minor=payment.amount_minor,
         currency=payment.currency,
         url=payment.url,
+        fingerprint=payment.card or "",
     )

@@ -16,6 +16,7 @@ import stripe
 from stripe.params import (
     ChargeListParams,
     PaymentIntentCreateParams,
+    PaymentIntentRetrieveParams,
     RefundCreateParams,
     RefundListParams,
 )
@@ -152,7 +153,7 @@ class StripeProvider:
 
     async def status(self, payment: Payment) -> PaymentReport:
         """Ask what the payment is now."""
-        return _report(await self._retrieve(payment))
+        return _report(await self._retrieve(payment, expand=["payment_method"]))
 
     async def client_secret(self, payment: Payment) -> str | None:
         """Return what Stripe's form needs to take a card; None when it takes none any more."""
@@ -201,8 +202,11 @@ class StripeProvider:
         except (msgspec.DecodeError, msgspec.ValidationError):
             raise invalid("The webhook is not what Stripe sends.") from None
 
-    async def _retrieve(self, payment: Payment) -> stripe.PaymentIntent:
-        return await _ask(self._stripe.payment_intents.retrieve_async(_ref(payment)))
+    async def _retrieve(
+        self, payment: Payment, *, expand: list[str] | None = None
+    ) -> stripe.PaymentIntent:
+        params: PaymentIntentRetrieveParams = {"expand": expand} if expand else {}
+        return await _ask(self._stripe.payment_intents.retrieve_async(_ref(payment), params))
 
     async def _settle(
         self, payment: Payment, call: Awaitable[stripe.PaymentIntent], *, wanted: str
@@ -297,7 +301,15 @@ def _report(intent: stripe.PaymentIntent) -> PaymentReport:
         amount_minor=from_stripe(int(intent.amount), currency),
         currency=currency,
         url=f"/pay/stripe/{payment_id}",
+        fingerprint=_fingerprint(intent),
     )
+
+
+def _fingerprint(intent: stripe.PaymentIntent) -> str:
+    """Return Stripe's name of the card, where the payment method was asked for and is one."""
+    method = intent.payment_method
+    card = method.card if isinstance(method, stripe.PaymentMethod) else None
+    return (card.fingerprint or "") if card is not None else ""
 
 
 def _refund_report(refund: stripe.Refund, payment_id: str, refund_id: str) -> RefundReport:

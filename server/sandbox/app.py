@@ -113,12 +113,13 @@ def _page_routes(sandbox: Sandbox) -> list[Route]:
         return _page(page.render(payment, _lang(request)))
 
     async def choose(request: Request) -> Response:
-        chosen = parse_qs((await _read(request)).decode("latin-1")).get("act", [""])[0]
+        form = parse_qs((await _read(request)).decode("latin-1"))
+        chosen, card = form.get("act", [""])[0], form.get("card", [""])[0]
         try:
             payment = await sandbox.find_page(request.path_params["key"])
             if chosen not in PAGE_ACTS:
                 return _page(page.render(payment, _lang(request)), status=400)
-            payment = await sandbox.choose(request.path_params["key"], chosen)
+            payment = await sandbox.choose(request.path_params["key"], chosen, card)
         except SandboxError as error:
             if error.status != 409:
                 return _page(page.render(None, _lang(request)), status=error.status)

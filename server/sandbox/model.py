@@ -20,6 +20,8 @@ REMOTE_PAYMENT = Transitions(
         ("captured", "refund"): "refunded",
     },
 )
+# Test cards that several payments may share, to try a limit for each card.
+CARDS = ("test-1", "test-2")
 STATE_AFTER = {
     "pay": "authorised",
     "decline": "declined",
@@ -54,7 +56,10 @@ class SandboxRefund(msgspec.Struct, frozen=True):
 
 
 class SandboxPayment(msgspec.Struct, frozen=True):
-    """A payment with the unguessable key of its page, and when it was opened."""
+    """A payment with the unguessable key of its page, and when it was opened.
+
+    `card` is what it was paid with: one of the page's test cards, or a card of its own.
+    """
 
     id: str
     page_key: str
@@ -66,6 +71,7 @@ class SandboxPayment(msgspec.Struct, frozen=True):
     state: str
     created_at_ms: int
     refunded_minor: int
+    card: str | None = None
 
 
 class Delivery(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jinja2 import Environment
 
-from server.sandbox.model import SandboxPayment
+from server.sandbox.model import CARDS, SandboxPayment
 
 # Currencies whose minor unit is not a hundredth (ISO 4217).
 NO_MINOR_UNIT = frozenset({"JPY", "KRW", "VND", "CLP", "ISK", "XAF", "XOF", "PYG", "UGX"})
@@ -16,6 +16,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "honest": "This is a pretend payment provider. No real money moves.",
         "order": "Order",
         "amount": "Amount",
+        "card": "Card",
+        "own_card": "A card of its own",
+        "test_card": "Test card",
         "pay": "Pay",
         "decline": "Decline, as a bank would",
         "leave": "Or just close this tab: nothing is charged, your hold runs on until its end.",
@@ -32,6 +35,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "honest": "这是模拟的支付渠道，不会动用真钱。",
         "order": "订单",
         "amount": "金额",
+        "card": "银行卡",
+        "own_card": "一张新卡",
+        "test_card": "测试卡",
         "pay": "付款",
         "decline": "拒付（模拟银行拒绝）",
         "leave": "也可以直接关掉这个页面：不会扣款，保留时间照常倒数。",
@@ -68,6 +74,14 @@ TEMPLATE = """<!doctype html>
     </dl>
     {% if payment.state == "created" %}
     <form method="post" action="?lang={{ lang }}">
+      <p><label>{{ t.card }}
+        <select name="card">
+          <option value="">{{ t.own_card }}</option>
+          {% for card in cards %}
+          <option value="{{ card }}">{{ t.test_card }} {{ loop.index }}</option>
+          {% endfor %}
+        </select>
+      </label></p>
       <button class="button button-main button-lime" name="act" value="pay">
         {{ t.pay }} {{ amount }}
       </button>
@@ -102,6 +116,7 @@ class PaymentPage:
             lang=lang,
             html_lang=HTML_LANG[lang],
             payment=payment,
+            cards=CARDS,
             amount=format_amount(payment.amount_minor, payment.currency) if payment else "",
         )
 

@@ -14,6 +14,7 @@ import msgspec
 from commerce.kernel.ports import Database, Ids, Transaction
 from server.sandbox import store
 from server.sandbox.model import (
+    CARDS,
     REMOTE_PAYMENT,
     STATE_AFTER,
     NewPayment,
@@ -128,18 +129,23 @@ class Sandbox:
             )
         return payments, payments[-1].id if len(payments) == PAGE_PAYMENTS_MAX else None
 
-    async def choose(self, page_key: str, act: str) -> SandboxPayment:
+    async def choose(self, page_key: str, act: str, card: str = "") -> SandboxPayment:
         """Do what the buyer presses: pay or decline; the shop is told before the page goes on.
+
+        `card` names a test card, which several payments may share; without one the payment has a
+        card of its own.
 
         Raises SandboxError 404, or 409 when the page is not open any more.
         """
         page = await self.find_page(page_key)
-        payment, webhook_id = await self._change(page.id, act)
+        payment, webhook_id = await self._change(page.id, act, card if card in CARDS else "")
         if webhook_id is not None:
             await self._sender.deliver(webhook_id)
         return payment
 
-    async def _change(self, payment_id: str, act: str) -> tuple[SandboxPayment, str | None]:
+    async def _change(
+        self, payment_id: str, act: str, card: str = ""
+    ) -> tuple[SandboxPayment, str | None]:
         """Take a step and store the webhook that tells of it; None when nothing changed."""
         _check_name(payment_id)
         async with self._database.transaction() as transaction:
@@ -153,6 +159,9 @@ class Sandbox:
                 return payment, None
             payment = msgspec.structs.replace(payment, state=state)
             await store.update_state(transaction, payment.id, state)
+            if act == "pay":
+                payment = msgspec.structs.replace(payment, card=card or f"own-{payment.id}")
+                await store.update_card(transaction, payment.id, payment.card or "")
             webhook_id = await self._tell(transaction, payment, f"payment.{payment.state}")
         return payment, webhook_id
 
@@ -189,6 +198,7 @@ class Sandbox:
             "refunded_minor": payment.refunded_minor,
             "created_at_ms": payment.created_at_ms,
             "url": url,
+            "card": payment.card,
         }
 
 

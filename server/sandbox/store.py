@@ -11,7 +11,7 @@ COLUMNS = """
     id, page_key, reference, order_reference, amount_minor, currency, return_path, state,
     created_at_ms, coalesce((
         SELECT sum(r.amount_minor) FROM sandbox.refunds r WHERE r.payment_id = payments.id
-    ), 0)::bigint AS refunded_minor
+    ), 0)::bigint AS refunded_minor, card
 """
 INSERT_PAYMENT = """
     INSERT INTO sandbox.payments (id, page_key, reference, order_reference, amount_minor,
@@ -37,6 +37,7 @@ INSERT_REFUND = """
 UPDATE_STATE = """
     UPDATE sandbox.payments SET state = $2, updated_at_ms = clock_ms() WHERE id = $1
 """
+UPDATE_CARD = "UPDATE sandbox.payments SET card = $2 WHERE id = $1"
 # The first attempt is made by whoever wrote the row; the job looks a moment later.
 INSERT_WEBHOOK = """
     INSERT INTO sandbox.webhooks (id, payment_id, body, next_at_ms)
@@ -119,6 +120,11 @@ async def insert_refund(
 async def update_state(connection: Connection, payment_id: str, state: str) -> None:
     """Write the next state of a locked payment."""
     await connection.execute(UPDATE_STATE, payment_id, state)
+
+
+async def update_card(connection: Connection, payment_id: str, card: str) -> None:
+    """Note which card a locked payment was paid with."""
+    await connection.execute(UPDATE_CARD, payment_id, card)
 
 
 async def insert_webhook(

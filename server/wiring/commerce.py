@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import httpx
 import msgspec
@@ -23,7 +24,7 @@ from realtime.brokers.redis import RedisBroker
 from realtime.rooms.publisher import RoomPublisher
 from server.auth.passwords import Passwords
 from server.auth.permits import Permits
-from server.auth.secret import derive_key, load_secret
+from server.auth.secret import derive_key, keyed_hash, load_secret
 from server.auth.tokens import Tokens
 from server.bridge import Announcer, InventoryNews
 from server.db.database import PgDatabase, open_pool, open_reserve_pool
@@ -84,6 +85,7 @@ def build_till(settings: Settings, database: PgDatabase, *, is_served: bool = Tr
     ids, clock, http = FreshIds(), SystemClock(), open_http()
     secret = load_secret(settings.data, settings.secret)
     api_key, webhook_key = derive_key(secret, "sandbox api"), derive_key(secret, "sandbox webhook")
+    card_key = derive_key(secret, "card fingerprints")
     webhooks = WebhookSender(
         database,
         http,
@@ -107,7 +109,10 @@ def build_till(settings: Settings, database: PgDatabase, *, is_served: bool = Tr
     providers["sandbox"] = own
     settlement = OrderSettlement(database, ids, clock)
     payments = PaymentService(
-        database, ids, clock, PaymentPorts(providers, settlement, RefundCompletion())
+        database,
+        ids,
+        clock,
+        PaymentPorts(providers, settlement, RefundCompletion(), partial(keyed_hash, card_key)),
     )
 
     async def close() -> None:

@@ -55,7 +55,10 @@ async def test_without_that_lock_the_race_sells_freed_stock(
     """The negative control: reading the hold without its lock sells a unit that was freed."""
 
     async def settle_unlocked(
-        self: settlement.OrderSettlement, transaction: Transaction, order_id: str
+        self: settlement.OrderSettlement,
+        transaction: Transaction,
+        order_id: str,
+        card: str | None = None,
     ) -> Settled:
         order = await store.lock_order(transaction, order_id)
         assert order is not None

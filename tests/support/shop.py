@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -87,7 +88,7 @@ async def make_shop(
 
 
 async def arm_flash(
-    database: PgDatabase, shop: Shop, *, is_open: bool = True, **overrides: int
+    database: PgDatabase, shop: Shop, *, is_open: bool = True, **overrides: Any
 ) -> str:
     """Arm a flash sale of the shop's SKU and return its id; it opens at once by default."""
     terms = {"quantity": 20, "per_buyer": 1, "countdown_s": 0, "duration_s": 600} | overrides

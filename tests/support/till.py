@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import argon2
@@ -26,6 +27,7 @@ from commerce.orders.reconciliation.service import ReconciliationService
 from commerce.orders.refunds.completion import RefundCompletion
 from commerce.orders.refunds.service import RefundService
 from server.auth.passwords import Passwords
+from server.auth.secret import keyed_hash
 from server.auth.tokens import Tokens
 from server.db.database import PgDatabase, Told, open_pool, open_reserve_pool
 from server.providers.sandbox import SandboxProvider
@@ -132,7 +134,9 @@ class Till:
             database,
             ids,
             clock,
-            PaymentPorts(providers, self.settlement, RefundCompletion()),
+            PaymentPorts(
+                providers, self.settlement, RefundCompletion(), partial(keyed_hash, API_KEY)
+            ),
         )
         self.refunds = RefundService(database)
         self.checkout = CheckoutService(database, self.payments)
@@ -184,7 +188,7 @@ class Till:
         )
         return str(answer.reservation.id)
 
-    async def sale(self, **terms: int) -> tuple[Shop, str]:
+    async def sale(self, **terms: Any) -> tuple[Shop, str]:
         """Make a shop with an open flash sale."""
         shop = await make_shop(self.database, slug=f"room-{uuid.uuid4().hex[:8]}")
         return shop, await arm_flash(self.database, shop, **terms)

@@ -23,6 +23,8 @@ class PressRules(msgspec.Struct, frozen=True, omit_defaults=True):
     """Presses of one person in a second, and at once."""
     presses_per_address_s: int | None = None
     """Presses from one address in a second, and at once."""
+    per_card: int | None = None
+    """Units of the sale that one card may pay for."""
     drop_limit: int | None = None
     """Holds of one's own that ended unpaid within a day, before the next press has to wait."""
 

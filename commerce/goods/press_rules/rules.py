@@ -15,6 +15,7 @@ LIMITS = {
     "present_s": (1, 600),
     "presses_per_user_s": (1, 100),
     "presses_per_address_s": (1, 1_000),
+    "per_card": (1, 1_000),
     "drop_limit": (1, 100),
 }
 FIRST_VERSION = 1

@@ -204,6 +204,26 @@ ORDER_CHECKS = (
         """,  # noqa: S608 - our own words.
     ),
     Check(
+        "card_within_limit",
+        "order",
+        "No card has paid for more of a sale than one card may.",
+        """
+        SELECT f.id AS "order", l.sale_id AS sale, q.units, s.rules ->> 'per_card' AS per_card
+        FROM facts f
+        JOIN payments p ON p.order_id = f.id AND p.card IS NOT NULL
+            AND p.state IN ('authorised', 'captured')
+        JOIN order_lines l ON l.order_id = f.id
+        JOIN sales s ON s.id = l.sale_id AND s.rules ->> 'per_card' IS NOT NULL
+        CROSS JOIN LATERAL (
+            SELECT sum(r.qty) AS units FROM payments o
+            JOIN order_lines m ON m.order_id = o.order_id AND m.sale_id = l.sale_id
+            JOIN reservations r ON r.id = m.reservation_id AND r.state = 'sold'
+            WHERE o.card = p.card AND o.state IN ('authorised', 'captured')
+        ) q
+        WHERE f.state = 'paid' AND q.units > (s.rules ->> 'per_card')::integer
+        """,
+    ),
+    Check(
         "refunds_add_up",
         "order",
         "What went back of an order is the sum of its refunds, and never more than was paid.",

@@ -71,6 +71,14 @@ class LateLine(msgspec.Struct, frozen=True):
     """Whether the sale was called off."""
 
 
+class CardLine(msgspec.Struct, frozen=True):
+    """Units of an order in a sale that limits what one card may pay for."""
+
+    sale_id: str
+    qty: int
+    per_card: int
+
+
 class Draft(msgspec.Struct, frozen=True):
     """An order before it exists."""
 
@@ -111,18 +119,19 @@ class LineView(msgspec.Struct, frozen=True):
     no: int
 
 
-class PaymentView(msgspec.Struct, frozen=True):
+class PaymentView(msgspec.Struct, frozen=True, omit_defaults=True):
     """The newest attempt to pay, as the buyer sees it; `url` is the page while it is open.
 
     `state` is the last word about the money: created, declined (with a `url`: a fresh page
     waits), authorised, captured, voided (it was granted and let go), closed (it was never
-    granted), refunded. `attempt` counts from 1.
+    granted), refunded. `attempt` counts from 1. `reason` says why granted money was let go.
     """
 
     id: str
     state: str
     url: str | None
     attempt: int
+    reason: str | None = None
 
 
 class Proof(msgspec.Struct, frozen=True):

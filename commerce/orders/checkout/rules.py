@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ids import order_id
 from commerce.kernel.money import Money
-from commerce.orders.checkout.model import Draft, Hold, HoldState, LateLine
+from commerce.orders.checkout.model import CardLine, Draft, Hold, HoldState, LateLine
 from commerce.orders.payments.model import Settled, Settlement, TooLate
 
 # More lines than a cart of one show ever has.
@@ -127,6 +127,11 @@ def decide_late(lines: Sequence[LateLine], free: Mapping[str, int], now_ms: int)
         if line.per_buyer is not None and line.bought + by_sale[line.sale_id] > line.per_buyer:
             return False
     return bool(lines) and all(qty <= free[pool] for pool, qty in wanted.items())
+
+
+def decide_card(lines: Sequence[CardLine], paid: Mapping[str, int]) -> bool:
+    """Say whether a card may pay for all of an order; `paid` is what it has of each sale."""
+    return all(paid.get(line.sale_id, 0) + line.qty <= line.per_card for line in lines)
 
 
 def show_payment_state(state: str, *, attempt: int, had_money: bool) -> str:

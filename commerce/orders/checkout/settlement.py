@@ -13,11 +13,12 @@ from commerce.goods.waiting_list import store as waiting_list
 from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Clock, Database, Ids, SystemLine, Transaction
 from commerce.orders.checkout import late_store, store
+from commerce.orders.checkout.cards import find_card_refusal
 from commerce.orders.checkout.late import reserve_again
 from commerce.orders.checkout.model import ORDER, OrderRow
 from commerce.orders.checkout.rules import decide_settlement, is_late, mask_name
 from commerce.orders.payments import store as payments
-from commerce.orders.payments.model import Settled, Settlement
+from commerce.orders.payments.model import Settled, Settlement, TooLate
 from commerce.orders.payments.ports import PayingOrder
 
 # One round of the job is bounded, so that the worker's other jobs get their turn.
@@ -41,8 +42,12 @@ class OrderSettlement:
             raise not_found("order")
         return PayingOrder(order.id, order.user_id, order.room_id, order.state)
 
-    async def settle(self, transaction: Transaction, order_id: str) -> Settlement:
+    async def settle(
+        self, transaction: Transaction, order_id: str, card: str | None = None
+    ) -> Settlement:
         """Make the locked order paid when all its reservations are still paying and in time.
+
+        A card that may not pay for so many ends the order, and its units are free at once.
 
         The reservations' rows decide the race with expiry: whoever has them first. Money that
         lost it takes the units again when they are free, also for an order that has expired.
@@ -50,6 +55,11 @@ class OrderSettlement:
         order = await store.lock_order(transaction, order_id)
         if order is None:
             raise not_found("order")
+        refusal = await find_card_refusal(transaction, order_id, card)
+        if refusal is not None and order.state != "paid":
+            if ORDER.allows(order.state, "cancel"):
+                await end_order(transaction, order, event="cancel", hold_state="released")
+            return TooLate(refusal)
         await late_store.save_holds(transaction)
         holds = await store.lock_holds_of_order(transaction, order_id)
         now_ms = await store.select_now_ms(transaction)

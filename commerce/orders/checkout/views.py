@@ -45,6 +45,7 @@ SELECT_LINES = """
 """
 SELECT_PAYMENTS = """
     SELECT DISTINCT ON (p.order_id) p.order_id, p.id, p.state, p.url, p.authorised_at_ms,
+        p.let_go_reason,
         count(*) OVER (PARTITION BY p.order_id) AS attempt
     FROM payments p WHERE p.order_id = ANY ($1::uuid[])
     ORDER BY p.order_id, p.created_at_ms DESC, p.id DESC
@@ -194,4 +195,5 @@ def _payment(row: Any, order_state: str) -> PaymentView | None:
         row["state"], attempt=row["attempt"], had_money=row["authorised_at_ms"] is not None
     )
     is_open = row["state"] == "created" and order_state == "awaiting_payment"
-    return PaymentView(str(row["id"]), state, row["url"] if is_open else None, row["attempt"])
+    url = row["url"] if is_open else None
+    return PaymentView(str(row["id"]), state, url, row["attempt"], row["let_go_reason"])

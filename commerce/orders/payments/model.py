@@ -54,7 +54,11 @@ class Refund(msgspec.Struct, frozen=True):
 
 
 class PaymentReport(msgspec.Struct, frozen=True):
-    """What a provider says a payment is now; `payment_id` is our id, which it was given."""
+    """What a provider says a payment is now; `payment_id` is our id, which it was given.
+
+    `fingerprint` is the provider's own name of the card, the same for one card whoever pays with
+    it; empty when it was not told, or when no card was used.
+    """
 
     payment_id: str
     provider_ref: str
@@ -62,6 +66,7 @@ class PaymentReport(msgspec.Struct, frozen=True):
     amount_minor: int
     currency: str
     url: str | None = None
+    fingerprint: str = ""
 
 
 class RefundReport(msgspec.Struct, frozen=True):

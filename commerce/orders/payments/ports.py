@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -96,8 +96,13 @@ class PaymentOrders(Protocol):
     async def lock(self, transaction: Transaction, order_id: str) -> PayingOrder:
         """Lock the order's row."""
 
-    async def settle(self, transaction: Transaction, order_id: str) -> Settlement:
-        """Make the locked order paid if its reservations are still its own."""
+    async def settle(
+        self, transaction: Transaction, order_id: str, card: str | None = None
+    ) -> Settlement:
+        """Make the locked order paid if its reservations are still its own.
+
+        `card` is how the card is known here; one that may not pay for it ends the order.
+        """
 
     async def expire_if_dead(self, order_id: str) -> bool:
         """In a transaction of its own: end an order that has lost a reservation."""
@@ -112,3 +117,6 @@ class PaymentPorts(msgspec.Struct, frozen=True):
     providers: Mapping[str, PaymentProvider]
     orders: PaymentOrders
     refunded: RefundedOrders
+    hash_card: Callable[[str], str] | None = None
+    """Hides a card's fingerprint under a key; without it no card is known, and none can pay for
+    a sale that limits cards."""

@@ -18,6 +18,7 @@ import msgspec
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ports import Clock, Database, Ids, Transaction
 from commerce.orders.payments import store
+from commerce.orders.payments.cards import Cards
 from commerce.orders.payments.model import (
     PAYMENT,
     Payment,
@@ -79,6 +80,7 @@ class PaymentService:
         self._providers = ports.providers
         self._orders = ports.orders
         self._refunded = ports.refunded
+        self._cards = Cards(database, ports.hash_card)
         self._current = next(iter(ports.providers))
 
     async def open(
@@ -131,14 +133,15 @@ class PaymentService:
         """
         provider = self._provider(provider_name)
         event = provider.read_webhook(body, signature, self._clock.now_ms())
+        report = await self._cards.complete(provider, event.report)
         after = _After()
         async with self._database.transaction() as transaction:
             if not await store.insert_event(transaction, provider_name, event, body):
                 return False
-            if isinstance(event.report, RefundReport):
-                await self._apply_refund(transaction, event.report)
-            elif event.report is not None:
-                after = await self._apply(transaction, event.report)
+            if isinstance(report, RefundReport):
+                await self._apply_refund(transaction, report)
+            elif report is not None:
+                after = await self._apply(transaction, report)
         await self._follow_up(after)
         return True
 
@@ -283,7 +286,9 @@ class PaymentService:
         )
         order = await self._orders.lock(transaction, payment.order_id)
         if "authorise" in steps:
-            return await self._settle(transaction, payment, order, is_captured="capture" in steps)
+            card = await self._cards.note(transaction, payment, report)
+            is_captured = "capture" in steps
+            return await self._settle(transaction, payment, order, card, is_captured=is_captured)
         if state in ("declined", "voided") and order.is_waiting:
             return await self._reopen(transaction, payment, order, state)
         return _After()
@@ -293,17 +298,17 @@ class PaymentService:
         transaction: Transaction,
         payment: Payment,
         order: PayingOrder,
+        card: str | None,
         *,
         is_captured: bool,
     ) -> _After:
         """Confirm the order with authorised money, or let the money go.
 
-        Money that the provider was asked to let go is not taken any more: nobody knows whether
-        it is still there.
+        Money that the provider was asked to let go is not taken any more: it may be gone.
         """
         settlement: Settlement = TooLate(f"order_{order.state}")
         if await store.withdraw_void(transaction, payment.id):
-            settlement = await self._orders.settle(transaction, order.id)
+            settlement = await self._orders.settle(transaction, order.id, card)
         if isinstance(settlement, Settled):
             if not is_captured:
                 await self._owe(transaction, payment.id, "capture")
@@ -313,12 +318,9 @@ class PaymentService:
             await self._owe_late_refund(transaction, payment, settlement.reason)
         else:
             await self._owe(transaction, payment.id, "void")
-        transaction.tell(
-            order.room_id,
-            order.user_id,
-            "payment.voided",
-            {"order": order.id, "reason": settlement.reason},
-        )
+        await store.update_let_go(transaction, payment.id, settlement.reason)
+        news = {"order": order.id, "reason": settlement.reason}
+        transaction.tell(order.room_id, order.user_id, "payment.voided", news)
         return _After(dead_order=order.id if order.is_waiting else None)
 
     async def _owe_late_refund(

@@ -30,6 +30,14 @@ UPDATE_PROVIDER = """
     UPDATE payments SET provider_ref = $2, url = coalesce($3, url), updated_at_ms = clock_ms()
     WHERE id = $1 AND (provider_ref IS NULL OR (url IS NULL AND $3::text IS NOT NULL))
 """
+UPDATE_CARD = "UPDATE payments SET card = $2 WHERE id = $1"
+UPDATE_LET_GO = "UPDATE payments SET let_go_reason = $2 WHERE id = $1"
+SELECT_LIMITED_BY_CARD = f"""
+    SELECT {COLUMNS} FROM payments p
+    WHERE p.id = $1 AND p.state = 'created' AND EXISTS (
+        SELECT 1 FROM order_lines l JOIN sales s ON s.id = l.sale_id
+        WHERE l.order_id = p.order_id AND s.rules ->> 'per_card' IS NOT NULL)
+"""  # noqa: S608 - our own columns.
 INSERT_EVENT = """
     INSERT INTO payment_events (provider, event_id, payment_id, type, body)
     VALUES ($1, $2, $3, $4, $5)
@@ -169,6 +177,22 @@ async def update_provider(
 ) -> None:
     """Note the payment's name and page at the provider; the first answer stays."""
     await connection.execute(UPDATE_PROVIDER, payment_id, provider_ref, url)
+
+
+async def update_card(connection: Connection, payment_id: str, card: str) -> None:
+    """Note by which card a locked payment is made."""
+    await connection.execute(UPDATE_CARD, payment_id, card)
+
+
+async def update_let_go(connection: Connection, payment_id: str, reason: str) -> None:
+    """Note why the money of a locked payment was let go."""
+    await connection.execute(UPDATE_LET_GO, payment_id, reason)
+
+
+async def select_limited_by_card(connection: Connection, payment_id: str) -> Payment | None:
+    """Return a payment that waits for money and whose order has a sale that limits cards."""
+    row = await connection.fetchrow(SELECT_LIMITED_BY_CARD, payment_id)
+    return _payment(row) if row else None
 
 
 async def insert_event(

@@ -20,3 +20,16 @@ $$;
 CREATE TRIGGER reservations_note_release BEFORE UPDATE OF state ON reservations
     FOR EACH ROW WHEN (NEW.state = 'released' AND OLD.state <> 'released')
     EXECUTE FUNCTION note_release();
+
+-- By which card a payment is made: a hash under the installation's key, so that units of a sale
+-- that limits cards can be counted and nobody can be known by it elsewhere.
+ALTER TABLE payments ADD COLUMN card text CHECK (card ~ '^[0-9a-f]{64}$');
+-- Why granted money was let go, for the buyer's page.
+ALTER TABLE payments ADD COLUMN let_go_reason text;
+CREATE INDEX payments_of_card ON payments (card) WHERE card IS NOT NULL;
+CREATE TRIGGER audit_payment_card_changed AFTER UPDATE OF card ON payments
+    FOR EACH ROW WHEN (OLD.card IS NOT NULL AND NEW.card IS DISTINCT FROM OLD.card)
+    EXECUTE FUNCTION audit_mark_order();
+
+-- Which card the pretend provider was paid with.
+ALTER TABLE sandbox.payments ADD COLUMN card text;

@@ -84,6 +84,10 @@ PLANTED: dict[str, tuple[str, str]] = {
         f"UPDATE orders SET state = 'cancelled' WHERE id = {PAID}",
         "round",
     ),
+    "card_within_limit": (
+        """UPDATE sales SET rules = '{"version": 1, "per_card": 0}' WHERE kind = 'flash'""",
+        "turn",
+    ),
     "refunds_add_up": ("UPDATE orders SET refunded_minor = 1", "turn"),
     "payment_call_failed": (
         "UPDATE payment_calls SET state = 'failed' WHERE kind = 'capture'",

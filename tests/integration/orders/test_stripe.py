@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from commerce.goods.press_rules.model import PressRules
 from commerce.insight.audit.service import audit
 from commerce.orders.payments.model import Payment
 from tests.support.refunding import PaidOrder, broken
@@ -47,7 +48,7 @@ async def stripe_till(database_url: str, stripe_side: StripeSide) -> AsyncIterat
         yield till
 
 
-async def place(till: Till, **terms: int) -> tuple[PaidOrder, str]:
+async def place(till: Till, **terms: Any) -> tuple[PaidOrder, str]:
     """Order one unit; return the order and the id of its PaymentIntent."""
     shop, sale = await till.sale(**terms)
     order = PaidOrder(till, shop, sale, await till.buyer("Lena"))
@@ -369,3 +370,25 @@ async def test_payments_of_the_sandbox_are_answered_for(
     await order.refund()
     await stripe_till.payments.run_payment_calls()
     assert (await order.read())["state"] == "refunded"
+
+
+async def test_units_for_each_card_are_counted_by_stripes_fingerprint(
+    stripe_till: Till, stripe_side: StripeSide
+) -> None:
+    """The event names no card, so Stripe is asked; the second order of one card is let go."""
+    rules = PressRules(per_card=1)
+    first, intent_id = await place(stripe_till, quantity=3, rules=rules)
+    await pay(stripe_till, stripe_side, intent_id)
+    second = PaidOrder(stripe_till, first.shop, first.sale, await stripe_till.buyer("Mo"))
+    reservation = await stripe_till.reserve(first.sale, second.buyer.id)
+    second.id = (await second.buyer.order([reservation])).json()["order"]["id"]
+    other_id = await ref(stripe_till, second.id)
+    await pay(stripe_till, stripe_side, other_id)
+    states = [(await one.buyer.read(one.id))["state"] for one in (first, second)]
+    assert states == ["paid", "cancelled"]
+    news = stripe_till.news("payment.voided")
+    assert news == [{"order": second.id, "reason": "card_limit"}]
+    while await stripe_till.payments.run_payment_calls():
+        pass
+    assert (await stripe_side.intent(other_id))["status"] == "canceled"
+    assert (await audit(stripe_till.database)).violations == []

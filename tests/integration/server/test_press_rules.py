@@ -126,6 +126,7 @@ async def test_without_rules_there_are_none_and_nobody_is_asked(
         {"presses_per_user_s": 101},
         {"presses_per_address_s": -1},
         {"drop_limit": 0},
+        {"per_card": 0},
         {"drop_limit": 1.5},
         [],
     ],

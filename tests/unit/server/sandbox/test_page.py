@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 
-from server.sandbox.model import REMOTE_PAYMENT, SandboxPayment
+from server.sandbox.model import CARDS, REMOTE_PAYMENT, SandboxPayment
 from server.sandbox.page import TEXTS, PaymentPage, choose_lang, format_amount
 
 PAYMENT = SandboxPayment(
@@ -32,6 +34,13 @@ def test_the_page_has_the_amount_the_order_and_two_buttons() -> None:
     assert 'href="/orders/o"' in html
     assert "<script>" not in html
     assert "style=" not in html
+
+
+def test_the_page_offers_test_cards_and_one_of_its_own_first() -> None:
+    """Several payments share a test card, to try a limit for each card."""
+    html = PaymentPage().render(PAYMENT, "en")
+    values = re.findall(r'<option value="([^"]*)">', html)
+    assert values == ["", *CARDS]
 
 
 def test_the_page_is_in_chinese_too() -> None:

@@ -41,7 +41,7 @@ def test_a_wish_without_a_rule_is_no_rule_set() -> None:
 
 
 def test_a_wish_becomes_the_first_version_whatever_it_calls_itself() -> None:
-    assert number_rules(PressRules(version=9, drop_limit=2)) == PressRules(version=1, drop_limit=2)
+    assert number_rules(PressRules(version=9, per_card=2)) == PressRules(version=1, per_card=2)
 
 
 def test_without_the_rule_nobody_has_to_be_present() -> None:

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from commerce.kernel.errors import CommerceError
 from commerce.kernel.ids import order_id
-from commerce.orders.checkout.model import ORDER, Hold, HoldState, LateLine
+from commerce.orders.checkout.model import ORDER, CardLine, Hold, HoldState, LateLine
 from commerce.orders.checkout.rules import (
     HELD_MS_MAX,
     PAYING_MS,
     check_still_held,
+    decide_card,
     decide_late,
     decide_settlement,
     hash_request,
@@ -292,6 +293,17 @@ def test_late_money_takes_all_units_again_or_none(
 ) -> None:
     """Summed a pool and a sale; what is still held needs nothing."""
     assert decide_late(lines, {"p": free}, NOW_MS) is can
+
+
+@pytest.mark.parametrize(
+    ("paid", "can"),
+    [({}, True), ({"s": 1}, True), ({"s": 2}, False), ({"t": 9}, False), ({"u": 99}, True)],
+)
+def test_a_card_pays_for_all_of_an_order_within_every_limit(
+    paid: dict[str, int], can: bool
+) -> None:
+    lines = [CardLine("s", 1, 2), CardLine("t", 1, 9)]
+    assert decide_card(lines, paid) is can
 
 
 def test_late_money_is_late_for_its_hold_alone() -> None:

@@ -1,0 +1,40 @@
+"""SQL of the limit for each card: what an order asks of it, and what the card has paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from commerce.kernel.ports import Connection
+from commerce.orders.checkout.model import CardLine
+
+SELECT_LIMITED = """
+    SELECT l.sale_id::text, sum(l.qty)::integer AS qty,
+        (s.rules ->> 'per_card')::integer AS per_card
+    FROM order_lines l JOIN sales s ON s.id = l.sale_id AND s.rules ->> 'per_card' IS NOT NULL
+    WHERE l.order_id = $1 GROUP BY l.sale_id, s.rules ORDER BY l.sale_id
+"""
+LOCK_CARD = "SELECT pg_advisory_xact_lock(hashtextextended('card ' || $1 || ' ' || $2, 0))"
+# What was refunded is `refunded`, and counts no more.
+SELECT_PAID = """
+    SELECT l.sale_id::text AS sale_id, sum(r.qty)::integer AS qty FROM payments p
+    JOIN order_lines l ON l.order_id = p.order_id AND l.sale_id = ANY ($2::uuid[])
+    JOIN reservations r ON r.id = l.reservation_id AND r.state = 'sold'
+    WHERE p.card = $1 AND p.state IN ('authorised', 'captured') GROUP BY l.sale_id
+"""
+
+
+async def select_card_lines(connection: Connection, order_id: str) -> list[CardLine]:
+    """Return what an order has of each sale that limits cards, sales ascending."""
+    rows = await connection.fetch(SELECT_LIMITED, order_id)
+    return [CardLine(row["sale_id"], row["qty"], row["per_card"]) for row in rows]
+
+
+async def lock_card(connection: Connection, sale_id: str, card: str) -> None:
+    """Wait for whoever confirms an order of this sale with this card."""
+    await connection.execute(LOCK_CARD, sale_id, card)
+
+
+async def select_paid(connection: Connection, card: str, sale_ids: Sequence[str]) -> dict[str, int]:
+    """Return how many units of each sale a card has paid for and still has."""
+    rows = await connection.fetch(SELECT_PAID, card, list(sale_ids))
+    return {row["sale_id"]: row["qty"] for row in rows}
