@@ -2,7 +2,7 @@
 /** The arm form: what is accepted, and that a misprice is caught. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { isDeepCut, parsePrice, readFlashForm, suggestedFields } from '../../static/js/logic/console_flash.js';
+import { isDeepCut, parsePrice, readFlashForm, RULE_LIMITS, suggestedFields } from '../../static/js/logic/console_flash.js';
 
 const LIMITS = { normal_minor: 32_900, available: 100, minor_units: 100 };
 const FIELDS = { price: '199', quantity: '100', per_buyer: '1', countdown_s: '30', duration_s: '180' };
@@ -43,4 +43,24 @@ test('what the form suggests is itself accepted', () => {
   assert.notEqual(readFlashForm(suggestedFields(LIMITS), LIMITS).plan, null);
   const one = { normal_minor: 500, available: 1, minor_units: 100 };
   assert.notEqual(readFlashForm(suggestedFields(one), one).plan, null);
+});
+
+test('rules that are filled in go with the request, empty ones do not', () => {
+  assert.equal(read({}).plan?.rules, undefined);
+  assert.equal(read({ present_s: ' ', per_card: '' }).plan?.rules, undefined);
+  assert.deepEqual(read({ present_s: '20', per_card: '2', drop_limit: '3', presses_per_user_s: '5', presses_per_address_s: '50' }).plan?.rules, {
+    present_s: 20, per_card: 2, drop_limit: 3, presses_per_user_s: 5, presses_per_address_s: 50,
+  });
+});
+
+test('a rule out of its range is named, and nothing is armed', () => {
+  for (const [name, [low, high]] of Object.entries(RULE_LIMITS)) {
+    assert.deepEqual(Object.keys(read({ [name]: String(low) }).problems), []);
+    assert.deepEqual(Object.keys(read({ [name]: String(high) }).problems), []);
+    for (const wrong of [String(low - 1), String(high + 1), 'two', '1.5', '-1']) {
+      const { plan, problems } = read({ [name]: wrong });
+      assert.equal(plan, null);
+      assert.deepEqual(problems, { [name]: 'rule' });
+    }
+  }
 });

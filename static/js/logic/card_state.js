@@ -6,6 +6,7 @@
  */
 import { itemOf, saleOf } from './room_state.js';
 import { LAST_MS } from './countdown.js';
+import { isRuleShown, ruleOf } from './press_rules.js';
 
 /** @typedef {import('./room_state.js').RoomState} RoomState */
 /** @typedef {import('./room_state.js').Sale} Sale */
@@ -15,7 +16,7 @@ import { LAST_MS } from './countdown.js';
  *   offer?: import('./waiting_list.js').Offered | null}} Hold an `offer` of the waiting list, or one's own press */
 /** @typedef {{kind: 'asking', at_ms: number}
  *   | {kind: 'unknown', at_ms: number, attempt: number, retry_at_ms: number | null}
- *   | {kind: 'refused', at_ms: number, code: string, detail?: any}
+ *   | {kind: 'refused', at_ms: number, code: string, detail?: any, retry_ms?: number}
  *   | {kind: 'early', at_ms: number}
  *   | {kind: 'gone', at_ms: number}
  *   | {kind: 'let_go', at_ms: number, isPassedOn?: boolean}
@@ -159,8 +160,10 @@ function answerState(sale, answer, now_ms) {
       return age_ms < NEWS_SHOWN_MS ? 'refused-ended' : null;
     case 'cancelled':
       return age_ms < NEWS_SHOWN_MS ? 'refused-cancelled' : null;
-    default:
-      return age_ms < NEWS_SHOWN_MS ? 'refused-other' : null;
+    default: {
+      const isShown = ruleOf(answer) ? isOpen && isRuleShown(answer, now_ms) : age_ms < NEWS_SHOWN_MS;
+      return isShown ? 'refused-other' : null;
+    }
   }
 }
 

@@ -6,8 +6,9 @@
  */
 
 /** @typedef {import('./console_run.js').FlashPlan} FlashPlan */
-/** @typedef {{price: string, quantity: string, per_buyer: string, countdown_s: string, duration_s: string, repeat?: string}} FlashFields */
-/** @typedef {'price' | 'quantity' | 'per_buyer' | 'countdown_s' | 'duration_s' | 'repeat'} FlashField */
+/** @typedef {{price: string, quantity: string, per_buyer: string, countdown_s: string, duration_s: string, repeat?: string} & Partial<Record<RuleField, string>>} FlashFields */
+/** @typedef {'present_s' | 'per_card' | 'drop_limit' | 'presses_per_user_s' | 'presses_per_address_s'} RuleField */
+/** @typedef {'price' | 'quantity' | 'per_buyer' | 'countdown_s' | 'duration_s' | 'repeat' | RuleField} FlashField */
 /** @typedef {{normal_minor: number, available: number, minor_units: number}} FlashLimits minor_units: 100 for CNY */
 
 /** More than this part off asks for the price a second time: most misprices lose a digit. The server asks too. */
@@ -17,6 +18,15 @@ const COUNTDOWN_S_MAX = 3_600;
 const DURATION_S_MIN = 1;
 const DURATION_S_MAX = 86_400;
 const PER_BUYER_MAX = 1_000;
+/** What each rule of who may press can be; an empty field leaves it off. @type {Readonly<Record<RuleField, readonly [number, number]>>} */
+export const RULE_LIMITS = {
+  present_s: [1, 600],
+  per_card: [1, 1_000],
+  drop_limit: [1, 100],
+  presses_per_user_s: [1, 100],
+  presses_per_address_s: [1, 1_000],
+};
+export const RULE_FIELDS = /** @type {readonly RuleField[]} */ (Object.keys(RULE_LIMITS));
 /** Above every price the shop can hold; keeps the arithmetic exact. */
 const PRICE_MINOR_MAX = 1_000_000_000;
 
@@ -44,6 +54,25 @@ function parseCount(text, low, high) {
   if (!/^\d{1,9}$/.test(text.trim())) return null;
   const count = Number(text.trim());
   return count >= low && count <= high ? count : null;
+}
+
+/**
+ * The rules that are filled in; each that is out of its range is named in `problems`.
+ * @param {FlashFields} fields
+ * @param {Partial<Record<FlashField, string>>} problems
+ * @returns {Partial<Record<RuleField, number>>}
+ */
+function readRules(fields, problems) {
+  /** @type {Partial<Record<RuleField, number>>} */
+  const rules = {};
+  for (const name of RULE_FIELDS) {
+    const text = (fields[name] ?? '').trim();
+    if (!text) continue;
+    const value = parseCount(text, ...RULE_LIMITS[name]);
+    if (value === null) problems[name] = 'rule';
+    else rules[name] = value;
+  }
+  return rules;
 }
 
 /**
@@ -76,13 +105,14 @@ export function readFlashForm(fields, { normal_minor, available, minor_units }) 
   if (per_buyer === null) problems.per_buyer = 'per_buyer';
   if (countdown_s === null) problems.countdown_s = 'countdown';
   if (duration_s === null) problems.duration_s = 'duration';
+  const rules = readRules(fields, problems);
   const asksRepeat = price_minor !== null && isDeepCut(price_minor, normal_minor);
   if (asksRepeat && parsePrice(fields.repeat ?? '', minor_units) !== price_minor) problems.repeat = 'repeat';
   if (price_minor === null || quantity === null || per_buyer === null || countdown_s === null || duration_s === null || Object.keys(problems).length > 0) {
     return { plan: null, problems, asksRepeat };
   }
-  const confirmed = asksRepeat ? { confirm_price_minor: price_minor } : {};
-  return { plan: { price_minor, quantity, per_buyer, countdown_s, duration_s, ...confirmed }, problems, asksRepeat };
+  const more = { ...(asksRepeat ? { confirm_price_minor: price_minor } : {}), ...(Object.keys(rules).length > 0 ? { rules } : {}) };
+  return { plan: { price_minor, quantity, per_buyer, countdown_s, duration_s, ...more }, problems, asksRepeat };
 }
 
 /**

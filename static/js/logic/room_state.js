@@ -14,7 +14,8 @@
 /** @typedef {{id: string, kind: 'regular' | 'flash', sku: string, price_minor: number, currency: string,
  *   state: 'armed' | 'open' | 'sold_out' | 'halted' | 'ended' | 'cancelled', reason?: string,
  *   reference_minor?: number, reference_days?: number, opens_at_ms: number | null, ends_at_ms: number | null,
- *   per_buyer: number | null, stock: Stock, waiting?: Waiting, item?: string | null, normal_price_minor?: number | null, hold_s?: number | null}} Sale */
+ *   per_buyer: number | null, stock: Stock, waiting?: Waiting, item?: string | null, normal_price_minor?: number | null, hold_s?: number | null,
+ *   rules?: import('./press_rules.js').PressRules}} Sale */
 /** @typedef {{slow_s?: number, emote_only?: boolean, links_off?: boolean}} Modes only those that are on */
 /** @typedef {{room: string, show: Show | null, pinned: string | null, bag: BagItem[], sales: Sale[], viewers: number, likes: number,
  *   modes: Modes, chat: ChatLine[], host?: {id: string, name: string, avatar?: string | null},

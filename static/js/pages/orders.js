@@ -7,7 +7,7 @@
 import '../components/live-hold-ring/live-hold-ring.js';
 import '../components/live-receipt/live-receipt.js';
 import '../components/live-sheet/live-sheet.js';
-import { lineRow, refundRows, shortId } from '../components/live-receipt/live-receipt.js';
+import { letGoWords, lineRow, refundRows, shortId } from '../components/live-receipt/live-receipt.js';
 import { holdLeft } from '../logic/countdown.js';
 import { find, setText } from '../lib/element.js';
 import { dayAndTime, duration, money, ordinal } from '../lib/format.js';
@@ -292,7 +292,7 @@ class OrderPage {
 /** @param {Order} order @param {Reservation | null} hold */
 function noteOf(order, hold) {
   const state = order.payment?.state ?? '';
-  if (order.state !== 'refunded' && (state === 'voided' || state === 'refunded')) return html`<p class="order-note">${t('receipt.voided', { price: money(order.total_minor, order.currency) })}</p>`;
+  if (order.state !== 'refunded' && (state === 'voided' || state === 'refunded')) return html`<p class="order-note">${letGoWords(order)}</p>`;
   if (order.state !== 'awaiting_payment') return '';
   if (state === 'declined') {
     const note = hold ? t('checkout.declined', { duration: duration(hold.expires_in_ms) }) : t('orders.declined');

@@ -17,7 +17,7 @@ import { t, titleOf } from '../../lib/i18n.js';
 /** @typedef {{id: string, state: 'pending' | 'done' | 'failed', amount_minor: number, currency: string, reason: string, origin: 'person' | 'late', created_at_ms: number}} Refund */
 /** @typedef {{id: string, state: 'awaiting_payment' | 'paid' | 'cancelled' | 'expired' | 'refunded', total_minor: number, currency: string,
  *   created_at_ms: number, paid_at_ms: number | null, room: string, lines: OrderLine[],
- *   payment?: {id: string, state: string, url: string} | null, refunded_minor?: number, refunds?: Refund[],
+ *   payment?: {id: string, state: string, url: string, reason?: string} | null, refunded_minor?: number, refunds?: Refund[],
  *   proof?: {place: number, of: number, decided_at_ms: number} | null}} Order */
 
 export class LiveReceipt extends LiveElement {
@@ -93,6 +93,21 @@ export function refundRows(order) {
   if (refunds.length === 0) return '';
   return html`<section class="receipt-refunds" aria-label="${t('orders.refunds')}"><h3>${t('orders.refunds')}</h3><dl class="sums">${refunds.map((refund) =>
     html`<div data-refund="${refund.state}"><dt>${t(`orders.refund.${refund.state}`, { time: dayAndTime(refund.created_at_ms) })}<br><span class="muted">${refund.reason}</span></dt><dd>${moneyExact(refund.amount_minor, refund.currency)}</dd></div>`)}</dl></section>`;
+}
+
+/**
+ * Why money was let go: it came too late, or by a card that may not pay for so many.
+ * @param {Order} order
+ * @param {readonly import('../../logic/room_state.js').Sale[]} [sales] those of the room, where they are known
+ * @returns {string}
+ */
+export function letGoWords(order, sales = []) {
+  const reason = order.payment?.reason;
+  if (reason === 'card_unknown') return t('receipt.card_unknown');
+  if (reason !== 'card_limit') return t('receipt.voided', { price: money(order.total_minor, order.currency) });
+  const ordered = new Set(order.lines.map((line) => line.sale));
+  const per_card = sales.find((sale) => ordered.has(sale.id) && sale.rules?.per_card)?.rules?.per_card;
+  return per_card ? t('receipt.card_limit', { count: per_card }) : t('receipt.card_limit_plain');
 }
 
 /**

@@ -6,6 +6,7 @@
  */
 import { duration, money, number, timeOfDay, timeWithSeconds } from '../../lib/format.js';
 import { t, titleOf } from '../../lib/i18n.js';
+import { ruleView } from './rule_view.js';
 import { joinButton } from './selling_view.js';
 
 /** @typedef {import('./card_view.js').CardFacts} CardFacts */
@@ -179,6 +180,8 @@ function other(facts) {
     const count = answer.detail?.waiting ?? facts.offer?.sale?.waiting?.[0] ?? 0;
     return { message: { title: t('card.list_full_title'), note: t('card.list_full_note', { count: number(count) }) }, main: elsewhere(facts) };
   }
+  const rule = ruleView(facts);
+  if (rule) return { main: onceMore(facts), ...rule };
   const code = answer?.kind === 'refused' ? answer.code : 'unknown';
   const wait_ms = answer?.kind === 'refused' ? answer.detail?.retry_ms : null;
   const note = wait_ms ? t('card.not_open', { duration: duration(wait_ms) }) : t('card.refused_note', { code });

@@ -7,6 +7,7 @@
 import { countdown } from '../../logic/countdown.js';
 import { duration, money, number, ordinal, timeOfDay, timeWithSeconds } from '../../lib/format.js';
 import { t } from '../../lib/i18n.js';
+import { rulesWords } from './rule_view.js';
 
 /** @typedef {import('./card_view.js').CardFacts} CardFacts */
 /** @typedef {import('./card_view.js').CardView} CardView */
@@ -55,9 +56,12 @@ export function armedView({ offer, now_ms, plusMinus_ms, isClockCertain }, isEar
   const minutes = Math.max(1, Math.round((sale.hold_s ?? 300) / 60));
   return {
     time: countText(count),
-    terms: sale.per_buyer === null
-      ? t('card.terms_no_limit', { quantity, minutes })
-      : t('card.terms', { quantity, minutes, per_buyer: sale.per_buyer }),
+    terms: [
+      sale.per_buyer === null
+        ? t('card.terms_no_limit', { quantity, minutes })
+        : t('card.terms', { quantity, minutes, per_buyer: sale.per_buyer }),
+      ...rulesWords(sale.rules),
+    ].join(' · '),
     note: isClockCertain ? synced : t(plusMinus_ms === null ? 'card.syncing' : 'card.clock_doubt'),
     main: { act: 'early', label, tone: 'armed', fill: count.fill },
   };
@@ -75,6 +79,7 @@ export function openView({ offer, now_ms }) {
     time: hasEnd ? duration((sale.ends_at_ms ?? now_ms) - now_ms) : '',
     timeNote: hasEnd ? t('card.to_go') : '',
     stock: sale.stock,
+    ...(sale.rules ? { terms: rulesWords(sale.rules).join(' · ') } : {}),
     main: { act: 'buy', label: t('card.buy_now', { price: money(sale.price_minor, sale.currency) }), tone: 'lime' },
   };
 }

@@ -292,6 +292,7 @@ export class RoomPage {
   #draw() {
     const now_ms = this.clock.now();
     const holds = this.purchase.list;
+    this.purchase.permits.keep(this.state.sales);
     const offer = chooseOffer(this.state, holds, now_ms);
     const facts = this.#cardFacts(offer, now_ms);
     this.card.facts = facts;

@@ -6,6 +6,7 @@
  * a definite answer ends the intent.
  */
 import { ApiError, asApiError, get, intentKey, post, remove, settleIntent } from '../../net/api.js';
+import { Permits } from './permits.js';
 import { Waiting } from './waiting.js';
 
 /** @typedef {import('../../logic/card_state.js').Hold} Hold */
@@ -33,6 +34,7 @@ export class Purchase {
   /** @type {User | null} */
   user = null;
   waiting = new Waiting(this);
+  permits = new Permits(this);
   /** @type {Set<string>} reservations that ended here; a slow answer must not bring them back */
   #ended = new Set();
 
@@ -124,8 +126,8 @@ export class Purchase {
    * @param {number} attempt odd ones go over the socket, where it is open
    */
   #ask(sale, key, attempt) {
-    if (attempt % 2 === 1 && this.speaksForUser) return this.socket.command('reserve', { sale, qty: 1 }, key);
-    return post(`/api/sales/${encodeURIComponent(sale)}/reservations`, { qty: 1 }, key);
+    if (attempt % 2 === 1 && this.speaksForUser) return this.socket.command('reserve', { sale, qty: 1, ...this.permits.of(sale) }, key);
+    return post(`/api/sales/${encodeURIComponent(sale)}/reservations`, { qty: 1, ...this.permits.of(sale) }, key);
   }
 
   /**
@@ -155,7 +157,7 @@ export class Purchase {
       return;
     }
     if (error.code === 'limit_reached') await this.refresh();
-    this.answer(sale, { kind: 'refused', at_ms: this.clock.now(), code: error.code, detail: error.detail });
+    this.answer(sale, { kind: 'refused', at_ms: this.clock.now(), code: error.code, detail: error.detail, retry_ms: error.retry_ms });
   }
 
   /** Take a unit that is one's own now. @param {any} reservation as on the wire */

@@ -5,7 +5,8 @@
  * Invariant: one sheet at a time; closing check-out keeps the hold and says so once.
  */
 import { holdLeft } from '../../logic/countdown.js';
-import { duration, money, timeOfDay } from '../../lib/format.js';
+import { duration, timeOfDay } from '../../lib/format.js';
+import { letGoWords } from '../../components/live-receipt/live-receipt.js';
 import { find } from '../../lib/element.js';
 import { t } from '../../lib/i18n.js';
 import { asApiError, get } from '../../net/api.js';
@@ -155,11 +156,11 @@ export class Sheets {
     }
   }
 
-  /** A payment came too late and goes back. @param {string} id order */
+  /** Money goes back: it came too late, or by a card that has its share. @param {string} id order */
   async tellVoided(id) {
     try {
       const { order } = await get(`/api/orders/${encodeURIComponent(id)}`);
-      this.page.news.tell(t('receipt.voided', { price: money(order.total_minor, order.currency) }));
+      this.page.news.tell(letGoWords(order, this.page.state.sales));
     } catch {
       // The orders page says it too.
     }

@@ -55,8 +55,8 @@ export class Waiting {
    */
   #ask(sale, key, attempt) {
     const { purchase } = this;
-    if (attempt % 2 === 1 && purchase.speaksForUser) return purchase.socket.command('join_waiting_list', { sale, qty: 1 }, key);
-    return post(`/api/sales/${encodeURIComponent(sale)}/waiting-list`, { qty: 1 }, key);
+    if (attempt % 2 === 1 && purchase.speaksForUser) return purchase.socket.command('join_waiting_list', { sale, qty: 1, ...purchase.permits.of(sale) }, key);
+    return post(`/api/sales/${encodeURIComponent(sale)}/waiting-list`, { qty: 1, ...purchase.permits.of(sale) }, key);
   }
 
   /** @param {any} entry as on the wire */
