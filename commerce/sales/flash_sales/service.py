@@ -83,6 +83,8 @@ async def arm(
         lowest = await select_lowest_of_30_days(transaction, terms.sku, opens_at_ms)
         if lowest is not None:
             await store.update_reference(transaction, sale_id, lowest)
+    if terms.guard is not None:
+        await store.update_guard(transaction, sale_id, terms)
     await _touch_both(transaction, sale)
     return sale_id, True
 

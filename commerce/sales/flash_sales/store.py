@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+import msgspec
 
 from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Connection
@@ -80,6 +83,7 @@ UPDATE_HALTED = """
 UPDATE_UNHALTED = """
     UPDATE sales SET state = $2, halted_from = NULL, reason = NULL WHERE id = $1
 """
+UPDATE_GUARD = "UPDATE sales SET guard = $2::jsonb WHERE id = $1"
 SELECT_CLOCK = "SELECT clock_ms()"
 
 
@@ -181,6 +185,14 @@ async def insert_sale(connection: Connection, *, sale: FlashSale, terms: FlashSa
 async def update_reference(connection: Connection, sale_id: str, lowest: LowestPrice) -> None:
     """Keep what the sale's price is compared with."""
     await connection.execute(UPDATE_REFERENCE, sale_id, lowest.price_minor, lowest.days)
+
+
+async def update_guard(connection: Connection, sale_id: str, terms: FlashSaleTerms) -> None:
+    """Keep within which limits the host meant the price, and whether it was typed again."""
+    guard = msgspec.structs.asdict(terms.guard) if terms.guard else {}
+    confirmed = terms.confirm_price_minor == terms.price_minor
+    text = json.dumps(guard | {"is_confirmed": confirmed})
+    await connection.execute(UPDATE_GUARD, sale_id, text)
 
 
 async def update_quantity(connection: Connection, sale_id: str, delta: int) -> None:
