@@ -133,6 +133,50 @@ ENTRY = {
 OFFER = {"reservation": RESERVATION, "entry": str, "waiting": int}
 ORDER_STATES = OneOf(("awaiting_payment", "paid", "cancelled", "expired", "refunded"))
 ORDER = {"id": str, "state": ORDER_STATES, "total_minor": int, "currency": str, "lines": Each({})}
+EVIDENCE = {
+    "format": OneOf(("hubbub-evidence/1",)),
+    "view": OneOf(("staff", "buyer")),
+    "made_at_ms": int,
+    "order": {"id": str, "state": ORDER_STATES, "room": str, "buyer": {"id": str, "name": str}},
+    "show": {"id": str, "title": str, "started_at_ms": Maybe(int), "ended_at_ms": Maybe(int)},
+    "lines": Each(
+        {
+            "no": int,
+            "item": str,
+            "sku": str,
+            "title": str,
+            "press": {
+                "reservation": str,
+                "at_ms": int,
+                "sale": str,
+                "qty": int,
+                "origin": str,
+                "asked_at_ms": Maybe(int),
+                "pool_version": int,
+                "log_offset": Maybe(int),
+                "stock": {"total": int, "claimed": int, "free": int},
+            },
+            "pin": Maybe({"item": str, "offset": int, "since_ms": int, "is_this_item": bool}),
+            "card": Maybe({"offset": int, "at_ms": int, "sale": SALE, "title": Maybe(str)}),
+            "price": {"unit_price_minor": int, "log": Each({"entry": int, "price_minor": int})},
+            "terms": Maybe({"version": int, "since_ms": int, "fields": {"fairness": str}}),
+            "events": Each({"offset": int, "at_ms": int, "type": str, "payload": {}}),
+            "clip_at": {"show": str, "offset_ms": Maybe(int)},
+            "clip": Maybe({}),
+        }
+    ),
+    "chat": Each(
+        {
+            "at_ms": int,
+            "is_complete": bool,
+            "is_cut": bool,
+            "lines": Each({"id": str, "name": str, "text": str, "is_buyer": bool}),
+        }
+    ),
+    "chat_windows_left_out": int,
+    "money": {"payments": Each({}), "events": Each({}), "calls": Each({}), "refunds": Each({})},
+    "digest": str,
+}
 ERROR = {"code": str, "message": str, "retryable": bool, "retry_ms?": int, "detail?": {}}
 HELLO = {
     "conn": str,

@@ -28,6 +28,7 @@ from server.metrics import render_metrics
 from server.ops.addresses import address_reader
 from server.room_state import RoomStates
 from server.routes.accounts import account_routes
+from server.routes.evidence import evidence_routes
 from server.routes.orders import order_routes
 from server.routes.payments import payment_routes
 from server.routes.refunds import refund_routes
@@ -156,6 +157,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     more_routes = [
         *account_routes(build_accounts(carrier.database), tokens),
         *order_routes(till.checkout),
+        *evidence_routes(carrier.database),
         *payment_routes(till.payments, till.reconciliation),
         *refund_routes(till.refunds),
         *_provider_routes(settings, till),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from loadtests.conformance.families import (
     chat,
     commands,
+    evidence,
     frames,
     handshake,
     http_edge,
@@ -39,6 +40,7 @@ MODULES = (
     moderation,
     selling,
     pressing,
+    evidence,
     operation,
     witness,
 )

@@ -1,0 +1,1 @@
+"""What the record holds about one order: what was shown, asked, decided and paid, and when."""

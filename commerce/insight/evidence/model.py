@@ -1,0 +1,147 @@
+"""The facts that an order's evidence is made of, as they are read; times in Unix ms.
+
+Nothing here is written for evidence alone but `Terms` and a press's `log_offset`: all other facts
+are the rows that the shop itself works with.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+FORMAT = "hubbub-evidence/1"
+
+# The chat that is shown around a press; whoever disputes a sale speaks of that minute.
+CHAT_BEFORE_MS = 60_000
+CHAT_AFTER_MS = 30_000
+CHAT_LINES_MAX = 200
+# A cart is one press; so many different presses of one order are nobody's honest evening.
+CHAT_WINDOWS_MAX = 10
+
+
+class OrderFacts(msgspec.Struct, frozen=True):
+    """The order with its room and show."""
+
+    id: str
+    state: str
+    user_id: str
+    buyer: str
+    room_id: str
+    room: str
+    host_id: str
+    total_minor: int
+    refunded_minor: int
+    currency: str
+    created_at_ms: int
+    updated_at_ms: int
+    paid_at_ms: int | None
+    show_id: str
+    show: str
+    show_started_at_ms: int | None
+    show_ended_at_ms: int | None
+
+
+class Press(msgspec.Struct, frozen=True):
+    """A line of the order with its reservation: what was decided, in which order, at which price.
+
+    `log_offset` is the newest event of the room's log when it was decided, None where that was
+    not recorded yet; `stock` is (total, claimed) of the pool before the batch.
+    """
+
+    reservation: str
+    sale: str
+    kind: str
+    item: str
+    no: int
+    sku: str
+    title: str
+    title_zh: str | None
+    qty: int
+    unit_price_minor: int
+    origin: str
+    state: str
+    pool: str
+    version: int
+    seq: int
+    decided_at_ms: int
+    shown_until_ms: int
+    release_at_ms: int
+    log_offset: int | None
+    stock: tuple[int, int]
+    asked_at_ms: int | None
+    """When the buyer joined the waiting list, of a reservation that was offered from it."""
+
+
+class Price(msgspec.Struct, frozen=True):
+    """A row of the price log: from `at_ms` on the sale offers the SKU so; None is no more."""
+
+    id: int
+    sale: str
+    kind: str
+    price_minor: int | None
+    at_ms: int
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """A version of a sale's row; it decided every reservation of a later version of the pool."""
+
+    version: int
+    pool_version: int
+    at_ms: int
+    fields: dict[str, Any]
+
+
+class Event(msgspec.Struct, frozen=True):
+    """An entry of the room's log."""
+
+    offset: int
+    at_ms: int
+    type: str
+    payload: dict[str, Any]
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A stored line of chat; `user` is None for a line of the house."""
+
+    id: str
+    at_ms: int
+    user: str | None
+    name: str
+    text: str
+    flags: list[str]
+    removed_at_ms: int | None
+    removed_by: str | None
+
+
+class PressFacts(msgspec.Struct, frozen=True):
+    """What the record holds about the moment of one press."""
+
+    press: Press
+    prices: list[Price]
+    terms: list[Terms]
+    events: list[Event]
+    """Of the sale and of the pins, and the newest picture of the room, oldest first."""
+
+
+class ChatFacts(msgspec.Struct, frozen=True):
+    """The lines around a moment, each list at most one longer than what is shown of all.
+
+    `principal` are those of the buyer and the host, so that a busy room cannot crowd them out.
+    """
+
+    at_ms: int
+    principal: list[Line]
+    before: list[Line]
+    after: list[Line]
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """All that an order's evidence is made of, read in one instant of the database."""
+
+    made_at_ms: int
+    order: OrderFacts
+    presses: list[PressFacts]
+    chats: list[ChatFacts]
+    money: dict[str, list[dict[str, Any]]]
+    """`payments`, `events`, `calls` and `refunds`, in the order of time."""
