@@ -60,7 +60,7 @@ async def test_a_failed_refund_is_shown_and_asked_for_again(browser: Browser) ->
     async with open_console(browser, orders=orders) as (page, server):
         row = page.locator(".feed-row")
         assert "refund failed" in await row.inner_text()
-        await row.locator("button").click()
+        await row.locator(".feed-refund").click()
         await wait_told(page, server, 1)
     assert server.told == [("POST", "/api/orders/o1/refunds/r1/retry", {})]
 

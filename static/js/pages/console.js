@@ -11,6 +11,7 @@ import '../components/live-figures/live-figures.js';
 import '../components/live-order-feed/live-order-feed.js';
 import '../components/live-plot/live-plot.js';
 import '../components/live-press-bars/live-press-bars.js';
+import '../components/live-evidence/live-evidence.js';
 import '../components/live-refund-form/live-refund-form.js';
 import '../components/live-sheet/live-sheet.js';
 import '../components/live-stock-bar/live-stock-bar.js';

@@ -38,6 +38,7 @@ export function listenToConsole(page) {
     'close-sale': (detail) => acts.closeSale(detail?.item),
     'halt-sale': () => acts.haltSale(),
     refund: ({ order }) => acts.refund(order),
+    evidence: ({ order }) => /** @type {import('../components/live-evidence/live-evidence.js').LiveEvidence} */ (page.element('live-evidence')).open(order),
     'give-back': (refund) => acts.giveBack(refund),
     'retry-refund': ({ order, refund }) => acts.retryRefund(order, refund),
     'add-units': (detail) => acts.openUnits(detail?.item),

@@ -4,6 +4,7 @@
  *
  * Invariant: a state is shown only as the server tells it; while a payment is open the page asks again by itself.
  */
+import '../components/live-evidence/live-evidence.js';
 import '../components/live-hold-ring/live-hold-ring.js';
 import '../components/live-receipt/live-receipt.js';
 import '../components/live-sheet/live-sheet.js';
@@ -19,6 +20,7 @@ import { asApiError, get, intentKey, post, remove, settleIntent } from '../net/a
 /** @typedef {import('../components/live-receipt/live-receipt.js').Order} Order */
 /** @typedef {import('../components/live-hold-ring/live-hold-ring.js').LiveHoldRing} LiveHoldRing */
 /** @typedef {import('../components/live-sheet/live-sheet.js').LiveSheet} LiveSheet */
+/** @typedef {import('../components/live-evidence/live-evidence.js').LiveEvidence} LiveEvidence */
 /** @typedef {import('../components/live-receipt/live-receipt.js').LiveReceipt} LiveReceipt */
 /** @typedef {{id: string, sale: string, qty: number, unit_price_minor: number, currency: string, expires_in_ms: number, state: string, room: string}} Reservation */
 /** @typedef {import('../logic/waiting_list.js').Entry & {state: string, room: string}} Entry */
@@ -211,6 +213,7 @@ class OrderPage {
     this.place = place;
     this.id = location.pathname.split('/').filter(Boolean).at(-1) ?? '';
     this.sheet = /** @type {LiveSheet} */ (find('#cancel-sheet'));
+    find('#evidence-open').addEventListener('click', () => /** @type {LiveEvidence} */ (find('live-evidence')).open(this.id));
     find('#cancel-no').addEventListener('click', () => this.sheet.close());
     find('#cancel-yes').addEventListener('click', () => void this.#cancel());
     place.addEventListener('click', (event) => {
@@ -223,6 +226,7 @@ class OrderPage {
       const { order } = await get(`/api/orders/${encodeURIComponent(this.id)}`);
       const isNew = JSON.stringify(order) !== JSON.stringify(this.#order);
       this.#order = order;
+      find('#evidence-open').hidden = false;
       if (isNew) await this.#draw(order);
       if (order.state === 'awaiting_payment') this.#askAgain();
     } catch (thrown) {

@@ -3,7 +3,7 @@
  * The newest orders of the show, as the host sees them: buyer, thing, sum and state.
  *
  * HTML: `<live-order-feed></live-order-feed>`. Properties: `orders` (FeedOrder[], newest first).
- * Events: `live:refund {order}`, `live:retry-refund {order, refund}`.
+ * Events: `live:evidence {order}`, `live:refund {order}`, `live:retry-refund {order, refund}`.
  */
 import { money, timeOfDay } from '../../lib/format.js';
 import { create, html, icon, render } from '../../lib/html.js';
@@ -27,7 +27,8 @@ export class LiveOrderFeed extends LiveElement {
       const order = button?.dataset['order'];
       if (!button || !order) return;
       const refund = button.dataset['refund'];
-      if (refund) this.emit('retry-refund', { order, refund });
+      if (button.classList.contains('feed-evidence')) this.emit('evidence', { order });
+      else if (refund) this.emit('retry-refund', { order, refund });
       else this.emit('refund', { order });
     });
   }
@@ -38,7 +39,7 @@ export class LiveOrderFeed extends LiveElement {
     setText(this.ref('note'), orders.length > 0 ? t('console.orders_note', { count: orders.length }) : '');
     keyedList(this.ref('rows'), orders, {
       key: (order) => order.id,
-      create: () => create(html`<li class="feed-row"><span class="feed-words"><span class="feed-what"></span><span class="feed-who"></span></span><span class="feed-end"><b class="feed-sum"></b><span class="feed-state"></span></span><button class="button feed-refund" type="button"></button></li>`),
+      create: () => create(html`<li class="feed-row"><span class="feed-words"><span class="feed-what"></span><span class="feed-who"></span></span><span class="feed-end"><b class="feed-sum"></b><span class="feed-state"></span></span><span class="feed-acts"><button class="button feed-evidence" type="button" title="${t('console.evidence')}">${icon('verified')}</button><button class="button feed-refund" type="button"></button></span></li>`),
       update: (element, order) => {
         const title = titleOf(order);
         setText(find('.feed-what', element), order.no ? t('console.order_what', { no: order.no, title }) : title);
@@ -51,6 +52,9 @@ export class LiveOrderFeed extends LiveElement {
           setAttribute(state, 'data-words', words);
         }
         setAttribute(element, 'data-state', order.failed_refund ? 'failed_refund' : order.state);
+        const evidence = find('.feed-evidence', element);
+        setAttribute(evidence, 'aria-label', t('console.evidence_of', { buyer: order.buyer }));
+        setAttribute(evidence, 'data-order', order.id);
         const button = find('.feed-refund', element);
         button.hidden = !order.failed_refund && !(order.state === 'paid' && order.left_minor > 0);
         setText(button, t(order.failed_refund ? 'console.refund_again' : 'console.refund'));
