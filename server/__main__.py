@@ -1,4 +1,4 @@
-"""The command line: `hubbub serve | restart | migrate | seed | check | audit | reconcile`.
+"""The command line: `hubbub serve | restart | migrate | seed | check | audit | reconcile | …`.
 
 Invariant: an operational failure is one clear line on stderr and an exit code, never a traceback.
 """
@@ -133,6 +133,27 @@ def reconcile(given: argparse.Namespace, settings: Settings) -> int:
         as_json = msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
         _say(as_json if given.json else "\n".join(describe(report)))
         return 0 if report["ok"] else EXIT_VIOLATIONS
+
+    return _with_servers(settings, work)
+
+
+def evidence(given: argparse.Namespace, settings: Settings) -> int:
+    """Export what the record holds about an order, or check such a file; exit 1 if changed."""
+    if (given.order is None) == (given.verify is None):
+        line = "evidence needs the id of an order, or --verify FILE."
+        raise OperationalError(line, exit_code=EXIT_USAGE)
+    if given.verify is not None:
+        from server.wiring.evidence import verify_file
+
+        _say(verify_file(given.verify))
+        return 0
+
+    async def work(settings: Settings) -> int:
+        from server.wiring.evidence import run_export
+
+        await _require_servers(settings)
+        _say(await run_export(settings, given.order, given.out))
+        return 0
 
     return _with_servers(settings, work)
 
@@ -327,6 +348,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("check", check),
         ("audit", audit),
         ("reconcile", reconcile),
+        ("evidence", evidence),
     ):
         summary = (command.__doc__ or "").partition("\n")[0]
         sub = commands.add_parser(name, help=summary, description=summary, epilog=_variables())
@@ -339,6 +361,10 @@ def build_parser() -> argparse.ArgumentParser:
             _add_serve_flags(sub)
         if name == "reconcile":
             sub.add_argument("--since", default="7", help="days back, or a time: 2026-11-01 [7]")
+        if name == "evidence":
+            sub.add_argument("order", nargs="?", help="the order's id")
+            sub.add_argument("--out", type=Path, help="a new file to write; without it, print")
+            sub.add_argument("--verify", type=Path, metavar="FILE", help="check an exported file")
         if name in ("audit", "reconcile"):
             sub.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser

@@ -26,7 +26,7 @@ def finish(*arguments: str, environment: dict[str, str]) -> tuple[int, list[str]
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "restart", "migrate", "seed", "check", "audit", "reconcile"]
+    "command", ["serve", "restart", "migrate", "seed", "check", "audit", "reconcile", "evidence"]
 )
 def test_every_command_explains_itself(command: str) -> None:
     code, lines = finish(command, "--help", environment={})
