@@ -12,6 +12,7 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from server.routes.pages import CONTENT_SECURITY_POLICY
+from tests.e2e.test_accessibility import find_faults
 from tests.static.test_console_page import HOSTILE, NOW_MS, open_console
 from tests.static.test_orders_page import Server
 from tests.static.test_room_page import SITE, STATIC, USER
@@ -270,3 +271,19 @@ async def test_the_buyer_reads_theirs_and_it_fits(
             box = await sheet.locator("a[download]").bounding_box()
             assert box is not None
             assert box["height"] >= 44
+
+
+async def test_the_open_sheet_has_no_serious_fault_of_accessibility(browser: Browser) -> None:
+    async with open_console(browser) as (page, _):
+        await page.route(f"**{PATH}", lambda route: route.fulfill(json=make_bundle()))
+        await page.locator(".feed-evidence").first.click()
+        await page.locator("live-evidence [data-kind=press]").wait_for()
+        await page.locator("live-evidence dialog").evaluate(
+            "box => Promise.all(box.getAnimations().map((one) => one.finished)).then(() => null)"
+        )
+        found = await find_faults(page)
+    async with open_order(browser) as (page, _):
+        await page.locator("#evidence-open").click()
+        await page.locator("live-evidence [data-kind=press]").wait_for()
+        found += await find_faults(page)
+    assert found == []
