@@ -9,7 +9,18 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from server.access_log import AccessLog
-from server.routes import chat, goods, moderation, operation, pages, rooms, sales, stock, waiting
+from server.routes import (
+    chat,
+    draws,
+    goods,
+    moderation,
+    operation,
+    pages,
+    rooms,
+    sales,
+    stock,
+    waiting,
+)
 from server.routes.errors import EXCEPTION_HANDLERS
 from server.routes.requests import Edge
 from server.services import Services
@@ -25,6 +36,7 @@ def build_app(services: Services, edge: Edge, more_routes: Sequence[BaseRoute]) 
             *sales.ROUTES,
             *stock.ROUTES,
             *waiting.ROUTES,
+            *draws.ROUTES,
             *moderation.ROUTES,
             *chat.ROUTES,
             *more_routes,

@@ -32,6 +32,9 @@ from commerce.goods.waiting_list.views import view_entry
 from commerce.kernel.errors import CommerceError, invalid
 from commerce.records.room_log.model import StoredEvent
 from commerce.records.room_log.store import mark_published
+from commerce.sales.draws.service import Draws
+from commerce.sales.draws.views import view_entry as view_draw_entry
+from commerce.sales.draws.views import view_receipt
 from realtime.brokers.ports import BrokerUnavailableError
 from realtime.protocol.errors import CommandError
 from realtime.protocol.messages import ChatLine, LogEntry
@@ -178,7 +181,7 @@ class StockBoard:
 
 
 class ReserveArgs(msgspec.Struct, frozen=True):
-    """Arguments of `reserve` and `join_waiting_list`; a permit makes up for a lost line."""
+    """Arguments of `reserve`, `join_waiting_list`, `enter_draw`; a permit mends a lost line."""
 
     sale: str
     qty: int = 1
@@ -198,6 +201,12 @@ class ReleaseArgs(msgspec.Struct, frozen=True):
     reservation: str
 
 
+class LeaveDrawArgs(msgspec.Struct, frozen=True):
+    """Arguments of `leave_draw`."""
+
+    sale: str
+
+
 class LeaveArgs(msgspec.Struct, frozen=True):
     """Arguments of `leave_waiting_list`."""
 
@@ -208,10 +217,15 @@ class RoomCommands:
     """Carries out what viewers ask over the socket; realtime's `CommandHandler`."""
 
     def __init__(
-        self, inventory: InventoryService, waiting_list: WaitingList, permits: Permits
+        self,
+        inventory: InventoryService,
+        waiting_list: WaitingList,
+        draws: Draws,
+        permits: Permits,
     ) -> None:
         self._inventory = inventory
         self._waiting_list = waiting_list
+        self._draws = draws
         self._permits = permits
 
     async def __call__(self, caller: Caller, command: str, args: bytes, key: str | None) -> bytes:
@@ -278,6 +292,11 @@ class RoomCommands:
             named = check_id(_decode(args, LeaveArgs).entry, "entry")
             left = await self._waiting_list.leave(user_id=user_id, entry_id=named)
             return {"entry": view_entry(left)}
+        if command == "enter_draw":
+            return await self._enter_draw(caller, _decode(args, ReserveArgs), check_key(key))
+        if command == "leave_draw":
+            check_key(key)
+            return await self._leave_draw(user_id, _decode(args, LeaveDrawArgs))
         raise CommandError("unknown_command", f"There is no command {command[:32]!r}.")
 
     def _press(self, caller: Caller, sale_id: str, permit: str | None) -> Press:
@@ -296,6 +315,21 @@ class RoomCommands:
             user_id=caller.identity.user_id, sale_id=sale.id, conn=caller.conn
         )
         return {"permit": token, "expires_in_ms": LIFETIME_MS}
+
+    async def _enter_draw(self, caller: Caller, wanted: ReserveArgs, key: str) -> dict[str, Any]:
+        sale_id = check_id(wanted.sale, "sale")
+        entry = await self._draws.enter(
+            user_id=caller.identity.user_id,
+            sale_id=sale_id,
+            qty=check_qty(wanted.qty),
+            key=key,
+            press=self._press(caller, sale_id, wanted.permit),
+        )
+        return {"entry": view_draw_entry(entry)}
+
+    async def _leave_draw(self, user_id: str, named: LeaveDrawArgs) -> dict[str, Any]:
+        sale_id = check_id(named.sale, "sale")
+        return view_receipt(await self._draws.withdraw(user_id=user_id, sale_id=sale_id))
 
 
 def _command_error(error: CommerceError) -> CommandError:

@@ -16,6 +16,7 @@ SALE_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c03")
 ADJUSTMENT_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c13")
 CART_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c14")
 ENTRY_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c12")
+DRAW_ENTRY_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c17")
 REFUND_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c04")
 
 KEY_CHARS_MAX = 200  # An idempotency key is a UUID or a short token, never a document.
@@ -49,6 +50,11 @@ def sale_id(user_id: str, room_id: str, key: str) -> str:
 def entry_id(user_id: str, sale_id: str, key: str) -> str:
     """Return the id of the waiting-list entry that this user's key names in this sale."""
     return _uuid5(ENTRY_NAMESPACE, f"{user_id}/{sale_id}/{key}")
+
+
+def draw_entry_id(user_id: str, sale_id: str, key: str) -> str:
+    """Return the id of the entry into a draw that this user's key names in this sale."""
+    return _uuid5(DRAW_ENTRY_NAMESPACE, f"{user_id}/{sale_id}/{key}")
 
 
 def adjustment_id(user_id: str, place: str, key: str) -> str:

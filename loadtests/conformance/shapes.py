@@ -82,6 +82,15 @@ SALE = {
     "hold_s": int,
     "waiting?": (int, int),
     "rules?": RULES,
+    "fairness?": OneOf(("draw",)),
+    "draw?": {
+        "commit": str,
+        "entry_closes_at_ms": int,
+        "entries": int,
+        "seed?": str,
+        "digest?": str,
+        "winners?": int,
+    },
 }
 LINE = (str, str, str, str, Each(str), int)
 STATE = {
@@ -131,6 +140,33 @@ ENTRY = {
     "reservation?": str,
 }
 OFFER = {"reservation": RESERVATION, "entry": str, "waiting": int}
+DRAW_ENTRY = {"id": str, "sale": str, "qty": int, "state": OneOf(("entered", "withdrawn"))}
+DRAW_RECEIPT = {
+    "entry": str,
+    "sale": str,
+    "qty": int,
+    "state": OneOf(("entered", "withdrawn", "won", "lost", "void")),
+    "rank": Maybe(int),
+    "of": Maybe(int),
+    "key": Maybe(str),
+    "reservation?": str,
+    "waiting?": int,
+}
+DRAW = {
+    "algorithm": str,
+    "commit": str,
+    "seed": Maybe(str),
+    "digest": Maybe(str),
+    "units": int,
+    "entry_closes_at_ms": int,
+    "entry_count": int,
+    "winner_count": Maybe(int),
+    "entries": Each((str, int)),
+    "winners": Each(str),
+    "is_end": bool,
+}
+DRAW_WON = {"reservation": RESERVATION, "entry": str, "rank": int, "of": int}
+DRAW_LOST = {"sale": str, "entry": str, "rank": int, "of": int, "waiting": Maybe(int)}
 ORDER_STATES = OneOf(("awaiting_payment", "paid", "cancelled", "expired", "refunded"))
 ORDER = {"id": str, "state": ORDER_STATES, "total_minor": int, "currency": str, "lines": Each({})}
 EVIDENCE = {

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Mount
 from commerce.community.chat_archive.service import ChatArchive
 from commerce.goods.carts.service import CartService
 from commerce.goods.waiting_list.service import WaitingList
+from commerce.sales.draws.service import Draws
 from realtime.brokers.ports import BrokerUnavailableError
 from realtime.brokers.redis import RedisLink
 from realtime.gateway.connection import connection_class
@@ -19,9 +20,12 @@ from realtime.gateway.gateway import Gateway, GatewayPorts
 from realtime.gateway.limits import GatewayLimits
 from realtime.presence.service import count_viewers
 from realtime.rooms.drain import DrainLimits
+from realtime.rooms.hub import Hub
 from realtime.rooms.limits import RoomLimits
 from server.app import build_app
 from server.bridge import RoomCommands, StockBoard
+from server.db.database import PgDatabase
+from server.entry_board import EntryBoard
 from server.jobs.audit_watch import AuditWatch
 from server.jobs.worker import Job, repeat
 from server.metrics import render_metrics
@@ -68,11 +72,13 @@ class Shop(msgspec.Struct, frozen=True):
 class GatewayProcess:
     """The parts of one gateway process and their life."""
 
-    def __init__(self, app: Starlette, gateway: Gateway, *, board: StockBoard, shop: Shop) -> None:
+    def __init__(
+        self, app: Starlette, gateway: Gateway, *, boards: tuple[StockBoard, EntryBoard], shop: Shop
+    ) -> None:
         self.app = app
         self.ws_class = connection_class(gateway)
         self._gateway = gateway
-        self._board = board
+        self._stock_board, self._entry_board = boards
         self._shop = shop
 
     def count_frames(self) -> int:
@@ -91,7 +97,8 @@ class GatewayProcess:
             tasks.create_task(repeat(look), name="audit watch")
             tasks.create_task(self._gateway.run(), name="realtime")
             tasks.create_task(self._shop.core.news.run(), name="inventory news")
-            tasks.create_task(self._board.run(), name="stock board")
+            tasks.create_task(self._stock_board.run(), name="stock board")
+            tasks.create_task(self._entry_board.run(), name="entry board")
             tasks.create_task(repeat(flush), name="press counter")
 
     async def drain(self) -> None:
@@ -113,7 +120,8 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     till = build_till(settings, carrier.database)
     waiting_list = WaitingList(carrier.database, core.inventory)
     permits = build_permits(settings)
-    commands = RoomCommands(core.inventory, waiting_list, permits)
+    draws = Draws(carrier.database, core.inventory)
+    commands = RoomCommands(core.inventory, waiting_list, draws, permits)
     tokens = build_tokens(settings)
     states = RoomStates(carrier.database)
     address_of = address_reader(settings.trusted_proxies)
@@ -132,8 +140,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         limits=_limits(settings),
     )
     carrier.announcer.carry_line = gateway.chat.carry
-    board = StockBoard(carrier.database, gateway.hub)
-    gateway.hub.on_hint(board.hint)
+    boards = _boards(carrier.database, gateway.hub)
     watch = AuditWatch(carrier.database, monotonic_ms)
     services = Services(
         settings=settings,
@@ -144,6 +151,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         waiting_list=waiting_list,
         carts=CartService(core.inventory),
         permits=permits,
+        draws=draws,
         floor=build_floor(settings),
         states=states,
         archive=ChatArchive(carrier.database),
@@ -163,7 +171,15 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         *_provider_routes(settings, till),
     ]
     app = build_app(services, edge, more_routes)
-    return GatewayProcess(app, gateway, board=board, shop=Shop(carrier, core, till, watch))
+    return GatewayProcess(app, gateway, boards=boards, shop=Shop(carrier, core, till, watch))
+
+
+def _boards(database: PgDatabase, hub: Hub) -> tuple[StockBoard, EntryBoard]:
+    """Return the readers of figures, each of which hears the hub's hints."""
+    boards = StockBoard(database, hub), EntryBoard(database, hub)
+    for board in boards:
+        hub.on_hint(board.hint)
+    return boards
 
 
 def _limits(settings: Settings) -> GatewayLimits:

@@ -7,6 +7,7 @@ from functools import partial
 from commerce.goods.inventory.sweeper import sweep
 from commerce.goods.waiting_list.service import tell_waiters, tend_lines
 from commerce.insight.audit.service import audit_and_keep
+from commerce.sales.draws.service import hold_due_draws, tell_entrants
 from realtime.chat.rules import ChatLimits
 from realtime.chat.sender import LineSender
 from realtime.presence.service import count_viewers
@@ -47,6 +48,8 @@ async def build_worker(settings: Settings, process_name: str) -> Worker:
     # Fast where people watch a clock or a figure, slow where a webhook has told already.
     jobs = [
         Job("open and end sales", 0.1, partial(sales.open_and_end_sales, database)),
+        Job("hold draws", 0.1, partial(hold_due_draws, database)),
+        Job("tell entrants", 0.1, partial(tell_entrants, database)),
         Job("relay the log", 0.25, partial(sales.relay_log, database, carrier.announcer)),
         Job("lines of the house", limits.flush_ms / 1000, house.flush),
         Job("sweep holds", 0.25, partial(sweep, database)),

@@ -42,6 +42,16 @@ def _told(sale: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
     return after | ({"reason": told["reason"]} if after["state"] == "halted" else {})
 
 
+def _drawn(state: State, payload: dict[str, Any]) -> State:
+    told = {name: payload[name] for name in ("seed", "entries", "winners", "digest")}
+    return state | {
+        "sales": [
+            one | {"draw": one["draw"] | told} if one["id"] == payload["sale"] else one
+            for one in state["sales"]
+        ]
+    }
+
+
 def _deleted(state: State, payload: dict[str, Any]) -> State:
     return state | {"chat": [line for line in state["chat"] if line[0] != payload["line"]]}
 
@@ -58,6 +68,7 @@ EVENTS: dict[str, Callable[[State, dict[str, Any]], State]] = {
     "flash.resumed": _sale(state="open"),
     "flash.halted": _sale(state="halted"),
     "flash.unhalted": _sale(),
+    "flash.drawn": _drawn,
     "flash.closed": _sale(),
     "chat.deleted": _deleted,
     "chat.modes": _replace("modes"),

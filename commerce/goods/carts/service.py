@@ -56,10 +56,12 @@ class CartService:
 
         The same sale twice is summed; each sale has its press in `presses`. Raises CommerceError
         `invalid_request`, `not_found`, `idempotency_conflict`, `overloaded`, `unknown_outcome`,
-        or the refusal of a sale's own rules; a refusal of the stock is a value.
+        `draw_only` or the refusal of a sale's own rules; a refusal of the stock is a value.
         """
         wanted = sum_items(items)
         sales = [await self._inventory.find_sale(sale_id) for sale_id, _ in wanted]
+        for sale in sales:
+            await self._inventory.draw_gate.check(sale.id)
         if len({sale.room_id for sale in sales}) > 1:
             raise invalid("A cart takes sales of one room.", field="items")
         id = cart_id(user_id, key)

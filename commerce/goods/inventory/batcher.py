@@ -9,28 +9,32 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
 
 from commerce.goods.inventory.model import Answer, Request
 from commerce.kernel.errors import CommerceError
+
+# What a batch answers: `Answer` to presses, something else to those who enter a draw.
+Told = TypeVar("Told")
 
 # A batch this big still commits in a few milliseconds; bigger ones only add waiting.
 BATCH_MAX = 256
 # More waiting presses than this in one process would be answered too late to be of use.
 WAITING_MAX = 20_000
 
-DecideBatch = Callable[[str, list[Request]], Awaitable[list[Answer | CommerceError]]]
+DecideBatch = Callable[[str, list[Request]], Awaitable[list[Told | CommerceError]]]
 
 
-class Press:
+class Press(Generic[Told]):
     """A request in the queue, with everybody who waits for its answer."""
 
     __slots__ = ("futures", "request")
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.futures: list[asyncio.Future[Answer]] = []
+        self.futures: list[asyncio.Future[Told]] = []
 
-    def settle(self, answer: Answer | CommerceError) -> None:
+    def settle(self, answer: Told | CommerceError) -> None:
         """Answer everybody who still waits."""
         for future in self.futures:
             if future.done():  # Whoever waited has left; the press itself went on.
@@ -42,14 +46,14 @@ class Press:
                 future.set_result(answer)
 
 
-class PoolBatcher:
-    """The queue of one pool in one process."""
+class Batcher(Generic[Told]):
+    """The queue of one pool, or of one draw, in one process."""
 
-    def __init__(self, pool_id: str, decide: DecideBatch) -> None:
+    def __init__(self, pool_id: str, decide: DecideBatch[Told]) -> None:
         self.pool_id = pool_id
         self._decide = decide
-        self._waiting: deque[Press] = deque()
-        self._open: dict[str, Press] = {}
+        self._waiting: deque[Press[Told]] = deque()
+        self._open: dict[str, Press[Told]] = {}
         self._draining: asyncio.Task[None] | None = None
 
     @property
@@ -61,21 +65,21 @@ class PoolBatcher:
         """Say whether a request is under way here: its retry shares the answer."""
         return request_id in self._open
 
-    async def submit(self, request: Request) -> Answer:
+    async def submit(self, request: Request) -> Told:
         """Queue a request and wait for its committed answer.
 
         The same request pressed twice shares one answer. A caller that is cancelled leaves alone:
         the press goes on. Raises `overloaded` when the queue is full and `unknown_outcome` when
         the database did not say whether it committed.
         """
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
         press = self._open.get(request.id)
         if press is None or press.request.qty != request.qty:
             if len(self._waiting) >= WAITING_MAX:
                 raise CommerceError(
                     "overloaded", "Too many presses are waiting.", retryable=True, retry_ms=500
                 )
-            press = Press(request)
+            press = Press[Told](request)
             self._waiting.append(press)
             self._open.setdefault(request.id, press)
         press.futures.append(future)
@@ -94,8 +98,8 @@ class PoolBatcher:
             self._waiting.clear()
             self._open.clear()
 
-    async def _settle(self, batch: list[Press]) -> None:
-        answers: list[Answer | CommerceError]
+    async def _settle(self, batch: list[Press[Told]]) -> None:
+        answers: list[Told | CommerceError]
         try:
             answers = await self._decide(self.pool_id, [press.request for press in batch])
         except CommerceError as error:
@@ -109,10 +113,10 @@ class PoolBatcher:
                 del self._open[press.request.id]
             press.settle(answer)
 
-    def _take(self) -> list[Press]:
+    def _take(self) -> list[Press[Told]]:
         """Take the next batch; a second request of one id or one buyer waits for the next."""
-        batch: list[Press] = []
-        held_back: list[Press] = []
+        batch: list[Press[Told]] = []
+        held_back: list[Press[Told]] = []
         taken: set[str | tuple[str, str]] = set()
         while self._waiting and len(batch) < BATCH_MAX:
             press = self._waiting.popleft()
@@ -126,6 +130,9 @@ class PoolBatcher:
             batch.append(press)
         self._waiting.extendleft(reversed(held_back))
         return batch
+
+
+PoolBatcher = Batcher[Answer]
 
 
 def unknown_outcome() -> CommerceError:

@@ -16,6 +16,7 @@ import msgspec
 
 from commerce.goods.inventory import store
 from commerce.goods.inventory.batcher import PoolBatcher, unknown_outcome
+from commerce.goods.inventory.draw_gate import DrawGate
 from commerce.goods.inventory.latch import Latch, Latches
 from commerce.goods.inventory.model import (
     Answer,
@@ -97,6 +98,7 @@ class InventoryService:
         self._sales: dict[str, PooledSale] = {}
         self._learning: dict[str, asyncio.Task[PooledSale | None]] = {}
         self._gate = PressGate(self.ask, monotonic_ms)
+        self.draw_gate = DrawGate(self.ask)
 
     async def reserve(
         self, *, user_id: str, sale_id: str, qty: int, key: str, press: Press = UNKNOWN_PRESS
@@ -116,6 +118,7 @@ class InventoryService:
     ) -> Answer:
         """Let the database decide a press that `refuse_at_once` did not; as `reserve` otherwise."""
         sale = await self.find_sale(sale_id)
+        await self.draw_gate.check(sale_id)
         request = Request(reservation_id(user_id, sale_id, key), sale_id, user_id, qty)
         if sale.rules is not None:
             await self.admit(sale, press, user_id=user_id, id=request.id)

@@ -41,11 +41,12 @@ class WaitingList:
         """Put a buyer at the end of the line of a sale that is held out; return the entry.
 
         A repeated key returns the same entry as it is now. Raises `not_found`,
-        `idempotency_conflict`, the refusal that `decide_join` names, or that of the sale's own
-        rules: waiting for units is no way around them.
+        `idempotency_conflict`, `draw_only`, the refusal that `decide_join` names, or that of the
+        sale's own rules: waiting for units is no way around them.
         """
         wish = Wish(derive_entry_id(user_id, sale_id, key), sale_id, user_id, qty)
         known = await self._inventory.find_sale(sale_id)
+        await self._inventory.draw_gate.check(sale_id)
         if known.rules is not None:
             await self._inventory.admit(known, press, user_id=user_id, id=wish.id)
         await self._check_not_full(wish)

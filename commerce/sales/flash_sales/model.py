@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from commerce.goods.press_rules.model import PressRules
@@ -30,6 +32,9 @@ class FlashSaleTerms(msgspec.Struct, frozen=True):
     confirm_price_minor: int | None = None
     rules: PressRules | None = None
     """Who may press; nothing is asked of anybody without."""
+    fairness: Literal["first_come", "draw"] = "first_come"
+    entry_s: int = 30
+    """How long people may enter a draw, from the opening of the sale."""
 
 
 class FlashSale(msgspec.Struct, frozen=True):

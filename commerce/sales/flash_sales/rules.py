@@ -10,6 +10,7 @@ from commerce.goods.press_rules.rules import check_rules
 from commerce.kernel.errors import CommerceError, invalid
 from commerce.kernel.money import PRICE_MINOR_MAX
 from commerce.kernel.transitions import Transitions
+from commerce.sales.draws.rules import ENTRY_S_LIMITS
 from commerce.sales.flash_sales.model import FlashSaleTerms
 from commerce.sales.pricing.rules import check_guard_limits
 
@@ -23,10 +24,11 @@ LIMITS = {
     "hold_s": (1, 900),
     "grace_s": (0, 300),
     "offer_s": (30, 300),
+    "entry_s": ENTRY_S_LIMITS,
 }
 
 # Terms that came after the first stored digests.
-ADDED_LATER = ("show_reference", "guard", "offer_s", "rules")
+ADDED_LATER = ("show_reference", "guard", "offer_s", "rules", "fairness", "entry_s")
 
 # A sentence on every viewer's screen.
 REASON_CHARS_MAX = 120
@@ -60,6 +62,8 @@ def check_terms(terms: FlashSaleTerms) -> None:
     check_guard_limits(terms.guard)
     if terms.rules is not None:
         check_rules(terms.rules)
+    if terms.fairness == "draw" and terms.entry_s >= terms.duration_s:
+        raise invalid("Entries must close before the sale ends.", field="entry_s")
 
 
 def check_reason(reason: str | None) -> None:

@@ -14,6 +14,7 @@ from commerce.goods.press_rules.store import update_rules
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ids import sale_id as derive_sale_id
 from commerce.kernel.ports import Ids, Transaction
+from commerce.sales.draws.store import arm_draw
 from commerce.sales.flash_sales import store
 from commerce.sales.flash_sales.model import FlashSale, FlashSaleTerms
 from commerce.sales.flash_sales.rules import (
@@ -79,6 +80,8 @@ async def arm(
     opens_at_ms = await store.insert_sale(transaction, sale=sale, terms=terms)
     if (rules := number_rules(terms.rules)) is not None:
         await update_rules(transaction, sale_id, rules)
+    if terms.fairness == "draw":
+        await arm_draw(transaction, sale_id, terms.entry_s)
     if terms.show_reference:
         lowest = await select_lowest_of_30_days(transaction, terms.sku, opens_at_ms)
         if lowest is not None:

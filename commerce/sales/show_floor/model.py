@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from commerce.goods.press_rules.model import PressRules
+from commerce.sales.draws.model import DrawView
 
 # A regular sale holds for 5 minutes as shown, and releases a minute later.
 HOLD_S = 300
@@ -30,8 +31,9 @@ class SaleView(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `waiting` is (waiting, offered): how many wait for the pool, how many have an offer of it. It
     is left out while both are 0. `reason` is there while the sale is halted; `reference_minor`,
-    the lowest price of the last `reference_days` days, where the host shows it; `rules` where there
-    are any for whoever presses.
+    the lowest price of the last `reference_days` days, where the host shows it. A sale whose
+    `fairness` is left out sells first come, first served; `draw` is there where it is "draw";
+    `rules` where there are any for whoever presses.
     """
 
     id: str
@@ -52,6 +54,8 @@ class SaleView(msgspec.Struct, frozen=True, omit_defaults=True):
     reference_minor: int | None = None
     reference_days: int | None = None
     rules: PressRules | None = None
+    fairness: str = "first_come"
+    draw: DrawView | None = None
 
 
 class ShowView(msgspec.Struct, frozen=True):

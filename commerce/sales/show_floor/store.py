@@ -8,6 +8,7 @@ import msgspec
 
 from commerce.goods.press_rules.store import read_rules
 from commerce.kernel.ports import Connection
+from commerce.sales.draws.store import DRAW_COLUMNS, read_draw
 from commerce.sales.show_floor.model import (
     GRACE_S,
     HOLD_S,
@@ -28,18 +29,19 @@ SELECT_BAG = """
     JOIN sales s ON s.item_id = i.id AND s.kind = 'regular'
     WHERE i.show_id = $1 AND i.removed_at_ms IS NULL ORDER BY i.no
 """
-SELECT_SALES = """
+SELECT_SALES = f"""
     SELECT s.id, s.kind, s.sku, s.price_minor, s.currency, s.state, s.opens_at_ms, s.ends_at_ms,
         s.per_buyer, s.item_id AS item, v.price_minor AS normal_price_minor, s.hold_s,
         CASE WHEN s.state = 'halted' THEN s.reason END AS reason,
         s.reference_minor, s.reference_days, s.rules::text AS rules,
-        f.available, f.held, f.sold, p.waiting, p.offered
+        f.available, f.held, f.sold, p.waiting, p.offered, {DRAW_COLUMNS}
     FROM sales s
+    LEFT JOIN public_draws d ON d.sale_id = s.id
     JOIN pool_figures f ON f.pool_id = s.pool_id
     JOIN pool_waiting p ON p.pool_id = s.pool_id
     JOIN variants v ON v.sku = s.sku
     JOIN bag_items i ON i.id = s.item_id
-"""
+"""  # noqa: S608 - our own words.
 SELECT_SALES_OF_SHOW = (
     SELECT_SALES
     + " WHERE s.show_id = $1 AND (i.removed_at_ms IS NULL OR s.kind = 'flash')"
@@ -107,6 +109,9 @@ def _sale(row: Any) -> SaleView:
     line = (fields.pop("waiting"), fields.pop("offered"))
     fields["id"], fields["item"] = str(fields["id"]), str(fields["item"])
     fields["rules"] = read_rules(fields["rules"])
+    draw = read_draw(fields)
+    if draw is not None:
+        fields |= {"fairness": "draw", "draw": draw}
     return SaleView(stock=stock, waiting=line if any(line) else msgspec.UNSET, **fields)
 
 

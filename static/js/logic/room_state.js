@@ -14,8 +14,10 @@
 /** @typedef {{id: string, kind: 'regular' | 'flash', sku: string, price_minor: number, currency: string,
  *   state: 'armed' | 'open' | 'sold_out' | 'halted' | 'ended' | 'cancelled', reason?: string,
  *   reference_minor?: number, reference_days?: number, opens_at_ms: number | null, ends_at_ms: number | null,
- *   per_buyer: number | null, stock: Stock, waiting?: Waiting, item?: string | null, normal_price_minor?: number | null, hold_s?: number | null,
+ *   fairness?: 'draw', draw?: Draw, per_buyer: number | null, stock: Stock, waiting?: Waiting, item?: string | null, normal_price_minor?: number | null, hold_s?: number | null,
  *   rules?: import('./press_rules.js').PressRules}} Sale */
+/** @typedef {{commit: string, entry_closes_at_ms: number, entries?: number, seed?: string, digest?: string, winners?: number}} Draw
+ *   who may buy is drawn among those who entered in time; the seed comes with the draw */
 /** @typedef {{slow_s?: number, emote_only?: boolean, links_off?: boolean}} Modes only those that are on */
 /** @typedef {{room: string, show: Show | null, pinned: string | null, bag: BagItem[], sales: Sale[], viewers: number, likes: number,
  *   modes: Modes, chat: ChatLine[], host?: {id: string, name: string, avatar?: string | null},
@@ -66,6 +68,17 @@ function withSaleState(state, sale, change) {
   return { ...state, sales: state.sales.map((one) => (one === before ? { ...rest, ...change } : one)) };
 }
 
+/**
+ * @param {RoomState} state
+ * @param {string} sale
+ * @param {Partial<Draw>} told
+ * @returns {RoomState}
+ */
+function withDraw(state, sale, told) {
+  const draw = state.sales.find((one) => one.id === sale)?.draw;
+  return draw ? withSale(state, sale, { draw: { ...draw, ...told } }) : state;
+}
+
 /** @type {Record<string, (state: RoomState, payload: any) => RoomState>} */
 const EVENTS = {
   'room.state': (state, { show, pinned, bag, sales, announcement }) => ({ ...state, show, pinned, bag, sales, announcement }),
@@ -84,6 +97,7 @@ const EVENTS = {
   'flash.resumed': (state, { sale }) => withSaleState(state, sale, { state: 'open' }),
   'flash.halted': (state, { sale, reason }) => withSaleState(state, sale, { state: 'halted', reason }),
   'flash.unhalted': (state, { sale, state: after }) => withSaleState(state, sale, { state: after }),
+  'flash.drawn': (state, { sale, ...told }) => withDraw(state, sale, told),
   'flash.closed': (state, { sale, state: closed, ends_at_ms }) => withSaleState(state, sale, { state: closed, ends_at_ms }),
   'chat.modes': (state, { modes }) => ({ ...state, modes }),
   'chat.deleted': (state, { line }) => ({ ...state, chat: state.chat.filter(([id]) => id !== line) }),
@@ -170,6 +184,17 @@ function withWaiting(state, sale, waiting) {
 }
 
 /**
+ * A count of entries that comes after the draw is older than what the draw said.
+ * @param {RoomState} state
+ * @param {string} sale
+ * @param {number} entries
+ * @returns {RoomState}
+ */
+function withEntries(state, sale, entries) {
+  return state.sales.find((one) => one.id === sale)?.draw?.seed ? state : withDraw(state, sale, { entries });
+}
+
+/**
  * @param {RoomState} state
  * @param {string} key
  * @param {any} value
@@ -180,6 +205,7 @@ function withKey(state, key, value) {
   if (key === 'likes') return { ...state, likes: value };
   if (key.startsWith('stock:')) return withSale(state, key.slice('stock:'.length), { stock: value });
   if (key.startsWith('waiting:')) return withWaiting(state, key.slice('waiting:'.length), value);
+  if (key.startsWith('entries:')) return withEntries(state, key.slice('entries:'.length), value);
   return state;
 }
 

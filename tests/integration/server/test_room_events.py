@@ -13,6 +13,8 @@ import pytest
 from commerce.community.moderation.model import ChatModes
 from commerce.community.moderation.service import delete_line, mute, set_modes, unmute
 from commerce.kernel.ports import SystemLine
+from commerce.sales.draws.rules import commit_of
+from commerce.sales.draws.service import hold_due_draws
 from commerce.sales.flash_sales.halting import halt, unhalt
 from commerce.sales.flash_sales.model import FlashSaleTerms
 from commerce.sales.flash_sales.service import arm, finish, note_sold_out, open_one
@@ -22,6 +24,7 @@ from realtime.protocol.messages import ChatLine
 from server.db.database import PgDatabase, PgTransaction, open_pool
 from server.room_state import RoomStates
 from server.wiring.sources import FreshIds, SystemClock
+from tests.support.drawing import close_entries
 from tests.support.room_model import EVENTS, State, apply_event
 from tests.support.shop import Shop, make_shop, make_user
 
@@ -120,8 +123,34 @@ async def test_every_act_is_told_so_that_nobody_needs_to_ask_again(database_url:
     await world.act(lambda tx: shop.floor.remove_from_bag(tx, room, item))
     await world.act(lambda tx: shop.floor.schedule(tx, room, title="Next", starts_at_ms=now_ms))
     await world.act(lambda tx: shop.floor.end(tx, room))
+    await draw_one(world)
     assert world.types == set(EVENTS)
     await database.close()
+
+
+async def draw_one(world: World) -> None:
+    """Let a sale be drawn in a show of its own."""
+    shop, sale_id = world.shop, ""
+
+    async def arm_one(transaction: PgTransaction) -> None:
+        nonlocal sale_id
+        terms = FlashSaleTerms(shop.sku, 100, 2, 1, 0, 60, fairness="draw")
+        sale_id, _ = await arm(transaction, FreshIds(), shop.room, terms, key="draw")
+        view = await select_sale_view(transaction, sale_id)
+        transaction.announce(shop.room.id, "flash.armed", {"sale": msgspec.to_builtins(view)})
+
+    async def draw(_: PgTransaction) -> None:
+        await close_entries(world.database, sale_id)  # By hand: this no event tells.
+        world.seen["sales"][-1]["draw"] = (await world.look())["sales"][-1]["draw"]
+        assert await hold_due_draws(world.database) == 1
+
+    await world.act(lambda tx: shop.floor.start(tx, shop.room, SystemClock().now_ms()))
+    await world.act(lambda tx: shop.floor.add_to_bag(tx, shop.room, shop.sku))
+    await world.act(arm_one)
+    await world.act(lambda tx: open_one(tx, sale_id))
+    await world.act(draw)
+    drawn = world.seen["sales"][-1]["draw"]
+    assert commit_of(bytes.fromhex(drawn["seed"])) == drawn["commit"]
 
 
 async def sell(database: PgDatabase, sale_id: str, state: str) -> None:

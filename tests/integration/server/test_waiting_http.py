@@ -98,7 +98,9 @@ async def test_the_socket_has_the_same_commands(
     gateway: GatewayProcess, http: httpx.AsyncClient, host: Person
 ) -> None:
     services = gateway.app.state.services
-    commands = RoomCommands(services.inventory, services.waiting_list, services.permits)
+    commands = RoomCommands(
+        services.inventory, services.waiting_list, services.draws, services.permits
+    )
     sale, _ = await held_out(host, await guest(http))
     caller = Caller(
         Identity(str(uuid.uuid4()), "Lena", "guest", 0), RoomRef("r", "demo", "e", "h", 0), "g1-1"

@@ -1,0 +1,68 @@
+"""Refuse presses for a sale whose units are still to be drawn.
+
+Invariant: a sale that has passed here once may be pressed for ever: it never was a draw, its draw
+is done, or it is over. So the answer needs no lock, and is remembered; `draw_only` never is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from commerce.kernel.errors import CommerceError
+
+# Sales a process remembers to have passed; far more than any show has.
+PASSED_MAX = 10_000
+
+SELECT_CLOSES_IN_MS = """
+    SELECT greatest(0, d.entry_closes_at_ms - clock_ms())
+    FROM draws d JOIN sales s ON s.id = d.sale_id
+    WHERE d.sale_id = $1 AND d.drawn_at_ms IS NULL AND s.state NOT IN ('ended', 'cancelled')
+      AND s.ends_at_ms > clock_ms()
+"""
+
+Ask = Callable[[Callable[[Any], Awaitable[int | None]]], Awaitable[int | None]]
+
+
+class DrawGate:
+    """What one process knows of draws that are done; `ask` lends a connection."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._passed: dict[str, None] = {}
+        self._asking: dict[str, asyncio.Task[int | None]] = {}
+
+    async def check(self, sale_id: str) -> None:
+        """Raise `draw_only` while the sale's units are to be drawn.
+
+        Everybody who presses in one moment shares one question to the database.
+        """
+        if sale_id in self._passed:
+            return
+        asking = self._asking.get(sale_id)
+        if asking is None:
+            question = self._question(sale_id)
+            asking = self._asking[sale_id] = asyncio.create_task(question)
+            asking.add_done_callback(lambda _: self._asking.pop(sale_id))
+        # Whoever leaves does not take the answer from the others.
+        closes_in_ms = await asyncio.shield(asking)
+        if closes_in_ms is not None:
+            raise CommerceError(
+                "draw_only",
+                "The units of this sale are drawn: enter the draw.",
+                detail={"entry_closes_in_ms": closes_in_ms},
+            )
+        if len(self._passed) >= PASSED_MAX:
+            del self._passed[next(iter(self._passed))]
+        self._passed[sale_id] = None
+
+    async def _question(self, sale_id: str) -> int | None:
+        return await self._ask(partial(_select_closes_in_ms, sale_id=sale_id))
+
+
+async def _select_closes_in_ms(connection: Any, sale_id: str) -> int | None:
+    """Return how long people may still enter, or None when there is no draw to wait for."""
+    closes_in_ms: int | None = await connection.fetchval(SELECT_CLOSES_IN_MS, sale_id)
+    return closes_in_ms
