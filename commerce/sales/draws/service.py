@@ -52,7 +52,6 @@ class Draws:
             await self._inventory.admit(sale, press, user_id=user_id, id=request.id)
         answer = await self._batcher(sale_id).submit(request)
         if isinstance(answer, Entry):
-            self._inventory.news.pressed(sale_id, "entered")
             self._inventory.news.stock_changed(sale.room_id, sale_id)
             return answer
         if answer.outcome is Entering.NO_SUCH_SALE:
