@@ -76,6 +76,27 @@ POOL_CHECKS = (
         WHERE j.total_delta IS DISTINCT FROM a.delta
         """,
     ),
+    Check(
+        "draw_is_by_rank",
+        "pool",
+        "A draw's ranks follow its keys, and its units went to its entries in that order.",
+        """
+        SELECT f.pool_id AS pool, q.id AS entry, q.rank FROM facts f
+        JOIN stock k ON k.pool_id = f.pool_id
+        JOIN draws d ON d.sale_id = k.sale_id AND d.drawn_at_ms IS NOT NULL
+        CROSS JOIN LATERAL (
+            SELECT e.id, e.rank, e.key, e.reservation_id,
+                row_number() OVER (ORDER BY e.key) AS place,
+                d.units - coalesce(sum(e.qty) FILTER (WHERE e.reservation_id IS NOT NULL) OVER (
+                    ORDER BY e.rank ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS free,
+                e.qty
+            FROM draw_entries e WHERE e.sale_id = d.sale_id AND e.withdrawn_at_ms IS NULL
+        ) q
+        WHERE q.rank IS DISTINCT FROM q.place
+           OR q.key <> sha256(d.seed || d.digest || uuid_send(q.id))
+           OR (q.reservation_id IS NOT NULL) <> (q.qty <= q.free)
+        """,
+    ),
 )
 BUYER_CHECKS = (
     Check(
@@ -113,6 +134,31 @@ BUYER_CHECKS = (
         WHERE (w.user_id, w.sale_id, w.pool_id, w.qty)
                 IS DISTINCT FROM (r.user_id, r.sale_id, r.pool_id, r.qty)
            OR (w.state = 'offered' AND r.state NOT IN ('held', 'paying'))
+        """,
+    ),
+    Check(
+        "drawn_unit_has_its_entry",
+        "buyer",
+        "Every unit that came by a draw went to an entry of that buyer, and that much.",
+        """
+        SELECT f.sale_id AS sale, f.user_id AS buyer, r.id AS reservation, e.rank
+        FROM facts f
+        JOIN reservations r ON r.user_id = f.user_id AND r.sale_id = f.sale_id
+            AND r.origin = 'draw'
+        LEFT JOIN draw_entries e ON e.reservation_id = r.id
+        WHERE (e.user_id, e.sale_id, e.qty) IS DISTINCT FROM (r.user_id, r.sale_id, r.qty)
+        """,
+    ),
+    Check(
+        "nobody_buys_before_the_draw",
+        "buyer",
+        "No reservation of a sale that is drawn is older than its draw.",
+        """
+        SELECT f.sale_id AS sale, f.user_id AS buyer, r.id AS reservation
+        FROM facts f
+        JOIN draws d ON d.sale_id = f.sale_id
+        JOIN reservations r ON r.user_id = f.user_id AND r.sale_id = f.sale_id
+        WHERE d.drawn_at_ms IS NULL OR r.decided_at_ms < d.drawn_at_ms
         """,
     ),
     Check(

@@ -60,6 +60,23 @@ PLANTED: dict[str, tuple[str, str]] = {
         "UPDATE reservations SET origin = 'waiting_list' WHERE state = 'held'",
         "round",
     ),
+    "draw_is_by_rank": (
+        "WITH d AS (INSERT INTO draws (sale_id, seed, entry_closes_at_ms, drawn_at_ms, digest,"
+        " units, entries, winners) SELECT r.sale_id, sha256('a'), 0, 0, sha256('b'), 1, 1, 0"
+        " FROM reservations r WHERE r.state = 'sold' RETURNING sale_id)"
+        " INSERT INTO draw_entries (id, sale_id, user_id, qty, entered_at_ms, rank, key)"
+        " SELECT gen_random_uuid(), d.sale_id, gen_random_uuid(), 1, 0, 1, sha256('c') FROM d",
+        "turn",
+    ),
+    "drawn_unit_has_its_entry": (
+        "UPDATE reservations SET origin = 'draw' WHERE state = 'held'",
+        "round",
+    ),
+    "nobody_buys_before_the_draw": (
+        "INSERT INTO draws (sale_id, seed, entry_closes_at_ms) SELECT r.sale_id, sha256('a'), 0"
+        " FROM reservations r WHERE r.state = 'held'",
+        "turn",
+    ),
     "buyer_adds_up": ("UPDATE sale_buyers SET qty = qty + 1", "turn"),
     "buyer_within_limit": ("UPDATE reservations SET qty = 9 WHERE state = 'sold'", "round"),
     "reservation_has_its_pool": (

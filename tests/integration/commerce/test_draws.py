@@ -143,6 +143,8 @@ async def test_without_the_gate_a_press_takes_units_of_a_draw(
     inventory.draw_gate._passed[sale] = None
     answer = await inventory.reserve(user_id=str(uuid.uuid4()), sale_id=sale, qty=1, key="k")
     assert isinstance(answer, Reserved)
+    found = [broken.check for broken in (await audit(database)).violations]
+    assert found == ["nobody_buys_before_the_draw"]
 
 
 async def test_entering_is_idempotent_and_once_a_buyer(draws: Draws, database: PgDatabase) -> None:
