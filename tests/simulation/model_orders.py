@@ -20,13 +20,9 @@ from commerce.orders.checkout.rules import (
 )
 from commerce.orders.payments.model import PAYMENT, Payment, PaymentReport, Settled, Settlement
 from commerce.orders.payments.ports import ProviderRefusedError, ProviderUnavailableError
+from commerce.orders.payments.reports import CREATE_DELAY_MS
 from commerce.orders.payments.rules import check_amount, decide_steps, next_retry_ms
-from commerce.orders.payments.service import (
-    CALL_LEASE_MS,
-    CALLS_A_ROUND_MAX,
-    CREATE_DELAY_MS,
-    SILENT_MS,
-)
+from commerce.orders.payments.service import CALL_LEASE_MS, CALLS_A_ROUND_MAX, SILENT_MS
 from tests.simulation.core import CURRENCY, PER_BUYER, PRICE_MINOR, OrderBook, ProviderDesk
 from tests.simulation.model_rows import Attempt, Call, Entry, Held, Order
 
