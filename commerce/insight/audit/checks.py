@@ -148,7 +148,7 @@ ORDER_CHECKS = (
         LEFT JOIN reservations r ON r.id = l.reservation_id
         WHERE f.state = 'paid' AND (r.state IS DISTINCT FROM 'sold'
             OR r.qty <> l.qty OR r.user_id <> f.user_id OR r.sale_id <> l.sale_id)
-          AND NOT (r.state = 'refunded' AND l.qty = (
+          AND NOT (r.state = 'refunded' AND l.qty <= (
             SELECT coalesce(sum(b.qty), 0) FROM refund_lines b
             JOIN refunds g ON g.id = b.refund_id AND g.state = 'done'
             WHERE b.reservation_id = l.reservation_id))

@@ -27,6 +27,7 @@ from commerce.orders.payments.rules import (
     check_amount,
     check_refund,
     decide_steps,
+    is_of_old_attempt,
     next_refund_state,
 )
 
@@ -170,13 +171,17 @@ class Reports:
             log.warning("a provider reports refund %s, which is not ours", report.refund_id)
             return
         check_refund(refund, report)
-        state = next_refund_state(refund.state, report.state)
+        state = next_refund_state(refund, report)
         if state == "done":
             await store.finish_refund(transaction, refund, provider_ref=report.provider_ref)
             await self._refunded.take_back(transaction, refund)
         elif state == "failed":
             await self.fail_refund(transaction, refund, report.error, report.provider_ref)
+        elif report.state == "pending" and not is_of_old_attempt(refund, report):
+            await store.note_attempt(transaction, refund.id, report.provider_ref)
         elif refund.state == "done" and report.state == "failed":
+            if is_of_old_attempt(refund, report):
+                return
             log.error("refund %s was done and has failed since; the bank sent it back", refund.id)
 
     async def fail_refund(

@@ -83,7 +83,7 @@ FAIL_CALL = """
 """
 REFUND_COLUMNS = """
     r.id, r.payment_id, r.order_id, r.amount_minor, r.currency, r.state, r.origin, r.reason,
-    r.restock, r.retries
+    r.restock, r.retries, r.provider_ref, r.failed_refs
 """
 SELECT_REFUND = f"SELECT {REFUND_COLUMNS} FROM refunds r WHERE r.id = $1"  # noqa: S608
 INSERT_REFUND = """
@@ -102,10 +102,16 @@ UPDATE_REFUND = """
         provider_ref = coalesce(nullif($4, ''), provider_ref)
     WHERE id = $1
 """
+# Until somebody asks again the attempt that failed is the last one; then its name is kept apart.
 REOPEN_REFUND = """
     UPDATE refunds SET state = 'pending', error = NULL, retries = retries + 1,
-        updated_at_ms = clock_ms()
+        failed_refs = array_remove(array_append(failed_refs, provider_ref), NULL),
+        provider_ref = NULL, updated_at_ms = clock_ms()
     WHERE id = $1
+"""
+NOTE_ATTEMPT = """
+    UPDATE refunds SET provider_ref = $2
+    WHERE id = $1 AND state = 'pending' AND provider_ref IS NULL
 """
 FINISH_REFUND_CALL = "UPDATE payment_calls SET state = $2, last_error = $3 WHERE refund_id = $1"
 # The payment is over when all of its money is back.
@@ -251,6 +257,11 @@ async def reopen_refund(connection: Connection, refund: Refund) -> None:
     """Owe the provider a failed refund once more, under a fresh key."""
     await connection.execute(REOPEN_REFUND, refund.id)
     await connection.execute(INSERT_REFUND_CALL, refund.payment_id, refund.id)
+
+
+async def note_attempt(connection: Connection, refund_id: str, provider_ref: str) -> None:
+    """Note the provider's name of the attempt under way."""
+    await connection.execute(NOTE_ATTEMPT, refund_id, provider_ref)
 
 
 async def finish_refund(connection: Connection, refund: Refund, *, provider_ref: str) -> None:
