@@ -110,24 +110,29 @@ class PaymentService:
     async def run_payment_calls(self) -> int:
         """Job: make the calls that are due, several at once; return how many were tried."""
         tickets = iter(range(CALLS_A_ROUND_MAX))
+        lost: list[Exception] = []
 
         async def work() -> int:
             tried = 0
             for _ in tickets:
-                async with self._database.transaction() as transaction:
-                    call = await store.claim_call(transaction, lease_ms=CALL_LEASE_MS)
+                try:
+                    async with self._database.transaction() as transaction:
+                        call = await store.claim_call(transaction, lease_ms=CALL_LEASE_MS)
+                except Exception as error:
+                    # Raised when the others are answered: they may be at the provider.
+                    lost.append(error)
+                    break
                 if call is None:
                     break
                 tried += 1
-                await self._make(call)
+                await self._make_apart(call)
             return tried
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                workers = [group.create_task(work()) for _ in range(CALLS_AT_ONCE)]
-        except ExceptionGroup as errors:
+        async with asyncio.TaskGroup() as group:
+            workers = [group.create_task(work()) for _ in range(CALLS_AT_ONCE)]
+        if lost:
             # The worker knows what a lost database means, not what several losses at once do.
-            raise errors.exceptions[0] from None
+            raise lost[0]
         return sum(worker.result() for worker in workers)
 
     async def poll_silent_payments(self, silent_ms: int = SILENT_MS) -> int:
@@ -149,6 +154,17 @@ class PaymentService:
         if provider is None:
             raise not_found("payment provider")
         return provider
+
+    async def _make_apart(self, call: PaymentCall) -> None:
+        """Make one call; whatever breaks in it, a connection too, is no other call's end."""
+        try:
+            await self._make(call)
+        except Exception as error:
+            log.exception("%s of payment %s broke off", call.kind, call.payment.id)
+            try:
+                await self._postpone(call, f"{type(error).__name__}: {error}")
+            except Exception as again:
+                log.warning("it waits for the end of its lease: %s", type(again).__name__)
 
     async def _make(self, call: PaymentCall) -> None:
         """Make one call, outside any transaction, and note its answer."""
