@@ -29,8 +29,12 @@ from commerce.orders.payments.model import (
     Refund,
     RefundReport,
 )
-from commerce.orders.payments.ports import ProviderRefusedError, ProviderUnavailableError
-from server.providers.stripe_amounts import from_stripe, to_stripe
+from commerce.orders.payments.ports import (
+    PaymentNotOpenedError,
+    ProviderRefusedError,
+    ProviderUnavailableError,
+)
+from server.providers.stripe_amounts import from_stripe, refuse_amount, to_stripe
 
 # Stripe's own default: long enough for clocks that differ, short enough to make replays stale.
 TOLERANCE_S = 300
@@ -106,16 +110,23 @@ class StripeProvider:
         Which methods are offered is chosen in Stripe's dashboard; of those, Stripe offers what
         can be captured by hand. (Naming them here is an error since the API of 2026-09-30.)
         """
-        params: PaymentIntentCreateParams = {
-            "amount": to_stripe(payment.amount_minor, payment.currency),
-            "currency": payment.currency.lower(),
-            "capture_method": "manual",
-            "metadata": {PAYMENT_KEY: payment.id, "hubbub_order": payment.order_id},
-        }
-        intent = await _ask(
-            self._stripe.payment_intents.create_async(params, _key(f"create:{payment.id}"))
-        )
+        try:
+            params: PaymentIntentCreateParams = {
+                "amount": to_stripe(payment.amount_minor, payment.currency),
+                "currency": payment.currency.lower(),
+                "capture_method": "manual",
+                "metadata": {PAYMENT_KEY: payment.id, "hubbub_order": payment.order_id},
+            }
+            intent = await _ask(
+                self._stripe.payment_intents.create_async(params, _key(f"create:{payment.id}"))
+            )
+        except ProviderRefusedError as error:
+            raise PaymentNotOpenedError(str(error)) from error
         return _report(intent)
+
+    def refuse_total(self, amount_minor: int, currency: str) -> str | None:
+        """Say why Stripe takes no such amount, as far as its documentation tells."""
+        return refuse_amount(amount_minor, currency)
 
     async def capture(self, payment: Payment) -> PaymentReport:
         """Take the authorised money, all of it."""

@@ -53,6 +53,7 @@ HTTP_STATUS: Mapping[str, int] = {
     "ended": 409,
     "wrong_state": 409,
     "not_captured": 409,
+    "total_not_payable": 409,
     "refund_too_large": 409,
     "reservation_gone": 409,
     "not_enough_stock": 409,

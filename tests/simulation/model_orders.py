@@ -21,7 +21,12 @@ from commerce.orders.checkout.rules import (
 from commerce.orders.payments.model import PAYMENT, Payment, PaymentReport, Settled, Settlement
 from commerce.orders.payments.ports import ProviderRefusedError, ProviderUnavailableError
 from commerce.orders.payments.reports import CREATE_DELAY_MS
-from commerce.orders.payments.rules import check_amount, decide_steps, next_retry_ms
+from commerce.orders.payments.rules import (
+    call_answered_by,
+    check_amount,
+    decide_steps,
+    next_retry_ms,
+)
 from commerce.orders.payments.service import CALL_LEASE_MS, CALLS_A_ROUND_MAX, SILENT_MS
 from tests.simulation.core import CURRENCY, PER_BUYER, PRICE_MINOR, OrderBook, ProviderDesk
 from tests.simulation.model_rows import Attempt, Call, Entry, Held, Order
@@ -204,8 +209,12 @@ class ModelOrders(ABC):
         return attempt
 
     def owe(self, payment_id: str, kind: str, delay_ms: int) -> None:
-        """Owe the provider a call, once."""
-        self.calls.setdefault((payment_id, kind), Call(payment_id, kind, self.now_ms + delay_ms))
+        """Owe the provider a call, once; one that had failed is owed anew, and counts as begun."""
+        call = self.calls.setdefault(
+            (payment_id, kind), Call(payment_id, kind, self.now_ms + delay_ms)
+        )
+        if call.state == "failed":
+            call.state, call.attempts, call.next_at_ms = "pending", 1, self.now_ms
 
     def create(self, attempt: Attempt) -> None:
         """Try to create a payment at once; otherwise a worker will."""
@@ -225,8 +234,16 @@ class ModelOrders(ABC):
     def take(self, report: PaymentReport, kind: str | None = None) -> None:
         """Apply a report, and note the call that it answers."""
         self.apply(report)
-        if kind is not None and (report.payment_id, kind) in self.calls:
-            self.calls[report.payment_id, kind].state = "done"
+        if kind is not None:
+            self.finish(report.payment_id, kind)
+
+    def finish(self, payment_id: str, kind: str) -> bool:
+        """Note that a call is over; False when nobody waited for it."""
+        call = self.calls.get((payment_id, kind))
+        if call is None or call.state == "done":
+            return False
+        call.state = "done"
+        return True
 
     def apply(self, report: PaymentReport) -> None:
         """Walk a payment to the reported state."""
@@ -234,13 +251,18 @@ class ModelOrders(ABC):
         check_amount(attempt.payment, report)
         attempt.is_known_there = True
         steps = decide_steps(attempt.state, report)
-        if not steps:
-            return
         for step in steps:
             attempt.state = PAYMENT.next(attempt.state, step)
+        answered = call_answered_by(attempt.state)
+        if answered is not None and attempt.state == report.state:
+            self.finish(report.payment_id, answered)
+        if not steps:
+            return
         order = self.orders[attempt.payment.order_id]
         if "authorise" in steps:
             self.use_money(attempt, order, is_captured="capture" in steps)
+        elif "capture" in steps and self.finish(report.payment_id, "void"):
+            self.owe(report.payment_id, "refund", 0)
         elif attempt.state in ("declined", "voided") and order.state == "awaiting_payment":
             self.create(self.open(order))
 

@@ -227,7 +227,8 @@ ORDER_CHECKS = (
         "order",
         "No call to the payment provider was given up: that money is for a person to settle.",
         """
-        SELECT f.id AS "order", c.payment_id AS payment, c.kind, c.attempts, c.last_error
+        SELECT f.id AS "order", c.payment_id AS payment, c.id AS call, c.kind, c.attempts,
+            c.last_error
         FROM facts f JOIN payments p ON p.order_id = f.id
         JOIN payment_calls c ON c.payment_id = p.id
         WHERE c.state = 'failed' AND c.kind <> 'create'

@@ -120,6 +120,22 @@ class PaymentCall(msgspec.Struct, frozen=True):
     refund: Refund | None = None
 
 
+class CallView(msgspec.Struct, frozen=True):
+    """A call as an operator sees it: its state, what it is about, and what went wrong last."""
+
+    id: str
+    kind: str
+    state: str
+    payment: str
+    order: str
+    provider: str
+    amount_minor: int
+    currency: str
+    attempts: int
+    error: str | None
+    created_at_ms: int
+
+
 class Settled(msgspec.Struct, frozen=True):
     """The order took the money: it is paid now."""
 

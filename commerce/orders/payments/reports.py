@@ -24,9 +24,11 @@ from commerce.orders.payments.model import (
 )
 from commerce.orders.payments.ports import PayingOrder, PaymentPorts
 from commerce.orders.payments.rules import (
+    call_answered_by,
     check_amount,
     check_refund,
     decide_steps,
+    is_from,
     is_of_old_attempt,
     next_refund_state,
 )
@@ -72,31 +74,55 @@ class Reports:
         await self._owe(transaction, payment.id, "create", delay_ms=CREATE_DELAY_MS)
         return payment.id
 
-    async def apply(self, transaction: Transaction, report: PaymentReport) -> After:
-        """Walk the payment to the reported state, as far as the table of steps allows."""
+    async def apply(
+        self, transaction: Transaction, report: PaymentReport, *, provider: str
+    ) -> After | None:
+        """Walk the payment to the reported state, as far as the table of steps allows.
+
+        None when the report is about no payment that this provider has of ours.
+        """
         payment = await store.lock_payment(transaction, report.payment_id)
-        if payment is None:
-            log.warning("a provider reports payment %s, which is not ours", report.payment_id)
-            return After()
+        if payment is None or not is_from(payment, provider, report):
+            name, ref = report.payment_id, report.provider_ref
+            log.warning("%s reports payment %s as %s, which is not ours", provider, name, ref)
+            return None
         check_amount(payment, report)
         await store.update_provider(
             transaction, payment.id, provider_ref=report.provider_ref, url=report.url
         )
         steps = decide_steps(payment.state, report)
-        if not steps:
-            return After()
         state = payment.state
         for step in steps:
             state = PAYMENT.next(state, step)
+        answered = call_answered_by(state)
+        if answered is not None and state == report.state:
+            # Somebody else did it, or the answer was lost: the call is over either way.
+            await store.finish_call(transaction, payment.id, answered)
+        if not steps:
+            return After()
         await store.update_state(
             transaction, payment.id, state, is_authorised_now="authorise" in steps
         )
         order = await self._orders.lock(transaction, payment.order_id)
         if "authorise" in steps:
             return await self._settle(transaction, payment, order, is_captured="capture" in steps)
+        if "capture" in steps and await store.end_void(transaction, payment.id):
+            reason = "already_paid" if order.state == "paid" else f"order_{order.state}"
+            await self._owe_late_refund(transaction, payment, reason)
         if state in ("declined", "voided") and order.is_waiting:
             return await self._reopen(transaction, payment, order, state)
         return After()
+
+    async def close_unopened(self, transaction: Transaction, payment_id: str) -> None:
+        """End a payment that its provider will not open: there is nothing to let go."""
+        payment = await store.lock_payment(transaction, payment_id)
+        if payment is None or payment.provider_ref is not None:
+            return
+        if PAYMENT.allows(payment.state, "void"):
+            state = PAYMENT.next(payment.state, "void")
+            await store.update_state(transaction, payment.id, state, is_authorised_now=False)
+        for kind in ("create", "void"):
+            await store.finish_call(transaction, payment.id, kind)
 
     async def _settle(
         self,
@@ -163,12 +189,15 @@ class Reports:
         )
         return After(fresh_payment=fresh)
 
-    async def apply_refund(self, transaction: Transaction, report: RefundReport) -> None:
+    async def apply_refund(
+        self, transaction: Transaction, report: RefundReport, *, provider: str
+    ) -> None:
         """Note what has become of a refund, and let its order follow."""
         payment = await store.lock_payment(transaction, report.payment_id)
         refund = await store.select_refund(transaction, report.refund_id)
-        if payment is None or refund is None or refund.payment_id != payment.id:
-            log.warning("a provider reports refund %s, which is not ours", report.refund_id)
+        is_ours = payment is not None and payment.provider == provider
+        if payment is None or refund is None or refund.payment_id != payment.id or not is_ours:
+            log.warning("%s reports refund %s, which is not ours", provider, report.refund_id)
             return
         check_refund(refund, report)
         state = next_refund_state(refund, report)

@@ -44,6 +44,16 @@ def decide_steps(state: str, report: PaymentReport) -> tuple[str, ...]:
     return tuple(steps) if state == report.state else ()
 
 
+def call_answered_by(state: str) -> str | None:
+    """Return the kind of call that is done once a provider reports this state."""
+    return {"captured": "capture", "voided": "void"}.get(state)
+
+
+def is_from(payment: Payment, provider: str, report: PaymentReport) -> bool:
+    """Say whether a provider's report is about this very payment of theirs."""
+    return payment.provider == provider and payment.provider_ref in (None, report.provider_ref)
+
+
 def check_amount(payment: Payment, report: PaymentReport) -> None:
     """Raise `amount_mismatch` when the provider speaks of other money than we asked for."""
     if (report.amount_minor, report.currency) != (payment.amount_minor, payment.currency):

@@ -17,6 +17,7 @@ from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ports import Clock, Database, Ids, Transaction
 from commerce.orders.payments import store
 from commerce.orders.payments.model import (
+    CallView,
     Payment,
     PaymentCall,
     PaymentReport,
@@ -24,13 +25,15 @@ from commerce.orders.payments.model import (
     RefundReport,
 )
 from commerce.orders.payments.ports import (
+    PaymentNotOpenedError,
     PaymentPorts,
     PaymentProvider,
+    ProviderMissingError,
     ProviderRefusedError,
     ProviderUnavailableError,
 )
 from commerce.orders.payments.reports import ERROR_CHARS_MAX, After, Reports
-from commerce.orders.payments.rules import PENDING_REFUND_MS, next_retry_ms
+from commerce.orders.payments.rules import PENDING_REFUND_MS, RETRY_MS_MAX, next_retry_ms
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,8 @@ CALLS_A_ROUND_MAX = 100
 # and each of them needs a connection to the database for a moment.
 CALLS_AT_ONCE = 8
 POLLS_A_ROUND_MAX = 100
+# More than a person settles in a sitting.
+FAILED_CALLS_SHOWN_MAX = 200
 # A webhook that has not come for this long is asked after.
 SILENT_MS = 30_000
 
@@ -59,7 +64,17 @@ class PaymentService:
     async def open(
         self, transaction: Transaction, *, order_id: str, amount_minor: int, currency: str
     ) -> str:
-        """Store a new attempt to pay and owe the provider its creation; return its id."""
+        """Store a new attempt to pay and owe the provider its creation; return its id.
+
+        Raises `total_not_payable`.
+        """
+        why = next(iter(self._providers.values())).refuse_total(amount_minor, currency)
+        if why is not None:
+            raise CommerceError(
+                "total_not_payable",
+                f"Nobody can pay {amount_minor} {currency} here: {why}.",
+                detail={"total_minor": amount_minor, "currency": currency},
+            )
         return await self._reports.open(
             transaction, order_id=order_id, amount_minor=amount_minor, currency=currency
         )
@@ -79,10 +94,31 @@ class PaymentService:
         if payment is None or payment.provider_ref is not None or payment.state != "created":
             return
         try:
-            report = await self._provider(payment.provider).create(payment)
-            await self._take(report, answered="create")
+            report = await self._provider_of(payment).create(payment)
+            await self._take(payment, report, answered="create")
+        except PaymentNotOpenedError as error:
+            await self._close_unopened(payment, error)
         except (ProviderUnavailableError, ProviderRefusedError, CommerceError) as error:
             log.warning("payment %s is not created yet: %s", payment_id, error)
+
+    async def list_failed_calls(self) -> list[CallView]:
+        """Return the creates, captures and voids that were given up, oldest first."""
+        async with self._database.reading() as connection:
+            return await store.select_failed_calls(connection, FAILED_CALLS_SHOWN_MAX)
+
+    async def retry_call(self, call_id: str) -> CallView:
+        """Owe a create, capture or void that was given up once more; any other stays as it is.
+
+        Raises `not_found`, or `wrong_state` for a refund's call: a refund is decided anew.
+        """
+        async with self._database.transaction() as transaction:
+            await store.retry_call(transaction, call_id)
+            call = await store.select_call(transaction, call_id)
+        if call is None:
+            raise not_found("payment call")
+        if call.kind == "refund":
+            raise CommerceError("wrong_state", "A refund is asked for again at its order.")
+        return call
 
     def signature_header(self, provider_name: str) -> str:
         """Return the header that carries a provider's signature; raises `not_found`."""
@@ -96,15 +132,16 @@ class PaymentService:
         """
         provider = self._provider(provider_name)
         event = provider.read_webhook(body, signature, self._clock.now_ms())
-        after = After()
+        after: After | None = None
         async with self._database.transaction() as transaction:
             if not await store.insert_event(transaction, provider_name, event, body):
                 return False
             if isinstance(event.report, RefundReport):
-                await self._reports.apply_refund(transaction, event.report)
+                await self._reports.apply_refund(transaction, event.report, provider=provider_name)
             elif event.report is not None:
-                after = await self._reports.apply(transaction, event.report)
-        await self._follow_up(after)
+                after = await self._reports.apply(transaction, event.report, provider=provider_name)
+        if after is not None:
+            await self._follow_up(after)
         return True
 
     async def run_payment_calls(self) -> int:
@@ -143,8 +180,8 @@ class PaymentService:
             )
         for payment in payments:
             try:
-                report = await self._provider(payment.provider).status(payment)
-                await self._take(report)
+                report = await self._provider_of(payment).status(payment)
+                await self._take(payment, report)
             except (ProviderUnavailableError, ProviderRefusedError, CommerceError) as error:
                 log.warning("asking after payment %s failed: %s", payment.id, error)
         return len(payments)
@@ -153,6 +190,12 @@ class PaymentService:
         provider = self._providers.get(name)
         if provider is None:
             raise not_found("payment provider")
+        return provider
+
+    def _provider_of(self, payment: Payment) -> PaymentProvider:
+        provider = self._providers.get(payment.provider)
+        if provider is None:
+            raise ProviderMissingError(f"{payment.provider} is not set up here")
         return provider
 
     async def _make_apart(self, call: PaymentCall) -> None:
@@ -172,21 +215,25 @@ class PaymentService:
             if call.refund is not None:
                 await self._refund(call, call.refund)
             else:
-                await self._take(await self._ask(call), answered=call.kind)
+                await self._take(call.payment, await self._ask(call), answered=call.kind)
+        except PaymentNotOpenedError as error:
+            await self._close_unopened(call.payment, error)
+        except ProviderMissingError as error:
+            # For as long as it takes: an operator gives its keys back, and old payments go on.
+            log.warning("%s of payment %s waits: %s", call.kind, call.payment.id, error)
+            await self._delay(call, RETRY_MS_MAX, str(error))
         except ProviderUnavailableError as error:
             await self._postpone(call, str(error))
         except (ProviderRefusedError, CommerceError) as error:
             await self._give_up(call, str(error))
 
     async def _ask(self, call: PaymentCall) -> PaymentReport:
-        payment, provider = call.payment, self._provider(call.payment.provider)
+        payment, provider = call.payment, self._provider_of(call.payment)
         if payment.provider_ref is None:
             # Creating is idempotent: a creation in flight elsewhere gets the same answer.
             report = await provider.create(payment)
-            async with self._database.transaction() as transaction:
-                await self._reports.apply(transaction, report)
-                await store.finish_call(transaction, payment.id, "create")
-                payment = await store.select_payment(transaction, payment.id) or payment
+            await self._take(payment, report, answered="create")
+            payment = await self.find(payment.id)
             if call.kind == "create":
                 return report
         match call.kind:
@@ -199,19 +246,32 @@ class PaymentService:
             case _:
                 raise ProviderRefusedError(f"no such call: {call.kind}")
 
-    async def _take(self, report: PaymentReport, *, answered: str | None = None) -> None:
-        """Apply a report in a transaction of its own, and note the call that it answers."""
+    async def _take(
+        self, payment: Payment, report: PaymentReport, *, answered: str | None = None
+    ) -> None:
+        """Apply a report in a transaction of its own, and note the call that it answers.
+
+        Raises ProviderRefusedError when the provider speaks of another payment.
+        """
         async with self._database.transaction() as transaction:
-            after = await self._reports.apply(transaction, report)
-            if answered is not None:
+            after = await self._reports.apply(transaction, report, provider=payment.provider)
+            if after is not None and answered is not None:
                 await store.finish_call(transaction, report.payment_id, answered)
+        if after is None:
+            raise ProviderRefusedError(f"it answers for {report.provider_ref}")
         await self._follow_up(after)
+
+    async def _close_unopened(self, payment: Payment, error: PaymentNotOpenedError) -> None:
+        log.error("payment %s cannot be opened: %s", payment.id, error)
+        async with self._database.transaction() as transaction:
+            await self._reports.close_unopened(transaction, payment.id)
 
     async def _refund(self, call: PaymentCall, refund: Refund) -> None:
         """Have the money sent back; what a bank has not decided yet is asked for again later."""
-        report = await self._provider(call.payment.provider).refund(call.payment, refund)
+        report = await self._provider_of(call.payment).refund(call.payment, refund)
+        provider = call.payment.provider
         async with self._database.transaction() as transaction:
-            await self._reports.apply_refund(transaction, report)
+            await self._reports.apply_refund(transaction, report, provider=provider)
             if report.state == "pending":
                 await store.delay_call(
                     transaction, call.id, pause_ms=PENDING_REFUND_MS, error="not decided yet"
@@ -229,6 +289,9 @@ class PaymentService:
         if pause_ms is None:
             await self._give_up(call, error)
             return
+        await self._delay(call, pause_ms, error)
+
+    async def _delay(self, call: PaymentCall, pause_ms: int, error: str) -> None:
         async with self._database.transaction() as transaction:
             await store.delay_call(
                 transaction, call.id, pause_ms=pause_ms, error=error[:ERROR_CHARS_MAX]

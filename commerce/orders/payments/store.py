@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from commerce.kernel.ports import Connection
-from commerce.orders.payments.model import Payment, PaymentCall, PaymentEvent, Refund
+from commerce.orders.payments.model import (
+    CallView,
+    Payment,
+    PaymentCall,
+    PaymentEvent,
+    Refund,
+)
 
 COLUMNS = "p.id, p.order_id, p.provider, p.provider_ref, p.url, p.amount_minor, p.currency, p.state"
 
@@ -35,17 +41,21 @@ INSERT_EVENT = """
     VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (provider, event_id) DO NOTHING RETURNING event_id
 """
-INSERT_CALL = """
-    INSERT INTO payment_calls (id, payment_id, kind, next_at_ms)
-    VALUES ($1, $2, $3, clock_ms() + $4::bigint)
-    ON CONFLICT (payment_id, kind) WHERE refund_id IS NULL DO NOTHING
+# What had failed is asked for again. It counts as begun (see WITHDRAW_VOID), so not from 0.
+AGAIN = "state = 'pending', attempts = 1, next_at_ms = clock_ms(), last_error = NULL"
+OR_AGAIN = f"""
+    ON CONFLICT (payment_id, kind) WHERE refund_id IS NULL
+    DO UPDATE SET {AGAIN} WHERE payment_calls.state = 'failed'
 """
-INSERT_VOIDS_OF_ORDER = """
+INSERT_CALL = f"""
+    INSERT INTO payment_calls (id, payment_id, kind, next_at_ms)
+    VALUES ($1, $2, $3, clock_ms() + $4::bigint) {OR_AGAIN}
+"""  # noqa: S608 - our own words.
+INSERT_VOIDS_OF_ORDER = f"""
     INSERT INTO payment_calls (id, payment_id, kind)
     SELECT gen_random_uuid(), p.id, 'void' FROM payments p
-    WHERE p.order_id = $1 AND p.state IN ('created', 'authorised')
-    ON CONFLICT (payment_id, kind) WHERE refund_id IS NULL DO NOTHING
-"""
+    WHERE p.order_id = $1 AND p.state IN ('created', 'authorised') {OR_AGAIN}
+"""  # noqa: S608 - our own words.
 # A call whose first attempt is claimed may be at the provider already; its row says so for good.
 WITHDRAW_VOID = """
     WITH withdrawn AS (
@@ -73,6 +83,23 @@ FINISH_CALL = """
     UPDATE payment_calls SET state = 'done', last_error = NULL
     WHERE payment_id = $1 AND kind = $2 AND refund_id IS NULL AND state <> 'done'
 """
+END_VOID = """
+    UPDATE payment_calls SET state = 'done', last_error = NULL
+    WHERE payment_id = $1 AND kind = 'void' AND state <> 'done' RETURNING id
+"""
+SELECT_CALLS = """
+    SELECT c.id::text, c.kind, c.state, c.payment_id::text AS payment, p.order_id::text AS "order",
+        p.provider, p.amount_minor, p.currency, c.attempts, c.last_error AS error, c.created_at_ms
+    FROM payment_calls c JOIN payments p ON p.id = c.payment_id
+"""
+SELECT_FAILED_CALLS = (
+    SELECT_CALLS
+    + " WHERE c.state = 'failed' AND c.refund_id IS NULL ORDER BY c.created_at_ms, c.id LIMIT $1"
+)
+SELECT_CALL = SELECT_CALLS + " WHERE c.id = $1"
+RETRY_CALL = f"""
+    UPDATE payment_calls SET {AGAIN} WHERE id = $1 AND state = 'failed' AND refund_id IS NULL
+"""  # noqa: S608 - our own words.
 DELAY_CALL = """
     UPDATE payment_calls SET next_at_ms = clock_ms() + $2::bigint, last_error = $3
     WHERE id = $1 AND state = 'pending'
@@ -221,6 +248,28 @@ async def claim_call(connection: Connection, *, lease_ms: int) -> PaymentCall | 
 async def finish_call(connection: Connection, payment_id: str, kind: str) -> None:
     """Note that a create, capture or void was answered."""
     await connection.execute(FINISH_CALL, payment_id, kind)
+
+
+async def end_void(connection: Connection, payment_id: str) -> bool:
+    """Give up letting go of money that was taken; False when nobody had asked for that."""
+    return await connection.fetchval(END_VOID, payment_id) is not None
+
+
+async def select_failed_calls(connection: Connection, limit: int) -> list[CallView]:
+    """Return creates, captures and voids that were given up, oldest first."""
+    rows = await connection.fetch(SELECT_FAILED_CALLS, limit)
+    return [CallView(**dict(row)) for row in rows]
+
+
+async def select_call(connection: Connection, call_id: str) -> CallView | None:
+    """Return a call of any kind and state."""
+    row = await connection.fetchrow(SELECT_CALL, call_id)
+    return CallView(**dict(row)) if row else None
+
+
+async def retry_call(connection: Connection, call_id: str) -> None:
+    """Owe a create, capture or void that was given up once more; any other stays as it is."""
+    await connection.execute(RETRY_CALL, call_id)
 
 
 async def select_refund(connection: Connection, refund_id: str) -> Refund | None:

@@ -90,7 +90,7 @@ async def test_goods_come_back_when_a_failed_refund_went_after_all(
     payment = await till.payments.find((await order.read())["payment"]["id"])
     report = RefundReport(payment.id, first, "sr_x", "done", 5, "CNY")
     async with till.database.transaction() as transaction:
-        await till.payments._reports.apply_refund(transaction, report)
+        await till.payments._reports.apply_refund(transaction, report, provider="sandbox")
     await till.payments.run_payment_calls()
 
     assert await till.values("SELECT state FROM reservations") == ["refunded"]
