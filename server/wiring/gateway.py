@@ -160,12 +160,17 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
 
 
 def _provider_routes(settings: Settings, till: Till) -> list[BaseRoute]:
-    """Return where buyers pay: Stripe's form on our page, or the pretend provider's own app."""
-    if till.stripe is None:
-        return [Mount(SANDBOX_PATH, till.sandbox_app)]
-    assert settings.stripe_publishable_key is not None
-    page = StripePage(till.stripe, settings.stripe_publishable_key, settings.stripe_js_url)
-    return [*stripe_routes(page, till.payments, till.checkout)]
+    """Return where buyers pay: Stripe's form on our page, or the pretend provider's own app.
+
+    Stripe's page stays while its keys are set, for orders that were opened there before.
+    """
+    routes: list[BaseRoute] = []
+    if settings.payments == "sandbox":
+        routes.append(Mount(SANDBOX_PATH, till.sandbox_app))
+    if till.stripe is not None and settings.stripe_publishable_key is not None:
+        page = StripePage(till.stripe, settings.stripe_publishable_key, settings.stripe_js_url)
+        routes += stripe_routes(page, till.payments, till.checkout)
+    return routes
 
 
 def _viewer_count(carrier: Carrier) -> Callable[[str], Awaitable[int]]:
