@@ -6,6 +6,7 @@ import pytest
 
 from commerce.insight.audit.service import audit
 from commerce.orders.payments.model import Payment
+from server.wiring.sources import SystemClock
 from tests.support.refunding import broken
 from tests.support.stripe_fake import DECLINED_CARD, StripeSide, encode, event_of, signed
 from tests.support.stripe_shop import AUTHORISED, pay, place, tell
@@ -165,11 +166,13 @@ async def test_other_money_than_asked_for_changes_nothing(
     assert (await order.read())["state"] == "awaiting_payment"
 
 
-@pytest.mark.parametrize("fault", ["secret", "age", "future", "garbage", "missing", "body"])
+@pytest.mark.parametrize(
+    "fault", ["secret", "age", "future", "two times", "garbage", "missing", "body"]
+)
 async def test_an_event_that_is_not_stripes_changes_nothing(
     stripe_till: Till, stripe_side: StripeSide, fault: str
 ) -> None:
-    """Wrong secret, too old, too new, malformed, absent: 400."""
+    """Wrong secret, too old, too new, old with a new time beside it, malformed, absent: 400."""
     order, intent_id = await place(stripe_till)
     event = event_of(await stripe_side.intent(intent_id), AUTHORISED)
     event["data"]["object"]["status"] = "requires_capture"
@@ -177,6 +180,14 @@ async def test_an_event_that_is_not_stripes_changes_nothing(
         age_s = {"secret": 0, "age": 400, "future": -400}[fault]
         secret = "whsec_another" if fault == "secret" else None
         response = await tell(stripe_till, event, secret=secret, age_s=age_s)
+    elif fault == "two times":
+        body = encode(event)
+        headers = {
+            "Stripe-Signature": f"x=1, t={SystemClock().now_ms() // 1000},{signed(body, age_s=400)}"
+        }
+        response = await stripe_till.client().post(
+            "/api/payments/stripe/webhook", content=body, headers=headers
+        )
     elif fault == "body":
         body = encode({"id": "evt_1", "type": AUTHORISED, "data": {"object": {"id": 5}}})
         headers = {"Stripe-Signature": signed(body)}
