@@ -40,6 +40,7 @@ HTTP_STATUS: Mapping[str, int] = {
     "forbidden": 403,
     "foreign_origin": 403,
     "slow_down": 429,
+    "too_many_unpaid": 429,
     # The state of things says no.
     "sold_out": 409,
     "held_out": 409,

@@ -25,6 +25,7 @@ from server.bridge import RoomCommands, StockBoard
 from server.jobs.audit_watch import AuditWatch
 from server.jobs.worker import Job, repeat
 from server.metrics import render_metrics
+from server.providers.stripe_secrets import ClientSecrets
 from server.room_state import RoomStates
 from server.routes.accounts import account_routes
 from server.routes.orders import order_routes
@@ -168,7 +169,8 @@ def _provider_routes(settings: Settings, till: Till) -> list[BaseRoute]:
     if settings.payments == "sandbox":
         routes.append(Mount(SANDBOX_PATH, till.sandbox_app))
     if till.stripe is not None and settings.stripe_publishable_key is not None:
-        page = StripePage(till.stripe, settings.stripe_publishable_key, settings.stripe_js_url)
+        secrets = ClientSecrets(till.stripe, monotonic_ms)
+        page = StripePage(secrets, settings.stripe_publishable_key, settings.stripe_js_url)
         routes += stripe_routes(page, till.payments, till.checkout)
     return routes
 

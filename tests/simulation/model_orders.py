@@ -296,7 +296,7 @@ class ModelOrders(ABC):
                 call.state = "failed" if call.state == "pending" else call.state
 
     def claim_call(self) -> Call | None:
-        """Take the call that is due longest; what was withdrawn meanwhile is not there."""
+        """Take the most urgent due call, the oldest first; what was withdrawn is not there."""
         due = [
             call
             for call in self.calls.values()
@@ -304,7 +304,8 @@ class ModelOrders(ABC):
         ]
         if not due:
             return None
-        call = min(due, key=lambda one: one.next_at_ms)
+        urgency = {"capture": 0, "void": 2}
+        call = min(due, key=lambda one: (urgency.get(one.kind, 1), one.next_at_ms))
         call.attempts += 1
         call.next_at_ms = self.now_ms + CALL_LEASE_MS
         return call

@@ -67,6 +67,7 @@ WITHDRAW_VOID = """
         SELECT 1 FROM payment_calls WHERE payment_id = $1 AND kind = 'void'
     )
 """
+# Captures first, voids last: no number of orders that are given up delays money that was earned.
 # The claim moves the next attempt ahead, so a worker that dies leaves the call to another one.
 CLAIM_CALL = f"""
     UPDATE payment_calls c
@@ -75,7 +76,7 @@ CLAIM_CALL = f"""
     WHERE p.id = c.payment_id AND c.id = (
         SELECT w.id FROM payment_calls w
         WHERE w.state = 'pending' AND w.next_at_ms <= (SELECT clock_ms())
-        ORDER BY w.next_at_ms, w.id LIMIT 1 FOR UPDATE SKIP LOCKED
+        ORDER BY w.urgency, w.next_at_ms, w.id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING c.id AS call_id, c.kind, c.attempts, c.refund_id, {COLUMNS}
 """  # noqa: S608 - our own columns.
@@ -237,7 +238,7 @@ async def withdraw_void(connection: Connection, payment_id: str) -> bool:
 
 
 async def claim_call(connection: Connection, *, lease_ms: int) -> PaymentCall | None:
-    """Take the call that is due longest; nobody else gets it before the lease is over."""
+    """Take the most urgent due call, the oldest first; nobody else has it while the lease runs."""
     row = await connection.fetchrow(CLAIM_CALL, lease_ms)
     if row is None:
         return None
