@@ -277,6 +277,8 @@ class ModelOrders(ABC):
             if not is_captured:
                 self.owe(attempt.payment.id, "capture", 0)
             return
+        if is_captured:
+            self.finish(attempt.payment.id, "void")
         self.owe(attempt.payment.id, "refund" if is_captured else "void", 0)
         self.expire_if_dead(order)
 
@@ -293,7 +295,16 @@ class ModelOrders(ABC):
                 call.state = "failed" if pause_ms is None else call.state
                 call.next_at_ms = self.now_ms + (pause_ms or 0)
             except (ProviderRefusedError, CommerceError):
+                if call.kind == "void":
+                    self.ask_what_it_is(self.attempts[call.payment_id])
                 call.state = "failed" if call.state == "pending" else call.state
+
+    def ask_what_it_is(self, attempt: Attempt) -> None:
+        """Learn why money cannot be let go."""
+        try:
+            self.take(self.provider.call("status", attempt.payment))
+        except (ProviderUnavailableError, ProviderRefusedError, CommerceError):
+            return
 
     def claim_call(self) -> Call | None:
         """Take the most urgent due call, the oldest first; what was withdrawn is not there."""
@@ -319,6 +330,9 @@ class ModelOrders(ABC):
                 return
         kind = "status" if call.kind == "create" else call.kind
         self.take(self.provider.call(kind, attempt.payment), call.kind)
+        if kind == "refund" and PAYMENT.allows(attempt.state, kind):
+            # Late money goes back whole; no report is a step to it, our own refund is.
+            attempt.state = PAYMENT.next(attempt.state, kind)
 
     def poll(self) -> None:
         """Job: ask after payments that nothing was heard of."""

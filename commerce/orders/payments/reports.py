@@ -146,6 +146,7 @@ class Reports:
             return After()
         assert isinstance(settlement, TooLate)
         if is_captured:
+            await store.end_void(transaction, payment.id)
             await self._owe_late_refund(transaction, payment, settlement.reason)
         else:
             await self._owe(transaction, payment.id, "void")

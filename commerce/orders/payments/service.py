@@ -225,7 +225,17 @@ class PaymentService:
         except ProviderUnavailableError as error:
             await self._postpone(call, str(error))
         except (ProviderRefusedError, CommerceError) as error:
+            if call.kind == "void":
+                await self._ask_what_it_is(call)
             await self._give_up(call, str(error))
+
+    async def _ask_what_it_is(self, call: PaymentCall) -> None:
+        """Learn why money cannot be let go: taken meanwhile, it goes back by a refund."""
+        try:
+            payment = await self.find(call.payment.id)
+            await self._take(payment, await self._provider_of(payment).status(payment))
+        except (ProviderUnavailableError, ProviderRefusedError, CommerceError) as error:
+            log.warning("asking after payment %s failed: %s", call.payment.id, error)
 
     async def _ask(self, call: PaymentCall) -> PaymentReport:
         payment, provider = call.payment, self._provider_of(call.payment)

@@ -213,3 +213,18 @@ async def test_a_report_of_another_payment_is_ignored(till: Till, fault: str) ->
     assert answer.status_code == 200
     assert (await buyer.read(order_id))["state"] == "awaiting_payment"
     assert await till.values("SELECT state FROM payments") == ["created"]
+
+
+async def test_a_void_refused_because_money_was_taken_becomes_a_refund(till: Till) -> None:
+    """Its webhooks are lost, nobody waits for the order: the refusal is looked into."""
+    _, sale = await till.sale()
+    buyer = await till.buyer()
+    order_id, _ = await order_one(till, sale, buyer)
+    await buyer.client.post(f"/api/orders/{order_id}/cancel", headers={"Idempotency-Key": "c"})
+    await till.change("UPDATE sandbox.payments SET state = 'captured'")
+    while await till.payments.run_payment_calls():
+        pass
+    assert (await till.remote(order_id))["state"] == "refunded"
+    assert await call_of(till, "void") == ("done", None)
+    report = await audit(till.database)
+    assert (report.violations, report.warnings) == ([], [])
