@@ -14,3 +14,6 @@ DROP INDEX payment_calls_pending;
 CREATE INDEX payment_calls_pending ON payment_calls (urgency, next_at_ms, id)
     WHERE state = 'pending';
 CREATE INDEX payment_calls_failed ON payment_calls (created_at_ms, id) WHERE state = 'failed';
+
+-- Reconciliation reads a stretch of time.
+CREATE INDEX payments_by_time ON payments (created_at_ms, id);
