@@ -19,7 +19,11 @@ from commerce.orders.payments.model import (
     Refund,
     RefundReport,
 )
-from commerce.orders.payments.ports import ProviderRefusedError, ProviderUnavailableError
+from commerce.orders.payments.ports import (
+    PaymentNotOpenedError,
+    ProviderRefusedError,
+    ProviderUnavailableError,
+)
 from server.providers.signatures import SIGNATURE_HEADER, is_genuine
 
 # A provider that is slower than this is treated as away; the call is repeated with its key.
@@ -28,6 +32,7 @@ CONNECTIONS_MAX = 20
 SERVER_FAULT = 500
 TOO_MANY = 429
 BAD_REQUEST = 400
+UNPROCESSABLE = 422
 Decoded = TypeVar("Decoded")
 
 
@@ -92,6 +97,10 @@ def open_http() -> httpx.AsyncClient:
     )
 
 
+# The sandbox's own bounds of an amount.
+AMOUNT_MINOR_MAX = 10**15
+
+
 class SandboxProvider:
     """Satisfies `PaymentProvider`; `base_url` is where the sandbox's app is mounted."""
 
@@ -114,7 +123,19 @@ class SandboxProvider:
             "currency": payment.currency,
             "return_path": f"/orders/{payment.order_id}",
         }
-        return _report(await self._call("POST", "/api/payments", body))
+        try:
+            return _report(await self._call("POST", "/api/payments", body))
+        except ProviderRefusedError as error:
+            # Only this says that the payment itself is wrong; a wrong key is somebody's to mend.
+            if str(error).startswith(f"{UNPROCESSABLE}:"):
+                raise PaymentNotOpenedError(str(error)) from error
+            raise
+
+    def refuse_total(self, amount_minor: int, currency: str) -> str | None:
+        """Say why the sandbox takes no such amount."""
+        if amount_minor < 1:
+            return "there is nothing to pay"
+        return "it is too much" if amount_minor > AMOUNT_MINOR_MAX else None
 
     async def capture(self, payment: Payment) -> PaymentReport:
         """Take the authorised money."""

@@ -30,8 +30,12 @@ from commerce.orders.payments.model import (
     Refund,
     RefundReport,
 )
-from commerce.orders.payments.ports import ProviderRefusedError, ProviderUnavailableError
-from server.providers.stripe_amounts import from_stripe, to_stripe
+from commerce.orders.payments.ports import (
+    PaymentNotOpenedError,
+    ProviderRefusedError,
+    ProviderUnavailableError,
+)
+from server.providers.stripe_amounts import from_stripe, refuse_amount, to_stripe
 
 # Stripe's own default: long enough for clocks that differ, short enough to make replays stale.
 TOLERANCE_S = 300
@@ -107,16 +111,23 @@ class StripeProvider:
         Which methods are offered is chosen in Stripe's dashboard; of those, Stripe offers what
         can be captured by hand. (Naming them here is an error since the API of 2026-09-30.)
         """
-        params: PaymentIntentCreateParams = {
-            "amount": to_stripe(payment.amount_minor, payment.currency),
-            "currency": payment.currency.lower(),
-            "capture_method": "manual",
-            "metadata": {PAYMENT_KEY: payment.id, "hubbub_order": payment.order_id},
-        }
-        intent = await _ask(
-            self._stripe.payment_intents.create_async(params, _key(f"create:{payment.id}"))
-        )
+        try:
+            params: PaymentIntentCreateParams = {
+                "amount": to_stripe(payment.amount_minor, payment.currency),
+                "currency": payment.currency.lower(),
+                "capture_method": "manual",
+                "metadata": {PAYMENT_KEY: payment.id, "hubbub_order": payment.order_id},
+            }
+            intent = await _ask(
+                self._stripe.payment_intents.create_async(params, _key(f"create:{payment.id}"))
+            )
+        except ProviderRefusedError as error:
+            raise PaymentNotOpenedError(str(error)) from error
         return _report(intent)
+
+    def refuse_total(self, amount_minor: int, currency: str) -> str | None:
+        """Say why Stripe takes no such amount, as far as its documentation tells."""
+        return refuse_amount(amount_minor, currency)
 
     async def capture(self, payment: Payment) -> PaymentReport:
         """Take the authorised money, all of it."""
@@ -191,10 +202,10 @@ class StripeProvider:
             stripe.WebhookSignature.verify_header(body, signature, self._webhook_secret)
         except (stripe.SignatureVerificationError, UnicodeDecodeError):
             _refuse_signature()
-        sent_s = int(
-            next(part[2:] for part in map(str.strip, signature.split(",")) if part[:2] == "t=")
-        )
-        if abs(now_ms // 1000 - sent_s) > TOLERANCE_S:
+        # The time that was signed is the one that Stripe's library took; a second one is a forgery.
+        parts = [part.split("=", 2) for part in signature.split(",")]
+        times = [part[1:2] for part in parts if part[0].strip() == "t"]
+        if len(times) != 1 or abs(now_ms // 1000 - int(times[0][0])) > TOLERANCE_S:
             _refuse_signature()
         try:
             event = msgspec.json.decode(body, type=Event)

@@ -16,6 +16,19 @@ SENT_WHOLE = frozenset({"MGA"})
 # Thousandths whose last digit must be 0.
 SENT_IN_TENS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 TEN = 10
+# The least that Stripe takes, in its units, of currencies that it settles in; of another one it is
+# what these are worth, which only Stripe knows: then it says no when asked.
+# https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
+LEAST = {
+    **dict.fromkeys(("AUD", "BRL", "CAD", "CHF", "EUR", "INR", "NZD", "SGD", "USD"), 50),
+    **{"AED": 200, "BGN": 100, "CZK": 1_500, "DKK": 250, "GBP": 30, "HKD": 400, "HUF": 17_500},
+    **{"JPY": 50, "MXN": 1_000, "MYR": 200, "NOK": 300, "PLN": 200, "RON": 200, "SEK": 300},
+    "THB": 1_000,
+}
+# Eight digits, but for a few currencies of small units, which have up to twelve.
+MOST = 99_999_999
+MOST_OF_SMALL_UNITS = 999_999_999_999
+NOT_OF_SMALL_UNITS = frozenset(LEAST) - {"HUF", "INR", "JPY"} | {"CNY"}
 
 
 def to_stripe(amount_minor: int, currency: str) -> int:
@@ -33,3 +46,17 @@ def from_stripe(amount: int, currency: str) -> int:
     if currency in SENT_IN_HUNDREDTHS:
         return amount // HUNDREDTHS
     return amount * HUNDREDTHS if currency in SENT_WHOLE else amount
+
+
+def refuse_amount(amount_minor: int, currency: str) -> str | None:
+    """Return why Stripe takes no such amount, or None; a surer word has Stripe alone."""
+    try:
+        amount = to_stripe(amount_minor, currency)
+    except ProviderRefusedError as error:
+        return str(error)
+    if amount < 1:
+        return "there is nothing to pay"
+    if amount < LEAST.get(currency, 1):
+        return f"Stripe takes {from_stripe(LEAST[currency], currency)} or more"
+    most = MOST if currency in NOT_OF_SMALL_UNITS else MOST_OF_SMALL_UNITS
+    return f"Stripe takes {from_stripe(most, currency)} at most" if amount > most else None

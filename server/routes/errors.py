@@ -43,6 +43,7 @@ HTTP_STATUS: Mapping[str, int] = {
     "permit_required": 403,
     "permit_invalid": 403,
     "not_present_long_enough": 403,
+    "too_many_unpaid": 429,
     # The state of things says no.
     "sold_out": 409,
     "held_out": 409,
@@ -60,6 +61,7 @@ HTTP_STATUS: Mapping[str, int] = {
     "ended": 409,
     "wrong_state": 409,
     "not_captured": 409,
+    "total_not_payable": 409,
     "refund_too_large": 409,
     "reservation_gone": 409,
     "not_enough_stock": 409,

@@ -10,11 +10,21 @@ from commerce.kernel.errors import CommerceError
 from commerce.orders.payments.service import PaymentService
 from commerce.orders.reconciliation.service import ReconciliationService
 from server.routes.errors import json_response
-from server.routes.requests import path_text, query_number, read_bytes, require_role
+from server.routes.requests import (
+    idempotency_key,
+    path_id,
+    path_text,
+    query_number,
+    read_bytes,
+    require_role,
+)
 
 
 def payment_routes(payments: PaymentService, reconciliation: ReconciliationService) -> list[Route]:
-    """Return the route that providers call (200 for news and for old news), and the report."""
+    """Return the route that providers call (200 for news and for old news), and operators'.
+
+    Those are the report that compares, and the calls that were given up.
+    """
 
     async def receive_webhook(request: Request) -> Response:
         provider = path_text(request, "provider")
@@ -30,7 +40,18 @@ def payment_routes(payments: PaymentService, reconciliation: ReconciliationServi
         since_ms = query_number(request, "since_ms", default=0)
         return json_response(await reconciliation.reconcile(since_ms))
 
+    async def list_failed_calls(request: Request) -> Response:
+        require_role(request, "operator")
+        return json_response({"calls": await payments.list_failed_calls()})
+
+    async def retry_call(request: Request) -> Response:
+        require_role(request, "operator")
+        idempotency_key(request)
+        return json_response({"call": await payments.retry_call(path_id(request, "call"))})
+
     return [
+        Route("/api/payments/calls", list_failed_calls, methods=["GET"]),
+        Route("/api/payments/calls/{call}/retry", retry_call, methods=["POST"]),
         Route("/api/payments/reconciliation", reconcile, methods=["GET"]),
         Route("/api/payments/{provider}/webhook", receive_webhook, methods=["POST"]),
     ]

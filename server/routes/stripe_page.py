@@ -17,7 +17,7 @@ from commerce.kernel.errors import CommerceError, not_found
 from commerce.orders.checkout.service import CheckoutService
 from commerce.orders.payments.ports import ProviderRefusedError, ProviderUnavailableError
 from commerce.orders.payments.service import PaymentService
-from server.providers.stripe import StripeProvider
+from server.providers.stripe_secrets import ClientSecrets
 from server.routes.pages import CONTENT_SECURITY_POLICY, pages_of
 from server.routes.requests import current_user, path_id
 
@@ -26,9 +26,9 @@ UNAVAILABLE = 503
 
 
 class StripePage(msgspec.Struct, frozen=True):
-    """Stripe, the key that its form needs, and the address of its script."""
+    """The secrets and the key that Stripe's form needs, and the address of its script."""
 
-    provider: StripeProvider
+    secrets: ClientSecrets
     publishable_key: str
     script_url: str
 
@@ -66,7 +66,7 @@ def stripe_routes(
             return RedirectResponse(back, SEE_OTHER)
         secret, status = None, 200
         try:
-            secret = await page.provider.client_secret(payment)
+            secret = await page.secrets.get(payment)
             if secret is None:  # Paid a moment ago, or another attempt is open by now.
                 return RedirectResponse(back, SEE_OTHER)
         except (ProviderUnavailableError, ProviderRefusedError):

@@ -30,6 +30,7 @@ from server.jobs.audit_watch import AuditWatch
 from server.jobs.worker import Job, repeat
 from server.metrics import render_metrics
 from server.ops.addresses import address_reader
+from server.providers.stripe_secrets import ClientSecrets
 from server.room_state import RoomStates
 from server.routes.accounts import account_routes
 from server.routes.evidence import evidence_routes
@@ -192,12 +193,18 @@ def _limits(settings: Settings) -> GatewayLimits:
 
 
 def _provider_routes(settings: Settings, till: Till) -> list[BaseRoute]:
-    """Return where buyers pay: Stripe's form on our page, or the pretend provider's own app."""
-    if till.stripe is None:
-        return [Mount(SANDBOX_PATH, till.sandbox_app)]
-    assert settings.stripe_publishable_key is not None
-    page = StripePage(till.stripe, settings.stripe_publishable_key, settings.stripe_js_url)
-    return [*stripe_routes(page, till.payments, till.checkout)]
+    """Return where buyers pay: Stripe's form on our page, or the pretend provider's own app.
+
+    Stripe's page stays while its keys are set, for orders that were opened there before.
+    """
+    routes: list[BaseRoute] = []
+    if settings.payments == "sandbox":
+        routes.append(Mount(SANDBOX_PATH, till.sandbox_app))
+    if till.stripe is not None and settings.stripe_publishable_key is not None:
+        secrets = ClientSecrets(till.stripe, monotonic_ms)
+        page = StripePage(secrets, settings.stripe_publishable_key, settings.stripe_js_url)
+        routes += stripe_routes(page, till.payments, till.checkout)
+    return routes
 
 
 def _viewer_count(carrier: Carrier) -> Callable[[str], Awaitable[int]]:

@@ -108,3 +108,12 @@ def test_image_tag_is_the_project_version(compose: dict[str, Any]) -> None:
     version = re.search(r'^version = "(.+)"$', project, re.M)
     assert version is not None
     assert compose["services"]["gateway"]["image"] == f"hubbub:{version[1]}"
+
+
+@pytest.mark.parametrize("service", ["gateway", "worker"])
+def test_money_goes_the_same_way_everywhere(compose: dict[str, Any], service: str) -> None:
+    """Gateways take orders and webhooks, the worker captures: both need the provider's keys."""
+    environment = compose["services"][service]["environment"]
+    keys = ("SECRET_KEY", "PUBLISHABLE_KEY", "WEBHOOK_SECRET")
+    for name in ("CURRENCY", "PAYMENTS", *(f"STRIPE_{key}" for key in keys)):
+        assert f"HUBBUB_{name}" in str(environment[f"HUBBUB_{name}"])

@@ -20,13 +20,14 @@ from commerce.orders.checkout.rules import (
 )
 from commerce.orders.payments.model import PAYMENT, Payment, PaymentReport, Settled, Settlement
 from commerce.orders.payments.ports import ProviderRefusedError, ProviderUnavailableError
-from commerce.orders.payments.rules import check_amount, decide_steps, next_retry_ms
-from commerce.orders.payments.service import (
-    CALL_LEASE_MS,
-    CALLS_A_ROUND_MAX,
-    CREATE_DELAY_MS,
-    SILENT_MS,
+from commerce.orders.payments.reports import CREATE_DELAY_MS
+from commerce.orders.payments.rules import (
+    call_answered_by,
+    check_amount,
+    decide_steps,
+    next_retry_ms,
 )
+from commerce.orders.payments.service import CALL_LEASE_MS, CALLS_A_ROUND_MAX, SILENT_MS
 from tests.simulation.core import CURRENCY, PER_BUYER, PRICE_MINOR, OrderBook, ProviderDesk
 from tests.simulation.model_rows import Attempt, Call, Entry, Held, Order
 
@@ -208,8 +209,12 @@ class ModelOrders(ABC):
         return attempt
 
     def owe(self, payment_id: str, kind: str, delay_ms: int) -> None:
-        """Owe the provider a call, once."""
-        self.calls.setdefault((payment_id, kind), Call(payment_id, kind, self.now_ms + delay_ms))
+        """Owe the provider a call, once; one that had failed is owed anew, and counts as begun."""
+        call = self.calls.setdefault(
+            (payment_id, kind), Call(payment_id, kind, self.now_ms + delay_ms)
+        )
+        if call.state == "failed":
+            call.state, call.attempts, call.next_at_ms = "pending", 1, self.now_ms
 
     def create(self, attempt: Attempt) -> None:
         """Try to create a payment at once; otherwise a worker will."""
@@ -229,8 +234,16 @@ class ModelOrders(ABC):
     def take(self, report: PaymentReport, kind: str | None = None) -> None:
         """Apply a report, and note the call that it answers."""
         self.apply(report)
-        if kind is not None and (report.payment_id, kind) in self.calls:
-            self.calls[report.payment_id, kind].state = "done"
+        if kind is not None:
+            self.finish(report.payment_id, kind)
+
+    def finish(self, payment_id: str, kind: str) -> bool:
+        """Note that a call is over; False when nobody waited for it."""
+        call = self.calls.get((payment_id, kind))
+        if call is None or call.state == "done":
+            return False
+        call.state = "done"
+        return True
 
     def apply(self, report: PaymentReport) -> None:
         """Walk a payment to the reported state."""
@@ -238,13 +251,18 @@ class ModelOrders(ABC):
         check_amount(attempt.payment, report)
         attempt.is_known_there = True
         steps = decide_steps(attempt.state, report)
-        if not steps:
-            return
         for step in steps:
             attempt.state = PAYMENT.next(attempt.state, step)
+        answered = call_answered_by(attempt.state)
+        if answered is not None and attempt.state == report.state:
+            self.finish(report.payment_id, answered)
+        if not steps:
+            return
         order = self.orders[attempt.payment.order_id]
         if "authorise" in steps:
             self.use_money(attempt, order, is_captured="capture" in steps)
+        elif "capture" in steps and self.finish(report.payment_id, "void"):
+            self.owe(report.payment_id, "refund", 0)
         elif attempt.state in ("declined", "voided") and order.state == "awaiting_payment":
             self.create(self.open(order))
 
@@ -259,6 +277,8 @@ class ModelOrders(ABC):
             if not is_captured:
                 self.owe(attempt.payment.id, "capture", 0)
             return
+        if is_captured:
+            self.finish(attempt.payment.id, "void")
         self.owe(attempt.payment.id, "refund" if is_captured else "void", 0)
         self.expire_if_dead(order)
 
@@ -275,10 +295,19 @@ class ModelOrders(ABC):
                 call.state = "failed" if pause_ms is None else call.state
                 call.next_at_ms = self.now_ms + (pause_ms or 0)
             except (ProviderRefusedError, CommerceError):
+                if call.kind == "void":
+                    self.ask_what_it_is(self.attempts[call.payment_id])
                 call.state = "failed" if call.state == "pending" else call.state
 
+    def ask_what_it_is(self, attempt: Attempt) -> None:
+        """Learn why money cannot be let go."""
+        try:
+            self.take(self.provider.call("status", attempt.payment))
+        except (ProviderUnavailableError, ProviderRefusedError, CommerceError):
+            return
+
     def claim_call(self) -> Call | None:
-        """Take the call that is due longest; what was withdrawn meanwhile is not there."""
+        """Take the most urgent due call, the oldest first; what was withdrawn is not there."""
         due = [
             call
             for call in self.calls.values()
@@ -286,7 +315,8 @@ class ModelOrders(ABC):
         ]
         if not due:
             return None
-        call = min(due, key=lambda one: one.next_at_ms)
+        urgency = {"capture": 0, "void": 2}
+        call = min(due, key=lambda one: (urgency.get(one.kind, 1), one.next_at_ms))
         call.attempts += 1
         call.next_at_ms = self.now_ms + CALL_LEASE_MS
         return call
@@ -300,6 +330,9 @@ class ModelOrders(ABC):
                 return
         kind = "status" if call.kind == "create" else call.kind
         self.take(self.provider.call(kind, attempt.payment), call.kind)
+        if kind == "refund" and PAYMENT.allows(attempt.state, kind):
+            # Late money goes back whole; no report is a step to it, our own refund is.
+            attempt.state = PAYMENT.next(attempt.state, kind)
 
     def poll(self) -> None:
         """Job: ask after payments that nothing was heard of."""

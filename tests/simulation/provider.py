@@ -11,6 +11,9 @@ from tests.simulation.world import Killed, World
 
 STEPS = {"capture": "captured", "void": "voided", "refund": "refunded"}
 WEBHOOK_PAUSE_MS = 10_000
+# Money that no order could take can be captured then: it has to go back by a refund.
+CAPTURES_BY_ITSELF = 0.1
+CAPTURES_WITHIN_MS = 20_000
 # Then it gives up: what a shop has not heard by now it has to ask for.
 WEBHOOKS_MAX = 3
 
@@ -60,7 +63,15 @@ class Provider:
         if account is None or account.state != "created":
             return False
         self.move(account, state)
+        if state == "authorised" and self.world.dice.random() < CAPTURES_BY_ITSELF:
+            pause_ms = self.world.dice.randrange(CAPTURES_WITHIN_MS)
+            self.world.after(pause_ms, lambda: self.capture_by_itself(account))
         return True
+
+    def capture_by_itself(self, account: Account) -> None:
+        """Take held money unasked, as a person in the dashboard may."""
+        if account.state == "authorised":
+            self.move(account, "captured")
 
     def move(self, account: Account, state: str) -> None:
         """Change a payment, and say so."""

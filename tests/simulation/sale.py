@@ -33,6 +33,8 @@ class Verdict(msgspec.Struct, frozen=True):
     late: int
     """Reservations that money came too late for."""
     offers: int
+    refunds: int
+    """Payments whose money was taken and went back."""
 
 
 def simulate(
@@ -75,6 +77,7 @@ def _play(
         sold=states.count("sold"),
         late=states.count("refused_late"),
         offers=sum(one.offered_version is not None for one in books.entries),
+        refunds=sum(one.state == "refunded" for one in provider.accounts.values()),
     )
 
 

@@ -44,6 +44,7 @@ def test_every_sale_ends_whole_whatever_breaks(part: int) -> None:
     assert sum(one.sold for one in verdicts) > 500
     assert sum(one.offers for one in verdicts) > 500
     assert sum(one.late for one in verdicts) > 10
+    assert sum(one.refunds for one in verdicts) > 0
 
 
 @pytest.mark.parametrize(

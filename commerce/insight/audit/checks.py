@@ -194,7 +194,7 @@ ORDER_CHECKS = (
         LEFT JOIN reservations r ON r.id = l.reservation_id
         WHERE f.state = 'paid' AND (r.state IS DISTINCT FROM 'sold'
             OR r.qty <> l.qty OR r.user_id <> f.user_id OR r.sale_id <> l.sale_id)
-          AND NOT (r.state = 'refunded' AND l.qty = (
+          AND NOT (r.state = 'refunded' AND l.qty <= (
             SELECT coalesce(sum(b.qty), 0) FROM refund_lines b
             JOIN refunds g ON g.id = b.refund_id AND g.state = 'done'
             WHERE b.reservation_id = l.reservation_id))
@@ -293,7 +293,8 @@ ORDER_CHECKS = (
         "order",
         "No call to the payment provider was given up: that money is for a person to settle.",
         """
-        SELECT f.id AS "order", c.payment_id AS payment, c.kind, c.attempts, c.last_error
+        SELECT f.id AS "order", c.payment_id AS payment, c.id AS call, c.kind, c.attempts,
+            c.last_error
         FROM facts f JOIN payments p ON p.order_id = f.id
         JOIN payment_calls c ON c.payment_id = p.id
         WHERE c.state = 'failed' AND c.kind <> 'create'

@@ -22,6 +22,11 @@ PAYING_MS = 10 * 60_000
 HELD_MS_MAX = 15 * 60_000
 
 
+# More than anybody leaves open who means to pay: each costs the shop calls to its provider …
+UNPAID_ORDERS_MAX = 10
+# … and counts, whatever became of it, for as long as a hold can be kept.
+UNPAID_WINDOW_MS = HELD_MS_MAX
+
 # Why money is late, and not in vain for good.
 LATE = ("hold_expired", "order_expired")
 
@@ -65,6 +70,22 @@ def quote_order(
         ship_to=ship_to,
         request_hash=hash_request(reservation_ids, ship_to),
     )
+
+
+def check_unpaid(unpaid: int, oldest_ms: int, now_ms: int) -> None:
+    """Raise `too_many_unpaid` for one order more than a buyer may leave unpaid within a window.
+
+    `unpaid` orders were begun in it, the first of them at `oldest_ms`. They are counted without a
+    lock: what is pressed in the same instant may pass together.
+    """
+    if unpaid >= UNPAID_ORDERS_MAX:
+        raise CommerceError(
+            "too_many_unpaid",
+            "Pay one of your orders first, or wait.",
+            retryable=True,
+            detail={"unpaid": unpaid, "max": UNPAID_ORDERS_MAX},
+            retry_ms=max(1, oldest_ms + UNPAID_WINDOW_MS - now_ms),
+        )
 
 
 def check_still_held(holds: Sequence[HoldState], now_ms: int) -> None:

@@ -17,7 +17,9 @@ from commerce.orders.checkout import store, views
 from commerce.orders.checkout.model import ORDER, Draft, Hold, OrderView
 from commerce.orders.checkout.rules import (
     RESERVATIONS_MAX,
+    UNPAID_WINDOW_MS,
     check_still_held,
+    check_unpaid,
     hash_request,
     next_release_at_ms,
     quote_order,
@@ -52,7 +54,8 @@ class CheckoutService:
         """Make an order of held reservations and open its payment.
 
         A repeated key returns the same order as it is now. Raises `invalid_request`,
-        `not_found`, `reservation_gone` or `idempotency_conflict`.
+        `not_found`, `reservation_gone`, `too_many_unpaid`, `total_not_payable` or
+        `idempotency_conflict`.
         """
         ids = list(wish.reservation_ids)
         if not 1 <= len(ids) <= RESERVATIONS_MAX or len(set(ids)) != len(ids):
@@ -66,6 +69,11 @@ class CheckoutService:
             payment_id = None
             known = await store.select_order(transaction, order_id)
             if known is None:
+                check_unpaid(
+                    *await store.select_unpaid(
+                        transaction, wish.user_id, within_ms=UNPAID_WINDOW_MS
+                    )
+                )
                 holds = await store.select_holds(transaction, ids)
                 draft = quote_order(
                     user_id=wish.user_id,

@@ -65,6 +65,11 @@ SELECT_ORDER = """
     SELECT id, user_id, room_id, state, total_minor, refunded_minor, currency, request_hash
     FROM orders WHERE id = $1
 """
+SELECT_UNPAID = """
+    SELECT count(*) AS unpaid, coalesce(min(created_at_ms), 0) AS oldest_ms, clock_ms() AS now_ms
+    FROM orders WHERE user_id = $1 AND created_at_ms > (SELECT clock_ms()) - $2::bigint
+      AND state IN ('awaiting_payment', 'cancelled', 'expired')
+"""
 LOCK_ORDER = SELECT_ORDER + " FOR NO KEY UPDATE"
 UPDATE_STATE = """
     UPDATE orders SET state = $2, updated_at_ms = clock_ms(),
@@ -188,6 +193,14 @@ async def select_order(connection: Connection, order_id: str) -> OrderRow | None
     """Return an order's row."""
     row = await connection.fetchrow(SELECT_ORDER, order_id)
     return _order(row) if row else None
+
+
+async def select_unpaid(
+    connection: Connection, user_id: str, *, within_ms: int
+) -> tuple[int, int, int]:
+    """Return how many unpaid orders a buyer began within a time, the first's time, and now."""
+    row = await connection.fetchrow(SELECT_UNPAID, user_id, within_ms)
+    return row["unpaid"], row["oldest_ms"], row["now_ms"]
 
 
 async def lock_order(connection: Connection, order_id: str) -> OrderRow | None:

@@ -144,7 +144,7 @@ async def _views(
             paid_at_ms=row["paid_at_ms"],
             room=row["slug"],
             lines=lines[str(row["id"])],
-            payment=_payment(payments.get(str(row["id"])), row["state"]),
+            payment=_payment(payments.get(str(row["id"])), row["state"], for_staff=for_staff),
             ship_to=row["ship_to"],
             proof=proof,
             buyer=Buyer(str(row["user_id"]), row["buyer"]) if for_staff else None,
@@ -187,13 +187,13 @@ def _refund(row: Any, *, for_staff: bool) -> RefundView:
     )
 
 
-def _payment(row: Any, order_state: str) -> PaymentView | None:
-    """Return the newest attempt, with its page only while paying there makes sense."""
+def _payment(row: Any, order_state: str, *, for_staff: bool) -> PaymentView | None:
+    """Return the newest attempt, with its page only for its buyer while paying makes sense."""
     if row is None:
         return None
     state = show_payment_state(
         row["state"], attempt=row["attempt"], had_money=row["authorised_at_ms"] is not None
     )
-    is_open = row["state"] == "created" and order_state == "awaiting_payment"
+    is_open = not for_staff and row["state"] == "created" and order_state == "awaiting_payment"
     url = row["url"] if is_open else None
     return PaymentView(str(row["id"]), state, url, row["attempt"], row["let_go_reason"])

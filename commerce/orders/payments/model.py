@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from commerce.kernel.transitions import Transitions
@@ -38,7 +40,8 @@ class Refund(msgspec.Struct, frozen=True):
     """Money of one payment that goes back.
 
     `state` is pending, done or failed. `origin` is person, or late: money that no order could
-    take. `retries` counts how often a person has asked again after a failure.
+    take. `retries` counts how often a person has asked again after a failure. `provider_ref` is
+    the attempt under way, None before the provider has named it; `failed_refs` are those before.
     """
 
     id: str
@@ -51,6 +54,8 @@ class Refund(msgspec.Struct, frozen=True):
     reason: str
     restock: bool
     retries: int
+    provider_ref: str | None = None
+    failed_refs: Sequence[str] = ()
 
 
 class PaymentReport(msgspec.Struct, frozen=True):
@@ -118,6 +123,22 @@ class PaymentCall(msgspec.Struct, frozen=True):
     attempts: int
     payment: Payment
     refund: Refund | None = None
+
+
+class CallView(msgspec.Struct, frozen=True):
+    """A call as an operator sees it: its state, what it is about, and what went wrong last."""
+
+    id: str
+    kind: str
+    state: str
+    payment: str
+    order: str
+    provider: str
+    amount_minor: int
+    currency: str
+    attempts: int
+    error: str | None
+    created_at_ms: int
 
 
 class Settled(msgspec.Struct, frozen=True):

@@ -27,6 +27,14 @@ class ProviderRefusedError(Exception):
     """The provider answered and will not do it; repeating the call is no use."""
 
 
+class ProviderMissingError(ProviderUnavailableError):
+    """The payment's provider is not registered here; its calls wait until it is again."""
+
+
+class PaymentNotOpenedError(ProviderRefusedError):
+    """The provider will not open this payment: nothing is there, and nothing will be."""
+
+
 class PaymentProvider(Protocol):
     """A payment provider over its own API; every call is idempotent by our ids.
 
@@ -37,8 +45,14 @@ class PaymentProvider(Protocol):
     def signature_header(self) -> str:
         """The HTTP header that carries a webhook's signature."""
 
+    def refuse_total(self, amount_minor: int, currency: str) -> str | None:
+        """Say why no payment over this much can be opened, as far as that is known before."""
+
     async def create(self, payment: Payment) -> PaymentReport:
-        """Open the payment there; the report carries the page where the buyer pays."""
+        """Open the payment there; the report carries the page where the buyer pays.
+
+        Raises PaymentNotOpenedError when it will never be opened.
+        """
 
     async def capture(self, payment: Payment) -> PaymentReport:
         """Take the authorised money."""

@@ -44,6 +44,16 @@ def decide_steps(state: str, report: PaymentReport) -> tuple[str, ...]:
     return tuple(steps) if state == report.state else ()
 
 
+def call_answered_by(state: str) -> str | None:
+    """Return the kind of call that is done once a provider reports this state."""
+    return {"captured": "capture", "voided": "void"}.get(state)
+
+
+def is_from(payment: Payment, provider: str, report: PaymentReport) -> bool:
+    """Say whether a provider's report is about this very payment of theirs."""
+    return payment.provider == provider and payment.provider_ref in (None, report.provider_ref)
+
+
 def check_amount(payment: Payment, report: PaymentReport) -> None:
     """Raise `amount_mismatch` when the provider speaks of other money than we asked for."""
     if (report.amount_minor, report.currency) != (payment.amount_minor, payment.currency):
@@ -62,15 +72,25 @@ def check_refund(refund: Refund, report: RefundReport) -> None:
         )
 
 
-def next_refund_state(state: str, reported: str) -> str | None:
+def is_of_old_attempt(refund: Refund, report: RefundReport) -> bool:
+    """Say whether a report is about another attempt than the one under way."""
+    if refund.provider_ref is None:
+        return report.provider_ref in refund.failed_refs
+    return report.provider_ref != refund.provider_ref
+
+
+def next_refund_state(refund: Refund, report: RefundReport) -> str | None:
     """Return the state that a report leads to, or None when it is old news.
 
     A failure can turn out to be none: the provider's word that money went is the truth. The
-    other way round a person has to look, for the goods have been dealt with.
+    other way round a person has to look, for the goods have been dealt with. The failure of an
+    attempt that was asked for again since is told late or twice: it says nothing of the next.
     """
-    if reported == state or reported not in ("done", "failed") or state == "done":
+    if refund.state in (report.state, "done"):
         return None
-    return reported
+    if report.state == "failed":
+        return None if is_of_old_attempt(refund, report) else "failed"
+    return report.state if report.state == "done" else None
 
 
 def next_retry_ms(attempts: int) -> int | None:

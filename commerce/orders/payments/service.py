@@ -13,61 +13,43 @@ from __future__ import annotations
 import asyncio
 import logging
 
-import msgspec
-
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ports import Clock, Database, Ids, Transaction
 from commerce.orders.payments import store
 from commerce.orders.payments.cards import Cards
 from commerce.orders.payments.model import (
-    PAYMENT,
+    CallView,
     Payment,
     PaymentCall,
     PaymentReport,
     Refund,
     RefundReport,
-    Settled,
-    Settlement,
-    TooLate,
 )
 from commerce.orders.payments.ports import (
-    PayingOrder,
+    PaymentNotOpenedError,
     PaymentPorts,
     PaymentProvider,
+    ProviderMissingError,
     ProviderRefusedError,
     ProviderUnavailableError,
 )
-from commerce.orders.payments.rules import (
-    PENDING_REFUND_MS,
-    check_amount,
-    check_refund,
-    decide_steps,
-    next_refund_state,
-    next_retry_ms,
-)
+from commerce.orders.payments.reports import ERROR_CHARS_MAX, After, Reports
+from commerce.orders.payments.rules import PENDING_REFUND_MS, RETRY_MS_MAX, next_retry_ms
 
 log = logging.getLogger(__name__)
 
 # Longer than any call with its timeouts: only a dead worker's call is taken over.
 CALL_LEASE_MS = 30_000
-# Whoever opens a payment creates it at once; the worker comes in only when that has failed.
-CREATE_DELAY_MS = 3_000
 # One round of a job is bounded, so that the worker's other jobs get their turn.
 CALLS_A_ROUND_MAX = 100
 # A slow provider must not make the next buyer wait for the last; more would only fill its queue,
 # and each of them needs a connection to the database for a moment.
 CALLS_AT_ONCE = 8
 POLLS_A_ROUND_MAX = 100
+# More than a person settles in a sitting.
+FAILED_CALLS_SHOWN_MAX = 200
 # A webhook that has not come for this long is asked after.
 SILENT_MS = 30_000
-ERROR_CHARS_MAX = 500
-
-
-class _After(msgspec.Struct, frozen=True):
-    """What to do once a report's transaction is committed."""
-
-    fresh_payment: str | None = None
-    dead_order: str | None = None
 
 
 class PaymentService:
@@ -75,31 +57,29 @@ class PaymentService:
 
     def __init__(self, database: Database, ids: Ids, clock: Clock, ports: PaymentPorts) -> None:
         self._database = database
-        self._ids = ids
         self._clock = clock
         self._providers = ports.providers
         self._orders = ports.orders
-        self._refunded = ports.refunded
         self._cards = Cards(database, ports.hash_card)
-        self._current = next(iter(ports.providers))
+        self._reports = Reports(ids, ports, self._cards)
 
     async def open(
         self, transaction: Transaction, *, order_id: str, amount_minor: int, currency: str
     ) -> str:
-        """Store a new attempt to pay and owe the provider its creation; return its id."""
-        payment = Payment(
-            id=self._ids.new(),
-            order_id=order_id,
-            provider=self._current,
-            provider_ref=None,
-            url=None,
-            amount_minor=amount_minor,
-            currency=currency,
-            state="created",
+        """Store a new attempt to pay and owe the provider its creation; return its id.
+
+        Raises `total_not_payable`.
+        """
+        why = next(iter(self._providers.values())).refuse_total(amount_minor, currency)
+        if why is not None:
+            raise CommerceError(
+                "total_not_payable",
+                f"Nobody can pay {amount_minor} {currency} here: {why}.",
+                detail={"total_minor": amount_minor, "currency": currency},
+            )
+        return await self._reports.open(
+            transaction, order_id=order_id, amount_minor=amount_minor, currency=currency
         )
-        await store.insert_payment(transaction, payment)
-        await self._owe(transaction, payment.id, "create", delay_ms=CREATE_DELAY_MS)
-        return payment.id
 
     async def find(self, payment_id: str) -> Payment:
         """Return a payment; raises `not_found`."""
@@ -116,10 +96,31 @@ class PaymentService:
         if payment is None or payment.provider_ref is not None or payment.state != "created":
             return
         try:
-            report = await self._provider(payment.provider).create(payment)
-            await self._take(report, answered="create")
+            report = await self._provider_of(payment).create(payment)
+            await self._take(payment, report, answered="create")
+        except PaymentNotOpenedError as error:
+            await self._close_unopened(payment, error)
         except (ProviderUnavailableError, ProviderRefusedError, CommerceError) as error:
             log.warning("payment %s is not created yet: %s", payment_id, error)
+
+    async def list_failed_calls(self) -> list[CallView]:
+        """Return the creates, captures and voids that were given up, oldest first."""
+        async with self._database.reading() as connection:
+            return await store.select_failed_calls(connection, FAILED_CALLS_SHOWN_MAX)
+
+    async def retry_call(self, call_id: str) -> CallView:
+        """Owe a create, capture or void that was given up once more; any other stays as it is.
+
+        Raises `not_found`, or `wrong_state` for a refund's call: a refund is decided anew.
+        """
+        async with self._database.transaction() as transaction:
+            await store.retry_call(transaction, call_id)
+            call = await store.select_call(transaction, call_id)
+        if call is None:
+            raise not_found("payment call")
+        if call.kind == "refund":
+            raise CommerceError("wrong_state", "A refund is asked for again at its order.")
+        return call
 
     def signature_header(self, provider_name: str) -> str:
         """Return the header that carries a provider's signature; raises `not_found`."""
@@ -134,38 +135,44 @@ class PaymentService:
         provider = self._provider(provider_name)
         event = provider.read_webhook(body, signature, self._clock.now_ms())
         report = await self._cards.complete(provider, event.report)
-        after = _After()
+        after: After | None = None
         async with self._database.transaction() as transaction:
             if not await store.insert_event(transaction, provider_name, event, body):
                 return False
             if isinstance(report, RefundReport):
-                await self._apply_refund(transaction, report)
+                await self._reports.apply_refund(transaction, report, provider=provider_name)
             elif report is not None:
-                after = await self._apply(transaction, report)
-        await self._follow_up(after)
+                after = await self._reports.apply(transaction, report, provider=provider_name)
+        if after is not None:
+            await self._follow_up(after)
         return True
 
     async def run_payment_calls(self) -> int:
         """Job: make the calls that are due, several at once; return how many were tried."""
         tickets = iter(range(CALLS_A_ROUND_MAX))
+        lost: list[Exception] = []
 
         async def work() -> int:
             tried = 0
             for _ in tickets:
-                async with self._database.transaction() as transaction:
-                    call = await store.claim_call(transaction, lease_ms=CALL_LEASE_MS)
+                try:
+                    async with self._database.transaction() as transaction:
+                        call = await store.claim_call(transaction, lease_ms=CALL_LEASE_MS)
+                except Exception as error:
+                    # Raised when the others are answered: they may be at the provider.
+                    lost.append(error)
+                    break
                 if call is None:
                     break
                 tried += 1
-                await self._make(call)
+                await self._make_apart(call)
             return tried
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                workers = [group.create_task(work()) for _ in range(CALLS_AT_ONCE)]
-        except ExceptionGroup as errors:
+        async with asyncio.TaskGroup() as group:
+            workers = [group.create_task(work()) for _ in range(CALLS_AT_ONCE)]
+        if lost:
             # The worker knows what a lost database means, not what several losses at once do.
-            raise errors.exceptions[0] from None
+            raise lost[0]
         return sum(worker.result() for worker in workers)
 
     async def poll_silent_payments(self, silent_ms: int = SILENT_MS) -> int:
@@ -176,8 +183,8 @@ class PaymentService:
             )
         for payment in payments:
             try:
-                report = await self._provider(payment.provider).status(payment)
-                await self._take(report)
+                report = await self._provider_of(payment).status(payment)
+                await self._take(payment, report)
             except (ProviderUnavailableError, ProviderRefusedError, CommerceError) as error:
                 log.warning("asking after payment %s failed: %s", payment.id, error)
         return len(payments)
@@ -188,27 +195,58 @@ class PaymentService:
             raise not_found("payment provider")
         return provider
 
+    def _provider_of(self, payment: Payment) -> PaymentProvider:
+        provider = self._providers.get(payment.provider)
+        if provider is None:
+            raise ProviderMissingError(f"{payment.provider} is not set up here")
+        return provider
+
+    async def _make_apart(self, call: PaymentCall) -> None:
+        """Make one call; whatever breaks in it, a connection too, is no other call's end."""
+        try:
+            await self._make(call)
+        except Exception as error:
+            log.exception("%s of payment %s broke off", call.kind, call.payment.id)
+            try:
+                await self._postpone(call, f"{type(error).__name__}: {error}")
+            except Exception as again:
+                log.warning("it waits for the end of its lease: %s", type(again).__name__)
+
     async def _make(self, call: PaymentCall) -> None:
         """Make one call, outside any transaction, and note its answer."""
         try:
             if call.refund is not None:
                 await self._refund(call, call.refund)
             else:
-                await self._take(await self._ask(call), answered=call.kind)
+                await self._take(call.payment, await self._ask(call), answered=call.kind)
+        except PaymentNotOpenedError as error:
+            await self._close_unopened(call.payment, error)
+        except ProviderMissingError as error:
+            # For as long as it takes: an operator gives its keys back, and old payments go on.
+            log.warning("%s of payment %s waits: %s", call.kind, call.payment.id, error)
+            await self._delay(call, RETRY_MS_MAX, str(error))
         except ProviderUnavailableError as error:
             await self._postpone(call, str(error))
         except (ProviderRefusedError, CommerceError) as error:
+            if call.kind == "void":
+                await self._ask_what_it_is(call)
             await self._give_up(call, str(error))
 
+    async def _ask_what_it_is(self, call: PaymentCall) -> None:
+        """Learn why money cannot be let go: taken meanwhile, it goes back by a refund."""
+        try:
+            payment = await self.find(call.payment.id)
+            await self._take(payment, await self._provider_of(payment).status(payment))
+        except (ProviderUnavailableError, ProviderRefusedError, CommerceError) as error:
+            log.warning("asking after payment %s failed: %s", call.payment.id, error)
+
     async def _ask(self, call: PaymentCall) -> PaymentReport:
-        payment, provider = call.payment, self._provider(call.payment.provider)
+        payment, provider = call.payment, self._provider_of(call.payment)
         if payment.provider_ref is None:
             # Creating is idempotent: a creation in flight elsewhere gets the same answer.
             report = await provider.create(payment)
-            async with self._database.transaction() as transaction:
-                await self._apply(transaction, report)
-                await store.finish_call(transaction, payment.id, "create")
-                payment = await store.select_payment(transaction, payment.id) or payment
+            await self._take(payment, report, answered="create")
+            payment = await self.find(payment.id)
             if call.kind == "create":
                 return report
         match call.kind:
@@ -221,163 +259,52 @@ class PaymentService:
             case _:
                 raise ProviderRefusedError(f"no such call: {call.kind}")
 
-    async def _take(self, report: PaymentReport, *, answered: str | None = None) -> None:
-        """Apply a report in a transaction of its own, and note the call that it answers."""
+    async def _take(
+        self, payment: Payment, report: PaymentReport, *, answered: str | None = None
+    ) -> None:
+        """Apply a report in a transaction of its own, and note the call that it answers.
+
+        Raises ProviderRefusedError when the provider speaks of another payment.
+        """
         async with self._database.transaction() as transaction:
-            after = await self._apply(transaction, report)
-            if answered is not None:
+            after = await self._reports.apply(transaction, report, provider=payment.provider)
+            if after is not None and answered is not None:
                 await store.finish_call(transaction, report.payment_id, answered)
+        if after is None:
+            raise ProviderRefusedError(f"it answers for {report.provider_ref}")
         await self._follow_up(after)
+
+    async def _close_unopened(self, payment: Payment, error: PaymentNotOpenedError) -> None:
+        log.error("payment %s cannot be opened: %s", payment.id, error)
+        async with self._database.transaction() as transaction:
+            await self._reports.close_unopened(transaction, payment.id)
 
     async def _refund(self, call: PaymentCall, refund: Refund) -> None:
         """Have the money sent back; what a bank has not decided yet is asked for again later."""
-        report = await self._provider(call.payment.provider).refund(call.payment, refund)
+        report = await self._provider_of(call.payment).refund(call.payment, refund)
+        provider = call.payment.provider
         async with self._database.transaction() as transaction:
-            await self._apply_refund(transaction, report)
+            await self._reports.apply_refund(transaction, report, provider=provider)
             if report.state == "pending":
                 await store.delay_call(
                     transaction, call.id, pause_ms=PENDING_REFUND_MS, error="not decided yet"
                 )
 
-    async def _apply_refund(self, transaction: Transaction, report: RefundReport) -> None:
-        """Note what has become of a refund, and let its order follow."""
-        payment = await store.lock_payment(transaction, report.payment_id)
-        refund = await store.select_refund(transaction, report.refund_id)
-        if payment is None or refund is None or refund.payment_id != payment.id:
-            log.warning("a provider reports refund %s, which is not ours", report.refund_id)
-            return
-        check_refund(refund, report)
-        state = next_refund_state(refund.state, report.state)
-        if state == "done":
-            await store.finish_refund(transaction, refund, provider_ref=report.provider_ref)
-            await self._refunded.take_back(transaction, refund)
-        elif state == "failed":
-            await self._fail_refund(transaction, refund, report.error, report.provider_ref)
-        elif refund.state == "done" and report.state == "failed":
-            log.error("refund %s was done and has failed since; the bank sent it back", refund.id)
-
-    async def _fail_refund(
-        self, transaction: Transaction, refund: Refund, error: str, provider_ref: str = ""
-    ) -> None:
-        log.error("refund %s failed: %s", refund.id, error)
-        await store.fail_refund(
-            transaction, refund, error=error[:ERROR_CHARS_MAX], provider_ref=provider_ref
-        )
-        await self._refunded.tell_failed(transaction, refund)
-
-    async def _apply(self, transaction: Transaction, report: PaymentReport) -> _After:
-        """Walk the payment to the reported state, as far as the table of steps allows."""
-        payment = await store.lock_payment(transaction, report.payment_id)
-        if payment is None:
-            log.warning("a provider reports payment %s, which is not ours", report.payment_id)
-            return _After()
-        check_amount(payment, report)
-        await store.update_provider(
-            transaction, payment.id, provider_ref=report.provider_ref, url=report.url
-        )
-        steps = decide_steps(payment.state, report)
-        if not steps:
-            return _After()
-        state = payment.state
-        for step in steps:
-            state = PAYMENT.next(state, step)
-        await store.update_state(
-            transaction, payment.id, state, is_authorised_now="authorise" in steps
-        )
-        order = await self._orders.lock(transaction, payment.order_id)
-        if "authorise" in steps:
-            card = await self._cards.note(transaction, payment, report)
-            is_captured = "capture" in steps
-            return await self._settle(transaction, payment, order, card, is_captured=is_captured)
-        if state in ("declined", "voided") and order.is_waiting:
-            return await self._reopen(transaction, payment, order, state)
-        return _After()
-
-    async def _settle(
-        self,
-        transaction: Transaction,
-        payment: Payment,
-        order: PayingOrder,
-        card: str | None,
-        *,
-        is_captured: bool,
-    ) -> _After:
-        """Confirm the order with authorised money, or let the money go.
-
-        Money that the provider was asked to let go is not taken any more: it may be gone.
-        """
-        settlement: Settlement = TooLate(f"order_{order.state}")
-        if await store.withdraw_void(transaction, payment.id):
-            settlement = await self._orders.settle(transaction, order.id, card)
-        if isinstance(settlement, Settled):
-            if not is_captured:
-                await self._owe(transaction, payment.id, "capture")
-            return _After()
-        assert isinstance(settlement, TooLate)
-        if is_captured:
-            await self._owe_late_refund(transaction, payment, settlement.reason)
-        else:
-            await self._owe(transaction, payment.id, "void")
-        await store.update_let_go(transaction, payment.id, settlement.reason)
-        news = {"order": order.id, "reason": settlement.reason}
-        transaction.tell(order.room_id, order.user_id, "payment.voided", news)
-        return _After(dead_order=order.id if order.is_waiting else None)
-
-    async def _owe_late_refund(
-        self, transaction: Transaction, payment: Payment, reason: str
-    ) -> None:
-        """Owe all the money that no order could take."""
-        refund = Refund(
-            id=self._ids.new(),
-            payment_id=payment.id,
-            order_id=payment.order_id,
-            amount_minor=payment.amount_minor,
-            currency=payment.currency,
-            state="pending",
-            origin="late",
-            reason=reason,
-            restock=False,
-            retries=0,
-        )
-        await store.insert_refund(transaction, refund)
-
-    async def _reopen(
-        self, transaction: Transaction, payment: Payment, order: PayingOrder, state: str
-    ) -> _After:
-        """Give a waiting order a fresh attempt: the hold continues, the old page is over."""
-        if state == "declined":
-            transaction.tell(order.room_id, order.user_id, "payment.declined", {"order": order.id})
-        fresh = await self.open(
-            transaction,
-            order_id=order.id,
-            amount_minor=payment.amount_minor,
-            currency=payment.currency,
-        )
-        return _After(fresh_payment=fresh)
-
-    async def _follow_up(self, after: _After) -> None:
+    async def _follow_up(self, after: After) -> None:
         """Do at once, after COMMIT, what the jobs would do a little later."""
         if after.fresh_payment is not None:
             await self.ensure_created(after.fresh_payment)
         if after.dead_order is not None:
             await self._orders.expire_if_dead(after.dead_order)
 
-    async def _owe(
-        self, transaction: Transaction, payment_id: str, kind: str, *, delay_ms: int = 0
-    ) -> None:
-        await store.insert_call(
-            transaction,
-            call_id=self._ids.new(),
-            payment_id=payment_id,
-            kind=kind,
-            delay_ms=delay_ms,
-        )
-
     async def _postpone(self, call: PaymentCall, error: str) -> None:
         pause_ms = next_retry_ms(call.attempts)
         if pause_ms is None:
             await self._give_up(call, error)
             return
+        await self._delay(call, pause_ms, error)
+
+    async def _delay(self, call: PaymentCall, pause_ms: int, error: str) -> None:
         async with self._database.transaction() as transaction:
             await store.delay_call(
                 transaction, call.id, pause_ms=pause_ms, error=error[:ERROR_CHARS_MAX]
@@ -392,6 +319,6 @@ class PaymentService:
                 await store.lock_payment(transaction, call.payment.id)
                 refund = await store.select_refund(transaction, call.refund.id)
                 if refund is not None and refund.state == "pending":
-                    await self._fail_refund(transaction, refund, error)
+                    await self._reports.fail_refund(transaction, refund, error)
                 return
             await store.fail_call(transaction, call.id, error=error[:ERROR_CHARS_MAX])

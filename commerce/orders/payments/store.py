@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from commerce.kernel.ports import Connection
-from commerce.orders.payments.model import Payment, PaymentCall, PaymentEvent, Refund
+from commerce.orders.payments.model import (
+    CallView,
+    Payment,
+    PaymentCall,
+    PaymentEvent,
+    Refund,
+)
 
 COLUMNS = "p.id, p.order_id, p.provider, p.provider_ref, p.url, p.amount_minor, p.currency, p.state"
 
@@ -43,17 +49,21 @@ INSERT_EVENT = """
     VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (provider, event_id) DO NOTHING RETURNING event_id
 """
-INSERT_CALL = """
-    INSERT INTO payment_calls (id, payment_id, kind, next_at_ms)
-    VALUES ($1, $2, $3, clock_ms() + $4::bigint)
-    ON CONFLICT (payment_id, kind) WHERE refund_id IS NULL DO NOTHING
+# What had failed is asked for again. It counts as begun (see WITHDRAW_VOID), so not from 0.
+AGAIN = "state = 'pending', attempts = 1, next_at_ms = clock_ms(), last_error = NULL"
+OR_AGAIN = f"""
+    ON CONFLICT (payment_id, kind) WHERE refund_id IS NULL
+    DO UPDATE SET {AGAIN} WHERE payment_calls.state = 'failed'
 """
-INSERT_VOIDS_OF_ORDER = """
+INSERT_CALL = f"""
+    INSERT INTO payment_calls (id, payment_id, kind, next_at_ms)
+    VALUES ($1, $2, $3, clock_ms() + $4::bigint) {OR_AGAIN}
+"""  # noqa: S608 - our own words.
+INSERT_VOIDS_OF_ORDER = f"""
     INSERT INTO payment_calls (id, payment_id, kind)
     SELECT gen_random_uuid(), p.id, 'void' FROM payments p
-    WHERE p.order_id = $1 AND p.state IN ('created', 'authorised')
-    ON CONFLICT (payment_id, kind) WHERE refund_id IS NULL DO NOTHING
-"""
+    WHERE p.order_id = $1 AND p.state IN ('created', 'authorised') {OR_AGAIN}
+"""  # noqa: S608 - our own words.
 # A call whose first attempt is claimed may be at the provider already; its row says so for good.
 WITHDRAW_VOID = """
     WITH withdrawn AS (
@@ -65,6 +75,7 @@ WITHDRAW_VOID = """
         SELECT 1 FROM payment_calls WHERE payment_id = $1 AND kind = 'void'
     )
 """
+# Captures first, voids last: no number of orders that are given up delays money that was earned.
 # The claim moves the next attempt ahead, so a worker that dies leaves the call to another one.
 CLAIM_CALL = f"""
     UPDATE payment_calls c
@@ -73,7 +84,7 @@ CLAIM_CALL = f"""
     WHERE p.id = c.payment_id AND c.id = (
         SELECT w.id FROM payment_calls w
         WHERE w.state = 'pending' AND w.next_at_ms <= (SELECT clock_ms())
-        ORDER BY w.next_at_ms, w.id LIMIT 1 FOR UPDATE SKIP LOCKED
+        ORDER BY w.urgency, w.next_at_ms, w.id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING c.id AS call_id, c.kind, c.attempts, c.refund_id, {COLUMNS}
 """  # noqa: S608 - our own columns.
@@ -81,6 +92,23 @@ FINISH_CALL = """
     UPDATE payment_calls SET state = 'done', last_error = NULL
     WHERE payment_id = $1 AND kind = $2 AND refund_id IS NULL AND state <> 'done'
 """
+END_VOID = """
+    UPDATE payment_calls SET state = 'done', last_error = NULL
+    WHERE payment_id = $1 AND kind = 'void' AND state <> 'done' RETURNING id
+"""
+SELECT_CALLS = """
+    SELECT c.id::text, c.kind, c.state, c.payment_id::text AS payment, p.order_id::text AS "order",
+        p.provider, p.amount_minor, p.currency, c.attempts, c.last_error AS error, c.created_at_ms
+    FROM payment_calls c JOIN payments p ON p.id = c.payment_id
+"""
+SELECT_FAILED_CALLS = (
+    SELECT_CALLS
+    + " WHERE c.state = 'failed' AND c.refund_id IS NULL ORDER BY c.created_at_ms, c.id LIMIT $1"
+)
+SELECT_CALL = SELECT_CALLS + " WHERE c.id = $1"
+RETRY_CALL = f"""
+    UPDATE payment_calls SET {AGAIN} WHERE id = $1 AND state = 'failed' AND refund_id IS NULL
+"""  # noqa: S608 - our own words.
 DELAY_CALL = """
     UPDATE payment_calls SET next_at_ms = clock_ms() + $2::bigint, last_error = $3
     WHERE id = $1 AND state = 'pending'
@@ -91,7 +119,7 @@ FAIL_CALL = """
 """
 REFUND_COLUMNS = """
     r.id, r.payment_id, r.order_id, r.amount_minor, r.currency, r.state, r.origin, r.reason,
-    r.restock, r.retries
+    r.restock, r.retries, r.provider_ref, r.failed_refs
 """
 SELECT_REFUND = f"SELECT {REFUND_COLUMNS} FROM refunds r WHERE r.id = $1"  # noqa: S608
 INSERT_REFUND = """
@@ -110,10 +138,16 @@ UPDATE_REFUND = """
         provider_ref = coalesce(nullif($4, ''), provider_ref)
     WHERE id = $1
 """
+# Until somebody asks again the attempt that failed is the last one; then its name is kept apart.
 REOPEN_REFUND = """
     UPDATE refunds SET state = 'pending', error = NULL, retries = retries + 1,
-        updated_at_ms = clock_ms()
+        failed_refs = array_remove(array_append(failed_refs, provider_ref), NULL),
+        provider_ref = NULL, updated_at_ms = clock_ms()
     WHERE id = $1
+"""
+NOTE_ATTEMPT = """
+    UPDATE refunds SET provider_ref = $2
+    WHERE id = $1 AND state = 'pending' AND provider_ref IS NULL
 """
 FINISH_REFUND_CALL = "UPDATE payment_calls SET state = $2, last_error = $3 WHERE refund_id = $1"
 # The payment is over when all of its money is back.
@@ -228,7 +262,7 @@ async def withdraw_void(connection: Connection, payment_id: str) -> bool:
 
 
 async def claim_call(connection: Connection, *, lease_ms: int) -> PaymentCall | None:
-    """Take the call that is due longest; nobody else gets it before the lease is over."""
+    """Take the most urgent due call, the oldest first; nobody else has it while the lease runs."""
     row = await connection.fetchrow(CLAIM_CALL, lease_ms)
     if row is None:
         return None
@@ -239,6 +273,28 @@ async def claim_call(connection: Connection, *, lease_ms: int) -> PaymentCall | 
 async def finish_call(connection: Connection, payment_id: str, kind: str) -> None:
     """Note that a create, capture or void was answered."""
     await connection.execute(FINISH_CALL, payment_id, kind)
+
+
+async def end_void(connection: Connection, payment_id: str) -> bool:
+    """Give up letting go of money that was taken; False when nobody had asked for that."""
+    return await connection.fetchval(END_VOID, payment_id) is not None
+
+
+async def select_failed_calls(connection: Connection, limit: int) -> list[CallView]:
+    """Return creates, captures and voids that were given up, oldest first."""
+    rows = await connection.fetch(SELECT_FAILED_CALLS, limit)
+    return [CallView(**dict(row)) for row in rows]
+
+
+async def select_call(connection: Connection, call_id: str) -> CallView | None:
+    """Return a call of any kind and state."""
+    row = await connection.fetchrow(SELECT_CALL, call_id)
+    return CallView(**dict(row)) if row else None
+
+
+async def retry_call(connection: Connection, call_id: str) -> None:
+    """Owe a create, capture or void that was given up once more; any other stays as it is."""
+    await connection.execute(RETRY_CALL, call_id)
 
 
 async def select_refund(connection: Connection, refund_id: str) -> Refund | None:
@@ -275,6 +331,11 @@ async def reopen_refund(connection: Connection, refund: Refund) -> None:
     """Owe the provider a failed refund once more, under a fresh key."""
     await connection.execute(REOPEN_REFUND, refund.id)
     await connection.execute(INSERT_REFUND_CALL, refund.payment_id, refund.id)
+
+
+async def note_attempt(connection: Connection, refund_id: str, provider_ref: str) -> None:
+    """Note the provider's name of the attempt under way."""
+    await connection.execute(NOTE_ATTEMPT, refund_id, provider_ref)
 
 
 async def finish_refund(connection: Connection, refund: Refund, *, provider_ref: str) -> None:

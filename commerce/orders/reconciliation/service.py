@@ -47,8 +47,14 @@ class ReconciliationService:
         async with self._database.reading() as connection:
             now_ms = await store.select_now_ms(connection)
             ours = await store.select_payments(
-                connection, list(self._providers), since_ms=since_ms, named=list(theirs)
+                connection,
+                list(self._providers),
+                since_ms=since_ms,
+                named=list(theirs),
+                limit=PAYMENTS_MAX + 1,
             )
+        if len(ours) > PAYMENTS_MAX:
+            raise _too_many()
         differences = compare(ours, theirs, now_ms=now_ms)
         return Reconciliation(
             ok=not differences,
@@ -68,7 +74,7 @@ class ReconciliationService:
             async for remote in provider.list_since(max(0, since_ms - MARGIN_MS)):
                 found[name, remote.provider_ref] = remote
                 if len(found) > room:
-                    raise invalid(f"More than {PAYMENTS_MAX} payments; ask for a shorter time.")
+                    raise _too_many()
         except ProviderUnavailableError as error:
             raise CommerceError(
                 "provider_unavailable", f"{name} does not answer: {error}", retryable=True
@@ -76,3 +82,7 @@ class ReconciliationService:
         except ProviderRefusedError as error:
             raise CommerceError("provider_refused", f"{name} will not list: {error}") from error
         return found
+
+
+def _too_many() -> CommerceError:
+    return invalid(f"More than {PAYMENTS_MAX} payments; ask for a shorter time.")

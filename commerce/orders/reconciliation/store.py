@@ -18,11 +18,13 @@ SELECT_PAYMENTS = """
             SELECT 1 FROM payment_calls c WHERE c.payment_id = p.id AND c.state = 'pending'
         ) AS is_settling
     FROM payments p JOIN orders o ON o.id = p.order_id
-    WHERE p.provider = ANY ($1::text[]) AND (p.created_at_ms >= $2 OR EXISTS (
-        SELECT 1 FROM unnest($3::text[], $4::text[]) AS q (provider, provider_ref)
-        WHERE q.provider = p.provider AND q.provider_ref = p.provider_ref
-    ))
-    ORDER BY p.created_at_ms, p.id
+    WHERE p.provider = ANY ($1::text[]) AND p.id IN (
+        SELECT b.id FROM payments b WHERE b.created_at_ms >= $2
+        UNION ALL
+        SELECT n.id FROM unnest($3::text[], $4::text[]) AS q (provider, provider_ref)
+        JOIN payments n ON n.provider = q.provider AND n.provider_ref = q.provider_ref
+    )
+    ORDER BY p.created_at_ms, p.id LIMIT $5
 """
 
 
@@ -37,14 +39,19 @@ async def select_payments(
     *,
     since_ms: int,
     named: Sequence[tuple[str, str]],
+    limit: int,
 ) -> list[OurPayment]:
-    """Return payments begun since a moment, and the (provider, id there) that are named."""
+    """Return payments begun since a moment, and the (provider, id there) that are named.
+
+    At most `limit` of them, oldest first.
+    """
     rows = await connection.fetch(
         SELECT_PAYMENTS,
         list(providers),
         since_ms,
         [provider for provider, _ in named],
         [provider_ref for _, provider_ref in named],
+        limit,
     )
     return [_payment(row) for row in rows]
 

@@ -51,16 +51,17 @@ ADD_REFUNDED = """
         state = CASE WHEN refunded_minor + $2 = total_minor THEN 'refunded' ELSE state END
     WHERE id = $1 RETURNING refunded_minor
 """
-# Lines whose every unit is in a refund that is done, and that nobody has taken back yet.
+# Lines whose every unit is in a refund that is done, and that nobody has taken back yet. They can
+# be in more than one: a refund that had failed, and was made again, may turn out to have gone.
 SELECT_WHOLE_LINES = """
     SELECT l.reservation_id, v.pool_id, l.sale_id,
-        sum(x.qty) FILTER (WHERE r.restock) AS restocked
+        least(coalesce(sum(x.qty) FILTER (WHERE r.restock), 0), l.qty) AS restocked
     FROM order_lines l
     JOIN reservations v ON v.id = l.reservation_id AND v.state = 'sold'
     JOIN refund_lines x ON x.reservation_id = l.reservation_id
     JOIN refunds r ON r.id = x.refund_id AND r.state = 'done'
     WHERE l.order_id = $1
-    GROUP BY l.reservation_id, v.pool_id, l.sale_id, l.qty HAVING sum(x.qty) = l.qty
+    GROUP BY l.reservation_id, v.pool_id, l.sale_id, l.qty HAVING sum(x.qty) >= l.qty
     ORDER BY v.pool_id, l.reservation_id
 """
 TAKE_BACK = "SELECT refund_reservation($1, $2)"
@@ -125,7 +126,7 @@ async def select_whole_lines(connection: Connection, order_id: str) -> list[Whol
             str(row["reservation_id"]),
             str(row["pool_id"]),
             str(row["sale_id"]),
-            row["restocked"] or 0,
+            row["restocked"],
         )
         for row in rows
     ]

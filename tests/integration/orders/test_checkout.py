@@ -312,6 +312,7 @@ async def test_a_host_sees_the_orders_of_their_own_room_alone(till: Till) -> Non
     host = till.sign_in(shop.host_id, name="Xiaoman", role="host")
     orders = (await host.client.get(url)).json()["orders"]
     assert [order["buyer"] for order in orders] == [{"id": buyer.id, "name": "Lena"}]
+    assert orders[0]["payment"]["url"] is None, "the page to pay at is its buyer's alone"
     assert await status(other.host_id, "host") == 403
     assert await status(shop.host_id, "moderator") == 403
     assert await status(buyer.id, "guest") == 403

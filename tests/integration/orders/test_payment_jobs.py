@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from commerce.orders.payments import service
+from commerce.kernel.ports import Connection
+from commerce.orders.payments import service, store
 from commerce.orders.payments.model import Payment, PaymentReport
 from server.providers.sandbox import SandboxProvider
 from tests.support.till import Till, order_one
@@ -40,10 +41,10 @@ class SlowProvider:
             self.under_way -= 1
 
 
-async def pay_many(till: Till) -> None:
+async def pay_many(till: Till, many: int = CALLS) -> None:
     """Make paid orders whose captures are owed."""
     _, sale = await till.sale()
-    for number in range(CALLS):
+    for number in range(many):
         buyer = await till.buyer(f"B{number}")
         _, url = await order_one(till, sale, buyer)
         await buyer.press(url, "pay")
@@ -105,3 +106,37 @@ async def test_a_lost_database_ends_the_round_as_one_error(
     monkeypatch.setattr("commerce.orders.payments.store.claim_call", lost)
     with pytest.raises(ConnectionError):
         await till.payments.run_payment_calls()
+
+
+async def test_one_call_that_breaks_off_leaves_the_others_alone(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is cut while seven wait for the provider: they are answered."""
+    await pay_many(till, service.CALLS_AT_ONCE)
+    slow_down(monkeypatch, service.CALLS_AT_ONCE)
+    own, cut = store.finish_call, []
+
+    async def finish(connection: Connection, payment_id: str, kind: str) -> None:
+        if not cut:
+            cut.append(payment_id)
+            raise ConnectionError("cut")
+        await own(connection, payment_id, kind)
+
+    monkeypatch.setattr(store, "finish_call", finish)
+    async with asyncio.timeout(20):
+        assert await till.payments.run_payment_calls() == service.CALLS_AT_ONCE
+    states = Counter(await till.values("SELECT state FROM payments"))
+    assert states == {"captured": 7, "authorised": 1}
+    [row] = [
+        await till.row(
+            "SELECT last_error, next_at_ms - clock_ms() AS pause_ms FROM payment_calls"
+            " WHERE payment_id = $1 AND kind = 'capture' AND state = 'pending'",
+            payment_id,
+        )
+        for payment_id in cut
+    ]
+    assert "ConnectionError" in row["last_error"]
+    assert row["pause_ms"] < 5_000, "its own pause, not the lease of a dead worker"
+    await till.change("UPDATE payment_calls SET next_at_ms = 0")
+    assert await till.payments.run_payment_calls() == 1
+    assert set(await till.values("SELECT state FROM payments")) == {"captured"}

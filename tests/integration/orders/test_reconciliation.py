@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from commerce.orders.reconciliation import service as reconciliation
 from server.sandbox import service as sandbox_service
 from tests.support.refunding import PaidOrder, pay_order
 from tests.support.stripe_fake import StripeSide, run_localstripe
@@ -108,6 +109,18 @@ async def test_who_asks_must_be_an_operator_and_the_provider_there(till: Till) -
     refused = await operator.get(path)
     assert (refused.status_code, refused.json()["error"]["code"]) == (502, "provider_refused")
     assert (await operator.get(f"{path}?since_ms=x")).status_code == 400
+
+
+async def test_our_side_is_bounded_as_theirs(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More payments of ours than a report may have: refused, not read."""
+    order = await pay_order(till)
+    await pay_order(till)
+    await till.change("DELETE FROM sandbox.webhooks")
+    await till.change("DELETE FROM sandbox.payments")
+    monkeypatch.setattr(reconciliation, "PAYMENTS_MAX", 1)
+    operator = (await order.operator()).client
+    answer = await operator.get(f"/api/payments/reconciliation?since_ms={SINCE_MS}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
 
 
 async def test_stripe_is_reconciled_by_its_charges(database_url: str) -> None:

@@ -2,86 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
-
-import httpx
 import pytest
 
 from commerce.goods.press_rules.model import PressRules
 from commerce.insight.audit.service import audit
 from commerce.orders.payments.model import Payment
+from server.wiring.sources import SystemClock
 from tests.support.refunding import PaidOrder, broken
-from tests.support.stripe_fake import (
-    DECLINED_CARD,
-    StripeSide,
-    encode,
-    event_of,
-    run_localstripe,
-    signed,
-)
-from tests.support.till import Till, open_till
+from tests.support.stripe_fake import DECLINED_CARD, StripeSide, encode, event_of, signed
+from tests.support.stripe_shop import AUTHORISED, pay, place, ref, tell
+from tests.support.till import Till
 
 PRICE = 19_900
-AUTHORISED = "payment_intent.amount_capturable_updated"
-
-
-@pytest.fixture(scope="module")
-def localstripe() -> Iterator[str]:
-    """One fake Stripe for this file; objects of one test are nobody else's."""
-    with run_localstripe() as base:
-        yield base
-
-
-@pytest.fixture
-async def stripe_side(localstripe: str) -> AsyncIterator[StripeSide]:
-    """The provider with its wires, and the other users of the fake."""
-    side = StripeSide(localstripe)
-    yield side
-    await side.close()
-
-
-@pytest.fixture
-async def stripe_till(database_url: str, stripe_side: StripeSide) -> AsyncIterator[Till]:
-    """A till whose new payments go to Stripe."""
-    async with open_till(database_url, {"stripe": stripe_side.provider}) as till:
-        yield till
-
-
-async def place(till: Till, **terms: Any) -> tuple[PaidOrder, str]:
-    """Order one unit; return the order and the id of its PaymentIntent."""
-    shop, sale = await till.sale(**terms)
-    order = PaidOrder(till, shop, sale, await till.buyer("Lena"))
-    order.reservations = [await till.reserve(sale, order.buyer.id)]
-    answer = (await order.buyer.order(order.reservations)).json()
-    order.id = answer["order"]["id"]
-    return order, await ref(till, order.id)
-
-
-async def ref(till: Till, order_id: str) -> str:
-    """Return the newest PaymentIntent of an order."""
-    row = await till.row(
-        "SELECT provider_ref FROM payments WHERE order_id = $1 ORDER BY id DESC LIMIT 1",
-        order_id,
-    )
-    return str(row[0])
-
-
-async def tell(
-    till: Till, event: dict[str, Any], *, secret: str | None = None, age_s: int = 0
-) -> httpx.Response:
-    """Post an event to the shop as Stripe would."""
-    body = encode(event)
-    more = {"secret": secret} if secret else {}
-    header = {"Stripe-Signature": signed(body, age_s=age_s, **more)}
-    return await till.client().post("/api/payments/stripe/webhook", content=body, headers=header)
-
-
-async def pay(till: Till, side: StripeSide, intent_id: str) -> None:
-    """Enter a good card and let the event come."""
-    assert (await side.enter_card(intent_id)).status_code == 200
-    event = event_of(await side.intent(intent_id), AUTHORISED)
-    assert (await tell(till, event)).status_code == 200
 
 
 async def test_a_card_is_authorised_confirmed_and_then_captured(
@@ -235,11 +167,13 @@ async def test_other_money_than_asked_for_changes_nothing(
     assert (await order.read())["state"] == "awaiting_payment"
 
 
-@pytest.mark.parametrize("fault", ["secret", "age", "future", "garbage", "missing", "body"])
+@pytest.mark.parametrize(
+    "fault", ["secret", "age", "future", "two times", "garbage", "missing", "body"]
+)
 async def test_an_event_that_is_not_stripes_changes_nothing(
     stripe_till: Till, stripe_side: StripeSide, fault: str
 ) -> None:
-    """Wrong secret, too old, too new, malformed, absent: 400."""
+    """Wrong secret, too old, too new, old with a new time beside it, malformed, absent: 400."""
     order, intent_id = await place(stripe_till)
     event = event_of(await stripe_side.intent(intent_id), AUTHORISED)
     event["data"]["object"]["status"] = "requires_capture"
@@ -247,6 +181,14 @@ async def test_an_event_that_is_not_stripes_changes_nothing(
         age_s = {"secret": 0, "age": 400, "future": -400}[fault]
         secret = "whsec_another" if fault == "secret" else None
         response = await tell(stripe_till, event, secret=secret, age_s=age_s)
+    elif fault == "two times":
+        body = encode(event)
+        headers = {
+            "Stripe-Signature": f"x=1, t={SystemClock().now_ms() // 1000},{signed(body, age_s=400)}"
+        }
+        response = await stripe_till.client().post(
+            "/api/payments/stripe/webhook", content=body, headers=headers
+        )
     elif fault == "body":
         body = encode({"id": "evt_1", "type": AUTHORISED, "data": {"object": {"id": 5}}})
         headers = {"Stripe-Signature": signed(body)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from commerce.orders.payments.ports import ProviderRefusedError
-from server.providers.stripe_amounts import from_stripe, to_stripe
+from server.providers.stripe_amounts import from_stripe, refuse_amount, to_stripe
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,26 @@ def test_an_amount_goes_there_and_back(currency: str, ours: int, theirs: int) ->
 def test_what_stripe_cannot_count_is_refused_not_rounded(currency: str, ours: int) -> None:
     with pytest.raises(ProviderRefusedError, match=currency):
         to_stripe(ours, currency)
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "currency", "is_taken"),
+    [
+        (0, "CNY", False),
+        (1, "CNY", True),
+        (99_999_999, "CNY", True),
+        (100_000_000, "CNY", False),
+        (49, "USD", False),
+        (50, "USD", True),
+        (49, "JPY", False),
+        (100_000_000, "JPY", True),
+        (10**12, "IDR", False),
+        (101, "MGA", False),
+        (5, "KWD", False),
+    ],
+)
+def test_a_total_that_stripe_would_refuse_is_known_before(
+    amount_minor: int, currency: str, is_taken: bool
+) -> None:
+    """Too little, too much, or no whole step."""
+    assert (refuse_amount(amount_minor, currency) is None) is is_taken

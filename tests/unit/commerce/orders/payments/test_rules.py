@@ -9,13 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commerce.kernel.errors import CommerceError
-from commerce.orders.payments.model import PAYMENT, Payment, PaymentReport
+from commerce.orders.payments.model import (
+    PAYMENT,
+    Payment,
+    PaymentReport,
+    Refund,
+    RefundReport,
+)
 from commerce.orders.payments.rules import (
     ATTEMPTS_MAX,
     RETRY_MS_MAX,
     STEPS_TO,
     check_amount,
     decide_steps,
+    next_refund_state,
     next_retry_ms,
 )
 
@@ -106,3 +113,46 @@ def test_retries_slow_down_and_end() -> None:
     assert max(pauses) == RETRY_MS_MAX
     assert next_retry_ms(ATTEMPTS_MAX) is None
     assert 86_000_000 < sum(pauses) < 100_000_000
+
+
+def make_refund(state: str, *, ref: str | None = None, failed: tuple[str, ...] = ()) -> Refund:
+    """Return a refund of 5."""
+    return Refund(
+        id="r",
+        payment_id="p",
+        order_id="o",
+        amount_minor=5,
+        currency="CNY",
+        state=state,
+        origin="person",
+        reason="broken",
+        restock=False,
+        retries=len(failed),
+        provider_ref=ref,
+        failed_refs=failed,
+    )
+
+
+@pytest.mark.parametrize(
+    ("refund", "reported", "ref", "wanted"),
+    [
+        (make_refund("pending"), "pending", "a", None),
+        (make_refund("pending"), "done", "a", "done"),
+        (make_refund("pending"), "failed", "a", "failed"),
+        (make_refund("pending", ref="a"), "failed", "a", "failed"),
+        (make_refund("pending", ref="b"), "failed", "a", None),
+        (make_refund("pending", failed=("a", "b")), "failed", "a", None),
+        (make_refund("pending", failed=("a", "b")), "failed", "c", "failed"),
+        (make_refund("pending", failed=("a",)), "done", "a", "done"),
+        (make_refund("failed", ref="a"), "done", "a", "done"),
+        (make_refund("failed", ref="a"), "failed", "a", None),
+        (make_refund("done", ref="a"), "failed", "a", None),
+        (make_refund("done", ref="a"), "pending", "a", None),
+    ],
+)
+def test_a_refund_follows_its_attempt_under_way(
+    refund: Refund, reported: str, ref: str, wanted: str | None
+) -> None:
+    """Money that went is believed of any attempt, a failure of the one under way alone."""
+    report = RefundReport("p", "r", ref, reported, 5, "CNY")
+    assert next_refund_state(refund, report) == wanted

@@ -1,0 +1,237 @@
+"""Apply what a provider reports: walk the payment along its table, let its order follow.
+
+Invariant: everything here runs in the transaction of its caller, in the lock order payment, order,
+reservations; what is owed to a provider is a row, made by a job after COMMIT.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+
+from commerce.kernel.ports import Ids, Transaction
+from commerce.orders.payments import store
+from commerce.orders.payments.cards import Cards
+from commerce.orders.payments.model import (
+    PAYMENT,
+    Payment,
+    PaymentReport,
+    Refund,
+    RefundReport,
+    Settled,
+    Settlement,
+    TooLate,
+)
+from commerce.orders.payments.ports import PayingOrder, PaymentPorts
+from commerce.orders.payments.rules import (
+    call_answered_by,
+    check_amount,
+    check_refund,
+    decide_steps,
+    is_from,
+    is_of_old_attempt,
+    next_refund_state,
+)
+
+log = logging.getLogger(__name__)
+
+# Whoever opens a payment creates it at once; the worker comes in only when that has failed.
+CREATE_DELAY_MS = 3_000
+ERROR_CHARS_MAX = 500
+
+
+class After(msgspec.Struct, frozen=True):
+    """What to do once a report's transaction is committed."""
+
+    fresh_payment: str | None = None
+    dead_order: str | None = None
+
+
+class Reports:
+    """What becomes of payments and refunds by what is reported of them."""
+
+    def __init__(self, ids: Ids, ports: PaymentPorts, cards: Cards) -> None:
+        self._ids = ids
+        self._cards = cards
+        self._orders = ports.orders
+        self._refunded = ports.refunded
+        self._current = next(iter(ports.providers))
+
+    async def open(
+        self, transaction: Transaction, *, order_id: str, amount_minor: int, currency: str
+    ) -> str:
+        """Store a new attempt to pay and owe the provider its creation; return its id."""
+        payment = Payment(
+            id=self._ids.new(),
+            order_id=order_id,
+            provider=self._current,
+            provider_ref=None,
+            url=None,
+            amount_minor=amount_minor,
+            currency=currency,
+            state="created",
+        )
+        await store.insert_payment(transaction, payment)
+        await self._owe(transaction, payment.id, "create", delay_ms=CREATE_DELAY_MS)
+        return payment.id
+
+    async def apply(
+        self, transaction: Transaction, report: PaymentReport, *, provider: str
+    ) -> After | None:
+        """Walk the payment to the reported state, as far as the table of steps allows.
+
+        None when the report is about no payment that this provider has of ours.
+        """
+        payment = await store.lock_payment(transaction, report.payment_id)
+        if payment is None or not is_from(payment, provider, report):
+            name, ref = report.payment_id, report.provider_ref
+            log.warning("%s reports payment %s as %s, which is not ours", provider, name, ref)
+            return None
+        check_amount(payment, report)
+        await store.update_provider(
+            transaction, payment.id, provider_ref=report.provider_ref, url=report.url
+        )
+        steps = decide_steps(payment.state, report)
+        state = payment.state
+        for step in steps:
+            state = PAYMENT.next(state, step)
+        answered = call_answered_by(state)
+        if answered is not None and state == report.state:
+            # Somebody else did it, or the answer was lost: the call is over either way.
+            await store.finish_call(transaction, payment.id, answered)
+        if not steps:
+            return After()
+        await store.update_state(
+            transaction, payment.id, state, is_authorised_now="authorise" in steps
+        )
+        order = await self._orders.lock(transaction, payment.order_id)
+        if "authorise" in steps:
+            card = await self._cards.note(transaction, payment, report)
+            is_captured = "capture" in steps
+            return await self._settle(transaction, payment, order, card, is_captured=is_captured)
+        if "capture" in steps and await store.end_void(transaction, payment.id):
+            reason = "already_paid" if order.state == "paid" else f"order_{order.state}"
+            await self._owe_late_refund(transaction, payment, reason)
+        if state in ("declined", "voided") and order.is_waiting:
+            return await self._reopen(transaction, payment, order, state)
+        return After()
+
+    async def close_unopened(self, transaction: Transaction, payment_id: str) -> None:
+        """End a payment that its provider will not open: there is nothing to let go."""
+        payment = await store.lock_payment(transaction, payment_id)
+        if payment is None or payment.provider_ref is not None:
+            return
+        if PAYMENT.allows(payment.state, "void"):
+            state = PAYMENT.next(payment.state, "void")
+            await store.update_state(transaction, payment.id, state, is_authorised_now=False)
+        for kind in ("create", "void"):
+            await store.finish_call(transaction, payment.id, kind)
+
+    async def _settle(
+        self,
+        transaction: Transaction,
+        payment: Payment,
+        order: PayingOrder,
+        card: str | None,
+        *,
+        is_captured: bool,
+    ) -> After:
+        """Confirm the order with authorised money, or let the money go.
+
+        Money that the provider was asked to let go is not taken any more: nobody knows whether
+        it is still there.
+        """
+        settlement: Settlement = TooLate(f"order_{order.state}")
+        if await store.withdraw_void(transaction, payment.id):
+            settlement = await self._orders.settle(transaction, order.id, card)
+        if isinstance(settlement, Settled):
+            if not is_captured:
+                await self._owe(transaction, payment.id, "capture")
+            return After()
+        assert isinstance(settlement, TooLate)
+        if is_captured:
+            await store.end_void(transaction, payment.id)
+            await self._owe_late_refund(transaction, payment, settlement.reason)
+        else:
+            await self._owe(transaction, payment.id, "void")
+        await store.update_let_go(transaction, payment.id, settlement.reason)
+        news = {"order": order.id, "reason": settlement.reason}
+        transaction.tell(order.room_id, order.user_id, "payment.voided", news)
+        return After(dead_order=order.id if order.is_waiting else None)
+
+    async def _owe_late_refund(
+        self, transaction: Transaction, payment: Payment, reason: str
+    ) -> None:
+        """Owe all the money that no order could take."""
+        refund = Refund(
+            id=self._ids.new(),
+            payment_id=payment.id,
+            order_id=payment.order_id,
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+            state="pending",
+            origin="late",
+            reason=reason,
+            restock=False,
+            retries=0,
+        )
+        await store.insert_refund(transaction, refund)
+
+    async def _reopen(
+        self, transaction: Transaction, payment: Payment, order: PayingOrder, state: str
+    ) -> After:
+        """Give a waiting order a fresh attempt: the hold continues, the old page is over."""
+        if state == "declined":
+            transaction.tell(order.room_id, order.user_id, "payment.declined", {"order": order.id})
+        fresh = await self.open(
+            transaction,
+            order_id=order.id,
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+        )
+        return After(fresh_payment=fresh)
+
+    async def apply_refund(
+        self, transaction: Transaction, report: RefundReport, *, provider: str
+    ) -> None:
+        """Note what has become of a refund, and let its order follow."""
+        payment = await store.lock_payment(transaction, report.payment_id)
+        refund = await store.select_refund(transaction, report.refund_id)
+        is_ours = payment is not None and payment.provider == provider
+        if payment is None or refund is None or refund.payment_id != payment.id or not is_ours:
+            log.warning("%s reports refund %s, which is not ours", provider, report.refund_id)
+            return
+        check_refund(refund, report)
+        state = next_refund_state(refund, report)
+        if state == "done":
+            await store.finish_refund(transaction, refund, provider_ref=report.provider_ref)
+            await self._refunded.take_back(transaction, refund)
+        elif state == "failed":
+            await self.fail_refund(transaction, refund, report.error, report.provider_ref)
+        elif report.state == "pending" and not is_of_old_attempt(refund, report):
+            await store.note_attempt(transaction, refund.id, report.provider_ref)
+        elif refund.state == "done" and report.state == "failed":
+            if is_of_old_attempt(refund, report):
+                return
+            log.error("refund %s was done and has failed since; the bank sent it back", refund.id)
+
+    async def fail_refund(
+        self, transaction: Transaction, refund: Refund, error: str, provider_ref: str = ""
+    ) -> None:
+        log.error("refund %s failed: %s", refund.id, error)
+        await store.fail_refund(
+            transaction, refund, error=error[:ERROR_CHARS_MAX], provider_ref=provider_ref
+        )
+        await self._refunded.tell_failed(transaction, refund)
+
+    async def _owe(
+        self, transaction: Transaction, payment_id: str, kind: str, *, delay_ms: int = 0
+    ) -> None:
+        await store.insert_call(
+            transaction,
+            call_id=self._ids.new(),
+            payment_id=payment_id,
+            kind=kind,
+            delay_ms=delay_ms,
+        )
