@@ -53,7 +53,13 @@ async def show_console(request: Request) -> Response:
     # Between the two readings: no connection is kept while Redis is asked.
     viewers = await services.count_viewers(room.id)
     async with services.database.reading() as connection:
-        console = await read_console(connection, room, viewers=viewers, sees_money=sees_money)
+        console = await read_console(
+            connection,
+            room,
+            viewers=viewers,
+            sees_money=sees_money,
+            sees_rows=user.role == "operator",
+        )
     console["currency"] = services.settings.currency
     return json_response(console)
 

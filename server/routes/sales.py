@@ -11,7 +11,7 @@ from commerce.goods.carts.views import view_cart
 from commerce.goods.inventory.journal import read_journal
 from commerce.goods.inventory.views import view_answer, view_reservation
 from commerce.kernel.ports import Transaction
-from commerce.sales.flash_sales.halting import RELEASED_MAX, halt, unhalt
+from commerce.sales.flash_sales.halting import halt, unhalt
 from commerce.sales.flash_sales.model import FlashSaleTerms
 from commerce.sales.flash_sales.service import arm, finish
 from commerce.sales.flash_sales.store import select_sale
@@ -141,7 +141,7 @@ async def halt_sale(request: Request) -> Response:
             done = await halt(transaction, sale_id, body.reason, release_holds=body.release_holds)
             view = msgspec.to_builtins(await select_sale_view(transaction, sale_id))
         released += done.released
-        if done.released < RELEASED_MAX:
+        if not body.release_holds or done.released == 0:
             break
     services.inventory.forget_latches([done.sale.pool_id])
     return json_response({"sale": view, "released": released})

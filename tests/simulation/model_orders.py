@@ -176,7 +176,7 @@ class ModelOrders(ABC):
                 release_at_ms=one.release_at_ms,
                 per_buyer=PER_BUYER,
                 bought=self.buyers[one.user_id],
-                is_cancelled=False,
+                is_stopped=False,
             )
             for one in held
         ]

@@ -23,6 +23,9 @@ BROKEN = {
 }
 NEWER = {**BROKEN, "check": "check_of_tomorrow", "sale": None}
 
+# What a host is told: no row, and of no sale.
+TOLD_TO_A_HOST = {name: BROKEN[name] for name in ("check", "count", "since_ms")}
+
 
 def make_audit(*violations: dict[str, Any], age_ms: int = 4_000, **more: Any) -> dict[str, Any]:
     """Return the console's audit, of `age_ms` ago."""
@@ -70,6 +73,17 @@ async def test_a_press_lists_the_rows_and_how_far_everything_was_looked_at(
         assert await page.evaluate("document.activeElement.classList.contains('light')")
     for words in ("2 rows", "pool=p1 claimed=3 live=4", "holds outlive their time", "2:0"):
         assert words in text
+
+
+async def test_a_host_reads_what_is_broken_without_its_rows(browser: Browser) -> None:
+    async with open_console(browser, audit=make_audit(TOLD_TO_A_HOST)) as (page, _):
+        await page.locator("live-audit-light .light[data-state=bad]").press("Enter")
+        sheet = page.locator("live-audit-light dialog")
+        await sheet.wait_for(state="visible")
+        text = await sheet.inner_text()
+    assert "laimed is not what is reserved" in text
+    assert "2 rows" in text
+    assert "No sale" not in text
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -42,7 +42,7 @@ class CartService:
     def __init__(self, inventory: InventoryService) -> None:
         self._inventory = inventory
         self._turn = asyncio.Semaphore(CARTS_AT_ONCE)
-        self._waiting = 0
+        self._waiting: set[str] = set()
 
     async def reserve(
         self,
@@ -79,18 +79,19 @@ class CartService:
         return _answer(cart, sales, result)
 
     async def _decide(self, cart: Cart) -> CartResult:
-        if self._waiting >= WAITING_MAX:
+        # One buyer's carts stand in line one by one, so that nobody fills the line for the others.
+        if len(self._waiting) >= WAITING_MAX or cart.user_id in self._waiting:
             raise CommerceError(
                 "overloaded", "Too many carts are waiting.", retryable=True, retry_ms=500
             )
-        self._waiting += 1
+        self._waiting.add(cart.user_id)
         try:
             async with self._turn:
                 return await self._inventory.ask(partial(store.reserve_cart, cart=cart))
         except REFUSED_BY_DATABASE:
             raise unknown_outcome() from None
         finally:
-            self._waiting -= 1
+            self._waiting.remove(cart.user_id)
 
     async def _spread(self, cart: Cart, sales: list[PooledSale], result: CartResult) -> None:
         """Tell of the figures that changed, and count a press for each item."""

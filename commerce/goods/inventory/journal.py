@@ -17,9 +17,12 @@ SELECT_STEPS = """
     FROM stock_journal j JOIN sales s ON s.pool_id = j.pool_id
     WHERE s.id = $1 AND j.version > $2 ORDER BY j.version LIMIT $3
 """
+# A SKU's own stock serves every room that shows it: what others sell is counted, not named.
 SELECT_GRANTED = """
-    SELECT r.id::text, r.sale_id::text AS sale, r.version, r.qty, r.state
-    FROM reservations r JOIN sales s ON s.pool_id = r.pool_id
+    SELECT CASE WHEN x.room_id = s.room_id THEN r.id::text END,
+        CASE WHEN x.room_id = s.room_id THEN r.sale_id::text END AS sale,
+        r.version, r.qty, r.state
+    FROM reservations r JOIN sales s ON s.pool_id = r.pool_id JOIN sales x ON x.id = r.sale_id
     WHERE s.id = $1 AND r.version BETWEEN $2 AND $3 ORDER BY r.version, r.seq
 """
 
@@ -35,10 +38,13 @@ class JournalStep(msgspec.Struct, frozen=True):
 
 
 class Granted(msgspec.Struct, frozen=True):
-    """A reservation by the version that granted it, in the state it is in now."""
+    """A reservation by the version that granted it, in the state it is in now.
 
-    id: str
-    sale: str
+    `id` and `sale` are None for a reservation of another room.
+    """
+
+    id: str | None
+    sale: str | None
     version: int
     qty: int
     state: str

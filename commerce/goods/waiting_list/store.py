@@ -71,7 +71,7 @@ SELECT_TO_TEND = """
         SELECT 1 FROM waiting_list w JOIN sales x ON x.id = w.sale_id
         WHERE w.pool_id = q.pool_id AND w.state = 'waiting' AND (
             x.state IN ('ended', 'cancelled') OR x.ends_at_ms <= (SELECT clock_ms())
-            OR w.qty <= k.total - k.claimed)
+            OR x.state <> 'halted' AND w.qty <= k.total - k.claimed)
     ) OR EXISTS (
         SELECT 1 FROM pool_figures f WHERE f.pool_id = q.pool_id AND f.total = f.sold
     )

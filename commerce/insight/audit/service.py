@@ -116,13 +116,17 @@ def _summed(offenders: list[Offender], severity: Severity) -> list[Broken]:
 
 
 async def audit_and_keep(database: Database) -> AuditReport:
-    """Job: look at a slice of everything, then at all that changed; keep the last report."""
-    await look_at_a_slice(database)
+    """Job: look at all that changed, then at a slice of everything; keep the last report.
+
+    What changed comes first: a slice that fails, or that takes longer than the job may, must not
+    keep the auditor from the present. What the slice finds is in the next round's report.
+    """
     report = await look_at_changes(database)
     for _ in range(ROUNDS_IN_A_ROW_MAX - 1):
         if not report.behind:
             break
         report = await look_at_changes(database)
+    await look_at_a_slice(database)
     return report
 
 

@@ -25,9 +25,12 @@ RUNNING = ("armed", "open", "sold_out", "halted")
 
 
 async def read_console(
-    connection: Connection, room: Room, *, viewers: int, sees_money: bool
+    connection: Connection, room: Room, *, viewers: int, sees_money: bool, sees_rows: bool
 ) -> dict[str, Any]:
-    """Return the console of a room; without `sees_money` no amount and no order is in it."""
+    """Return the console of a room; without `sees_money` no amount and no order is in it.
+
+    The audit is the whole installation's: only with `sees_rows` it names the rows that are wrong.
+    """
     show = await select_current_show(connection, room.id)
     floor = await select_floor(connection, room)
     console: dict[str, Any] = {
@@ -56,7 +59,7 @@ async def read_console(
     console["audit"] = None
     if sees_money:
         console["orders"] = await store.select_rows(connection, store.SELECT_LAST_ORDERS, show.id)
-        console["audit"] = await _audit(connection)
+        console["audit"] = await _audit(connection, sees_rows=sees_rows)
     return console
 
 
@@ -126,12 +129,18 @@ async def _series(
     return series
 
 
-async def _audit(connection: Connection) -> dict[str, Any] | None:
+async def _audit(connection: Connection, *, sees_rows: bool) -> dict[str, Any] | None:
     report = await describe_latest(connection)
     if report["at_ms"] is None:
         return None
     shown = ("ok", "oversold", "at_ms", "behind", "turn")
-    return {name: report[name] for name in shown} | {
-        "violations": report["violations"][:VIOLATIONS_SHOWN],
-        "warnings": report["warnings"][:VIOLATIONS_SHOWN],
-    }
+    audit: dict[str, Any] = {name: report[name] for name in shown}
+    for severity in ("violations", "warnings"):
+        broken = report[severity][:VIOLATIONS_SHOWN]
+        audit[severity] = broken if sees_rows else [_without_rows(one) for one in broken]
+    return audit
+
+
+def _without_rows(broken: dict[str, Any]) -> dict[str, Any]:
+    """Keep of a broken check what tells nothing of another room: no row and no sale."""
+    return {name: broken[name] for name in ("check", "count", "since_ms")}

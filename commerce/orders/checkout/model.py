@@ -67,8 +67,8 @@ class LateLine(msgspec.Struct, frozen=True):
     per_buyer: int | None
     bought: int
     """Live quantity of this buyer in this sale."""
-    is_cancelled: bool
-    """Whether the sale was called off."""
+    is_stopped: bool
+    """Whether the sale was called off, or is halted: then it gives nothing to anybody."""
 
 
 class CardLine(msgspec.Struct, frozen=True):

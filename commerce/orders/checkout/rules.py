@@ -134,14 +134,14 @@ def decide_late(lines: Sequence[LateLine], free: Mapping[str, int], now_ms: int)
     """Say whether all that an order has lost can be had again; `free` is by pool.
 
     Lines of one pool, and of one sale, are summed before they are compared with what is there.
-    A line that was given back, or whose sale was called off, is gone for good.
+    A line that was given back, or whose sale was called off or is halted, is gone for good.
     """
     wanted: Counter[str] = Counter()
     by_sale: Counter[str] = Counter()
     for line in lines:
         if line.state == "paying" and line.release_at_ms > now_ms:
             continue
-        if line.state != "expired" or line.is_cancelled:
+        if line.state != "expired" or line.is_stopped:
             return False
         wanted[line.pool_id] += line.qty
         by_sale[line.sale_id] += line.qty

@@ -17,7 +17,7 @@ from commerce.sales.flash_sales.model import FlashSale, Halted
 from commerce.sales.flash_sales.rules import SALE, clean_halt_reason, decide_unhalted
 
 # One transaction frees no more, so that other sales of the pool wait a moment, not minutes; whoever
-# asked repeats the call while `released` is this many.
+# asked repeats the call until nothing was released: fewer may mean that others had rows in hand.
 RELEASED_MAX = 5_000
 
 

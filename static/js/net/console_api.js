@@ -19,7 +19,8 @@ import { asApiError, call, newKey } from './api.js';
 /** @typedef {{viewers: Point[], orders?: Point[], gmv?: Point[],
  *   pins: {no: number, item: string, from_ms: number, to_ms: number | null}[],
  *   flash: {sale: string, no: number, quantity: number, from_ms: number, to_ms: number | null}[]}} Series */
-/** @typedef {{check: string, count: number, says: string, since_ms?: number | null, rows: Record<string, unknown>[],
+/** `rows`, `sale` and `says` are the operator's alone.
+ * @typedef {{check: string, count: number, says?: string, since_ms?: number | null, rows?: Record<string, unknown>[],
  *   sale?: {id: string, no: number, title: string, title_zh?: string | null} | null}} Broken */
 /** @typedef {{ok: boolean, oversold: number, at_ms: number, violations?: Broken[], warnings?: Broken[],
  *   turn?: {last_ended_at_ms: number | null} | null}} Audit */

@@ -215,6 +215,27 @@ async def test_the_last_report_is_read_and_old_ones_go(database: PgDatabase) -> 
     assert described["now_ms"] >= described["at_ms"]
 
 
+async def test_changes_are_looked_at_though_the_slice_fails(
+    database: PgDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever makes one pool too large for a slice does not stop the auditor."""
+    await fill_pool(database, 3)
+
+    async def run_out_of_time(_: PgDatabase) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr("commerce.insight.audit.service.look_at_a_slice", run_out_of_time)
+
+    with pytest.raises(TimeoutError):
+        await audit_and_keep(database)
+
+    async with database.reading() as connection:
+        assert await store.count_marks(connection) == 0
+        latest = await read_latest(connection)
+    assert latest is not None
+    assert latest[1].checked["pools"] == 1
+
+
 async def test_a_full_run_in_small_chunks_sees_all_and_tells_how_far_it_is(
     database: PgDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

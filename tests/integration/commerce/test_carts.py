@@ -216,3 +216,25 @@ async def test_a_cart_and_a_press_with_one_key_are_two_things(
     assert isinstance(pressed, Reserved)
     assert isinstance(carted, Granted)
     assert pressed.reservation.id != carted.reservations[0].reservation.id
+
+
+async def test_a_buyer_has_one_cart_in_line(
+    database: PgDatabase, inventory: InventoryService
+) -> None:
+    """A second one is told to come back; another buyer's waits as before."""
+    [sale] = await open_sales(database, await make_shop(database), 5)
+    carts, user = CartService(inventory), str(uuid.uuid4())
+
+    def reserve(user_id: str, key: str) -> asyncio.Task[Granted | RefusedItems]:
+        return asyncio.create_task(carts.reserve(user_id=user_id, items=[(sale, 1)], key=key))
+
+    await inventory.find_sale(sale)
+    async with database.transaction() as transaction:
+        await transaction.execute("SELECT 1 FROM stock FOR UPDATE")
+        first, other = reserve(user, "k1"), reserve(str(uuid.uuid4()), "k1")
+        with pytest.raises(CommerceError) as refused:
+            await reserve(user, "k2")
+    assert (refused.value.code, refused.value.retryable) == ("overloaded", True)
+    assert isinstance(await first, Granted)
+    assert isinstance(await other, Granted)
+    assert isinstance(await reserve(user, "k2"), Granted)

@@ -16,6 +16,7 @@ from commerce.goods.inventory.store import lock_pools, select_figures, update_to
 from commerce.goods.inventory.sweeper import sweep
 from commerce.goods.waiting_list.model import Entry
 from commerce.goods.waiting_list.service import WaitingList, tell_waiters, tend_lines
+from commerce.goods.waiting_list.store import select_to_tend
 from commerce.insight.audit.service import audit
 from commerce.kernel.errors import CommerceError
 from commerce.sales.flash_sales.halting import halt, unhalt
@@ -213,6 +214,8 @@ async def test_a_halted_sale_serves_its_line_when_it_goes_on(line: Line) -> None
     assert (refused.value.code, refused.value.retryable) == ("halted", True)
     await line.release_one()
     assert await line.states(first) == ["waiting"]
+    async with line.database.reading() as connection:
+        assert await select_to_tend(connection) == [], "there is nothing to do until it goes on"
     async with line.database.transaction() as transaction:
         await unhalt(transaction, line.sale)
     assert await line.states(first) == ["offered"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 
+import pytest
+
 from commerce.goods.inventory.sweeper import sweep
 from commerce.goods.waiting_list.service import WaitingList
 from commerce.insight.audit.service import audit
@@ -147,11 +149,15 @@ async def test_money_that_is_being_let_go_buys_nothing(till: Till) -> None:
     assert (await audit(till.database)).violations == []
 
 
-async def test_a_sale_that_was_called_off_is_not_bought_late(till: Till) -> None:
-    """Its host gave a reason; the units belong to the shop again."""
+@pytest.mark.parametrize("state", ["cancelled", "halted"])
+async def test_a_sale_that_was_stopped_is_not_bought_late(till: Till, state: str) -> None:
+    """Called off, its units belong to the shop again; halted, it gives nothing to anybody."""
     _, sale = await till.sale(quantity=1)
     order_id, _ = await order_one(till, sale, await till.buyer())
-    await till.change("UPDATE sales SET state = 'cancelled' WHERE id = $1", sale)
+    await till.change(
+        f"UPDATE sales SET state = '{state}', halted_from = 'open' WHERE id = $1",
+        sale,
+    )
     await till.end_holds(sale)
     await pay(till, order_id)
     assert await states(till, order_id) == ("expired", ["refused_late"])

@@ -10,6 +10,7 @@ import pytest
 
 from commerce.goods.inventory import journal
 from loadtests.journal_check import Step, Told, check_journal
+from server.wiring.gateway import GatewayProcess
 
 
 async def enter(http: httpx.AsyncClient, login: str | None) -> dict[str, str]:
@@ -87,3 +88,32 @@ async def test_only_the_rooms_host_and_an_operator_read_it(http: httpx.AsyncClie
         assert (await http.get(path, headers=await enter(http, login))).status_code == 200
     unknown = "/api/sales/00000000-0000-0000-0000-000000000000/journal"
     assert (await http.get(unknown, headers=host)).status_code == 404
+
+
+async def test_reservations_of_other_rooms_are_counted_and_not_named(
+    http: httpx.AsyncClient, gateway: GatewayProcess
+) -> None:
+    """One SKU's stock is sold in two rooms; the host of the first reads its own alone."""
+    host, ann = await enter(http, "host"), await enter(http, None)
+    await http.post("/api/rooms/demo/start", headers=host)
+    sale = (await http.get("/api/rooms/demo")).json()["sales"][0]["id"]
+    own, other = [await press(http, sale, ann, qty=1, key=key) for key in "ab"]
+    async with gateway.app.state.services.database.transaction() as transaction:
+        await transaction.execute(
+            "WITH room AS (INSERT INTO rooms SELECT (jsonb_populate_record(r,"
+            " jsonb_build_object('id', gen_random_uuid(), 'slug', 'elsewhere'))).*"
+            " FROM rooms r WHERE r.slug = 'demo' RETURNING id), sale AS ("
+            " INSERT INTO sales SELECT (jsonb_populate_record(s, jsonb_build_object("
+            " 'id', gen_random_uuid(), 'room_id', room.id))).* FROM sales s, room"
+            " WHERE s.id = $1 RETURNING id)"
+            " UPDATE reservations SET sale_id = sale.id FROM sale WHERE reservations.id = $2",
+            sale,
+            other.reservation,
+        )
+
+    page = (await http.get(f"/api/sales/{sale}/journal", headers=host)).json()
+
+    assert page["granted"] == [
+        [own.reservation, own.version, 1, "held", sale],
+        [None, other.version, 1, "held", None],
+    ]

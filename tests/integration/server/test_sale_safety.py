@@ -6,7 +6,11 @@ import uuid
 from typing import Any
 
 import httpx
+import pytest
 
+from commerce.goods.inventory.store import lock_held
+from commerce.kernel.ports import Connection
+from commerce.sales.flash_sales import halting
 from server.wiring.gateway import GatewayProcess
 from tests.support.shop import make_user
 
@@ -88,6 +92,22 @@ async def test_a_press_hears_why_and_a_released_hold_is_counted(
     assert (answer.status_code, error["code"], error["retryable"]) == (409, "halted", True)
     assert error["detail"]["reason"] == "a crack"
     assert error["retry_ms"] > 0
+
+
+async def test_holds_that_others_had_in_hand_are_released_too(
+    gateway: GatewayProcess, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step that frees fewer than it may is not the last: the call goes on until none is left."""
+    desk = await Desk(gateway, http).open()
+    for _ in range(2):
+        assert (await desk.on_sale("guest", "reservations", {"qty": 1})).status_code == 201
+
+    async def lock_one(connection: Connection, *, limit: int, **sale: str) -> list[str]:
+        return await lock_held(connection, limit=min(limit, 1), **sale)
+
+    monkeypatch.setattr(halting, "lock_held", lock_one)
+    answer = await desk.on_sale("host", "halt", {"reason": "a crack", "release_holds": True})
+    assert answer.json()["released"] == 2
 
 
 async def test_a_halt_without_a_reason_stops_nothing(

@@ -24,8 +24,8 @@ const ago = (age_ms) => (age_ms < MINUTE_MS ? t('console.seconds_ago', { seconds
 /** @param {string} check @returns {string} in words; a check that this page does not know is shown as it is */
 const checkName = (check) => (hasText(`console.audit_check.${check}`) ? t(`console.audit_check.${check}`) : check);
 
-/** @param {Broken} broken @returns {string} the sale and the check */
-const nameOf = ({ sale, check }) => t('console.audit_broken', {
+/** @param {Broken} broken @returns {string} the sale and the check; who is not told of sales reads the check alone */
+const nameOf = ({ sale, check }) => sale === undefined ? checkName(check) : t('console.audit_broken', {
   sale: sale ? t('console.audit_sale', { no: sale.no, title: titleOf(sale) }) : t('console.audit_sale_none'), check: checkName(check),
 });
 
@@ -84,7 +84,7 @@ export class LiveAuditLight extends SheetElement {
       update: (item, one) => {
         setText(find('b', item), nameOf(one));
         setText(find('.audit-count', item), t('console.audit_rows', { count: one.count }));
-        setText(find('code', item), one.rows.slice(0, 5).map(rowText).join('\n'));
+        setText(find('code', item), (one.rows ?? []).slice(0, 5).map(rowText).join('\n'));
       },
     });
   }

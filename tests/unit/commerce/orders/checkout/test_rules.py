@@ -260,7 +260,7 @@ def late(**overrides: Any) -> LateLine:
         "release_at_ms": NOW_MS,
         "per_buyer": 2,
         "bought": 0,
-        "is_cancelled": False,
+        "is_stopped": False,
     }
     return LateLine(**{**defaults, **overrides})
 
@@ -281,7 +281,7 @@ ALIVE = {"state": "paying", "release_at_ms": NOW_MS + 1}
         ([late(state="paying")], 1, False),
         ([late(state="released")], 1, False),
         ([late(state="refused_late")], 1, False),
-        ([late(is_cancelled=True)], 1, False),
+        ([late(is_stopped=True)], 1, False),
         ([late(bought=2)], 1, False),
         ([late(bought=1), late(bought=1)], 2, False),
         ([late(bought=9, per_buyer=None)], 1, True),
