@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -12,6 +11,7 @@ import pytest
 from commerce.sales.draws.service import hold_due_draws
 from loadtests.conformance.shapes import DRAW, DRAW_ENTRY, DRAW_RECEIPT, SALE, find_mismatch
 from realtime.protocol.errors import CommandError
+from realtime.rooms.ports import Caller, Identity, RoomRef
 from server.bridge import RoomCommands
 from server.wiring.gateway import GatewayProcess
 from tests.integration.server.test_edge import NOBODY, TERMS, Person, sign_in, staff
@@ -98,8 +98,10 @@ async def test_what_is_asked_wrongly_is_refused(
 async def test_the_socket_enters_and_leaves(gateway: GatewayProcess, host: Person) -> None:
     sale = await open_draw(host, gateway)
     services = gateway.app.state.services
-    commands = RoomCommands(services.inventory, services.waiting_list, services.draws)
-    caller: Any = SimpleNamespace(identity=SimpleNamespace(user_id=NOBODY))
+    commands = RoomCommands(
+        services.inventory, services.waiting_list, services.draws, services.permits
+    )
+    caller = Caller(Identity(NOBODY, "Lena", "guest", 0), RoomRef("r", "demo", "e", "h", 0), "g1-1")
 
     async def run(command: str, key: str | None = "k", **args: Any) -> Any:
         return orjson.loads(await commands(caller, command, orjson.dumps(args), key))

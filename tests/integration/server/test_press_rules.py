@@ -27,7 +27,10 @@ class Viewer:
     def __init__(self, gateway: GatewayProcess, person: Person, room_id: str) -> None:
         self.services = gateway.app.state.services
         self.commands = RoomCommands(
-            self.services.inventory, self.services.waiting_list, self.services.permits
+            self.services.inventory,
+            self.services.waiting_list,
+            self.services.draws,
+            self.services.permits,
         )
         self.person = person
         token = person.headers["Authorization"].removeprefix("Bearer ")
@@ -248,6 +251,21 @@ async def test_a_cart_and_the_waiting_list_are_no_way_around(
     # Asking again for one's own place is a retry, also from a socket that has just come.
     waiter.present_ms = 0
     assert await waiter.ask("join_waiting_list", key="mine", sale=sale) == joined
+
+
+async def test_the_rules_bind_who_enters_a_draw(host: Person, viewer: Viewer) -> None:
+    sale = await arm(host, {"present_s": 20}, fairness="draw", entry_s=30)
+    entries = f"/api/sales/{sale}/entries"
+    assert await viewer.person.call("POST", entries, {"qty": 1}) == (403, "permit_required")
+    viewer.present_ms = 0
+    refused = await viewer.ask("enter_draw", key="mine", sale=sale)
+    assert refused.code == "not_present_long_enough"
+    viewer.present_ms = 20_000
+    entered = await viewer.ask("enter_draw", key="mine", sale=sale)
+    assert entered["entry"]["state"] == "entered"
+    # Asking again for one's own entry is a retry, also from a socket that has just come.
+    viewer.present_ms = 0
+    assert await viewer.ask("enter_draw", key="mine", sale=sale) == entered
 
 
 async def test_a_person_presses_at_a_pace_on_any_transport(host: Person, viewer: Viewer) -> None:
