@@ -149,6 +149,7 @@ class CheckoutService:
             transaction, [(hold.id, next_release_at_ms(hold, now_ms)) for hold in states]
         )
         await store.insert_lines(transaction, draft.id, holds)
+        await store.keep_proof(transaction, draft.id, ids)
         return await self._payments.open(
             transaction,
             order_id=draft.id,

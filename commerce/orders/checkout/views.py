@@ -23,7 +23,8 @@ from commerce.orders.checkout.rules import show_payment_state
 
 SELECT_VIEWS = """
     SELECT o.id, o.state, o.total_minor, o.currency, o.created_at_ms, o.paid_at_ms, m.slug,
-        o.ship_to, o.user_id, o.refunded_minor, u.name AS buyer
+        o.ship_to, o.user_id, o.refunded_minor, u.name AS buyer, o.proof_place, o.proof_of,
+        o.proof_decided_at_ms
     FROM orders o JOIN rooms m ON m.id = o.room_id JOIN users u ON u.id = o.user_id
 """
 SELECT_VIEWS_OF_USER = (
@@ -62,20 +63,6 @@ SELECT_REFUNDS = """
     ) x ON true
     WHERE r.order_id = ANY ($1::uuid[]) ORDER BY r.created_at_ms, r.id
 """
-# Every row is a granted reservation: losers write nothing.
-SELECT_PROOF = """
-    SELECT coalesce(s.quantity, k.total) AS units, r.decided_at_ms, (
-        SELECT count(*) FROM reservations q
-        WHERE q.sale_id = r.sale_id AND q.state <> 'refused_late'
-          AND (q.version, q.seq) <= (r.version, r.seq)
-    ) AS place
-    FROM order_lines l
-    JOIN reservations r ON r.id = l.reservation_id
-    JOIN sales s ON s.id = r.sale_id
-    JOIN stock k ON k.pool_id = r.pool_id
-    WHERE l.order_id = $1
-    ORDER BY s.quantity IS NULL, r.decided_at_ms, r.id LIMIT 1
-"""
 
 
 async def select_views_of_user(
@@ -99,14 +86,7 @@ async def select_view(connection: Connection, order_id: str) -> tuple[str, Order
     row = await connection.fetchrow(SELECT_VIEW, order_id)
     if row is None:
         return None
-    proof = await connection.fetchrow(SELECT_PROOF, order_id)
-    [view] = await _views(
-        connection,
-        [row],
-        proof=Proof(place=proof["place"], of=proof["units"], decided_at_ms=proof["decided_at_ms"])
-        if proof
-        else None,
-    )
+    [view] = await _views(connection, [row], proof=_proof(row))
     return str(row["user_id"]), view
 
 
@@ -153,6 +133,13 @@ async def _views(
         )
         for row in rows
     ]
+
+
+def _proof(row: Any) -> Proof | None:
+    """Return the place that was noted with the order; older orders have none."""
+    if row["proof_place"] is None:
+        return None
+    return Proof(row["proof_place"], row["proof_of"], row["proof_decided_at_ms"])
 
 
 def _line(row: Any) -> LineView:
