@@ -173,6 +173,23 @@ async def test_release_returns_the_unit_at_once_and_only_once(
     assert isinstance(await press(inventory, sale), Reserved)
 
 
+async def test_release_of_an_ended_hold_waits_for_nobody(
+    database: PgDatabase, inventory: InventoryService
+) -> None:
+    """There is no unit to free, so the pool's lock is not asked for."""
+    sale = await arm_flash(database, await make_shop(database))
+    user = str(uuid.uuid4())
+    mine = await press(inventory, sale, user=user)
+    assert isinstance(mine, Reserved)
+    await inventory.release(user_id=user, reservation_id=mine.reservation.id)
+    pool = str((await read_stock(database, sale))["pool_id"])
+    async with database.transaction() as busy:
+        await store.lock_pools(busy, [pool])
+        async with asyncio.timeout(5):
+            again = await inventory.release(user_id=user, reservation_id=mine.reservation.id)
+    assert again.state == "released"
+
+
 async def test_nobody_releases_another_users_hold(
     database: PgDatabase, inventory: InventoryService
 ) -> None:
