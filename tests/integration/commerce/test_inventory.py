@@ -173,6 +173,25 @@ async def test_release_returns_the_unit_at_once_and_only_once(
     assert isinstance(await press(inventory, sale), Reserved)
 
 
+async def test_a_retry_of_an_ended_hold_gets_what_the_latch_says(
+    database: PgDatabase, inventory: InventoryService
+) -> None:
+    """The latch knows live reservations alone; the database would name the ended one."""
+    sale = await arm_flash(database, await make_shop(database), quantity=1)
+    user = str(uuid.uuid4())
+    mine = await press(inventory, sale, user=user)
+    assert isinstance(mine, Reserved)
+    await inventory.release(user_id=user, reservation_id=mine.reservation.id)
+    assert isinstance(await press(inventory, sale), Reserved)
+    told = inventory.refuse_at_once(user_id=user, sale_id=sale, key="k")
+    assert told is not None
+    assert told.outcome is Outcome.HELD_OUT
+    inventory.forget_latches([str((await read_stock(database, sale))["pool_id"])])
+    asked = await press(inventory, sale, user=user)
+    assert isinstance(asked, Reserved)
+    assert asked.reservation.state == "released"
+
+
 async def test_release_of_an_ended_hold_waits_for_nobody(
     database: PgDatabase, inventory: InventoryService
 ) -> None:
