@@ -27,13 +27,18 @@ SELECT_VIEWS = """
         o.proof_decided_at_ms
     FROM orders o JOIN rooms m ON m.id = o.room_id JOIN users u ON u.id = o.user_id
 """
+# The cursor is an order of the same list; any other stands before nothing.
 SELECT_VIEWS_OF_USER = (
-    SELECT_VIEWS
-    + " WHERE o.user_id = $1 AND o.updated_at_ms >= $2 ORDER BY o.created_at_ms DESC, o.id LIMIT $3"
+    SELECT_VIEWS  # noqa: S608 - our own words.
+    + " WHERE o.user_id = $1 AND o.updated_at_ms >= $2 AND ($4::uuid IS NULL"
+    + " OR (o.created_at_ms, o.id) < (SELECT c.created_at_ms, c.id FROM orders c"
+    + " WHERE c.id = $4 AND c.user_id = $1)) ORDER BY o.created_at_ms DESC, o.id DESC LIMIT $3"
 )
 SELECT_VIEWS_OF_ROOM = (
-    SELECT_VIEWS
-    + " WHERE o.room_id = $1 AND o.updated_at_ms >= $2 ORDER BY o.created_at_ms DESC, o.id LIMIT $3"
+    SELECT_VIEWS  # noqa: S608 - our own words.
+    + " WHERE o.room_id = $1 AND o.updated_at_ms >= $2 AND ($4::uuid IS NULL"
+    + " OR (o.created_at_ms, o.id) < (SELECT c.created_at_ms, c.id FROM orders c"
+    + " WHERE c.id = $4 AND c.room_id = $1)) ORDER BY o.created_at_ms DESC, o.id DESC LIMIT $3"
 )
 SELECT_VIEW = SELECT_VIEWS + " WHERE o.id = $1"
 SELECT_LINES = """
@@ -66,18 +71,21 @@ SELECT_REFUNDS = """
 
 
 async def select_views_of_user(
-    connection: Connection, user_id: str, *, since_ms: int, limit: int
+    connection: Connection, user_id: str, *, since_ms: int, before: str | None, limit: int
 ) -> list[OrderView]:
-    """Return a buyer's orders that changed at or after `since_ms`, newest first."""
-    rows = await connection.fetch(SELECT_VIEWS_OF_USER, user_id, since_ms, limit)
+    """Return a buyer's orders that changed at or after `since_ms`, newest first.
+
+    With `before`, only those that are older than that order of theirs.
+    """
+    rows = await connection.fetch(SELECT_VIEWS_OF_USER, user_id, since_ms, limit, before)
     return await _views(connection, rows)
 
 
 async def select_views_of_room(
-    connection: Connection, room_id: str, *, since_ms: int, limit: int
+    connection: Connection, room_id: str, *, since_ms: int, before: str | None, limit: int
 ) -> list[OrderView]:
-    """Return a room's orders with their buyers, newest first."""
-    rows = await connection.fetch(SELECT_VIEWS_OF_ROOM, room_id, since_ms, limit)
+    """Return a room's orders with their buyers, newest first; as `select_views_of_user`."""
+    rows = await connection.fetch(SELECT_VIEWS_OF_ROOM, room_id, since_ms, limit, before)
     return await _views(connection, rows, for_staff=True)
 
 
