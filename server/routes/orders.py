@@ -60,7 +60,9 @@ def order_routes(checkout: CheckoutService) -> list[Route]:
     async def list_orders(request: Request) -> Response:
         user = require_user(request)
         orders = await checkout.list_orders(
-            user_id=user.user_id, since_ms=query_number(request, "since_ms", default=0)
+            user_id=user.user_id,
+            since_ms=query_number(request, "since_ms", default=0),
+            before=_before(request),
         )
         return _list(request, orders)
 
@@ -82,6 +84,7 @@ def order_routes(checkout: CheckoutService) -> list[Route]:
             role=user.role,
             slug=path_text(request, "room"),
             since_ms=query_number(request, "since_ms", default=0),
+            before=_before(request),
         )
         return _list(request, orders)
 
@@ -92,6 +95,17 @@ def order_routes(checkout: CheckoutService) -> list[Route]:
         Route("/api/orders/{order}/cancel", cancel, methods=["POST"]),
         Route("/api/rooms/{room}/orders", list_room_orders, methods=["GET"]),
     ]
+
+
+def _before(request: Request) -> str | None:
+    """Return the order that a page goes on from, if any; raises `invalid_request`."""
+    text = request.query_params.get("before")
+    if text is None:
+        return None
+    id = parse_id(text)
+    if id is None:
+        raise invalid("An order's id is a UUID.", field="before")
+    return id
 
 
 def _list(request: Request, orders: Sequence[OrderView]) -> Response:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from commerce.goods.inventory.model import BatchResult, Request
+from commerce.goods.inventory.model import BatchResult, Outcome, Request
 from commerce.goods.inventory.rules import PoolState, SaleTerms
 from commerce.orders.checkout.model import LateLine
 from commerce.orders.payments.model import Settled, Settlement
@@ -53,6 +53,17 @@ class ForgetsRetries(ModelCore):
             if held is not None:
                 self.holds.setdefault(id, held)
         return result
+
+
+class RefusesWhatIsFree(ModelCore):
+    """Whoever asks for more than there is hears that there is nothing."""
+
+    def reserve(self, requests: list[Request]) -> BatchResult:
+        """Decide, and say `sold_out` for `not_enough_left`."""
+        result = super().reserve(requests)
+        said = {int(Outcome.NOT_ENOUGH_LEFT): int(Outcome.SOLD_OUT)}
+        outcomes = [said.get(outcome, outcome) for outcome in result.outcomes]
+        return msgspec.structs.replace(result, outcomes=outcomes)
 
 
 class SweepsTwice(ModelCore):

@@ -7,53 +7,14 @@ from typing import Any
 
 import httpx
 
+from commerce.insight.audit.service import audit
 from tests.support.shop import Shop, make_user
 from tests.support.till import Buyer, Till
 
-# Each query returns the rows that break one promise.
-REFUND_INVARIANTS = {
-    "refunds_within_payment": """
-        SELECT p.id FROM payments p JOIN refunds r ON r.payment_id = p.id
-        WHERE r.state IN ('pending', 'done')
-        GROUP BY p.id HAVING sum(r.amount_minor) > p.amount_minor
-    """,
-    "payment_refunded_adds_up": """
-        SELECT p.id FROM payments p LEFT JOIN refunds r ON r.payment_id = p.id AND r.state = 'done'
-        GROUP BY p.id HAVING coalesce(sum(r.amount_minor), 0) <> p.refunded_minor
-            OR (p.state = 'refunded') <> (p.refunded_minor = p.amount_minor AND p.amount_minor > 0)
-    """,
-    "order_refunded_adds_up": """
-        SELECT o.id FROM orders o
-        LEFT JOIN refunds r ON r.order_id = o.id AND r.state = 'done' AND r.origin = 'person'
-        GROUP BY o.id HAVING coalesce(sum(r.amount_minor), 0) <> o.refunded_minor
-            OR (o.state = 'refunded') <> (o.refunded_minor = o.total_minor AND o.total_minor > 0)
-    """,
-    "line_refunded_within_line": """
-        SELECT l.reservation_id FROM order_lines l
-        JOIN refund_lines x ON x.reservation_id = l.reservation_id
-        JOIN refunds r ON r.id = x.refund_id AND r.state IN ('pending', 'done')
-        GROUP BY l.reservation_id, l.qty HAVING sum(x.qty) > l.qty
-    """,
-    "refunded_line_is_whole": """
-        SELECT v.id FROM reservations v JOIN order_lines l ON l.reservation_id = v.id
-        JOIN orders o ON o.id = l.order_id AND o.state IN ('paid', 'refunded')
-        LEFT JOIN refund_lines x ON x.reservation_id = v.id
-        LEFT JOIN refunds r ON r.id = x.refund_id AND r.state = 'done'
-        GROUP BY v.id, v.state, l.qty
-        HAVING (v.state = 'refunded') <> (coalesce(sum(x.qty) FILTER (WHERE r.id IS NOT NULL), 0)
-            = l.qty) OR v.state NOT IN ('sold', 'refunded')
-    """,
-    "refund_has_its_call": """
-        SELECT r.id FROM refunds r LEFT JOIN payment_calls c ON c.refund_id = r.id
-        WHERE c.state IS DISTINCT FROM r.state
-    """,
-}
-
 
 async def broken(till: Till) -> dict[str, list[Any]]:
-    """Return the refund promises that are broken, with the rows."""
-    found = {name: await till.values(query) for name, query in REFUND_INVARIANTS.items()}
-    return {name: rows for name, rows in found.items() if rows}
+    """Return the promises that the audit finds broken, with the rows."""
+    return {one.check: one.rows for one in (await audit(till.database)).violations}
 
 
 class PaidOrder:

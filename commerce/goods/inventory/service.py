@@ -33,7 +33,7 @@ from commerce.goods.press_rules.model import Press
 from commerce.goods.press_rules.service import PressGate
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ids import reservation_id
-from commerce.kernel.ports import Database
+from commerce.kernel.ports import Database, Transaction
 
 Told = TypeVar("Told")
 
@@ -168,29 +168,38 @@ class InventoryService:
     async def release(self, *, user_id: str, reservation_id: str) -> Reservation:
         """Give a hold back; its units are free at once. Repeating it changes nothing."""
         async with self._database.transaction() as transaction:
-            mine = await store.select_reservation(transaction, reservation_id)
-            if mine.user_id != user_id:
+            seen = await store.select_reservation(transaction, reservation_id)
+            if seen.user_id != user_id:
                 raise not_found("reservation")
-            await store.lock_pools(transaction, [mine.pool_id])
-            await store.lock_reservation(transaction, reservation_id)
-            freed = await store.free_reservations(
-                transaction,
-                pool_id=mine.pool_id,
-                reservation_ids=[reservation_id],
-                from_states=["held"],
-                to_state="released",
-            )
-            if freed:
-                transaction.touch(mine.room_id, mine.sale_id)
-            after = await store.select_reservation(transaction, reservation_id)
+            after = seen
+            if seen.state == "held":  # Whatever else it is, there is no unit to free.
+                after = await self._free_held(transaction, seen)
         if after.state in ("held", "paying", "sold"):
             raise CommerceError(
                 "wrong_state",
                 f"The reservation is {after.state}; cancel its order instead.",
                 detail={"state": after.state},
             )
-        self._latches.clear(mine.pool_id)
+        if seen.state == "held":
+            self._latches.clear(seen.pool_id)
         return after
+
+    async def _free_held(
+        self, transaction: Transaction, mine: store.PlacedReservation
+    ) -> store.PlacedReservation:
+        """Free a hold under its pool's lock, if it still is one; return what it is then."""
+        await store.lock_pools(transaction, [mine.pool_id])
+        await store.lock_reservation(transaction, mine.id)
+        freed = await store.free_reservations(
+            transaction,
+            pool_id=mine.pool_id,
+            reservation_ids=[mine.id],
+            from_states=["held"],
+            to_state="released",
+        )
+        if freed:
+            transaction.touch(mine.room_id, mine.sale_id)
+        return await store.select_reservation(transaction, mine.id)
 
     async def list_holds(self, user_id: str) -> list[store.PlacedReservation]:
         """Return the live holds of a user, newest first."""

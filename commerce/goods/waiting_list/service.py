@@ -6,6 +6,7 @@ is told here is a courtesy, made at most once, and the row is the truth.
 
 from __future__ import annotations
 
+from commerce.goods.inventory.rules import SaleTerms
 from commerce.goods.inventory.service import UNKNOWN_PRESS, InventoryService
 from commerce.goods.inventory.store import free_reservations as free
 from commerce.goods.inventory.store import (
@@ -17,15 +18,17 @@ from commerce.goods.inventory.store import (
 from commerce.goods.inventory.sweeper import expire_pool
 from commerce.goods.press_rules.model import Press
 from commerce.goods.waiting_list import store
-from commerce.goods.waiting_list.model import LIST_MAX, Entry, Join, Wish
+from commerce.goods.waiting_list.model import LIST_MAX, Entry, Join, Line, Wish
 from commerce.goods.waiting_list.rules import decide_join
 from commerce.goods.waiting_list.views import already_waiting, join_refused, view_closed, view_offer
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ids import entry_id as derive_entry_id
-from commerce.kernel.ports import Database, Transaction
+from commerce.kernel.ports import Connection, Database, Transaction
 
 # One round is bounded, so that an offer is told in the moment that it is made.
 TOLD_A_ROUND_MAX = 500
+# What is as true of a plain read as under the pool's lock.
+UNLOCKED = frozenset({Join.REPLAYED, Join.CONFLICT, Join.ALREADY_WAITING, Join.LIST_FULL})
 
 
 class WaitingList:
@@ -49,7 +52,9 @@ class WaitingList:
         await self._inventory.draw_gate.check(sale_id)
         if known.rules is not None:
             await self._inventory.admit(known, press, user_id=user_id, id=wish.id)
-        await self._check_not_full(wish)
+        entry = await self._find_unlocked(wish)
+        if entry is not None:
+            return entry
         async with self._database.transaction() as transaction:
             sale = await select_pooled_sale(transaction, sale_id)
             if sale is None:
@@ -62,12 +67,7 @@ class WaitingList:
             if join is Join.JOINED:
                 await store.insert_entry(transaction, sale.pool_id, wish)
                 transaction.touch(sale.room_id, sale_id)
-            elif join is Join.ALREADY_WAITING:
-                assert line.live_entry is not None
-                raise already_waiting(await store.select_entry(transaction, line.live_entry))
-            elif join is not Join.REPLAYED:
-                raise join_refused(join, terms, line)
-            return await store.select_entry(transaction, wish.id)
+            return await self._answer(transaction, wish, join, (terms, line))
 
     async def leave(self, *, user_id: str, entry_id: str) -> Entry:
         """Take a buyer out of the line; an offer is passed on to the next in the same moment.
@@ -98,17 +98,32 @@ class WaitingList:
         async with self._database.reading() as connection:
             return await store.select_live_of_user(connection, user_id)
 
-    async def _check_not_full(self, wish: Wish) -> None:
-        """Refuse a crowd without taking the hot row: a full line is read before any lock."""
+    async def _find_unlocked(self, wish: Wish) -> Entry | None:
+        """Answer what changes nothing without taking the hot row; None when it has to be decided.
+
+        A buyer who asks again has an entry; a crowd in front of a full line gets no place.
+        """
         async with self._database.reading() as connection:
-            is_full = await store.select_is_full(connection, wish, LIST_MAX)
-            if not is_full:
-                return
+            if not await store.select_glance(connection, wish, LIST_MAX):
+                return None
             terms = await store.select_terms(connection, wish.sale_id)
             line = await store.select_line(connection, wish)
-        join = decide_join(terms, line, wish)
-        if join is Join.LIST_FULL:
+            join = decide_join(terms, line, wish)
+            if join not in UNLOCKED:
+                return None
+            return await self._answer(connection, wish, join, (terms, line))
+
+    async def _answer(
+        self, connection: Connection, wish: Wish, join: Join, seen: tuple[SaleTerms, Line]
+    ) -> Entry:
+        """Return the entry that a wish has, or raise the refusal."""
+        terms, line = seen
+        if join is Join.ALREADY_WAITING:
+            assert line.live_entry is not None
+            raise already_waiting(await store.select_entry(connection, line.live_entry))
+        if join not in (Join.JOINED, Join.REPLAYED):
             raise join_refused(join, terms, line)
+        return await store.select_entry(connection, wish.id)
 
     async def _pass_on(self, transaction: Transaction, entry_id: str) -> None:
         entry = await store.select_entry(transaction, entry_id)

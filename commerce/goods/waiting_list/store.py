@@ -25,11 +25,16 @@ SELECT_LINE = """
         AND l.state IN ('waiting', 'offered')
     WHERE s.id = $1
 """
-SELECT_IS_FULL = """
-    SELECT p.waiting >= $2 AND NOT EXISTS (
-        SELECT 1 FROM waiting_list w WHERE w.sale_id = $1 AND w.user_id = $3
-          AND w.state IN ('waiting', 'offered')
-    )
+# An offer whose hold is over is not live any more: only the pool's lock can tell what comes next.
+SELECT_GLANCE = """
+    SELECT p.waiting >= $2 AS is_full, EXISTS (
+        SELECT 1 FROM waiting_list w LEFT JOIN reservations r ON r.id = w.reservation_id
+        WHERE w.sale_id = $1 AND w.user_id = $3 AND w.state IN ('waiting', 'offered')
+          AND (w.state = 'waiting' OR r.release_at_ms > clock_ms())
+    ) OR EXISTS (
+        SELECT 1 FROM waiting_list w LEFT JOIN reservations r ON r.id = w.reservation_id
+        WHERE w.id = $4 AND (w.state <> 'offered' OR r.release_at_ms > clock_ms())
+    ) AS is_known
     FROM sales s JOIN pool_waiting p ON p.pool_id = s.pool_id WHERE s.id = $1
 """
 INSERT_ENTRY = """
@@ -100,14 +105,18 @@ async def select_terms(connection: Connection, sale_id: str) -> SaleTerms:
 
 
 async def select_line(connection: Connection, wish: Wish) -> Line:
-    """Return the pool's line and the buyer's standing; the pool is locked."""
+    """Return the pool's line and the buyer's standing."""
     row = await connection.fetchrow(SELECT_LINE, wish.sale_id, wish.user_id, wish.id)
     return Line(**row)
 
 
-async def select_is_full(connection: Connection, wish: Wish, limit: int) -> bool:
-    """Say, without a lock, whether the line is full for somebody who is not in it."""
-    return bool(await connection.fetchval(SELECT_IS_FULL, wish.sale_id, limit, wish.user_id))
+async def select_glance(connection: Connection, wish: Wish, limit: int) -> bool:
+    """Say, without a lock, whether joining is sure to change nothing.
+
+    Either the buyer has a live entry, or the one that this key made, or the line is full.
+    """
+    row = await connection.fetchrow(SELECT_GLANCE, wish.sale_id, limit, wish.user_id, wish.id)
+    return row is not None and (row["is_full"] or row["is_known"])
 
 
 async def insert_entry(connection: Connection, pool_id: str, wish: Wish) -> None:

@@ -10,6 +10,7 @@ docs/operations.md; tests hold all three together.
 from __future__ import annotations
 
 from commerce.insight.audit.model import Check
+from commerce.insight.audit.refund_checks import REFUND_CHECKS
 
 # Longer than any sweeper's round; what is later than that frees no units for those who wait.
 SWEEPER_BEHIND_MS = 60_000
@@ -270,25 +271,6 @@ ORDER_CHECKS = (
         """,
     ),
     Check(
-        "refunds_add_up",
-        "order",
-        "What went back of an order is the sum of its refunds, and never more than was paid.",
-        """
-        SELECT f.id AS "order", f.state, f.total_minor, o.refunded_minor, q.done_minor
-        FROM facts f JOIN orders o ON o.id = f.id
-        CROSS JOIN LATERAL (
-            SELECT coalesce(sum(g.amount_minor) FILTER (WHERE g.origin = 'person'), 0)::bigint
-                AS done_minor
-            FROM refunds g WHERE g.order_id = f.id AND g.state = 'done'
-        ) q
-        WHERE q.done_minor <> o.refunded_minor
-           OR (f.state = 'refunded') <> (f.total_minor > 0 AND q.done_minor = f.total_minor)
-           OR EXISTS (SELECT 1 FROM payments p WHERE p.order_id = f.id AND p.refunded_minor <> (
-                SELECT coalesce(sum(g.amount_minor), 0) FROM refunds g
-                WHERE g.payment_id = p.id AND g.state = 'done'))
-        """,
-    ),
-    Check(
         "payment_call_failed",
         "order",
         "No call to the payment provider was given up: that money is for a person to settle.",
@@ -346,5 +328,12 @@ CLOCK_CHECKS = (
         severity="warning",
     ),
 )
-CHECKS = (*POOL_CHECKS, *BUYER_CHECKS, *ORDER_CHECKS, *ROOM_CHECKS, *CLOCK_CHECKS)
+CHECKS = (
+    *POOL_CHECKS,
+    *BUYER_CHECKS,
+    *ORDER_CHECKS,
+    *REFUND_CHECKS,
+    *ROOM_CHECKS,
+    *CLOCK_CHECKS,
+)
 BY_NAME = {check.name: check for check in CHECKS}

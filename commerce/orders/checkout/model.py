@@ -135,7 +135,11 @@ class PaymentView(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """The buyer's place in the decided order of the sale, of its units, and when that was."""
+    """A buyer's place in the decided order of a sale, as it was when the order was placed.
+
+    `place` counts units, the buyer's own included, that were decided no later and were live then;
+    `of` is how many there were on sale. `place` is never more. `decided_at_ms` is the press.
+    """
 
     place: int
     of: int

@@ -30,7 +30,7 @@ from commerce.orders.payments.service import PaymentService
 from commerce.shows.schedule.rules import check_see_money
 from commerce.shows.schedule.store import select_room
 
-# A page shows the latest; older ones are asked for with `since_ms` by whoever syncs.
+# A page of orders; older ones are asked for with `before`.
 ORDERS_SHOWN_MAX = 200
 
 
@@ -114,17 +114,22 @@ class CheckoutService:
             raise not_found("order")
         return found[1]
 
-    async def list_orders(self, *, user_id: str, since_ms: int) -> list[OrderView]:
-        """Return the buyer's orders that changed at or after `since_ms`, newest first."""
+    async def list_orders(
+        self, *, user_id: str, since_ms: int, before: str | None = None
+    ) -> list[OrderView]:
+        """Return the buyer's orders that changed at or after `since_ms`, newest first.
+
+        With `before`, the id of the last one that was read, those that are older.
+        """
         async with self._database.reading() as connection:
             return await views.select_views_of_user(
-                connection, user_id, since_ms=since_ms, limit=ORDERS_SHOWN_MAX
+                connection, user_id, since_ms=since_ms, before=before, limit=ORDERS_SHOWN_MAX
             )
 
     async def list_room_orders(
-        self, *, user_id: str, role: str, slug: str, since_ms: int
+        self, *, user_id: str, role: str, slug: str, since_ms: int, before: str | None = None
     ) -> list[OrderView]:
-        """Return a room's orders for its host or an operator.
+        """Return a room's orders for its host or an operator, as `list_orders` does.
 
         Raises `not_found` or `forbidden`.
         """
@@ -132,7 +137,7 @@ class CheckoutService:
             room = await select_room(connection, slug)
             check_see_money(room, user_id=user_id, role=role)
             return await views.select_views_of_room(
-                connection, room.id, since_ms=since_ms, limit=ORDERS_SHOWN_MAX
+                connection, room.id, since_ms=since_ms, before=before, limit=ORDERS_SHOWN_MAX
             )
 
     async def _save(
@@ -149,6 +154,7 @@ class CheckoutService:
             transaction, [(hold.id, next_release_at_ms(hold, now_ms)) for hold in states]
         )
         await store.insert_lines(transaction, draft.id, holds)
+        await store.keep_proof(transaction, draft.id, ids)
         return await self._payments.open(
             transaction,
             order_id=draft.id,

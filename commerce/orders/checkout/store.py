@@ -61,6 +61,32 @@ INSERT_LINE = """
         qty, unit_price_minor)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
+# Live units alone: what others let go is nobody's place. They are never more than there are, and
+# the two partial indexes of live reservations lead to them. `quantity` is what was put on sale;
+# a pool's total shrinks to what is claimed when its sale ends.
+KEEP_PROOF = """
+    UPDATE orders o SET proof_place = q.place, proof_of = q.units,
+        proof_decided_at_ms = q.decided_at_ms
+    FROM (
+        SELECT coalesce(s.quantity, k.total) AS units, r.decided_at_ms, u.place
+        FROM reservations r
+        JOIN sales s ON s.id = r.sale_id
+        JOIN stock k ON k.pool_id = r.pool_id
+        CROSS JOIN LATERAL (
+            SELECT sum(l.qty) AS place FROM (
+                SELECT h.qty FROM reservations h
+                WHERE h.pool_id = r.pool_id AND h.state IN ('held', 'paying')
+                  AND (h.version, h.seq) <= (r.version, r.seq)
+                UNION ALL
+                SELECT p.qty FROM reservations p
+                WHERE p.pool_id = r.pool_id AND p.state = 'sold'
+                  AND (p.version, p.seq) <= (r.version, r.seq)
+            ) l
+        ) u
+        WHERE r.id = ANY ($2::uuid[])
+        ORDER BY s.quantity IS NULL, r.decided_at_ms, r.id LIMIT 1
+    ) q WHERE o.id = $1
+"""
 SELECT_ORDER = """
     SELECT id, user_id, room_id, state, total_minor, refunded_minor, currency, request_hash
     FROM orders WHERE id = $1
@@ -187,6 +213,14 @@ async def insert_lines(connection: Connection, order_id: str, holds: Sequence[Ho
             for hold in holds
         ],
     )
+
+
+async def keep_proof(connection: Connection, order_id: str, ids: Sequence[str]) -> None:
+    """Note with an order which of the sale's live units its first one, a flash sale's if any, is.
+
+    Its reservations are live and locked. The cost is that of the units decided before them.
+    """
+    await connection.execute(KEEP_PROOF, order_id, list(ids))
 
 
 async def select_order(connection: Connection, order_id: str) -> OrderRow | None:

@@ -23,16 +23,22 @@ from commerce.orders.checkout.rules import show_payment_state
 
 SELECT_VIEWS = """
     SELECT o.id, o.state, o.total_minor, o.currency, o.created_at_ms, o.paid_at_ms, m.slug,
-        o.ship_to, o.user_id, o.refunded_minor, u.name AS buyer
+        o.ship_to, o.user_id, o.refunded_minor, u.name AS buyer, o.proof_place, o.proof_of,
+        o.proof_decided_at_ms
     FROM orders o JOIN rooms m ON m.id = o.room_id JOIN users u ON u.id = o.user_id
 """
+# The cursor is an order of the same list; any other stands before nothing.
 SELECT_VIEWS_OF_USER = (
-    SELECT_VIEWS
-    + " WHERE o.user_id = $1 AND o.updated_at_ms >= $2 ORDER BY o.created_at_ms DESC, o.id LIMIT $3"
+    SELECT_VIEWS  # noqa: S608 - our own words.
+    + " WHERE o.user_id = $1 AND o.updated_at_ms >= $2 AND ($4::uuid IS NULL"
+    + " OR (o.created_at_ms, o.id) < (SELECT c.created_at_ms, c.id FROM orders c"
+    + " WHERE c.id = $4 AND c.user_id = $1)) ORDER BY o.created_at_ms DESC, o.id DESC LIMIT $3"
 )
 SELECT_VIEWS_OF_ROOM = (
-    SELECT_VIEWS
-    + " WHERE o.room_id = $1 AND o.updated_at_ms >= $2 ORDER BY o.created_at_ms DESC, o.id LIMIT $3"
+    SELECT_VIEWS  # noqa: S608 - our own words.
+    + " WHERE o.room_id = $1 AND o.updated_at_ms >= $2 AND ($4::uuid IS NULL"
+    + " OR (o.created_at_ms, o.id) < (SELECT c.created_at_ms, c.id FROM orders c"
+    + " WHERE c.id = $4 AND c.room_id = $1)) ORDER BY o.created_at_ms DESC, o.id DESC LIMIT $3"
 )
 SELECT_VIEW = SELECT_VIEWS + " WHERE o.id = $1"
 SELECT_LINES = """
@@ -62,35 +68,24 @@ SELECT_REFUNDS = """
     ) x ON true
     WHERE r.order_id = ANY ($1::uuid[]) ORDER BY r.created_at_ms, r.id
 """
-# Every row is a granted reservation: losers write nothing.
-SELECT_PROOF = """
-    SELECT coalesce(s.quantity, k.total) AS units, r.decided_at_ms, (
-        SELECT count(*) FROM reservations q
-        WHERE q.sale_id = r.sale_id AND q.state <> 'refused_late'
-          AND (q.version, q.seq) <= (r.version, r.seq)
-    ) AS place
-    FROM order_lines l
-    JOIN reservations r ON r.id = l.reservation_id
-    JOIN sales s ON s.id = r.sale_id
-    JOIN stock k ON k.pool_id = r.pool_id
-    WHERE l.order_id = $1
-    ORDER BY s.quantity IS NULL, r.decided_at_ms, r.id LIMIT 1
-"""
 
 
 async def select_views_of_user(
-    connection: Connection, user_id: str, *, since_ms: int, limit: int
+    connection: Connection, user_id: str, *, since_ms: int, before: str | None, limit: int
 ) -> list[OrderView]:
-    """Return a buyer's orders that changed at or after `since_ms`, newest first."""
-    rows = await connection.fetch(SELECT_VIEWS_OF_USER, user_id, since_ms, limit)
+    """Return a buyer's orders that changed at or after `since_ms`, newest first.
+
+    With `before`, only those that are older than that order of theirs.
+    """
+    rows = await connection.fetch(SELECT_VIEWS_OF_USER, user_id, since_ms, limit, before)
     return await _views(connection, rows)
 
 
 async def select_views_of_room(
-    connection: Connection, room_id: str, *, since_ms: int, limit: int
+    connection: Connection, room_id: str, *, since_ms: int, before: str | None, limit: int
 ) -> list[OrderView]:
-    """Return a room's orders with their buyers, newest first."""
-    rows = await connection.fetch(SELECT_VIEWS_OF_ROOM, room_id, since_ms, limit)
+    """Return a room's orders with their buyers, newest first; as `select_views_of_user`."""
+    rows = await connection.fetch(SELECT_VIEWS_OF_ROOM, room_id, since_ms, limit, before)
     return await _views(connection, rows, for_staff=True)
 
 
@@ -99,14 +94,7 @@ async def select_view(connection: Connection, order_id: str) -> tuple[str, Order
     row = await connection.fetchrow(SELECT_VIEW, order_id)
     if row is None:
         return None
-    proof = await connection.fetchrow(SELECT_PROOF, order_id)
-    [view] = await _views(
-        connection,
-        [row],
-        proof=Proof(place=proof["place"], of=proof["units"], decided_at_ms=proof["decided_at_ms"])
-        if proof
-        else None,
-    )
+    [view] = await _views(connection, [row], proof=_proof(row))
     return str(row["user_id"]), view
 
 
@@ -153,6 +141,13 @@ async def _views(
         )
         for row in rows
     ]
+
+
+def _proof(row: Any) -> Proof | None:
+    """Return the place that was noted with the order; older orders have none."""
+    if row["proof_place"] is None:
+        return None
+    return Proof(row["proof_place"], row["proof_of"], row["proof_decided_at_ms"])
 
 
 def _line(row: Any) -> LineView:

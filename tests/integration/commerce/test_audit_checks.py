@@ -19,6 +19,13 @@ from tests.support.till import Till, open_till, order_one
 # Check → what breaks it, and what notices it first: the next round, or the turn over everything.
 PAID = "(SELECT id FROM orders WHERE state = 'paid')"
 SOLD_POOL = "(SELECT pool_id FROM reservations WHERE state = 'sold')"
+REFUND = """
+    INSERT INTO refunds (state, id, payment_id, order_id, currency, origin, reason, request_hash,
+        amount_minor)
+    SELECT 'pending', gen_random_uuid(), p.id, p.order_id, p.currency, 'person', 'broken', '',
+"""
+REFUND_DONE = REFUND.replace("'pending'", "'done'")
+OF_PAID = "FROM payments p WHERE p.state = 'captured'"
 OFF = (
     "ALTER TABLE stock DROP CONSTRAINT stock_check, DROP CONSTRAINT stock_claimed_check",
     "ALTER TABLE payment_calls DROP CONSTRAINT payment_calls_payment_id_fkey",
@@ -106,6 +113,24 @@ PLANTED: dict[str, tuple[str, str]] = {
         "turn",
     ),
     "refunds_add_up": ("UPDATE orders SET refunded_minor = 1", "turn"),
+    "refunds_within_payment": (f"{REFUND} p.amount_minor + 1 {OF_PAID}", "turn"),
+    "refunded_payment_is_whole": (
+        "UPDATE payments SET state = 'refunded' WHERE state = 'captured'",
+        "round",
+    ),
+    "refunded_units_within_line": (
+        f"WITH g AS ({REFUND} 1 {OF_PAID} RETURNING id, order_id)"
+        " INSERT INTO refund_lines (refund_id, reservation_id, qty)"
+        " SELECT g.id, l.reservation_id, l.qty + 1 FROM g JOIN order_lines l USING (order_id)",
+        "turn",
+    ),
+    "refunded_line_is_whole": (
+        f"WITH g AS ({REFUND_DONE} 1 {OF_PAID} RETURNING id, order_id)"
+        " INSERT INTO refund_lines (refund_id, reservation_id, qty)"
+        " SELECT g.id, l.reservation_id, l.qty FROM g JOIN order_lines l USING (order_id)",
+        "turn",
+    ),
+    "refund_has_its_call": (f"{REFUND} 1 {OF_PAID}", "turn"),
     "payment_call_failed": (
         "UPDATE payment_calls SET state = 'failed' WHERE kind = 'capture'",
         "round",

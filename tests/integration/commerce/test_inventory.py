@@ -158,34 +158,6 @@ async def test_two_sweepers_return_a_unit_once(
     assert (await audit(database)).violations == []
 
 
-async def test_release_returns_the_unit_at_once_and_only_once(
-    database: PgDatabase, inventory: InventoryService
-) -> None:
-    """Giving a hold back twice frees one unit."""
-    sale = await arm_flash(database, await make_shop(database), quantity=1)
-    user = str(uuid.uuid4())
-    mine = await press(inventory, sale, user=user)
-    assert isinstance(mine, Reserved)
-    for _ in range(2):
-        released = await inventory.release(user_id=user, reservation_id=mine.reservation.id)
-        assert released.state == "released"
-    assert (await read_stock(database, sale))["claimed"] == 0
-    assert isinstance(await press(inventory, sale), Reserved)
-
-
-async def test_nobody_releases_another_users_hold(
-    database: PgDatabase, inventory: InventoryService
-) -> None:
-    """Somebody else's reservation does not exist for you."""
-    sale = await arm_flash(database, await make_shop(database))
-    mine = await press(inventory, sale)
-    assert isinstance(mine, Reserved)
-    with pytest.raises(CommerceError) as caught:
-        await inventory.release(user_id=str(uuid.uuid4()), reservation_id=mine.reservation.id)
-    assert caught.value.code == "not_found"
-    assert (await read_stock(database, sale))["claimed"] == 1
-
-
 async def test_only_a_latched_press_is_refused_at_once(
     database: PgDatabase, inventory: InventoryService
 ) -> None:

@@ -279,6 +279,32 @@ async def test_joining_is_refused_with_what_to_do_instead(line: Line) -> None:
     assert (await refusal(line)).code == "not_found"
 
 
+async def test_whoever_waits_already_is_answered_without_the_pools_lock(line: Line) -> None:
+    """Asking again changes nothing, so it does not wait for those who decide."""
+    await line.open(1)
+    me = str(uuid.uuid4())
+    mine = await line.join(me)
+    pool = str((await read_stock(line.database, line.sale))["pool_id"])
+    async with line.database.transaction() as busy:
+        await lock_pools(busy, [pool])
+        async with asyncio.timeout(5):
+            assert (await line.join(me)).id == mine.id
+            assert (await refusal(line, user=me, qty=2)).code == "idempotency_conflict"
+            again = await refusal(line, user=me, key="another")
+    assert again.code == "already_waiting"
+
+
+async def test_a_dead_offer_is_decided_under_the_lock(line: Line) -> None:
+    """Whoever let an offer run out does not wait any more; no sweeper has come by."""
+    await line.open(1)
+    me = str(uuid.uuid4())
+    await line.join(me)
+    await line.release_one()
+    assert (await refusal(line, user=me, key="again")).code == "already_waiting"
+    await line.change("UPDATE reservations SET release_at_ms = 0 WHERE state = 'held'")
+    assert (await refusal(line, user=me, key="again")).code == "not_held_out"
+
+
 async def test_a_full_list_takes_nobody_else(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cap holds before the lock is taken and under it."""
     for place in ("rules", "service"):

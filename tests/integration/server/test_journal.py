@@ -77,6 +77,43 @@ async def test_what_buyers_were_told_is_in_the_journal_page_by_page(
     assert check_journal(steps, granted, told) != []
 
 
+async def test_a_page_ends_before_it_has_too_many_reservations(
+    http: httpx.AsyncClient, gateway: GatewayProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A version with more than a page's worth comes whole, and by itself."""
+    monkeypatch.setattr(journal, "GRANTED_A_PAGE_MAX", 2)
+    host, ann = await enter(http, "host"), await enter(http, None)
+    await http.post("/api/rooms/demo/start", headers=host)
+    sale = (await http.get("/api/rooms/demo")).json()["sales"][0]["id"]
+    told = [await press(http, sale, ann, qty=1, key=f"k{n}") for n in range(6)]
+    versions = [one.version for one in told]
+    # The second batch had three presses, as it is when many press at once.
+    async with gateway.app.state.services.database.transaction() as transaction:
+        await transaction.execute(
+            "UPDATE reservations SET version = $1, seq = version"
+            " WHERE version = ANY ($2::bigint[])",
+            versions[1],
+            versions[2:4],
+        )
+
+    pages = []
+    after, is_end = 0, False
+    while not is_end:
+        reply = await http.get(f"/api/sales/{sale}/journal?after={after}", headers=host)
+        page = reply.json()
+        pages.append(page)
+        after, is_end = page["steps"][-1][0], page["is_end"]
+
+    assert [step[0] for page in pages for step in page["steps"]] == list(range(1, versions[-1] + 1))
+    assert [[one[1] for one in page["granted"]] for page in pages] == [
+        [versions[0]],
+        [versions[1]] * 3,
+        [versions[4], versions[5]],
+    ]
+    assert [page["is_end"] for page in pages] == [False, False, True]
+    assert {page["steps"][-1][0] for page in pages} == {versions[0], versions[1], versions[5]}
+
+
 async def test_only_the_rooms_host_and_an_operator_read_it(http: httpx.AsyncClient) -> None:
     host = await enter(http, "host")
     await http.post("/api/rooms/demo/start", headers=host)
