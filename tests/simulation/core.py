@@ -146,6 +146,9 @@ class Core(Protocol):
     def tend(self) -> None:
         """Job: serve and close the waiting list."""
 
+    def figures(self) -> tuple[int, int, int]:
+        """Return the pool's total, what is claimed of it, and its version."""
+
     def read(self) -> Books:
         """Return everything."""
 

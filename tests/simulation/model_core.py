@@ -7,8 +7,10 @@ found by running the same seeds on both.
 
 from __future__ import annotations
 
+import copy
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from commerce.goods.adjustments.model import PoolCounts
 from commerce.goods.adjustments.rules import check_total
@@ -16,8 +18,9 @@ from commerce.goods.inventory.model import BatchResult, Outcome, Request
 from commerce.goods.inventory.rules import PoolState, SaleTerms, decide_batch
 from commerce.goods.waiting_list.model import Join, Line, Waiter, Wish
 from commerce.goods.waiting_list.rules import decide_join, decide_offers
-from commerce.kernel.errors import CommerceError, not_found
+from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ids import entry_id
+from commerce.sales.flash_sales.rules import LIMITS
 from loadtests.journal_check import Step
 from tests.simulation.core import (
     GRACE_MS,
@@ -62,6 +65,21 @@ class ModelCore(ModelOrders):
     def jump_node_clock(self, skew_ms: int) -> None:
         """Keep the skew, which nothing here may ask."""
         self.skew_ms = skew_ms
+
+    @contextmanager
+    def undone_when_refused(self) -> Iterator[None]:
+        """Take back what was done before a refusal, as a transaction does."""
+        kept = None
+        if self.due():
+            kept = copy.deepcopy((self.holds, self.entries, self.buyers, self.steps))
+        figures = self.figures()
+        try:
+            yield
+        except CommerceError:
+            if kept is not None:
+                self.holds, self.entries, self.buyers, self.steps = kept
+                self.total, self.claimed, self.version = figures
+            raise
 
     # Stock ------------------------------------------------------------------------------------
 
@@ -177,9 +195,12 @@ class ModelCore(ModelOrders):
         """Change the total."""
         if key in self.changes:
             return
-        if delta < 0:
-            self.expire_due()
-        check_total(PoolCounts("p", self.total, self.claimed, self.version), delta)
+        if self.total + delta < LIMITS["quantity"][0]:
+            raise invalid("A flash sale has units.", field="quantity")
+        with self.undone_when_refused():
+            if delta < 0:
+                self.expire_due()
+            check_total(PoolCounts("p", self.total, self.claimed, self.version), delta)
         self.changes[key] = delta
         self.step(0, delta)
         self.serve()
@@ -215,6 +236,10 @@ class ModelCore(ModelOrders):
 
     def join(self, user_id: str, qty: int, key: str) -> str:
         """Wait for units."""
+        with self.undone_when_refused():
+            return self._join(user_id, qty, key)
+
+    def _join(self, user_id: str, qty: int, key: str) -> str:
         self.expire_due()
         wish = Wish(entry_id(user_id, SALE, key), SALE, user_id, qty)
         known = self.entries.get(wish.id)
@@ -269,6 +294,10 @@ class ModelCore(ModelOrders):
         if is_over or self.sold() == self.total:
             for entry in self.in_line():
                 entry.state, entry.reason = "closed", "ended" if is_over else "sold_out"
+
+    def figures(self) -> tuple[int, int, int]:
+        """Return the pool's total, what is claimed of it, and its version."""
+        return self.total, self.claimed, self.version
 
     def read(self) -> Books:
         """Return everything."""

@@ -7,6 +7,7 @@ hour passes without waiting and the same seed meets the same times.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -175,6 +176,9 @@ class PostgresCore:
         )
         self.checkout = CheckoutService(self.database, self.payments)
         self.shop = await make_shop(self.database, stock=1_000)
+        await self._arm(buyers)
+
+    async def _arm(self, buyers: int) -> None:
         self.users = [await make_user(self.database, name=f"B{n}") for n in range(buyers)]
         self.sale_id = await arm_flash(
             self.database,
@@ -186,6 +190,14 @@ class PostgresCore:
             grace_s=GRACE_MS // 1000,
         )
         self.pool_id = str((await read_stock(self.database, self.sale_id))["pool_id"])
+
+    def begin_anew(self, buyers: int) -> None:
+        """Play another sale with other people, in a shop of its own, at the present time."""
+        self.run(self._begin_anew(buyers))
+
+    async def _begin_anew(self, buyers: int) -> None:
+        self.shop = await make_shop(self.database, slug=f"r{uuid.uuid4().hex[:12]}", stock=1_000)
+        await self._arm(buyers)
 
     def close(self) -> None:
         """Close every connection and the loop."""
@@ -318,6 +330,11 @@ class PostgresCore:
         """Job: serve and close the line, and tell who was served."""
         self.run(tend_lines(self.database))
         self.run(tell_waiters(self.database))
+
+    def figures(self) -> tuple[int, int, int]:
+        """Return the pool's total, what is claimed of it, and its version."""
+        stock = self.run(read_stock(self.database, self.sale_id))
+        return stock["total"], stock["claimed"], stock["version"]
 
     def read(self) -> Books:
         """Return everything, with what the auditor has to say."""
