@@ -24,14 +24,19 @@ const makeRoom = (sales, change) => ({
 /** @param {Partial<Hold>} [change] @returns {Hold} */
 const makeHold = (change) => ({ id: 'h', sale: 'f', qty: 1, unit_price_minor: 19_900, currency: 'CNY', expires_at_ms: NOW + 300_000, whole_ms: 300_000, reserved_at_ms: NOW, state: 'held', pay_url: null, order: null, ...change });
 
-/** @param {Sale[]} sales @param {{hold?: Hold, answer?: Answer, waiting?: import('../../static/js/logic/waiting_list.js').Entry, bought?: number, isClockCertain?: boolean, show?: 'live' | 'ended' | 'scheduled', now_ms?: number}} [facts] */
-function stateOf(sales, { hold, answer, waiting, bought = 0, isClockCertain = true, show = 'live', now_ms = NOW } = {}) {
+/** @param {Sale[]} sales @param {{hold?: Hold, answer?: Answer, waiting?: import('../../static/js/logic/waiting_list.js').Entry, entry?: import('../../static/js/logic/draws.js').OwnEntry, bought?: number, isClockCertain?: boolean, show?: 'live' | 'ended' | 'scheduled', now_ms?: number}} [facts] */
+function stateOf(sales, { hold, answer, waiting, entry, bought = 0, isClockCertain = true, show = 'live', now_ms = NOW } = {}) {
   const offer = chooseOffer(makeRoom(sales), hold ? [hold] : [], now_ms);
-  return decideCard({ offer, show, hold: hold ?? null, answer: answer ?? null, waiting: waiting ?? null, bought, isClockCertain, now_ms });
+  return decideCard({ offer, show, hold: hold ?? null, answer: answer ?? null, waiting: waiting ?? null, entry: entry ?? null, bought, isClockCertain, now_ms });
 }
 
 /** @param {string} code @returns {Answer} */
 const refused = (code) => ({ kind: 'refused', at_ms: NOW - 500, code });
+
+const DRAW = { commit: 'c', entry_closes_at_ms: NOW + 20_000, entries: 3 };
+const DRAWN = { ...DRAW, entry_closes_at_ms: NOW - 2_000, seed: 's', digest: 'd', winners: 1 };
+/** @param {import('../../static/js/logic/draws.js').OwnEntry['state']} state */
+const makeEntry = (state) => ({ id: 'e', sale: 'f', qty: 1, state, rank: null, of: null, waiting: null });
 
 const WAITING = { id: 'e', sale: 'f', qty: 1, place: 4, waiting: 6 };
 
@@ -45,6 +50,20 @@ const CASES = [
   ['an open sale is open', 'open', [makeRegular(), makeFlash()], {}],
   ['past its end a sale has ended, whatever was heard', 'refused-ended', [makeFlash({ ends_at_ms: NOW })], {}],
   ['a halted flash sale says so', 'refused-halted', [makeRegular(), makeFlash({ state: 'halted', reason: 'a wrong price' })], {}],
+  ['a draw counts down as any sale', 'armed', [makeFlash({ state: 'armed', opens_at_ms: NOW + 7_000, draw: DRAW })], {}],
+  ['a draw is entered, not bought', 'enter', [makeRegular(), makeFlash({ draw: DRAW })], {}],
+  ['at T0 the clock opens the entries', 'enter', [makeFlash({ state: 'armed', opens_at_ms: NOW, draw: DRAW })], {}],
+  ['who has entered is in', 'entered', [makeFlash({ draw: DRAW })], { entry: makeEntry('entered') }],
+  ['when entries have closed it is drawn', 'drawing', [makeFlash({ draw: { ...DRAW, entry_closes_at_ms: NOW } })], { entry: makeEntry('entered') }],
+  ['nobody buys before the draw, whoever entered', 'drawing', [makeFlash({ draw: { ...DRAW, entry_closes_at_ms: NOW } })], {}],
+  ['after the draw what is left is sold', 'open', [makeFlash({ draw: DRAWN })], {}],
+  ['who was not drawn is told the place', 'lost', [makeFlash({ draw: DRAWN, stock: [0, 10, 0] })], { entry: makeEntry('lost') }],
+  ['so too before the room has heard of the draw', 'lost', [makeFlash({ draw: DRAW })], { entry: makeEntry('lost') }],
+  ['who was not drawn and waits is in line', 'waiting', [makeFlash({ draw: DRAWN, stock: [0, 10, 0] })], { entry: makeEntry('lost'), waiting: WAITING }],
+  ['who was drawn holds', 'held', [makeFlash({ draw: DRAWN })], { entry: makeEntry('won'), hold: makeHold() }],
+  ['a draw that was stopped says so', 'refused-halted', [makeFlash({ state: 'halted', draw: DRAW })], { entry: makeEntry('entered') }],
+  ['a draw that is over has ended', 'refused-ended', [makeFlash({ state: 'ended', ends_at_ms: NOW, draw: DRAW })], { entry: makeEntry('entered') }],
+  ['a late entry is refused with words', 'refused-other', [makeFlash({ draw: DRAW })], { answer: refused('entries_closed') }],
   ['a halted regular sale too', 'refused-halted', [makeRegular({ state: 'halted', reason: 'a crack' })], {}],
   ['a hold comes before the halt', 'held', [makeFlash({ state: 'halted' })], { hold: makeHold() }],
   ['the answer may be quicker than the news of a halt', 'refused-halted', [makeFlash()], { answer: refused('halted') }],

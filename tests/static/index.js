@@ -42,6 +42,10 @@ const armed = { ...flash, state: /** @type {const} */ ('armed'), opens_at_ms: NO
 /** @param {string} code */
 const refused = (code) => ({ kind: /** @type {const} */ ('refused'), at_ms: NOW, code });
 
+const draw = { commit: 'a1', entry_closes_at_ms: NOW + 20_000, entries: 4_031 };
+const drawn = { ...draw, entry_closes_at_ms: NOW - 5_000, seed: 'b2', digest: 'c3', winners: 100 };
+const entry = { id: 'n1', sale: 'f', qty: 1, state: /** @type {const} */ ('entered'), rank: null, of: null, waiting: null };
+
 /** @type {Record<string, CardFacts>} */
 const CARDS = {
   pinned: makeFacts({ sale: regular, upcoming: { ...armed, opens_at_ms: NOW + 240_000 } }),
@@ -63,6 +67,10 @@ const CARDS = {
   'refused-cancelled': makeFacts({ sale: { ...flash, state: 'cancelled', ends_at_ms: NOW }, reason: 'wrong price' }),
   'refused-unknown_outcome': makeFacts({ answer: { kind: 'unknown', at_ms: NOW, attempt: 2, retry_at_ms: NOW + 3_000 } }),
   'refused-other': makeFacts({ answer: refused('not_enough_left') }),
+  enter: makeFacts({ sale: { ...flash, draw, stock: [100, 0, 0] } }),
+  entered: makeFacts({ sale: { ...flash, draw, stock: [100, 0, 0] }, entry }),
+  drawing: makeFacts({ sale: { ...flash, draw: { ...draw, entry_closes_at_ms: NOW }, stock: [100, 0, 0] }, entry }),
+  lost: makeFacts({ sale: { ...flash, draw: drawn, stock: [0, 100, 0] }, entry: { ...entry, state: 'lost', rank: 112, of: 4_031, waiting: 12 } }),
   soon: makeFacts({ show: 'scheduled' }),
   none: makeFacts({ offer: null }),
   over: makeFacts({ show: 'ended', offer: null }),

@@ -65,7 +65,7 @@ async def test_each_card_shows_its_state(browser: Browser) -> None:
             """() => [...document.querySelectorAll('[data-case]')].map((figure) =>
                  [figure.dataset.case, figure.querySelector('.card').dataset.state])"""
         )
-    assert len(shown) == 22
+    assert len(shown) == 26
     assert [case for case, state in shown if case != state] == []
 
 

@@ -4,6 +4,7 @@
  *
  * Invariant: a hold of one's own comes before everything, a running question before every other answer.
  */
+import { drawState } from './draws.js';
 import { itemOf, saleOf } from './room_state.js';
 import { LAST_MS } from './countdown.js';
 import { isRuleShown, ruleOf } from './press_rules.js';
@@ -22,6 +23,7 @@ import { isRuleShown, ruleOf } from './press_rules.js';
  *   | {kind: 'let_go', at_ms: number, isPassedOn?: boolean}
  *   | {kind: 'closed', at_ms: number, reason: string}} Answer `closed`: the line one waited in */
 /** @typedef {'none' | 'soon' | 'over' | 'pinned' | 'armed' | 'open' | 'asking' | 'held' | 'last' | 'paying' | 'offered' | 'waiting' | 'gone' | 'let-go'
+ *   | 'enter' | 'entered' | 'drawing' | 'lost'
  *   | 'refused-not_open' | 'refused-limit_reached' | 'refused-held_out' | 'refused-sold_out' | 'refused-ended'
  *   | 'refused-cancelled' | 'refused-halted' | 'refused-unknown_outcome' | 'refused-other'} CardState */
 /** @typedef {{item: BagItem, sale: Sale | null, regular: Sale | null, upcoming: Sale | null}} Offer */
@@ -30,6 +32,8 @@ import { isRuleShown, ruleOf } from './press_rules.js';
 const ARMED_SHOWN_MS = 120_000;
 /** Flash sales that are worth the card while they last. @type {ReadonlySet<string>} */
 const SHOWN = new Set(['armed', 'open', 'halted']);
+/** What a sale says of itself while it goes on; a draw has its own words then. @type {ReadonlySet<CardState>} */
+const SELLS = new Set(/** @type {CardState[]} */ (['open', 'refused-held_out', 'refused-sold_out']));
 /** A sale that is over keeps the card this long, so that whoever was pressing sees how it went. */
 const CLOSED_SHOWN_MS = 60_000;
 /** The answer to an early press. */
@@ -97,12 +101,13 @@ function isCurrent(sale, now_ms) {
  * @param {Hold | null} facts.hold own hold on the offer's sale
  * @param {Answer | null} facts.answer last answer about the offer's sale
  * @param {import('./waiting_list.js').Entry | null} [facts.waiting] one's place in the line of the offer's sale
+ * @param {import('./draws.js').OwnEntry | null} [facts.entry] one's entry in the draw of the offer's sale
  * @param {number} facts.bought units of this sale one has paid
  * @param {boolean} facts.isClockCertain
  * @param {number} facts.now_ms server time
  * @returns {CardState}
  */
-export function decideCard({ offer, show, hold, answer, waiting, bought, isClockCertain, now_ms }) {
+export function decideCard({ offer, show, hold, answer, waiting, entry, bought, isClockCertain, now_ms }) {
   if (hold) return holdState(hold, now_ms);
   if (answer?.kind === 'asking') return 'asking';
   if (answer?.kind === 'unknown') return 'refused-unknown_outcome';
@@ -111,7 +116,10 @@ export function decideCard({ offer, show, hold, answer, waiting, bought, isClock
   const sale = offer?.sale;
   if (!sale) return 'none';
   if (waiting && sale.state !== 'ended' && sale.state !== 'cancelled') return 'waiting';
-  return answerState(sale, answer, now_ms) ?? saleState(sale, bought, isClockCertain, now_ms);
+  const said = answerState(sale, answer, now_ms);
+  if (said) return said;
+  const own = saleState(sale, bought, isClockCertain, now_ms);
+  return (SELLS.has(own) ? drawState(sale, entry, now_ms) : null) ?? own;
 }
 
 /**

@@ -3,9 +3,10 @@
  * The numbered bag: the same offers as the card, one row each.
  *
  * HTML: `<live-bag></live-bag>`
- * Properties: `rows` (BagRow[]). Events: `live:bag` {act: 'buy' | 'pay' | 'join', item, sale}.
+ * Properties: `rows` (BagRow[]). Events: `live:bag` {act: 'buy' | 'pay' | 'join' | 'enter' | 'take-back', item, sale}.
  * Invariant: numbers never change, and the row on now is marked by word, ground and edge.
  */
+import { drawState } from '../../logic/draws.js';
 import { define, LiveElement, setAttribute, setText } from '../../lib/element.js';
 import { duration, money, number, ordinal, timeOfDay } from '../../lib/format.js';
 import { create, html, render } from '../../lib/html.js';
@@ -15,15 +16,19 @@ import { keyedList } from '../../lib/keyed_list.js';
 /** @typedef {import('../../logic/card_state.js').Offer} Offer */
 /** @typedef {import('../../logic/card_state.js').Hold} Hold */
 /** @typedef {{offer: Offer, isOnNow: boolean, isLive: boolean, isAsking: boolean, hold: Hold | null, now_ms: number,
- *   waiting?: import('../../logic/waiting_list.js').Entry | null}} BagRow */
-/** @typedef {{status: string, label: string, act: 'buy' | 'pay' | 'join' | null, tone: string}} RowView */
+ *   waiting?: import('../../logic/waiting_list.js').Entry | null, entry?: import('../../logic/draws.js').OwnEntry | null}} BagRow */
+/** @typedef {{status: string, label: string, act: 'buy' | 'pay' | 'join' | 'enter' | 'take-back' | null, tone: string}} RowView */
+
+/** Buttons whose word alone does not say what they are about. @type {Partial<Record<string, string>>} */
+const LABELS = { buy: 'bag.buy_label', join: 'bag.join_label', enter: 'bag.enter_label', 'take-back': 'bag.take_back_label' };
 
 /**
  * One status line and one button for a row.
  * @param {BagRow} row
  * @returns {RowView}
  */
-export function rowView({ offer, isOnNow, isLive, isAsking, hold, waiting, now_ms }) {
+export function rowView(row) {
+  const { offer, isOnNow, isLive, isAsking, hold, waiting, now_ms } = row;
   const { sale, upcoming } = offer;
   const quiet = (/** @type {string} */ status) => ({ status, label: '', act: null, tone: '' });
   if (hold) return { status: t('bag.reserved', { duration: duration(hold.expires_at_ms - now_ms) }), label: t('bag.pay'), act: 'pay', tone: 'lime' };
@@ -32,6 +37,8 @@ export function rowView({ offer, isOnNow, isLive, isAsking, hold, waiting, now_m
   if (sale.kind === 'flash' && sale.state === 'armed') return quiet(t('bag.opens', { time: timeOfDay(sale.opens_at_ms ?? now_ms) }));
   if (sale.state === 'ended' || sale.state === 'cancelled') return quiet(t('bag.ended'));
   if (sale.state === 'halted') return quiet(t('bag.halted'));
+  const drawn = drawRow(row);
+  if (drawn) return drawn;
   if (waiting) return quiet(waitingLine(waiting.place));
   const [available, held] = sale.stock;
   if (available === 0 && held === 0) return { status: t('bag.sold_out'), label: '', act: null, tone: 'out' };
@@ -40,6 +47,43 @@ export function rowView({ offer, isOnNow, isLive, isAsking, hold, waiting, now_m
   const left = isOnNow ? t('bag.on_now_left', { count }) : t('bag.left', { count });
   const status = upcoming ? t('bag.opens', { time: timeOfDay(upcoming.opens_at_ms ?? now_ms) }) : left;
   return { status, label: t('bag.buy'), act: 'buy', tone: isOnNow ? 'now' : '' };
+}
+
+/**
+ * A row of a sale that is drawn; null where it sells as any other.
+ * @param {BagRow} row
+ * @returns {RowView | null}
+ */
+function drawRow({ offer: { sale }, entry, waiting, now_ms }) {
+  if (!sale?.draw) return null;
+  const count = sale.draw.entries ?? 0;
+  switch (drawState(sale, entry, now_ms)) {
+    case 'enter':
+      return { status: t('bag.draw', { count, total: number(count) }), label: t('bag.enter'), act: 'enter', tone: 'now' };
+    case 'entered':
+      return { status: t('draw.in_title', { time: timeOfDay(sale.draw.entry_closes_at_ms) }), label: t('bag.take_back'), act: 'take-back', tone: '' };
+    case 'drawing':
+      return { status: t('draw.drawing'), label: '', act: null, tone: '' };
+    case 'lost':
+      return lostRow(sale, entry ?? { rank: null, of: null, waiting: null }, waiting);
+    default:
+      return null;
+  }
+}
+
+/**
+ * Who was not drawn buys what is left, waits, or may join the line.
+ * @param {import('../../logic/room_state.js').Sale} sale
+ * @param {Pick<import('../../logic/draws.js').OwnEntry, 'rank' | 'of' | 'waiting'>} entry
+ * @param {BagRow['waiting']} waiting
+ * @returns {RowView}
+ */
+function lostRow({ stock: [available, held] }, { rank, of, waiting: told }, waiting) {
+  const place = t('draw.place', { rank: number(rank ?? 0), of: number(of ?? 0) });
+  const line = waiting?.place ?? told;
+  if (waiting || told !== null) return { status: `${place}${t('site.separator')}${waitingLine(line)}`, label: '', act: null, tone: '' };
+  if (available > 0) return { status: place, label: t('bag.buy'), act: 'buy', tone: '' };
+  return held > 0 ? { status: place, label: t('bag.join'), act: 'join', tone: '' } : { status: place, label: '', act: null, tone: 'out' };
 }
 
 /** @param {number | null} place */
@@ -78,7 +122,7 @@ export class LiveBag extends LiveElement {
           <div class="bag-words"><h3 class="bag-name"></h3><p class="bag-status"></p><p class="bag-price"><b></b> <s></s> <span></span></p></div>
           <button class="bag-button button" type="button"></button>
         </li>`),
-      update: drawRow,
+      update: updateRow,
     });
   }
 }
@@ -87,7 +131,7 @@ export class LiveBag extends LiveElement {
  * @param {HTMLElement} element
  * @param {BagRow} row
  */
-function drawRow(element, row) {
+function updateRow(element, row) {
   const { item, sale } = row.offer;
   const view = rowView(row);
   const one = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (element.querySelector(selector));
@@ -108,7 +152,8 @@ function drawRow(element, row) {
   setAttribute(button, 'data-item', item.item);
   setAttribute(button, 'data-sale', sale?.id ?? '');
   const words = { no: item.no, title: titleOf(item) };
-  setAttribute(button, 'aria-label', view.act === 'buy' ? t('bag.buy_label', words) : view.act === 'join' ? t('bag.join_label', words) : null);
+  const label = LABELS[view.act ?? ''];
+  setAttribute(button, 'aria-label', label ? t(label, words) : null);
 }
 
 define('live-bag', LiveBag);

@@ -8,6 +8,7 @@ import { decideCard } from '../../logic/card_state.js';
 import { holdLeft } from '../../logic/countdown.js';
 import { duration, money, timeOfDay } from '../../lib/format.js';
 import { t, titleOf } from '../../lib/i18n.js';
+import { drawnParts, drawView } from './draw_view.js';
 import { refusalView } from './refusal_view.js';
 import { armedView, askingView, openView, pinnedView } from './selling_view.js';
 import { cameBackNote, heldOut, offeredView, waitingView } from './waiting_view.js';
@@ -21,13 +22,13 @@ import { cameBackNote, heldOut, offeredView, waitingView } from './waiting_view.
 /** @typedef {{offer: Offer | null, show: 'scheduled' | 'live' | 'ended' | null, starts_at_ms: number | null, hold: Hold | null,
  *   answer: Answer | null, bought: number, took_ms: number | null, reason: string | null, other: BagItem | null,
  *   isClockCertain: boolean, plusMinus_ms: number | null, now_ms: number, waiting?: import('../../logic/waiting_list.js').Entry | null,
- *   hasCameBack?: boolean}} CardFacts `waiting`: one's own place in the sale's line; `hasCameBack`: a unit has just gone to the next in line */
-/** @typedef {'buy' | 'early' | 'pay' | 'go-on-paying' | 'let-go' | 'join' | 'leave' | 'buy-regular' | 'see-other' | 'see-bag' | 'see-orders' | 'none'} CardAct */
+ *   entry?: import('../../logic/draws.js').OwnEntry | null, hasCameBack?: boolean}} CardFacts `waiting`: one's own place in the sale's line; `entry`: one's own in its draw; `hasCameBack`: a unit has just gone to the next in line */
+/** @typedef {'buy' | 'early' | 'pay' | 'go-on-paying' | 'let-go' | 'join' | 'leave' | 'enter' | 'take-back' | 'see-draw' | 'buy-regular' | 'see-other' | 'see-bag' | 'see-orders' | 'none'} CardAct */
 /** @typedef {{act: CardAct, label: string, tone: 'lime' | 'white' | 'grey' | 'armed' | 'asking' | 'amber', fill?: number}} MainButton */
 /** @typedef {{state: CardState, title: string, sub?: string, price?: string, struck?: string, struckDays?: number | null, message?: {title: string, note: string},
  *   time?: string, timeNote?: string, stock?: Stock, terms?: string, note?: string, ring?: {left_ms: number, part: number, isLast: boolean},
- *   main?: MainButton, letGo?: string,
- *   letGoAct?: CardAct}} CardView `letGo` is the second button; its act is let-go where none is named */
+ *   main?: MainButton, letGo?: string, how?: string,
+ *   letGoAct?: CardAct}} CardView `letGo` is the second button; its act is let-go where none is named; `how` leads to how the sale was drawn */
 
 /**
  * @param {CardFacts} facts
@@ -36,7 +37,7 @@ import { cameBackNote, heldOut, offeredView, waitingView } from './waiting_view.
 export function cardView(facts) {
   const state = decideCard(facts);
   const view = { ...itemView(facts), ...stateView(state, facts), state };
-  return { ...view, ...cameBackNote(view, facts) };
+  return { ...view, ...cameBackNote(view, facts), ...drawnParts(state, facts) };
 }
 
 /**
@@ -88,6 +89,11 @@ function stateView(state, facts) {
       return offeredView(facts);
     case 'waiting':
       return waitingView(facts);
+    case 'enter':
+    case 'entered':
+    case 'drawing':
+    case 'lost':
+      return drawView(state, facts);
     case 'refused-held_out':
       return heldOut(facts);
     default:

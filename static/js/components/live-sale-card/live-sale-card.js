@@ -60,6 +60,7 @@ export class LiveSaleCard extends LiveElement {
         <live-stock-bar data-ref="stock"></live-stock-bar>
         <p class="card-terms" data-ref="terms"></p>
         <p class="card-note" data-ref="note"><span data-ref="note-icon">${icon('clock')}</span><span data-ref="note-text"></span></p>
+        <button class="card-how" type="button" data-ref="how"></button>
         <div class="card-buttons">
           <button class="button card-let-go" type="button" data-ref="let-go"></button>
           <button class="button button-main card-main" type="button" data-ref="main" id="card-main"><i data-ref="fill"></i><span data-ref="label"></span></button>
@@ -67,6 +68,7 @@ export class LiveSaleCard extends LiveElement {
       </article>`);
     this.ref('main').addEventListener('click', () => this.press());
     this.ref('let-go').addEventListener('click', () => this.#act(this.#view?.letGoAct ?? 'let-go'));
+    this.ref('how').addEventListener('click', () => this.emit('card', { act: 'see-draw', sale: this.#facts?.offer?.sale?.id ?? null }));
     this.ref('image').addEventListener('error', () => {
       this.ref('image').hidden = true;
     });
@@ -162,6 +164,7 @@ export class LiveSaleCard extends LiveElement {
       main.style.setProperty('--fill', String(view.main.fill ?? 0));
     }
     this.#write('let-go', view.letGo);
+    this.#write('how', view.how);
   }
 }
 

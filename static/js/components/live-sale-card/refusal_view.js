@@ -6,8 +6,10 @@
  */
 import { duration, money, number, timeOfDay, timeWithSeconds } from '../../lib/format.js';
 import { t, titleOf } from '../../lib/i18n.js';
+import { drawPhase } from '../../logic/draws.js';
+import { drawRefusal } from './draw_view.js';
 import { ruleView } from './rule_view.js';
-import { joinButton } from './selling_view.js';
+import { enterButton, joinButton } from './selling_view.js';
 
 /** @typedef {import('./card_view.js').CardFacts} CardFacts */
 /** @typedef {import('./card_view.js').CardView} CardView */
@@ -50,7 +52,7 @@ export function refusalView(state, facts) {
  * @param {CardFacts} facts
  * @returns {MainButton}
  */
-function elsewhere({ other: item }) {
+export function elsewhere({ other: item }) {
   if (!item) return { act: 'see-bag', label: t('card.see_bag'), tone: 'grey' };
   const words = { no: item.no, title: titleOf(item), price: money(item.price_minor, item.currency) };
   return { act: 'see-other', label: t('card.see_other', words), tone: 'grey' };
@@ -67,12 +69,16 @@ function letGoNote({ offer, answer }) {
 }
 
 /**
+ * What to do next about the same sale, as it stands now; before its draw that is never to buy.
  * @param {CardFacts} facts
  * @returns {MainButton}
  */
-function onceMore({ offer }) {
+export function onceMore({ offer, entry, now_ms }) {
   const sale = offer?.sale;
   if (!sale || sale.state === 'ended' || sale.state === 'cancelled' || sale.state === 'halted') return { act: 'see-bag', label: t('card.see_bag'), tone: 'grey' };
+  const phase = drawPhase(sale, now_ms);
+  if (phase === 'enter' && !entry) return enterButton();
+  if (phase === 'enter' || phase === 'drawing') return { act: 'see-bag', label: t('card.see_bag'), tone: 'grey' };
   if (sale.stock[0] === 0 && sale.stock[1] > 0) return joinButton(sale);
   if (sale.stock[0] === 0) return { act: 'buy', label: t('card.ask_again'), tone: 'white' };
   return { act: 'buy', label: t('card.buy_now', { price: money(sale.price_minor, sale.currency) }), tone: 'lime' };
@@ -113,6 +119,7 @@ function limitReached({ offer, answer }) {
 function endedNote({ offer, now_ms }) {
   const sale = offer?.sale;
   const words = { from: timeOfDay(sale?.opens_at_ms ?? now_ms), to: timeOfDay(sale?.ends_at_ms ?? now_ms) };
+  if (sale?.draw && !sale.draw.seed) return t('draw.void');
   const regular = offer?.regular;
   if (!regular || regular === sale) return t('card.ended_note_alone', words);
   return t('card.ended_note', { ...words, price: money(regular.price_minor, regular.currency) });
@@ -148,7 +155,7 @@ function halted(facts) {
   const { offer, answer } = facts;
   const reason = offer?.sale?.reason ?? (answer?.kind === 'refused' ? answer.detail?.reason : null);
   const title = reason ? t('card.cancelled_reason', { reason }) : t('card.cancelled_title');
-  return { message: { title, note: t('card.halted_note') }, ...afterSale(facts) };
+  return { message: { title, note: t(offer?.sale?.draw && !offer.sale.draw.seed ? 'draw.halted_note' : 'card.halted_note') }, ...afterSale(facts) };
 }
 
 /**
@@ -180,6 +187,8 @@ function other(facts) {
     const count = answer.detail?.waiting ?? facts.offer?.sale?.waiting?.[0] ?? 0;
     return { message: { title: t('card.list_full_title'), note: t('card.list_full_note', { count: number(count) }) }, main: elsewhere(facts) };
   }
+  const drawn = drawRefusal(facts);
+  if (drawn) return { main: onceMore(facts), ...drawn };
   const rule = ruleView(facts);
   if (rule) return { main: onceMore(facts), ...rule };
   const code = answer?.kind === 'refused' ? answer.code : 'unknown';

@@ -5,6 +5,7 @@
  * Invariant: before the opening the button answers by itself, and nothing is sent.
  */
 import { countdown } from '../../logic/countdown.js';
+import { drawPhase } from '../../logic/draws.js';
 import { duration, money, number, ordinal, timeOfDay, timeWithSeconds } from '../../lib/format.js';
 import { t } from '../../lib/i18n.js';
 import { rulesWords } from './rule_view.js';
@@ -50,13 +51,14 @@ export function armedView({ offer, now_ms, plusMinus_ms, isClockCertain }, isEar
   if (!sale) return {};
   const opens_at_ms = sale.opens_at_ms ?? now_ms;
   const count = countdown(opens_at_ms, now_ms);
-  const label = isEarly ? t('card.not_open', { duration: duration(count.left_ms) }) : t('card.opens', { time: timeWithSeconds(opens_at_ms) });
+  const label = isEarly ? t('card.not_open', { duration: duration(count.left_ms) }) : t(sale.draw ? 'draw.opens' : 'card.opens', { time: timeWithSeconds(opens_at_ms) });
   const synced = plusMinus_ms === null ? t('card.syncing') : t('card.synced', { ms: plusMinus_ms });
   const quantity = number(sale.stock[0] + sale.stock[1] + sale.stock[2]);
   const minutes = Math.max(1, Math.round((sale.hold_s ?? 300) / 60));
   return {
     time: countText(count),
     terms: [
+      ...(sale.draw ? [t('draw.terms_armed', { seconds: Math.round((sale.draw.entry_closes_at_ms - opens_at_ms) / 1000) })] : []),
       sale.per_buyer === null
         ? t('card.terms_no_limit', { quantity, minutes })
         : t('card.terms', { quantity, minutes, per_buyer: sale.per_buyer }),
@@ -93,8 +95,13 @@ export function askingView({ offer, answer, now_ms }) {
   return {
     ...(offer?.sale?.kind === 'flash' ? { stock: offer.sale.stock } : {}),
     note: isLong ? t('card.still_asking') : '',
-    main: { act: 'none', label: t('card.asking'), tone: 'asking' },
+    main: { act: 'none', label: t(drawPhase(offer?.sale, now_ms) === 'enter' ? 'draw.asking' : 'card.asking'), tone: 'asking' },
   };
+}
+
+/** The way into a draw. @returns {MainButton} */
+export function enterButton() {
+  return { act: 'enter', label: t('draw.enter'), tone: 'lime' };
 }
 
 /**

@@ -88,10 +88,11 @@ export function drawBanner(element, { link, isDegraded, announcement, back, hasH
  * @param {Hold[]} facts.holds
  * @param {Map<string, Answer>} facts.answers
  * @param {Map<string, import('../../logic/waiting_list.js').Entry>} facts.waiting by sale
+ * @param {Map<string, import('../../logic/draws.js').OwnEntry>} facts.entries in draws, by sale
  * @param {string | null} facts.onNow bag item on the card
  * @param {number} facts.now_ms
  */
-export function drawBag(element, { state, holds, answers, waiting, onNow, now_ms }) {
+export function drawBag(element, { state, holds, answers, waiting, entries, onNow, now_ms }) {
   const isLive = state.show?.status === 'live';
   element.rows = [...state.bag].sort((a, b) => a.no - b.no).map((item) => {
     const offer = stillSold(offerOf(state, item, holds, now_ms), holds);
@@ -101,6 +102,7 @@ export function drawBag(element, { state, holds, answers, waiting, onNow, now_ms
       isAsking: kind === 'asking' || kind === 'unknown',
       hold: holds.find((hold) => hold.sale === offer.sale?.id) ?? null,
       waiting: waiting.get(offer.sale?.id ?? '') ?? null,
+      entry: entries.get(offer.sale?.id ?? '') ?? null,
     };
   });
   const count = state.bag.length;

@@ -5,7 +5,7 @@
  * Invariant: single keys act only when no field has focus and no sheet is open; every gesture has a button.
  */
 import { find, setAttribute } from '../../lib/element.js';
-import { ordinal } from '../../lib/format.js';
+import { ordinal, timeOfDay } from '../../lib/format.js';
 import { t } from '../../lib/i18n.js';
 
 /** @typedef {import('./page.js').RoomPage} RoomPage */
@@ -61,6 +61,9 @@ function cardAct(page, { act, sale }) {
   if (act === 'go-on-paying' && hold) void goOnPaying(page, hold);
   if (act === 'let-go' && hold) void purchase.letGo(hold);
   if (act === 'join' && sale) void purchase.waiting.join(sale).then(() => tellPlace(page, sale));
+  if (act === 'enter' && sale) void enterDraw(page, sale);
+  if (act === 'take-back' && sale) void purchase.draws.leave(sale);
+  if (act === 'see-draw' && sale) sheets.openDraw(sale);
   const entry = purchase.waiting.entries.get(sale ?? '');
   if (act === 'leave' && entry) void purchase.waiting.leave(entry);
   if (act === 'buy-regular') {
@@ -79,6 +82,16 @@ function cardAct(page, { act, sale }) {
 function tellPlace(page, sale) {
   const place = page.purchase.waiting.entries.get(sale)?.place;
   if (place) page.news.tell(t('card.waiting_title', { place: ordinal(place) }));
+}
+
+/**
+ * @param {RoomPage} page
+ * @param {string} sale
+ */
+async function enterDraw(page, sale) {
+  await page.purchase.draws.enter(sale);
+  const draw = page.state.sales.find((one) => one.id === sale)?.draw;
+  if (draw && page.purchase.draws.entries.has(sale)) page.news.tell(t('draw.in_title', { time: timeOfDay(draw.entry_closes_at_ms) }));
 }
 
 /**
@@ -104,7 +117,7 @@ function openIfHeld(page, sale) {
 
 /**
  * @param {RoomPage} page
- * @param {{act: 'buy' | 'pay' | 'join', item: string, sale: string}} press
+ * @param {{act: 'buy' | 'pay' | 'join' | 'enter' | 'take-back', item: string, sale: string}} press
  */
 function bagAct(page, { act, sale }) {
   const hold = page.purchase.holds.get(sale);
@@ -113,6 +126,8 @@ function bagAct(page, { act, sale }) {
     else page.sheets.openCheckout(hold);
   }
   if (act === 'join') void page.purchase.waiting.join(sale).then(() => tellPlace(page, sale));
+  if (act === 'enter') void enterDraw(page, sale);
+  if (act === 'take-back') void page.purchase.draws.leave(sale);
   if (act === 'buy') void page.purchase.press(sale).then(() => openIfHeld(page, sale));
 }
 

@@ -6,7 +6,7 @@
  */
 import { itemOfSale } from '../../logic/card_state.js';
 import { itemOf } from '../../logic/room_state.js';
-import { duration, money, timeOfDay } from '../../lib/format.js';
+import { duration, money, number, timeOfDay } from '../../lib/format.js';
 import { t, titleOf } from '../../lib/i18n.js';
 
 /** @typedef {import('../../logic/room_state.js').RoomState} RoomState */
@@ -98,8 +98,9 @@ export class News {
       time: timeOfDay(sale.opens_at_ms ?? 0),
     };
     if (type === 'flash.armed') this.say(t('news.armed', words));
-    else if (type === 'flash.opened') this.say(t('news.open', words));
+    else if (type === 'flash.opened') this.say(t(sale.draw ? 'news.draw_open' : 'news.open', words));
     else if (type === 'flash.sold_out') this.say(t('news.sold_out', words));
+    else if (type === 'flash.drawn') this.say(t('news.drawn', { ...words, entries: number(sale.draw?.entries ?? 0), winners: number(sale.draw?.winners ?? 0) }));
     else if (type === 'flash.resumed') this.say(t('news.resumed', words));
     else if (type === 'flash.halted') this.say(t('news.halted', { reason: sale.reason ?? '' }));
     else if (type === 'flash.unhalted') this.say(t('news.unhalted', words));

@@ -5,6 +5,7 @@
  * Invariant: the model is replaced, never changed; every draw shows one model at one moment of the server's clock.
  */
 import { cardView } from '../../components/live-sale-card/card_view.js';
+import { placeWords } from '../../components/live-sale-card/draw_view.js';
 import { chooseOffer, itemOfSale, nextItem, offerOf } from '../../logic/card_state.js';
 import { countdown } from '../../logic/countdown.js';
 import { applyFrame, itemOf, modelOf } from '../../logic/room_state.js';
@@ -193,6 +194,7 @@ export class RoomPage {
     if (type === 'chat.deleted') this.talk.remove(payload.line);
     if (type === 'user.muted' && payload.user === this.user?.id) this.talk.mute(payload.until_ms);
     if (type === 'announcement') this.#dismissed = null;
+    if (type === 'flash.drawn') this.purchase.draws.drawn(payload.sale);
     this.news.event(this.state, event);
   }
 
@@ -210,6 +212,11 @@ export class RoomPage {
     if (type === 'waiting.closed') {
       this.purchase.waiting.closed(payload);
       this.news.tell(t(`card.closed_${payload.reason}`));
+    }
+    if (type === 'draw.won') this.purchase.draws.won(payload);
+    if (type === 'draw.lost') {
+      this.purchase.draws.lost(payload);
+      this.news.tell(placeWords(payload));
     }
     if (type.startsWith('order.') || type.startsWith('payment.')) void this.purchase.refresh();
     if (type === 'order.paid') void this.sheets.showReceipt(payload.order.id);
@@ -280,6 +287,7 @@ export class RoomPage {
       answer: this.purchase.answers.get(id) ?? null,
       bought: this.purchase.bought.get(id) ?? 0,
       waiting: this.purchase.waiting.entries.get(id) ?? null,
+      entry: this.purchase.draws.entries.get(id) ?? null,
       hasCameBack: now_ms - (this.#notes[id] ?? -Infinity) < NOTE_MS,
       took_ms: facts?.took_ms ?? null,
       reason: facts?.reason ?? null,
@@ -293,6 +301,7 @@ export class RoomPage {
     const now_ms = this.clock.now();
     const holds = this.purchase.list;
     this.purchase.permits.keep(this.state.sales);
+    this.purchase.draws.keep(this.state.sales);
     const offer = chooseOffer(this.state, holds, now_ms);
     const facts = this.#cardFacts(offer, now_ms);
     this.card.facts = facts;
@@ -300,7 +309,7 @@ export class RoomPage {
     drawHead(this.state, now_ms);
     const announcement = this.state.announcement && this.state.announcement !== this.#dismissed ? this.state.announcement : null;
     drawBanner(this.banner, { link: this.socket.status, isDegraded: this.model.carrier.isDegraded, announcement, back: this.#back, hasHold: holds.length > 0 });
-    drawBag(this.bag, { state: this.state, holds, answers: this.purchase.answers, waiting: this.purchase.waiting.entries, onNow: offer?.item.item ?? null, now_ms });
+    drawBag(this.bag, { state: this.state, holds, answers: this.purchase.answers, waiting: this.purchase.waiting.entries, entries: this.purchase.draws.entries, onNow: offer?.item.item ?? null, now_ms });
     drawHold(holds[0] ?? null, now_ms, this.title);
     this.sheets.draw(now_ms);
     this.chance.draw(now_ms);
@@ -324,7 +333,8 @@ export class RoomPage {
         return;
       }
     }
-    const ends = [opens_at_ms, sale?.state === 'open' ? sale.ends_at_ms : null, ...this.purchase.list.map((hold) => hold.expires_at_ms)];
+    const closes_at_ms = sale?.draw && !sale.draw.seed ? sale.draw.entry_closes_at_ms : null;
+    const ends = [opens_at_ms, closes_at_ms, sale?.state === 'open' ? sale.ends_at_ms : null, ...this.purchase.list.map((hold) => hold.expires_at_ms)];
     const waits = ends.flatMap((end) => (end ? [countdown(end, now_ms).next_ms] : [])).filter((wait) => wait > 0);
     this.#timer = window.setTimeout(() => this.changed(), Math.min(SECOND_MS, ...waits) + 1);
   }

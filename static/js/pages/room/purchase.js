@@ -6,6 +6,7 @@
  * a definite answer ends the intent.
  */
 import { ApiError, asApiError, get, intentKey, post, remove, settleIntent } from '../../net/api.js';
+import { Draws } from './draws.js';
 import { Permits } from './permits.js';
 import { Waiting } from './waiting.js';
 
@@ -35,6 +36,7 @@ export class Purchase {
   user = null;
   waiting = new Waiting(this);
   permits = new Permits(this);
+  draws = new Draws(this);
   /** @type {Set<string>} reservations that ended here; a slow answer must not bring them back */
   #ended = new Set();
 
@@ -231,6 +233,7 @@ export class Purchase {
 
   /** Read anew what one holds and has bought; the push is a courtesy, this is the truth. */
   async refresh() {
+    this.draws.restart();
     if (!this.user) return;
     const asked_ms = this.clock.now();
     try {

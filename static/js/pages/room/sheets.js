@@ -38,6 +38,7 @@ export class Sheets {
     this.checkout = this.#sheet('checkout-sheet');
     this.receipt = this.#sheet('receipt-sheet');
     this.proof = this.#sheet('proof-sheet');
+    this.drawProof = this.#sheet('draw-sheet');
     this.#placeBag();
     document.addEventListener('live:signed-in', (event) => {
       page.signedIn(/** @type {CustomEvent} */ (event).detail.user);
@@ -70,8 +71,18 @@ export class Sheets {
     else this.bag.open();
   }
 
+  /** How a sale was drawn, and one's own part in it. @param {string} sale */
+  openDraw(sale) {
+    const found = this.page.state.sales.find((one) => one.id === sale);
+    if (!found?.draw) return;
+    const content = /** @type {import('../../components/live-draw-proof/live-draw-proof.js').LiveDrawProof} */ (find('live-draw-proof'));
+    content.facts = { sale, draw: found.draw, entry: this.page.purchase.draws.entries.get(sale) ?? null };
+    this.closeAll();
+    this.drawProof.open();
+  }
+
   closeAll() {
-    for (const sheet of [this.name, this.bag, this.checkout, this.receipt, this.proof]) sheet.close();
+    for (const sheet of [this.name, this.bag, this.checkout, this.receipt, this.proof, this.drawProof]) sheet.close();
   }
 
   /** The payment page was left again. */

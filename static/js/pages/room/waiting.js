@@ -151,18 +151,21 @@ export class Waiting {
     if (moved.length === 0 || this.#timer !== 0) return;
     const now_ms = this.purchase.clock.now();
     const wait_ms = Math.min(...moved.map(({ place }) => askIn(place, this.#asked_ms, now_ms, Math.random())));
-    this.#timer = window.setTimeout(() => void this.#askPlaces(), wait_ms);
+    this.#timer = window.setTimeout(() => void this.askPlaces(), wait_ms);
   }
 
-  async #askPlaces() {
+  /** Ask for all one's places now. @returns {Promise<boolean>} whether there was an answer */
+  async askPlaces() {
     const asked_ms = this.purchase.clock.now();
     this.#asked_ms = asked_ms;
     try {
       const { entries } = await get('/api/waiting-list');
       this.take(entries ?? [], asked_ms);
       this.purchase.onChange();
+      return true;
     } catch {
       // The place shown stays; the next move of the line asks again.
+      return false;
     } finally {
       this.#timer = 0;
     }
