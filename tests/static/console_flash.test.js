@@ -20,6 +20,18 @@ test('a good form becomes the request', () => {
   assert.deepEqual(read({}).plan, { price_minor: 19_900, quantity: 100, per_buyer: 1, countdown_s: 30, duration_s: 180 });
 });
 
+test('first come says nothing, a draw its window', () => {
+  assert.deepEqual(read({ fairness: 'first_come', entry_s: 'x' }).plan, read({}).plan);
+  assert.deepEqual(read({ fairness: 'draw', entry_s: '30' }).plan, { ...read({}).plan, fairness: 'draw', entry_s: 30 });
+});
+
+test('entries close between 5 and 600 s, and before the sale does', () => {
+  for (const entry_s of ['', '4', '601', 'soon']) assert.equal(read({ fairness: 'draw', entry_s, duration_s: '3600' }).problems.entry_s, 'entry', entry_s);
+  assert.equal(read({ fairness: 'draw', entry_s: '180' }).problems.entry_s, 'entry_long');
+  assert.equal(read({ fairness: 'draw', entry_s: '180' }).plan, null);
+  assert.equal(read({ fairness: 'draw', entry_s: '179' }).plan?.entry_s, 179);
+});
+
 test('each wrong field is named', () => {
   const { plan, problems } = read({ price: '', quantity: '101', per_buyer: '0', countdown_s: '-1', duration_s: '0' });
   assert.equal(plan, null);

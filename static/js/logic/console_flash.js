@@ -6,9 +6,9 @@
  */
 
 /** @typedef {import('./console_run.js').FlashPlan} FlashPlan */
-/** @typedef {{price: string, quantity: string, per_buyer: string, countdown_s: string, duration_s: string, repeat?: string} & Partial<Record<RuleField, string>>} FlashFields */
+/** @typedef {{price: string, quantity: string, per_buyer: string, countdown_s: string, duration_s: string, repeat?: string, fairness?: 'first_come' | 'draw', entry_s?: string} & Partial<Record<RuleField, string>>} FlashFields */
 /** @typedef {'present_s' | 'per_card' | 'drop_limit' | 'presses_per_user_s' | 'presses_per_address_s'} RuleField */
-/** @typedef {'price' | 'quantity' | 'per_buyer' | 'countdown_s' | 'duration_s' | 'repeat' | RuleField} FlashField */
+/** @typedef {'price' | 'quantity' | 'per_buyer' | 'countdown_s' | 'duration_s' | 'repeat' | 'entry_s' | RuleField} FlashField */
 /** @typedef {{normal_minor: number, available: number, minor_units: number}} FlashLimits minor_units: 100 for CNY */
 
 /** More than this part off asks for the price a second time: most misprices lose a digit. The server asks too. */
@@ -18,6 +18,9 @@ const COUNTDOWN_S_MAX = 3_600;
 const DURATION_S_MIN = 1;
 const DURATION_S_MAX = 86_400;
 const PER_BUYER_MAX = 1_000;
+/** How long people can enter a draw; entries close before the sale does. */
+export const ENTRY_LIMITS = /** @type {const} */ ([5, 600]);
+const ENTRY_S = 30;
 /** What each rule of who may press can be; an empty field leaves it off. @type {Readonly<Record<RuleField, readonly [number, number]>>} */
 export const RULE_LIMITS = {
   present_s: [1, 600],
@@ -76,6 +79,21 @@ function readRules(fields, problems) {
 }
 
 /**
+ * How the units of a sale are given out: nothing to say of first come, a window to enter of a draw.
+ * @param {FlashFields} fields
+ * @param {number | null} duration_s
+ * @param {Partial<Record<FlashField, string>>} problems
+ * @returns {Pick<FlashPlan, 'fairness' | 'entry_s'>}
+ */
+function readFairness({ fairness, entry_s: text }, duration_s, problems) {
+  if (fairness !== 'draw') return {};
+  const entry_s = parseCount(text ?? '', ...ENTRY_LIMITS);
+  if (entry_s === null) problems.entry_s = 'entry';
+  else if (duration_s !== null && entry_s >= duration_s) problems.entry_s = 'entry_long';
+  return entry_s === null ? {} : { fairness, entry_s };
+}
+
+/**
  * Whether a price is so far down that it must be typed again.
  * @param {number} price_minor
  * @param {number} normal_minor
@@ -106,17 +124,18 @@ export function readFlashForm(fields, { normal_minor, available, minor_units }) 
   if (countdown_s === null) problems.countdown_s = 'countdown';
   if (duration_s === null) problems.duration_s = 'duration';
   const rules = readRules(fields, problems);
+  const fairness = readFairness(fields, duration_s, problems);
   const asksRepeat = price_minor !== null && isDeepCut(price_minor, normal_minor);
   if (asksRepeat && parsePrice(fields.repeat ?? '', minor_units) !== price_minor) problems.repeat = 'repeat';
   if (price_minor === null || quantity === null || per_buyer === null || countdown_s === null || duration_s === null || Object.keys(problems).length > 0) {
     return { plan: null, problems, asksRepeat };
   }
-  const more = { ...(asksRepeat ? { confirm_price_minor: price_minor } : {}), ...(Object.keys(rules).length > 0 ? { rules } : {}) };
+  const more = { ...fairness, ...(asksRepeat ? { confirm_price_minor: price_minor } : {}), ...(Object.keys(rules).length > 0 ? { rules } : {}) };
   return { plan: { price_minor, quantity, per_buyer, countdown_s, duration_s, ...more }, problems, asksRepeat };
 }
 
 /**
- * What the form opens with: a fifth off in whole units, half of what is there, one each, half a minute, three minutes.
+ * What the form opens with: a fifth off in whole units, half of what is there, one each, half a minute, three minutes, first come.
  * @param {FlashLimits} limits
  * @returns {FlashFields}
  */
@@ -129,5 +148,7 @@ export function suggestedFields({ normal_minor, available, minor_units }) {
     countdown_s: '30',
     duration_s: '180',
     repeat: '',
+    fairness: 'first_come',
+    entry_s: String(ENTRY_S),
   };
 }

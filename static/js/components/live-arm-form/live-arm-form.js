@@ -10,7 +10,7 @@ import { html, render } from '../../lib/html.js';
 import { t, titleOf } from '../../lib/i18n.js';
 import { define, find, setAttribute, setText } from '../../lib/element.js';
 import { SheetElement } from '../../lib/sheet_element.js';
-import { parsePrice, readFlashForm, RULE_FIELDS, RULE_LIMITS, suggestedFields } from '../../logic/console_flash.js';
+import { ENTRY_LIMITS, parsePrice, readFlashForm, RULE_FIELDS, RULE_LIMITS, suggestedFields } from '../../logic/console_flash.js';
 
 /** @typedef {import('../../logic/console_run.js').RunItem} RunItem */
 /** @typedef {import('../../logic/console_run.js').FlashPlan} FlashPlan */
@@ -18,7 +18,7 @@ import { parsePrice, readFlashForm, RULE_FIELDS, RULE_LIMITS, suggestedFields } 
 
 const MAIN_FIELDS = /** @type {const} */ (['price', 'quantity', 'per_buyer', 'countdown_s', 'duration_s']);
 /** @type {readonly FlashField[]} */
-const FIELDS = [...MAIN_FIELDS, 'repeat', ...RULE_FIELDS];
+const FIELDS = [...MAIN_FIELDS, 'entry_s', 'repeat', ...RULE_FIELDS];
 
 export class LiveArmForm extends SheetElement {
   /** @type {RunItem | null} */
@@ -32,6 +32,10 @@ export class LiveArmForm extends SheetElement {
       <live-sheet label="${t('console.arm_title')}"><form class="arm" novalidate data-ref="form">
         <h2 data-ref="title"></h2><p class="muted" data-ref="note"></p>
         <div class="arm-fields">${MAIN_FIELDS.map((name) => this.#field(name))}</div>
+        <fieldset class="arm-fairness"><legend class="field-label">${t('console.fairness')}</legend>
+          <label class="ask-choice"><input type="radio" name="fairness" value="first_come"> ${t('console.fairness_first_come')}</label>
+          <label class="ask-choice"><input type="radio" name="fairness" value="draw"> ${t('console.fairness_draw')}</label></fieldset>
+        <div class="arm-draw" data-ref="draw">${this.#field('entry_s')}<p class="muted">${t('console.fairness_note')}</p></div>
         <div class="arm-guard" data-ref="guard"><p>${t('console.guard')}</p>
           <p class="arm-prices"><b data-ref="guard-price"></b><s data-ref="guard-normal"></s></p>${this.#field('repeat')}</div>
         <label class="ask-choice"><input type="checkbox" data-ref="reference"> ${t('console.show_reference')}</label>
@@ -74,14 +78,24 @@ export class LiveArmForm extends SheetElement {
     this.#isTried = false;
     /** @type {import('../../logic/console_flash.js').FlashFields} */
     const fields = plan
-      ? { price: String(plan.price_minor / minor_units), quantity: String(plan.quantity), per_buyer: String(plan.per_buyer), countdown_s: String(plan.countdown_s), duration_s: String(plan.duration_s), ...ruleFields(plan.rules) }
+      ? { price: String(plan.price_minor / minor_units), quantity: String(plan.quantity), per_buyer: String(plan.per_buyer), countdown_s: String(plan.countdown_s), duration_s: String(plan.duration_s), ...ruleFields(plan.rules), ...fairnessFields(plan) }
       : suggestedFields(this.#limits);
     for (const name of FIELDS) this.#input(name).value = fields[name] ?? '';
+    this.#choice(fields.fairness ?? 'first_come').checked = true;
     this.#box.checked = plan?.show_reference ?? false;
     this.#fold.open = plan?.rules !== undefined;
     this.update();
     this.sheet.open();
     this.#input('price').select();
+  }
+
+  /** @param {'first_come' | 'draw'} fairness */
+  #choice(fairness) {
+    return /** @type {HTMLInputElement} */ (find(`input[value="${fairness}"]`, this));
+  }
+
+  get #fairness() {
+    return /** @type {'first_come' | 'draw'} */ (this.#choice('draw').checked ? 'draw' : 'first_come');
   }
 
   get #fold() {
@@ -94,7 +108,7 @@ export class LiveArmForm extends SheetElement {
 
   #read() {
     const fields = Object.fromEntries(FIELDS.map((name) => [name, this.#input(name).value]));
-    return readFlashForm(/** @type {import('../../logic/console_flash.js').FlashFields} */ (fields), this.#limits);
+    return readFlashForm(/** @type {import('../../logic/console_flash.js').FlashFields} */ ({ ...fields, fairness: this.#fairness }), this.#limits);
   }
 
   /** @param {'arm-flash' | 'plan-flash'} event */
@@ -118,20 +132,37 @@ export class LiveArmForm extends SheetElement {
     setText(this.ref('title'), t('console.arm_for', { no: item.no, title: titleOf(item) }));
     setText(this.ref('note'), t('console.arm_note', { price: normal, count: number(this.#limits.available) }));
     this.ref('guard').hidden = !asksRepeat;
+    this.ref('draw').hidden = this.#fairness !== 'draw';
     const typed = parsePrice(this.#input('price').value, this.#limits.minor_units);
     setText(this.ref('guard-price'), typed === null ? '' : money(typed, item.currency));
     setText(this.ref('guard-normal'), normal);
     for (const name of FIELDS) {
       const problem = this.#isTried ? problems[name] : undefined;
-      const [low, high] = RULE_LIMITS[/** @type {import('../../logic/console_flash.js').RuleField} */ (name)] ?? [1, 1];
+      const [low, high] = name === 'entry_s' ? ENTRY_LIMITS : RULE_LIMITS[/** @type {import('../../logic/console_flash.js').RuleField} */ (name)] ?? [1, 1];
       const words = { count: number(this.#limits.available), price: normal, low: number(low), high: number(high) };
       setText(find(`[data-error="${name}"]`, this), problem ? t(`console.problem.${problem}`, words) : '');
       setAttribute(this.#input(name), 'aria-invalid', problem ? 'true' : null);
     }
-    setText(this.ref('says'), plan ? t(plan.countdown_s > 0 ? 'console.arm_says' : 'console.arm_says_now', {
-      quantity: number(plan.quantity), price: money(plan.price_minor, item.currency), seconds: plan.countdown_s, minutes: number(Math.round(plan.duration_s / 6) / 10),
-    }) : '');
+    setText(this.ref('says'), plan ? says(plan, item.currency) : '');
   }
+}
+
+/**
+ * What arming will do, in a sentence or two.
+ * @param {FlashPlan} plan
+ * @param {string} currency
+ */
+function says({ price_minor, quantity, countdown_s, duration_s, entry_s }, currency) {
+  const said = t(countdown_s > 0 ? 'console.arm_says' : 'console.arm_says_now', {
+    quantity: number(quantity), price: money(price_minor, currency), seconds: countdown_s, minutes: number(Math.round(duration_s / 6) / 10),
+  });
+  return entry_s ? `${said} ${t('console.arm_says_draw', { seconds: entry_s })}` : said;
+}
+
+/** @param {FlashPlan} plan @returns {Pick<import('../../logic/console_flash.js').FlashFields, 'fairness' | 'entry_s'>} */
+function fairnessFields({ fairness, entry_s }) {
+  const { entry_s: usual } = suggestedFields({ normal_minor: 0, available: 0, minor_units: 1 });
+  return { fairness: fairness ?? 'first_come', entry_s: entry_s ? String(entry_s) : usual };
 }
 
 /**

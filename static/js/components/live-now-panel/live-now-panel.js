@@ -13,6 +13,7 @@ import { html, icon, render } from '../../lib/html.js';
 import { t, titleOf, hasText } from '../../lib/i18n.js';
 import { LiveElement, define, setAttribute, setText } from '../../lib/element.js';
 import { everySecond, isRunning, refusals } from '../../logic/console_run.js';
+import { drawLine } from './draw_line.js';
 
 /** @typedef {import('../../logic/console_run.js').RunItem} RunItem */
 /** @typedef {import('../../logic/room_state.js').Sale} Sale */
@@ -55,6 +56,7 @@ export class LiveNowPanel extends LiveElement {
         </dl>
         <live-stock-bar big data-ref="bar"></live-stock-bar>
         <p class="now-presses" data-ref="waiting"><span><b data-ref="in-line"></b> ${t('console.waiting')}</span> <span><b data-ref="offered"></b> ${t('console.offered')}</span></p>
+        <p class="now-presses" data-ref="draw"></p>
         <p class="now-presses" data-ref="presses"></p>
         <div class="now-rate" data-ref="rate"><live-press-bars data-ref="bars"></live-press-bars><p><span data-ref="peak"></span><br><span data-ref="ending"></span></p></div>
       </div>
@@ -143,6 +145,8 @@ export class LiveNowPanel extends LiveElement {
     this.ref('waiting').hidden = inLine === 0 && offered === 0;
     setText(this.ref('in-line'), number(inLine));
     setText(this.ref('offered'), number(offered));
+    this.ref('draw').hidden = !sale.draw;
+    if (sale.draw) render(this.ref('draw'), drawLine(sale, this.now_ms));
     this.#updateTime();
     this.#updatePresses();
   }
