@@ -139,3 +139,51 @@ async def test_a_place_in_line_fits(browser: Browser, language: str) -> None:
             picture = await page.locator(f"{ROW} .good-picture").bounding_box()
             assert picture is not None
             assert picture["width"] == picture["height"] == 60
+
+
+DRAWN_LINE = {
+    "sku": "tea-bowl",
+    "title": "Kiln-change tea bowl",
+    "picture": None,
+    "no": 3,
+    "qty": 1,
+    "unit_price_minor": 19_900,
+    "reservation": "h1",
+    "sale": FLASH_ID,
+    "origin": "draw",
+}
+ORDER: dict[str, Any] = {
+    "id": "o1",
+    "state": "cancelled",
+    "total_minor": 19_900,
+    "currency": "CNY",
+    "created_at_ms": 1_795_346_577_966,
+    "paid_at_ms": None,
+    "room": "demo",
+    "lines": [DRAWN_LINE],
+}
+MINE = f"GET /api/sales/{FLASH_ID}/entries/mine"
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "Drawn: place 12 of 4,031"), ("zh", "抽签第 12 位，共 4,031 人")],
+)
+async def test_an_order_says_its_place_in_the_draw(
+    browser: Browser, language: str, said: str
+) -> None:
+    pressed = ORDER | {"id": "o2", "lines": [DRAWN_LINE | {"origin": "walk_in", "sale": "s2"}]}
+    receipt = {"entry": "n1", "sale": FLASH_ID, "state": "won", "rank": 12, "of": 4_031}
+    orders = {"orders": [ORDER, ORDER | {"id": "o3"}, pressed]}
+    answers = {"GET /api/orders": orders, MINE: receipt}
+    async with open_orders(browser, language, **answers) as (page, server):
+        await page.locator(".order-card").get_by_text(said).first.wait_for()
+        assert await page.locator("[data-drawn]").count() == 2
+        asked = [path for _, path, _ in server.told if "entries" in path]
+    assert asked == [f"/api/sales/{FLASH_ID}/entries/mine"]
+
+
+async def test_a_receipt_that_cannot_be_read_leaves_the_word(browser: Browser) -> None:
+    answers = {"GET /api/orders": {"orders": [ORDER]}, MINE: 503}
+    async with open_orders(browser, **answers) as (page, _):
+        assert await page.locator("[data-drawn]").inner_text() == "Came by a draw"

@@ -105,8 +105,11 @@ class OrderRow(msgspec.Struct, frozen=True):
     request_hash: str
 
 
-class LineView(msgspec.Struct, frozen=True):
-    """A line of an order as its buyer sees it."""
+class LineView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of an order as its buyer sees it; `origin` is how its units were come by.
+
+    It is left out after a press, else waiting_list, draw, group or staff.
+    """
 
     sku: str
     title: str
@@ -117,6 +120,7 @@ class LineView(msgspec.Struct, frozen=True):
     reservation: str
     sale: str
     no: int
+    origin: str = "walk_in"
 
 
 class PaymentView(msgspec.Struct, frozen=True, omit_defaults=True):

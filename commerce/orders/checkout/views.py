@@ -43,8 +43,9 @@ SELECT_VIEWS_OF_ROOM = (
 SELECT_VIEW = SELECT_VIEWS + " WHERE o.id = $1"
 SELECT_LINES = """
     SELECT l.order_id, l.sku, l.title, l.title_zh, v.picture, l.qty, l.unit_price_minor,
-        l.reservation_id, l.sale_id, b.no
+        l.reservation_id, l.sale_id, b.no, r.origin
     FROM order_lines l
+    JOIN reservations r ON r.id = l.reservation_id
     JOIN bag_items b ON b.id = l.item_id
     JOIN named_variants v ON v.sku = l.sku
     WHERE l.order_id = ANY ($1::uuid[]) ORDER BY b.no, l.reservation_id
@@ -161,6 +162,7 @@ def _line(row: Any) -> LineView:
         reservation=str(row["reservation_id"]),
         sale=str(row["sale_id"]),
         no=row["no"],
+        origin=row["origin"],
     )
 
 

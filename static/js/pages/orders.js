@@ -11,7 +11,7 @@ import '../components/live-sheet/live-sheet.js';
 import { letGoWords, lineRow, refundRows, shortId } from '../components/live-receipt/live-receipt.js';
 import { holdLeft } from '../logic/countdown.js';
 import { find, setText } from '../lib/element.js';
-import { dayAndTime, duration, money, ordinal } from '../lib/format.js';
+import { dayAndTime, duration, money, number, ordinal } from '../lib/format.js';
 import { html, render } from '../lib/html.js';
 import { t, titleOf } from '../lib/i18n.js';
 import { itemOfSale } from '../logic/card_state.js';
@@ -42,6 +42,21 @@ function stateWord(order) {
   const word = t(`orders.state.${order.state}`);
   const back = order.state === 'paid' && order.refunded_minor ? t('orders.part_back', { word, price: money(order.refunded_minor, order.currency) }) : word;
   return html`<span class="order-state" data-state="${order.state}">${back}</span>`;
+}
+
+/**
+ * Say with each line that came by a draw which place it had; without an answer it says that it was drawn.
+ * @param {Element} place
+ * @param {readonly Order[]} orders
+ */
+async function tellPlaces(place, orders) {
+  const lines = orders.flatMap((order) => order.lines).filter(({ origin }) => origin === 'draw');
+  await Promise.all([...new Set(lines.map(({ sale }) => sale))].map(async (sale) => {
+    const mine = await get(`/api/sales/${encodeURIComponent(sale)}/entries/mine`).catch(() => null);
+    if (!mine?.rank) return;
+    const words = t('draw.won', { rank: number(mine.rank), of: number(mine.of) });
+    for (const line of place.querySelectorAll(`[data-drawn="${CSS.escape(sale)}"]`)) setText(line, words);
+  }));
 }
 
 /** @param {Order} order */
@@ -181,6 +196,7 @@ async function showList(place) {
     for (const button of place.querySelectorAll('[data-pay]')) button.addEventListener('click', () => void payHold(/** @type {HTMLButtonElement} */ (button)));
     for (const button of place.querySelectorAll('[data-leave]')) button.addEventListener('click', () => void leaveLine(/** @type {HTMLButtonElement} */ (button)));
     countHolds(holds);
+    void tellPlaces(place, orders);
   } catch (thrown) {
     const { status } = asApiError(thrown);
     if (status === 401) render(place, empty('orders.empty', 'orders.sign_in'));
@@ -227,7 +243,10 @@ class OrderPage {
       const isNew = JSON.stringify(order) !== JSON.stringify(this.#order);
       this.#order = order;
       find('#evidence-open').hidden = false;
-      if (isNew) await this.#draw(order);
+      if (isNew) {
+        await this.#draw(order);
+        void tellPlaces(this.place, [order]);
+      }
       if (order.state === 'awaiting_payment') this.#askAgain();
     } catch (thrown) {
       const { status } = asApiError(thrown);

@@ -113,3 +113,20 @@ async def test_the_socket_enters_and_leaves(gateway: GatewayProcess, host: Perso
     with pytest.raises(CommandError) as refused:
         await run("enter_draw", key=None, sale=sale)
     assert refused.value.code == "idempotency_key_required"
+
+
+async def test_an_order_says_that_its_units_came_by_a_draw(
+    gateway: GatewayProcess, http: httpx.AsyncClient, host: Person
+) -> None:
+    sale = await open_draw(host, gateway, quantity=1)
+    database = gateway.app.state.services.database
+    person = await sign_in(http, "/api/guests", {"name": "Lin"})
+    await person.call("POST", f"/api/sales/{sale}/entries", {"qty": 1}, key="one")
+    await close_entries(database, sale)
+    await hold_due_draws(database)
+    _, mine = await person.call("GET", f"/api/sales/{sale}/entries/mine")
+    body = {"reservations": [mine["reservation"]]}
+    status, made = await person.call("POST", "/api/orders", body, key="order")
+    assert status == 201
+    _, seen = await person.call("GET", f"/api/orders/{made['order']['id']}")
+    assert [line["origin"] for line in seen["order"]["lines"]] == ["draw"]

@@ -13,7 +13,7 @@ import { html, icon, render } from '../../lib/html.js';
 import { t, titleOf } from '../../lib/i18n.js';
 
 /** @typedef {{sku: string, title: string, title_zh?: string | null, picture?: string | null, qty: number, unit_price_minor: number,
- *   reservation: string, sale: string, no?: number | null}} OrderLine */
+ *   reservation: string, sale: string, no?: number | null, origin?: string}} OrderLine `origin` draw: whose receipt has the place */
 /** @typedef {{id: string, state: 'pending' | 'done' | 'failed', amount_minor: number, currency: string, reason: string, origin: 'person' | 'late', created_at_ms: number}} Refund */
 /** @typedef {{id: string, state: 'awaiting_payment' | 'paid' | 'cancelled' | 'expired' | 'refunded', total_minor: number, currency: string,
  *   created_at_ms: number, paid_at_ms: number | null, room: string, lines: OrderLine[],
@@ -79,7 +79,8 @@ export function lineRow(line, order) {
     : line.no;
   return html`<div class="order-line">
     <div class="good-picture">${picture}</div>
-    <div class="order-words"><h3>${titleOf(line)} × ${line.qty}</h3><p class="muted">${t('receipt.order', { id: shortId(order.id) })}</p></div>
+    <div class="order-words"><h3>${titleOf(line)} × ${line.qty}</h3><p class="muted">${t('receipt.order', { id: shortId(order.id) })}</p>
+      ${line.origin === 'draw' ? html`<p class="muted" data-drawn="${line.sale}">${t('draw.by_draw')}</p>` : ''}</div>
     <b class="price">${money(line.unit_price_minor * line.qty, order.currency)}</b>
   </div>`;
 }
