@@ -61,7 +61,7 @@ class CartService:
         wanted = sum_items(items)
         sales = [await self._inventory.find_sale(sale_id) for sale_id, _ in wanted]
         for sale in sales:
-            await self._inventory.draw_gate.check(sale.id)
+            await self._inventory.draw_gate.check(sale)
         if len({sale.room_id for sale in sales}) > 1:
             raise invalid("A cart takes sales of one room.", field="items")
         id = cart_id(user_id, key)

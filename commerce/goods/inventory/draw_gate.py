@@ -1,7 +1,7 @@
 """Refuse presses for a sale whose units are still to be drawn.
 
-Invariant: a sale that has passed here once may be pressed for ever: it never was a draw, its draw
-is done, or it is over. So the answer needs no lock, and is remembered; `draw_only` never is.
+Invariant: a sale that has passed here once may be pressed for ever: its draw is done, or it is
+over. So the answer needs no lock, and is remembered; `draw_only` never is.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from commerce.goods.inventory.model import PooledSale
 from commerce.kernel.errors import CommerceError
 
 # Sales a process remembers to have passed; far more than any show has.
@@ -34,12 +35,14 @@ class DrawGate:
         self._passed: dict[str, None] = {}
         self._asking: dict[str, asyncio.Task[int | None]] = {}
 
-    async def check(self, sale_id: str) -> None:
+    async def check(self, sale: PooledSale) -> None:
         """Raise `draw_only` while the sale's units are to be drawn.
 
-        Everybody who presses in one moment shares one question to the database.
+        A sale that is not drawn asks nobody; everybody who presses for one that is shares, in one
+        moment, one question to the database.
         """
-        if sale_id in self._passed:
+        sale_id = sale.id
+        if not sale.is_drawn or sale_id in self._passed:
             return
         asking = self._asking.get(sale_id)
         if asking is None:

@@ -95,6 +95,8 @@ class PooledSale(msgspec.Struct, frozen=True):
     currency: str
     rules: PressRules | None = None
     """Who may press; a sale keeps the rules that it was armed with."""
+    is_drawn: bool = False
+    """Its units are drawn first, as it was armed."""
 
 
 class BatchResult(msgspec.Struct, frozen=True):

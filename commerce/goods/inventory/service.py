@@ -118,7 +118,7 @@ class InventoryService:
     ) -> Answer:
         """Let the database decide a press that `refuse_at_once` did not; as `reserve` otherwise."""
         sale = await self.find_sale(sale_id)
-        await self.draw_gate.check(sale_id)
+        await self.draw_gate.check(sale)
         request = Request(reservation_id(user_id, sale_id, key), sale_id, user_id, qty)
         if sale.rules is not None:
             await self.admit(sale, press, user_id=user_id, id=request.id)

@@ -35,7 +35,8 @@ SELECT_OWNED = """
     WHERE r.pool_id = $1 AND r.state IN ('held', 'paying', 'sold') GROUP BY r.user_id
 """
 SELECT_POOLED_SALE = """
-    SELECT id::text, pool_id::text, room_id::text, sku, currency, rules::text
+    SELECT id::text, pool_id::text, room_id::text, sku, currency, rules::text,
+        EXISTS (SELECT 1 FROM draws d WHERE d.sale_id = $1)
     FROM sales WHERE id = $1
 """
 LOCK_POOLS = """
@@ -160,8 +161,8 @@ async def select_pooled_sale(connection: Any, sale_id: str) -> PooledSale | None
     row = await connection.fetchrow(SELECT_POOLED_SALE, sale_id)
     if row is None:
         return None
-    id, pool_id, room_id, sku, currency, rules = row
-    return PooledSale(id, pool_id, room_id, sku, currency, read_rules(rules))
+    id, pool_id, room_id, sku, currency, rules, is_drawn = row
+    return PooledSale(id, pool_id, room_id, sku, currency, read_rules(rules), is_drawn)
 
 
 async def select_reasons(connection: Any, sale_ids: Sequence[str]) -> dict[str, str | None]:

@@ -49,7 +49,7 @@ class WaitingList:
         """
         wish = Wish(derive_entry_id(user_id, sale_id, key), sale_id, user_id, qty)
         known = await self._inventory.find_sale(sale_id)
-        await self._inventory.draw_gate.check(sale_id)
+        await self._inventory.draw_gate.check(known)
         if known.rules is not None:
             await self._inventory.admit(known, press, user_id=user_id, id=wish.id)
         entry = await self._find_unlocked(wish)

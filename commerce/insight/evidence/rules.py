@@ -34,7 +34,7 @@ PICTURES = ("room.state", "bag.changed")
 # is whatever a later version of the shop keeps in a sale's row.
 PUBLIC_TERMS = (
     "kind", "sku", "price_minor", "currency", "state", "opens_at_ms", "ends_at_ms", "per_buyer",
-    "hold_s", "quantity", "reference_minor", "reference_days", "fairness",
+    "hold_s", "quantity", "reference_minor", "reference_days", "fairness", "rules",
 )  # fmt: skip
 # Where a sale belongs and how a request was remembered: no rule of it.
 NO_TERMS = ("id", "room_id", "show_id", "item_id", "pool_id", "request_hash", "created_at_ms")
@@ -266,9 +266,7 @@ def _press(press: Press) -> dict[str, Any]:
 def _terms(terms: Terms | None, *, is_staff: bool) -> dict[str, Any] | None:
     if terms is None:
         return None
-    fields = {"fairness": "first_come"} | {
-        name: value for name, value in terms.fields.items() if name not in NO_TERMS
-    }
+    fields = {name: value for name, value in terms.fields.items() if name not in NO_TERMS}
     if not is_staff:
         fields = {name: value for name, value in fields.items() if name in PUBLIC_TERMS}
     return {

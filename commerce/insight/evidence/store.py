@@ -65,9 +65,11 @@ SELECT_PRICES = """
     FROM price_log l JOIN sales s ON s.id = l.sale_id
     WHERE l.sku = $1 AND s.show_id = $2 AND l.at_ms <= $3 ORDER BY l.at_ms, l.id
 """
+# How a sale is dealt out is decided when it is armed, and lies beside its row.
 SELECT_TERMS = """
-    SELECT version, pool_version, at_ms, terms FROM sale_terms
-    WHERE sale_id = $1 AND pool_version < $2 ORDER BY version DESC LIMIT 1
+    SELECT version, pool_version, at_ms, terms,
+        EXISTS (SELECT 1 FROM draws d WHERE d.sale_id = $1) AS is_drawn
+    FROM sale_terms WHERE sale_id = $1 AND pool_version < $2 ORDER BY version DESC LIMIT 1
 """
 # What came last of each kind: the sale's own events, its arming however long ago, the pins, what
 # was written on everybody's screen, and the newest picture of the whole room.
@@ -157,7 +159,12 @@ async def select_terms(connection: Connection, press: Press) -> list[Terms]:
     """Return the newest version of the sale's row that can have decided the press."""
     rows = await connection.fetch(SELECT_TERMS, press.sale, press.version)
     return [
-        Terms(row["version"], row["pool_version"], row["at_ms"], json.loads(row["terms"]))
+        Terms(
+            row["version"],
+            row["pool_version"],
+            row["at_ms"],
+            {"fairness": "draw" if row["is_drawn"] else "first_come"} | json.loads(row["terms"]),
+        )
         for row in rows
     ]
 

@@ -11,7 +11,9 @@ import pytest
 
 from commerce.insight.evidence.digest import verify
 from commerce.insight.evidence.model import CHAT_LINES_MAX
+from commerce.sales.draws.service import hold_due_draws
 from server.wiring.gateway import GatewayProcess
+from tests.support.drawing import close_entries
 from tests.support.evidence import Stage
 
 
@@ -71,6 +73,21 @@ async def test_the_bundle_says_what_was_so_at_the_press(stage: Stage) -> None:
     }
     assert [one["type"] for one in line["events"]][-1] == "flash.armed"
     assert verify(bundle) is None
+
+
+async def test_the_terms_say_that_a_sale_was_drawn_and_who_might_press(stage: Stage) -> None:
+    """Also to the buyer, who could see both beforehand."""
+    sale = await stage.arm(fairness="draw", entry_s=30, rules={"presses_per_user_s": 9})
+    async with stage.database.transaction() as transaction:
+        await transaction.execute("UPDATE sales SET state = 'open' WHERE id = $1", sale)
+    await close_entries(stage.database, sale)
+    assert await hold_due_draws(stage.database) == 1
+    order, _ = await stage.order("buyer", sale, 1)  # What nobody entered for is sold as ever.
+    for reader in ("host", "buyer"):
+        [line] = (await stage.evidence(reader, order))["lines"]
+        fields = line["terms"]["fields"]
+        assert fields["fairness"] == "draw"
+        assert fields["rules"] == {"version": 1, "presses_per_user_s": 9}
 
 
 async def test_what_happens_later_changes_no_fact(stage: Stage) -> None:

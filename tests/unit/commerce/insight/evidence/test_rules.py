@@ -65,7 +65,8 @@ def make_facts(**overrides: Any) -> Facts:
         created_at_ms=AT + 10, updated_at_ms=AT + 20, paid_at_ms=AT + 20, show_id="w",
         show="Show", show_started_at_ms=AT - 90_000, show_ended_at_ms=None,
     )  # fmt: skip
-    terms = Terms(2, 1, AT - 500, {"id": "s1", "per_buyer": 1, "guard": {"floor_minor": 100}})
+    fields = {"id": "s1", "fairness": "draw", "per_buyer": 1, "guard": {"floor_minor": 100}}
+    terms = Terms(2, 1, AT - 500, fields)
     lines = [
         make_line("1", AT - 3),
         make_line("2", AT - 2, user="buyer"),
@@ -227,7 +228,7 @@ def test_staff_reads_removed_lines_with_a_flag_and_the_buyer_reads_none() -> Non
 
 def test_the_buyer_does_not_read_the_floor_of_the_price_or_what_calls_failed() -> None:
     staff, buyer = build(make_facts(), "staff"), build(make_facts(), "buyer")
-    expected = {"fairness": "first_come", "per_buyer": 1}
+    expected = {"fairness": "draw", "per_buyer": 1}
     assert staff["lines"][0]["terms"]["fields"] == expected | {"guard": {"floor_minor": 100}}
     assert buyer["lines"][0]["terms"]["fields"] == expected
     assert staff["money"]["calls"]
