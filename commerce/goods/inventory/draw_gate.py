@@ -6,12 +6,12 @@ over. So the answer needs no lock, and is remembered; `draw_only` never is.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 from commerce.goods.inventory.model import PooledSale
+from commerce.goods.inventory.sharing import SharedQuestions
 from commerce.kernel.errors import CommerceError
 
 # Sales a process remembers to have passed; far more than any show has.
@@ -33,7 +33,7 @@ class DrawGate:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._passed: dict[str, None] = {}
-        self._asking: dict[str, asyncio.Task[int | None]] = {}
+        self._questions: SharedQuestions[int | None] = SharedQuestions()
 
     async def check(self, sale: PooledSale) -> None:
         """Raise `draw_only` while the sale's units are to be drawn.
@@ -44,13 +44,7 @@ class DrawGate:
         sale_id = sale.id
         if not sale.is_drawn or sale_id in self._passed:
             return
-        asking = self._asking.get(sale_id)
-        if asking is None:
-            question = self._question(sale_id)
-            asking = self._asking[sale_id] = asyncio.create_task(question)
-            asking.add_done_callback(lambda _: self._asking.pop(sale_id))
-        # Whoever leaves does not take the answer from the others.
-        closes_in_ms = await asyncio.shield(asking)
+        closes_in_ms = await self._questions.ask(sale_id, lambda: self._question(sale_id))
         if closes_in_ms is not None:
             raise CommerceError(
                 "draw_only",

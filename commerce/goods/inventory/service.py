@@ -29,6 +29,7 @@ from commerce.goods.inventory.model import (
     Reservation,
     Reserved,
 )
+from commerce.goods.inventory.sharing import SharedQuestions
 from commerce.goods.press_rules.model import Press
 from commerce.goods.press_rules.service import PressGate
 from commerce.kernel.errors import CommerceError, not_found
@@ -96,7 +97,7 @@ class InventoryService:
         self._latches = Latches(monotonic_ms)
         self._batchers: dict[str, PoolBatcher] = {}
         self._sales: dict[str, PooledSale] = {}
-        self._learning: dict[str, asyncio.Task[PooledSale | None]] = {}
+        self._lookups: SharedQuestions[PooledSale | None] = SharedQuestions()
         self._gate = PressGate(self.ask, monotonic_ms)
         self.draw_gate = DrawGate(self.ask)
 
@@ -228,13 +229,8 @@ class InventoryService:
 
         A sale opens for everybody at once, and each process meets it for the first time then.
         """
-        learning = self._learning.get(sale_id)
-        if learning is None:
-            question = self.ask(partial(store.select_pooled_sale, sale_id=sale_id))
-            learning = self._learning[sale_id] = asyncio.create_task(question)
-            learning.add_done_callback(lambda _: self._learning.pop(sale_id))
-        # Whoever leaves does not take the answer from the others.
-        sale = await asyncio.shield(learning)
+        select = partial(store.select_pooled_sale, sale_id=sale_id)
+        sale = await self._lookups.ask(sale_id, lambda: self.ask(select))
         if sale is None:
             raise not_found("sale")
         return sale
