@@ -250,6 +250,7 @@ class RedisLink:
 
     async def _send_canaries(self, sender: Redis) -> None:
         loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
         number = 0
         misses = 0
         while True:
@@ -261,6 +262,8 @@ class RedisLink:
                     await sender.publish(self._canary, str(number))
             except _FAILURES:
                 pass  # The canary did not fly; the reader will not hear it, which is counted below.
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError  # The client swallows it, as `RedisBroker._call` says.
             await asyncio.sleep(max(0.0, due_s - loop.time()))
             if self._seen > before:
                 # An older one that comes late is a proof as well: the line works, this process

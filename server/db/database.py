@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
@@ -99,17 +99,22 @@ class PgDatabase:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PgTransaction]:
         """Open a transaction; on leaving append what was announced, COMMIT, then publish."""
-        async with (
-            self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection,
-            connection.transaction(),
-        ):
-            transaction = PgTransaction(connection)
-            yield transaction
-            for room_id, line in transaction.told.lines:
-                stored = StoredLine(line.id, None, line.name, line.text, (line.flag,), line.at_ms)
-                await insert_lines(transaction, room_id, [stored])
-            if transaction.announced:
-                transaction.told.events = await append_events(transaction, transaction.announced)
+        with _cancellation_first():
+            async with (
+                self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection,
+                connection.transaction(),
+            ):
+                transaction = PgTransaction(connection)
+                yield transaction
+                for room_id, line in transaction.told.lines:
+                    stored = StoredLine(
+                        line.id, None, line.name, line.text, (line.flag,), line.at_ms
+                    )
+                    await insert_lines(transaction, room_id, [stored])
+                if transaction.announced:
+                    transaction.told.events = await append_events(
+                        transaction, transaction.announced
+                    )
         await self._publish_quietly(transaction.told)
 
     async def _publish_quietly(self, told: Told) -> None:
@@ -129,11 +134,12 @@ class PgDatabase:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
         """Open a REPEATABLE READ, READ ONLY transaction."""
-        async with (
-            self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            yield connection
+        with _cancellation_first():
+            async with (
+                self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                yield connection
 
     async def is_alive(self) -> bool:
         """Say whether a trivial query is answered soon enough to call this process ready."""
@@ -146,6 +152,24 @@ class PgDatabase:
     async def close(self) -> None:
         """Close every connection."""
         await self.pool.close()
+
+
+@contextmanager
+def _cancellation_first() -> Iterator[None]:
+    """Let a cancellation through that a failure hides.
+
+    A statement that is cut off is rolled back, and the rollback fails when the connection is lost
+    at that moment. Whoever goes on after a lost connection would then go on after having been
+    cancelled.
+    """
+    task = asyncio.current_task()
+    cancels = 0 if task is None else task.cancelling()
+    try:
+        yield
+    except Exception as error:
+        if task is not None and task.cancelling() > cancels:
+            raise asyncio.CancelledError from error
+        raise
 
 
 async def open_pool(database_url: str) -> asyncpg.Pool:

@@ -57,16 +57,24 @@ class Worker:
 
 
 async def repeat(job: Job) -> None:
-    """Run a job at its pace, for ever."""
+    """Run a job at its pace, until cancelled.
+
+    A cancellation that the job lost, because what it was cut off from failed at the same moment,
+    is noticed when the job is over.
+    """
     loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
     while True:
-        started_s = loop.time()
+        started_s, pause_s = loop.time(), 0.0
         try:
             await job.run()
         except AWAY as error:
             log.warning("job %s is late: %s", job.name, type(error).__name__)
-            await asyncio.sleep(PAUSE_AFTER_TROUBLE_S)
+            pause_s = PAUSE_AFTER_TROUBLE_S
         except asyncpg.PostgresError:
             log.exception("job %s was refused by the database", job.name)
-            await asyncio.sleep(PAUSE_AFTER_TROUBLE_S)
-        await asyncio.sleep(job.rest_s(loop.time() - started_s))
+            pause_s = PAUSE_AFTER_TROUBLE_S
+        if task.cancelling():
+            raise asyncio.CancelledError
+        await asyncio.sleep(pause_s + job.rest_s(loop.time() - started_s))

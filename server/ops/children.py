@@ -28,7 +28,7 @@ DEATHS_WINDOW_S = 60.0
 BACKOFF_S_FIRST = 0.2
 BACKOFF_S_MAX = 5.0
 READY_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 45.0  # Longer than a gateway's own drain and grace together.
+STOP_TIMEOUT_S = 60.0  # Longer than a gateway's own drain, grace and end together.
 ROOT = Path(__file__).resolve().parents[2]
 
 log = logging.getLogger(__name__)
@@ -297,12 +297,14 @@ def successor_of(role: Role) -> Role:
 async def _stop_all(children: Sequence[Child]) -> None:
     for child in children:
         child.tell_to_stop()
-    waits = [asyncio.ensure_future(child.wait()) for child in children]
+    waits = {asyncio.ensure_future(child.wait()): child for child in children}
     if not waits:
         return
     _, late = await asyncio.wait(waits, timeout=STOP_TIMEOUT_S)
     if late:
-        for child in children:
+        for wait in late:
+            child = waits[wait]
+            log.error("does not stop; killed", extra={"child": child.role.name, "pid": child.pid})
             child.send(signal.SIGKILL)
         await asyncio.wait(late)
 

@@ -1,6 +1,7 @@
 """Run one gateway: uvicorn on its own listener, drained before uvicorn closes its sockets.
 
-Invariant: a long-lived task that dies ends the process; the supervisor starts another.
+Invariant: a long-lived task that dies ends the process; the supervisor starts another. One that
+does not stop keeps it for a bounded time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 import uvicorn
 
 from server.ops import collector
+from server.ops.ending import end_within
 from server.ops.http_protocol import BoundedHttp
 from server.ops.listeners import BACKLOG_CONNECTIONS
 from server.settings import Settings
@@ -74,6 +76,7 @@ async def run_gateway(
             collecting = tasks.create_task(collector.run(parts.count_frames), name="collector")
             work = tasks.create_task(_run_for_ever(parts), name="gateway-work")
             await server.serve(sockets=[listener])
+            end_within()
             work.cancel()
             collecting.cancel()
     finally:

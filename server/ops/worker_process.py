@@ -1,6 +1,7 @@
 """Run one worker: sweeper, outbox relay and scheduled jobs. Two of them at once are safe.
 
-Invariant: a job that dies ends the process; the supervisor starts another.
+Invariant: a job that dies ends the process; the supervisor starts another. One that does not stop
+keeps it for a bounded time.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from server.ops.ending import end_within
 from server.settings import Settings
 
 
@@ -35,6 +37,7 @@ async def run_worker(
         nonlocal is_asked
         is_asked = True
         work.cancel()
+        end_within()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -19,7 +19,8 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_TIMEOUT_S = 60.0  # A first start makes a database cluster, on a shared machine.
-STOP_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 90.0  # A child that does not stop ends by itself, or is killed, well before.
+STUCK = re.compile(r"still not stopped|does not stop; killed")
 READY_LINE = re.compile(r"http://[^/\s]+?:(\d+)/r/")
 
 
@@ -78,11 +79,15 @@ class Program:
         raise AssertionError(f"it was not ready in {timeout_s} s:\n{self.output}")
 
     def wait(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
-        """Wait for its end and return the exit code."""
-        code = self._child.wait(timeout_s)
+        """Wait for its end and return the exit code; fail when a process of it had to be ended."""
+        try:
+            code = self._child.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it did not end in {timeout_s} s:\n{self.output}") from None
         self._reader.join(timeout_s)
         if self._child.stdout:
             self._child.stdout.close()
+        assert not STUCK.search(self.output), self.output
         return code
 
     def family(self) -> list[psutil.Process]:

@@ -78,3 +78,20 @@ async def test_any_other_error_ends_the_job() -> None:
     with pytest.raises(KeyError):
         await repeat(job)
     assert len(to_come) == 1
+
+
+async def test_a_job_that_loses_its_cancellation_stops_when_it_is_over() -> None:
+    inside = asyncio.Event()
+
+    async def lose_it() -> None:
+        inside.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise asyncpg.InterfaceError("the connection is closed") from None
+
+    task = asyncio.create_task(repeat(Job("loses", 0.0, lose_it)))
+    await inside.wait()
+    task.cancel()
+    await asyncio.wait([task], timeout=5.0)
+    assert task.cancelled()
