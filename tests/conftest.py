@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from server.db.database import PgDatabase, open_pool
 from server.ops.embedded import Embedded
 from tests.support import databases
 from tests.support.browser import FLAGS, find_chromium
+from tests.support.folders import make_folder
 from tests.support.leftovers import stop_leftovers
 from tests.support.loopback import close_the_network
 from tests.support.program import Program
@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def embedded() -> Iterator[Embedded]:
     """PostgreSQL and Valkey for the whole session, fsync on, in a folder of their own."""
     stop_leftovers()
-    data = Path(tempfile.mkdtemp(prefix="hubbub-test-"))
+    data = make_folder("hubbub-test-")
     servers = Embedded(data)
     servers.start(say=lambda line: None)
     yield servers
@@ -120,7 +120,7 @@ def redis_prefix() -> str:
 @pytest.fixture
 def data_folder() -> Iterator[Path]:
     """A DATA folder with a path short enough for its sockets."""
-    folder = Path(tempfile.mkdtemp(prefix="hubbub-data-"))
+    folder = make_folder("hubbub-data-")
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 

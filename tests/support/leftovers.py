@@ -6,14 +6,15 @@ Invariant: a folder in use is never touched: its lock is held, or it is younger 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shutil
-import tempfile
 import time
 from pathlib import Path
 
 from server.ops.embedded import Embedded
 from server.ops.errors import OperationalError
 from server.ops.sockets import listener_pid
+from tests.support.folders import parents
 
 PREFIXES = ("hubbub-test-", "hubbub-data-")
 AGE_S_MIN = 1800.0  # No test holds a folder unlocked for longer.
@@ -21,8 +22,8 @@ AGE_S_MIN = 1800.0  # No test holds a folder unlocked for longer.
 
 def stop_leftovers() -> None:
     """Stop what still runs below old, unlocked folders of ours, and remove them."""
-    for prefix in PREFIXES:
-        for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+    for parent, prefix in itertools.product(parents(), PREFIXES):
+        for folder in parent.glob(f"{prefix}*"):
             with contextlib.suppress(OSError, OperationalError):
                 if time.time() - folder.stat().st_mtime > AGE_S_MIN:
                     _stop(folder)
