@@ -3,13 +3,17 @@
 Pools and logs have two: FULL reads every row of theirs; KEPT adds what is not yet taken account
 of (marks, the journal's tail) to the auditor's own sums, so that a pool of a million reservations
 costs no more than what changed. Both are exact at their snapshot.
+
+FULL may start behind the first rows of a journal, which earlier steps have read: the rows of a
+journal are committed in the order of their versions and never changed, so what one snapshot showed
+up to a version is what every later one shows up to it.
 """
 
 from __future__ import annotations
 
 from commerce.insight.audit.model import Kind
 
-# Running sums of a journal from some version on; `{after}` and the bases are put in.
+# Running sums of a journal from some version on; `{after}`, the bases and the most rows are put in.
 RUNNING = """
     SELECT count(*) AS journal_rows, coalesce(max(j.version), 0) AS journal_version,
         coalesce(sum(j.claimed_delta), 0)::bigint AS claimed,
@@ -20,7 +24,10 @@ RUNNING = """
         SELECT w.version, w.claimed_delta, w.total_delta,
             {claimed} + sum(w.claimed_delta) OVER (ORDER BY w.version) AS claimed,
             {total} + sum(w.total_delta) OVER (ORDER BY w.version) AS total
-        FROM stock_journal w WHERE w.pool_id = {pool} AND w.version > {after}
+        FROM (
+            SELECT v.version, v.claimed_delta, v.total_delta FROM stock_journal v
+            WHERE v.pool_id = {pool} AND v.version > {after} ORDER BY v.version LIMIT {limit}
+        ) w
     ) j
 """
 # Two sums, because each has its partial index.
@@ -30,19 +37,43 @@ LIVE = """
     + coalesce((SELECT sum(r.qty) FROM reservations r
         WHERE r.pool_id = {pool} AND r.state IN ('held', 'paying')), 0)
 """
+# What follows what earlier steps have read.
+REST = RUNNING.format(
+    pool="q.pool_id", after="q.version", claimed="q.claimed", total="q.total", limit="ALL"
+)
+# The next rows of one journal, on top of what was read of it: pool, its piece, how many rows.
+NEXT_PIECE = f"""
+    SELECT q.rows + j.journal_rows AS rows, greatest(q.version, j.journal_version) AS version,
+        q.claimed + j.claimed AS claimed, q.total + j.total AS total,
+        coalesce(q.off_version, j.off_version) AS off_version
+    FROM (SELECT $1::uuid AS pool_id, $2::bigint AS rows, $3::bigint AS version,
+        $4::bigint AS claimed, $5::bigint AS total, $6::bigint AS off_version) q
+    CROSS JOIN LATERAL ({
+    RUNNING.format(
+        pool="q.pool_id",
+        after="q.version",
+        claimed="q.claimed",
+        total="q.total",
+        limit="$7::bigint",
+    )
+}) j
+"""  # noqa: S608 - our own words.
 
 POOL_ROWS = f"""
     SELECT k.pool_id, k.total, k.claimed, k.version, ({LIVE.format(pool="k.pool_id")})::bigint
-        AS live, j.journal_rows, j.journal_version, j.claimed AS journal_claimed,
-        j.total AS journal_total, j.off_version
+        AS live, q.rows + j.journal_rows AS journal_rows,
+        greatest(q.version, j.journal_version) AS journal_version,
+        q.claimed + j.claimed AS journal_claimed, q.total + j.total AS journal_total,
+        coalesce(q.off_version, j.off_version) AS off_version
     FROM keys q JOIN stock k ON k.pool_id = q.pool_id
-    CROSS JOIN LATERAL ({RUNNING.format(pool="k.pool_id", after="0", claimed="0", total="0")}) j
+    CROSS JOIN LATERAL ({REST}) j
 """  # noqa: S608 - our own words.
 TAIL = RUNNING.format(
     pool="a.pool_id",
     after="a.journal_version",
     claimed="a.journal_claimed",
     total="a.journal_total",
+    limit="ALL",
 )
 POOL_KEPT = f"""
     SELECT k.pool_id, k.total, k.claimed, k.version, a.live + coalesce(p.live_delta, 0) AS live,
@@ -98,6 +129,11 @@ KEYS: dict[Kind, str] = {
     " FROM unnest($1::uuid[], $2::uuid[]) AS u (sale_id, user_id)",
     "room": "SELECT DISTINCT u.room_id FROM unnest($1::uuid[]) AS u (room_id)",
 }
+# Pools with what earlier steps have read of their journals.
+POOLS_AND_PIECES = """
+    SELECT u.* FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
+        $6::bigint[]) AS u (pool_id, rows, version, claimed, total, off_version)
+"""
 FULL: dict[Kind, str] = {
     "pool": POOL_ROWS,
     "order": ORDERS,

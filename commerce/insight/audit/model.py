@@ -42,13 +42,34 @@ class Offender(msgspec.Struct, frozen=True):
 Pair = tuple[str, str]
 
 
+class Piece(msgspec.Struct, frozen=True):
+    """What was read of a pool's journal so far, from its first row: up to `version`.
+
+    As many `rows` as `version` says that none is missing; `off_version` is the first at which less
+    than nothing was claimed, or more than the total.
+    """
+
+    rows: int = 0
+    version: int = 0
+    claimed: int = 0
+    total: int = 0
+    off_version: int | None = None
+
+
+UNREAD = Piece()
+
+
 class Keys(msgspec.Struct):
-    """What to look at: pools, orders, rooms by id, buyers as (sale, user)."""
+    """What to look at: pools, orders, rooms by id, buyers as (sale, user).
+
+    `pieces` is what earlier steps have read of pools' journals, by pool.
+    """
 
     pool: set[str] = set()
     order: set[str] = set()
     buyer: set[Pair] = set()
     room: set[str] = set()
+    pieces: dict[str, Piece] = {}
 
     def __len__(self) -> int:
         """Return how many keys there are."""

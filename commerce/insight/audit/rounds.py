@@ -1,24 +1,28 @@
 """The continuous audit: rounds over what changed, and a turn over everything in slices.
 
 Invariants: a round is one transaction over one instant, and takes away the marks of that instant
-alone; what it reads is bounded by the named limits below, and by one pool or log that it sees for
-the first time. A finding stays until its row was looked at again and is right.
+alone; what it reads is bounded by the named limits below, but for one log that it sees for the
+first time, and for the sum over one pool's live reservations, which its indexes give. A long
+journal is read in pieces (`pieces.py`). A finding stays until its row was looked at again and is
+right.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from commerce.insight.audit import store
+from commerce.insight.audit import pieces, store
 from commerce.insight.audit.checks import BY_NAME, CHECKS
 from commerce.insight.audit.model import (
     OFFENDERS_SHOWN_MAX,
+    UNREAD,
     AuditReport,
     Broken,
     Keys,
     Kind,
     Marks,
     Offender,
+    Piece,
     Severity,
 )
 from commerce.insight.audit.walks import BY_NAME as WALK_BY_NAME
@@ -51,8 +55,8 @@ async def look_at_changes(database: Database) -> AuditReport:
         for kind in KINDS:
             getattr(keys, kind).update(getattr(again, kind))
         await store.follow(transaction, keys)
-        read = await _bring_sums(transaction, "pool", marks, again.pool)
-        read += await _bring_sums(transaction, "room", marks, again.room)
+        read = await _bring_pools(transaction, marks, again.pool)
+        read += await _bring_logs(transaction, marks, again.room)
         await _check(transaction, keys, now_ms)
         clock = await store.select_offenders(
             transaction, "clock", keys, is_kept=True, now_ms=now_ms
@@ -67,7 +71,7 @@ async def look_at_changes(database: Database) -> AuditReport:
             warnings=_broken(found, "warning"),
             mode="incremental",
             at_ms=now_ms,
-            behind=await store.count_marks(transaction),
+            behind=await store.count_marks(transaction) + await pieces.count_owed(transaction),
             turn=turn,
         )
         await store.insert_report(
@@ -77,7 +81,10 @@ async def look_at_changes(database: Database) -> AuditReport:
 
 
 async def look_at_a_slice(database: Database) -> None:
-    """Audit the next keys of the turn from their rows; changed by nobody, they carry no mark."""
+    """Audit the next keys of the turn from their rows; changed by nobody, they carry no mark.
+
+    The turn waits at a pool with a long journal until slices have read it to its end.
+    """
     async with database.transaction() as transaction:
         await store.begin_alone(transaction)
         now_ms, turn, at = await store.select_turn(transaction)
@@ -87,10 +94,9 @@ async def look_at_a_slice(database: Database) -> None:
             transaction, walk, (at[0], at[1]) if at else START, weight_max=ROWS_A_SLICE_MAX
         )
         if step.cursor is not None:
+            if not await _add_up(transaction, step.keys):
+                return
             await store.step_turn(transaction, walk.name, step.cursor, step.passed)
-            for kind in ("pool", "room"):
-                if ids := getattr(step.keys, kind):
-                    await store.keep_sums(transaction, kind, list(ids))
             await _check(transaction, step.keys, now_ms)
         elif (following := next_walk(walk.name)) is not None:
             await store.step_turn(transaction, following.name, (), 0)
@@ -98,35 +104,85 @@ async def look_at_a_slice(database: Database) -> None:
             await store.end_turn(transaction, now_ms)
 
 
-async def _bring_sums(transaction: Connection, kind: Kind, marks: Marks, again: set[str]) -> int:
-    """Bring the kept sums to this instant; return how many rows were read for the first time.
+async def _add_up(transaction: Connection, keys: Keys) -> bool:
+    """Keep the sums of a slice's pools and logs; False when a journal goes on in the next slice."""
+    if keys.pool:
+        read = await pieces.select_pieces(transaction, keys.pool)
+        if not await pieces.finish(transaction, keys.pool, read, rows_max=ROWS_A_SLICE_MAX):
+            await pieces.keep_pieces(transaction, read, is_owed=False)
+            return False
+        await store.keep_pools(transaction, keys.pool, read)
+        await pieces.forget(transaction, keys.pool)
+    if keys.room:
+        await store.keep_rooms(transaction, keys.room)
+    return True
 
-    A pool or log that is not known yet, was tampered with or was found wrong is read from its
-    rows, the small ones first; what does not fit any more is left to the next round.
+
+async def _bring_pools(transaction: Connection, marks: Marks, again: set[str]) -> int:
+    """Bring the pools' sums to this instant; return how many rows were read from the first on.
+
+    A pool that is not known yet, was tampered with or was found wrong is read from its rows, the
+    small ones first; the first that does not fit is read as far as it does, and what is left of it
+    and of the others is owed to the next round.
     """
-    deltas = marks.live if kind == "pool" else marks.events
-    deep: list[str] = []
+    await pieces.forget(transaction, marks.deep)
+    owed = await pieces.select_owed(transaction, MARKS_A_ROUND_MAX)
+    owed |= {pool for pool in marks.live if pool in marks.deep}
+    pools = {*marks.live, *again, *owed}
+    known = await pieces.select_pieces(transaction, pools)
+    done: dict[str, Piece] = {}
     late: list[str] = []
     read = 0
-    for id, rows, is_kept in await store.select_sizes(transaction, kind, {*deltas, *again}):
-        is_wanted = not is_kept or id in marks.deep
-        if not is_wanted and not (id in again and rows <= ROWS_A_ROUND_MAX // 10):
+    for id, size, is_kept in await store.select_sizes(transaction, "pool", pools):
+        is_wanted = not is_kept or id in owed
+        if not is_wanted and not (id in again and size <= ROWS_A_ROUND_MAX // 10):
             continue
-        if deep and read + rows > ROWS_A_ROUND_MAX:
+        piece, room = known.get(id, UNREAD), ROWS_A_ROUND_MAX - read
+        if size - piece.rows <= room:
+            done[id] = piece
+            read += size - piece.rows
+        elif is_wanted and room:
+            after, is_end = await pieces.read_on(transaction, id, piece, rows_max=room)
+            if is_end:
+                done[id] = after
+            else:
+                await pieces.keep_pieces(transaction, {id: after}, is_owed=True)
+            read = ROWS_A_ROUND_MAX
+        elif is_wanted:
+            late.append(id)
+    await store.advance_sums(
+        transaction, "pool", {id: delta for id, delta in marks.live.items() if id not in done}
+    )
+    await store.keep_pools(transaction, done, done)
+    await pieces.forget(transaction, done)
+    await pieces.owe(transaction, late)
+    marks.keys.pool.update(owed)
+    return read
+
+
+async def _bring_logs(transaction: Connection, marks: Marks, again: set[str]) -> int:
+    """Bring the logs' sums to this instant; return how many rows were read from the first on.
+
+    As pools, but one that does not fit is left to the next round, and the first is read whole.
+    """
+    whole: list[str] = []
+    late: list[str] = []
+    read = 0
+    for id, size, is_kept in await store.select_sizes(transaction, "room", {*marks.events, *again}):
+        is_wanted = not is_kept or id in marks.deep
+        if not is_wanted and not (id in again and size <= ROWS_A_ROUND_MAX // 10):
+            continue
+        if whole and read + size > ROWS_A_ROUND_MAX:
             if is_wanted:
                 late.append(id)
             continue
-        deep.append(id)
-        read += rows
-    moved = {id: delta for id, delta in deltas.items() if id not in set(deep)}
-    if moved:
-        await store.advance_sums(transaction, kind, moved)
-    if deep:
-        await store.keep_sums(transaction, kind, deep)
-    if late:
-        await store.mark_deep(
-            transaction, late if kind == "pool" else (), late if kind == "room" else ()
-        )
+        whole.append(id)
+        read += size
+    await store.advance_sums(
+        transaction, "room", {id: n for id, n in marks.events.items() if id not in whole}
+    )
+    await store.keep_rooms(transaction, whole)
+    await store.mark_deep(transaction, late)
     return read
 
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from commerce.insight.audit import facts
 from commerce.insight.audit.checks import CHECKS, CLOCK_CHECKS
-from commerce.insight.audit.model import Check, Keys, Kind, Marks, Offender, Turn
+from commerce.insight.audit.model import (
+    UNREAD,
+    Check,
+    Keys,
+    Kind,
+    Marks,
+    Offender,
+    Piece,
+    Turn,
+)
 from commerce.kernel.ports import Connection
 
 # Exact keys and short arrays: only index look-ups make sense, whatever the statistics say. With a
@@ -45,9 +54,7 @@ TAKE_MARKS = """
         m.events_delta
 """
 MARK_DEEP = """
-    INSERT INTO audit_marks (pool_id, room_id, is_deep)
-    SELECT p.id, NULL::uuid, true FROM unnest($1::uuid[]) AS p (id)
-    UNION ALL SELECT NULL, r.id, true FROM unnest($2::uuid[]) AS r (id)
+    INSERT INTO audit_marks (room_id, is_deep) SELECT r.id, true FROM unnest($1::uuid[]) AS r (id)
 """
 COUNT_MARKS = "SELECT count(*) FROM audit_marks"
 BUYERS_OF_ORDERS = """
@@ -73,7 +80,7 @@ SIZES: dict[str, str] = {
 }
 # Rows of marks that are still there will be added later, so they are not in the sums yet.
 KEEP_POOLS = f"""
-    WITH keys AS ({facts.KEYS["pool"]}), facts AS ({facts.POOL_ROWS})
+    WITH keys AS ({facts.POOLS_AND_PIECES}), facts AS ({facts.POOL_ROWS})
     INSERT INTO audit_pools (pool_id, live, journal_rows, journal_version, journal_claimed,
         journal_total, off_version)
     SELECT f.pool_id, f.live - coalesce((SELECT sum(m.live_delta) FROM audit_marks m
@@ -203,9 +210,9 @@ async def take_marks(connection: Connection, *, marks_max: int, weight_max: int)
     return marks
 
 
-async def mark_deep(connection: Connection, pools: Iterable[str], rooms: Iterable[str]) -> None:
-    """Leave pools and logs to the next round, which reads them from their rows."""
-    await connection.execute(MARK_DEEP, list(pools), list(rooms))
+async def mark_deep(connection: Connection, rooms: Iterable[str]) -> None:
+    """Leave logs to the next round, which reads them from their rows."""
+    await connection.execute(MARK_DEEP, list(rooms))
 
 
 async def count_marks(connection: Connection) -> int:
@@ -230,9 +237,16 @@ async def select_sizes(
     return [tuple(row) for row in await connection.fetch(SIZES[kind], list(ids))]
 
 
-async def keep_sums(connection: Connection, kind: Kind, ids: Sequence[str]) -> None:
-    """Add up pools or logs from their rows and keep the sums."""
-    await connection.execute(KEEP_POOLS if kind == "pool" else KEEP_ROOMS, list(ids))
+async def keep_pools(
+    connection: Connection, pools: Collection[str], pieces: Mapping[str, Piece]
+) -> None:
+    """Add up pools from their rows, on top of what was read of their journals; keep the sums."""
+    await connection.execute(KEEP_POOLS, *_piece_arrays(pools, pieces))
+
+
+async def keep_rooms(connection: Connection, rooms: Collection[str]) -> None:
+    """Add up logs from their rows and keep the sums."""
+    await connection.execute(KEEP_ROOMS, list(rooms))
 
 
 async def advance_sums(connection: Connection, kind: Kind, deltas: dict[str, int]) -> None:
@@ -244,17 +258,21 @@ async def advance_sums(connection: Connection, kind: Kind, deltas: dict[str, int
 async def select_offenders(
     connection: Connection, kind: Kind, keys: Keys, *, is_kept: bool, now_ms: int
 ) -> list[Offender]:
-    """Ask every check of a kind about some keys; returns the rows that break one."""
+    """Ask every check of a kind about some keys; returns the rows that break one.
+
+    Unless the sums are kept, a pool's journal is read after the piece that the keys have of it.
+    """
     if kind == "clock":
         query = _union(CLOCK_CHECKS)
         rows = await connection.fetch(query)
     else:
+        named, arrays = facts.KEYS[kind], _arrays(kind, keys)
+        if kind == "pool" and not is_kept:
+            named, arrays = facts.POOLS_AND_PIECES, _piece_arrays(keys.pool, keys.pieces)
         relation = (facts.KEPT if is_kept else facts.FULL)[kind]
-        query = (
-            f"WITH keys AS MATERIALIZED ({facts.KEYS[kind]}), facts AS MATERIALIZED ({relation}) "
-            + _union([check for check in CHECKS if check.kind == kind])
-        )
-        rows = await connection.fetch(query, *_arrays(kind, keys))
+        query = f"WITH keys AS MATERIALIZED ({named}), facts AS MATERIALIZED ({relation}) "
+        query += _union([check for check in CHECKS if check.kind == kind])
+        rows = await connection.fetch(query, *arrays)
     offenders = []
     for name, text in rows:
         row = msgspec.json.decode(text)
@@ -273,6 +291,13 @@ def _arrays(kind: Kind, keys: Keys) -> list[list[str]]:
     if kind == "buyer":
         return [[sale for sale, _ in keys.buyer], [user for _, user in keys.buyer]]
     return [list(getattr(keys, kind))]
+
+
+def _piece_arrays(pools: Collection[str], pieces: Mapping[str, Piece]) -> list[list[Any]]:
+    """Return the parameters of `POOLS_AND_PIECES`."""
+    read = [pieces.get(pool, UNREAD) for pool in pools]
+    columns = [[getattr(piece, name) for piece in read] for name in Piece.__struct_fields__]
+    return [list(pools), *columns]
 
 
 def _key_of(kind: Kind, row: dict[str, Any]) -> str:

@@ -1,0 +1,13 @@
+-- The auditor reads a long journal in pieces; what it read of one is kept between its steps.
+--
+-- `is_owed`: a round wants the pool's sums and has not come to the journal's end yet; otherwise the
+-- turn is on its way through it. Gone when the end is reached.
+CREATE TABLE audit_journals (
+    pool_id uuid PRIMARY KEY,
+    rows bigint NOT NULL DEFAULT 0,
+    version bigint NOT NULL DEFAULT 0,
+    claimed bigint NOT NULL DEFAULT 0,
+    total bigint NOT NULL DEFAULT 0,
+    off_version bigint,
+    is_owed boolean NOT NULL
+) WITH (fillfactor = 50);
