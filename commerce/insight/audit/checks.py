@@ -75,6 +75,13 @@ POOL_CHECKS = (
             SELECT * FROM adjustments a WHERE a.pool_id = f.pool_id
         ) a LEFT JOIN stock_journal j ON j.pool_id = a.pool_id AND j.version = a.version
         WHERE j.total_delta IS DISTINCT FROM a.delta
+        UNION ALL
+        SELECT f.pool_id, j.version, NULL, j.total_delta
+        FROM facts f JOIN stock_journal j ON j.pool_id = f.pool_id
+            AND (j.reason IN ('restocked', 'written_off')
+                OR (j.reason = 'carved_in' AND j.version > 1))
+        WHERE NOT EXISTS (
+            SELECT 1 FROM adjustments a WHERE a.pool_id = j.pool_id AND a.version = j.version)
         """,
     ),
     Check(

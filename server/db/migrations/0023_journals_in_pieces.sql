@@ -11,3 +11,8 @@ CREATE TABLE audit_journals (
     off_version bigint,
     is_owed boolean NOT NULL
 ) WITH (fillfactor = 50);
+
+-- The journal's rows that a person made, so that each is asked for its adjustment without reading
+-- the others. A pool's first row is its stocking, which is nobody's adjustment.
+CREATE INDEX stock_journal_adjusted ON stock_journal (pool_id, version)
+    WHERE reason IN ('restocked', 'written_off') OR (reason = 'carved_in' AND version > 1);

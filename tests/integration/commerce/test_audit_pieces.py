@@ -243,3 +243,23 @@ async def test_writes_between_the_chunks_invent_no_violation(
 
     monkeypatch.setattr(service, "_audit_chunk", sell_wrongly)
     assert "journal_adds_up" in broken(await service.audit(database))
+
+
+async def test_a_journal_row_of_a_person_needs_its_adjustment(database: PgDatabase) -> None:
+    """Stock that somebody added is found without the row that says who; a stocking is nobody's."""
+    pool = await fill_journal(database, 3)
+    await change(
+        database,
+        "UPDATE stock_journal SET reason = 'carved_in' WHERE pool_id = $1 AND version = 1",
+        args=(pool,),
+    )
+    assert broken(await rounds_until_done(database)) == set()
+
+    for reason in ("restocked", "written_off", "carved_in"):
+        await change(
+            database,
+            "UPDATE stock_journal SET reason = $2 WHERE pool_id = $1 AND version = 3",
+            args=(pool, reason),
+        )
+        assert broken(await rounds_until_done(database)) == {"adjustment_is_in_the_journal"}
+        assert broken(await service.audit(database)) == {"adjustment_is_in_the_journal"}
