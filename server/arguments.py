@@ -5,6 +5,7 @@ Invariant: an id that passes here is canonical UUID text, so that the database n
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 import msgspec
@@ -12,6 +13,8 @@ import msgspec
 from commerce.goods.inventory.model import QTY_MAX
 from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ids import KEY_CHARS_MAX
+
+KEY_PATTERN = re.compile(r"[\x21-\x7e]+")
 
 
 def parse_id(text: str) -> str | None:
@@ -38,7 +41,12 @@ def check_qty(qty: int) -> int:
 
 
 def check_key(key: str | None) -> str:
-    """Return a socket command's idempotency key; raises `idempotency_key_required`."""
-    if not key or len(key) > KEY_CHARS_MAX:
-        raise CommerceError("idempotency_key_required", "A write needs an idempotency key.")
+    """Return a write's idempotency key: 1–200 ASCII characters that are neither space nor control.
+
+    Raises `idempotency_key_required` when there is none, `invalid_request` for any other text.
+    """
+    if not key:
+        raise CommerceError("idempotency_key_required", "This call needs an idempotency key.")
+    if len(key) > KEY_CHARS_MAX or not KEY_PATTERN.fullmatch(key):
+        raise invalid("The key is too long or not plain ASCII.", field="Idempotency-Key")
     return key

@@ -14,8 +14,10 @@ from realtime.protocol.errors import CommandError, refuse
 
 # The largest integer that JavaScript holds exactly; nothing a client sends means more.
 INTEGER_MAX = 2**53 - 1
-# Room for a UUID with prefix; ids and keys are only echoed or compared.
+# Room for a UUID with prefix; ids are only echoed or compared.
 ID_CHARS_MAX = 64
+# As over HTTP, so that a press can be asked again on the other way with the same key.
+KEY_CHARS_MAX = 200
 COMMAND_CHARS_MAX = 32
 EPOCH_CHARS_MAX = 64
 # A person's thumb; more taps in one frame are counted as this many.
@@ -191,7 +193,7 @@ def _parse_command(parts: Sequence[msgspec.Raw]) -> Command:
         id=_client_id(parts[1]),
         command=_short_text(_TEXT.decode(parts[2]), COMMAND_CHARS_MAX),
         args=bytes(parts[3]),
-        key=None if key is None else _short_text(key, ID_CHARS_MAX),
+        key=None if key is None else _short_text(key, KEY_CHARS_MAX),
     )
 
 

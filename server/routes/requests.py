@@ -14,9 +14,8 @@ import msgspec
 from starlette.requests import Request
 
 from commerce.kernel.errors import CommerceError, forbidden, invalid, not_found
-from commerce.kernel.ids import KEY_CHARS_MAX
 from realtime.rooms.ports import Authenticator, Identity
-from server.arguments import check_id
+from server.arguments import check_id, check_key
 from server.auth.tokens import SESSION_COOKIE
 from server.ops.logging import user_id
 
@@ -27,7 +26,6 @@ NUMBER_MAX = 2**63 - 1
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 FIELD_IN_MESSAGE = re.compile(r"(?:field `([^`]+)`)|(?:at `\$\.?([^`]*)`)")
-KEY_PATTERN = re.compile(r"[\x21-\x7e]+")
 # PostgreSQL's text cannot hold NUL, and no person types one.
 ESCAPED_NUL = b"\\u0000"
 
@@ -90,15 +88,8 @@ def decode_body(body: bytes, shape: type[Body]) -> Body:
 
 
 def idempotency_key(request: Request) -> str:
-    """Return the caller's `Idempotency-Key`; raises `idempotency_key_required`."""
-    key = request.headers.get("idempotency-key", "").strip()
-    if not key:
-        raise CommerceError(
-            "idempotency_key_required", "This call needs an Idempotency-Key header."
-        )
-    if len(key) > KEY_CHARS_MAX or not KEY_PATTERN.fullmatch(key):
-        raise invalid("The key is too long or not plain ASCII.", field="Idempotency-Key")
-    return key
+    """Return the caller's `Idempotency-Key`; raises what `check_key` does."""
+    return check_key(request.headers.get("idempotency-key", "").strip())
 
 
 def current_user(request: Request) -> Identity | None:

@@ -7,6 +7,7 @@ import pytest
 from commerce.goods.inventory.model import QTY_MAX
 from commerce.kernel.errors import CommerceError
 from commerce.kernel.ids import KEY_CHARS_MAX
+from realtime.protocol import messages
 from server.arguments import check_id, check_key, check_qty, parse_id
 
 ID = "018f3c5e-7b1a-7c00-8000-0000000000ab"
@@ -31,8 +32,18 @@ def test_a_quantity_is_at_least_one_and_at_most_a_press() -> None:
         assert (caught.value.code, caught.value.detail) == ("invalid_request", {"field": "qty"})
 
 
-def test_a_key_is_needed_and_short() -> None:
-    assert check_key("k" * KEY_CHARS_MAX) == "k" * KEY_CHARS_MAX
-    for key in (None, "", "k" * (KEY_CHARS_MAX + 1)):
+def test_a_key_is_needed_short_and_plain() -> None:
+    for good in ("k" * KEY_CHARS_MAX, "!~", ID):
+        assert check_key(good) == good
+    for none in (None, ""):
         with pytest.raises(CommerceError, match="idempotency_key_required"):
-            check_key(key)
+            check_key(none)
+    for bad in ("k" * (KEY_CHARS_MAX + 1), "a b", "a\x7f", "käse", "a\n", " a"):
+        with pytest.raises(CommerceError) as caught:
+            check_key(bad)
+        assert caught.value.code == "invalid_request"
+        assert caught.value.detail == {"field": "Idempotency-Key"}
+
+
+def test_the_socket_lets_through_what_http_does() -> None:
+    assert messages.KEY_CHARS_MAX == KEY_CHARS_MAX
