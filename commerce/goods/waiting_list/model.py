@@ -80,3 +80,5 @@ class Waiter(msgspec.Struct, frozen=True):
     per_buyer: int | None
     is_over: bool = False
     """Whether its sale has ended."""
+    is_halted: bool = False
+    """Whether its sale was stopped for a while; its time may be over all the same."""

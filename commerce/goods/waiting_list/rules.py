@@ -51,7 +51,8 @@ def decide_offers(free: int, waiters: Sequence[Waiter]) -> tuple[list[str], dict
 
     Returns the ids that get an offer, in order, and the reason of each that is closed instead.
     Who wants more than is free keeps the place and holds nobody up: a unit that waited for its
-    like would be sold to nobody.
+    like would be sold to nobody. Who waits for a sale that is halted keeps the place as well, and
+    is served when it goes on.
     """
     offers: list[str] = []
     closed: dict[str, str] = {}
@@ -63,6 +64,8 @@ def decide_offers(free: int, waiters: Sequence[Waiter]) -> tuple[list[str], dict
             continue
         if waiter.is_over:
             closed[waiter.id] = "ended"
+        elif waiter.is_halted:
+            continue
         elif waiter.per_buyer is not None and waiter.bought + waiter.qty > waiter.per_buyer:
             closed[waiter.id] = "limit_reached"
         elif waiter.qty <= free:

@@ -18,6 +18,7 @@ from commerce.goods.inventory.store import lock_pools, reserve_batch, update_tot
 from commerce.goods.waiting_list.model import Join, Line, Waiter, Wish
 from commerce.goods.waiting_list.rules import decide_join, decide_offers
 from commerce.goods.waiting_list.service import WaitingList
+from commerce.goods.waiting_list.store import serve
 from commerce.insight.audit.service import audit
 from commerce.kernel.errors import CommerceError
 from server.db.database import PgDatabase, open_pool, open_reserve_pool
@@ -25,7 +26,20 @@ from server.wiring.sources import monotonic_ms
 from tests.support.shop import Shop, Silence, arm_flash, make_shop, read_stock
 
 USERS = [str(uuid.UUID(int=n)) for n in range(1, 6)]
-ACTS = ["press", "press", "join", "join", "release", "leave", "expire", "pay", "add", "close"]
+ACTS = [
+    "press",
+    "press",
+    "join",
+    "join",
+    "release",
+    "leave",
+    "expire",
+    "pay",
+    "add",
+    "halt",
+    "resume",
+    "close",
+]
 STEP = st.tuples(st.sampled_from(ACTS), st.sampled_from(USERS), st.integers(1, 3))
 
 
@@ -58,9 +72,9 @@ class Model:
     def serve(self) -> None:
         """Give what is free to the line."""
         bought, limit = self.bought(), self.terms.per_buyer
-        is_over = self.terms.state == "ended"
+        is_over, is_halted = self.terms.state == "ended", self.terms.state == "halted"
         waiting = {
-            str(n): Waiter(str(n), qty, bought[user], limit, is_over)
+            str(n): Waiter(str(n), qty, bought[user], limit, is_over, is_halted)
             for n, (user, qty, state) in enumerate(self.line)
             if state == "waiting"
         }
@@ -214,9 +228,29 @@ class World:
                 await self.add(qty)
                 model.total += qty
                 model.serve()
-            case "close":
-                await self.run("UPDATE sales SET state = 'ended' WHERE id = $1", self.sale)
-                model.terms = SaleTerms("s", "ended", 0, None, model.terms.per_buyer)
+            case _:
+                await self.move(model, act)
+
+    async def move(self, model: Model, act: str) -> None:
+        """Halt the sale, let it go on, or end it; what cannot be done in its state is left out."""
+        moves = {("halt", "open"): "halted", ("resume", "halted"): "open"}
+        state = "ended" if act == "close" else moves.get((act, model.terms.state))
+        if state is None:
+            return
+        await self.set_state(state)
+        model.terms = SaleTerms("s", state, 0, None, model.terms.per_buyer)
+        if act == "resume":
+            model.serve()
+
+    async def set_state(self, state: str) -> None:
+        """Write a state of the sale; one that goes on serves its line, as the service does."""
+        await self.run(
+            "UPDATE sales SET state = $2, halted_from = 'open' WHERE id = $1", self.sale, state
+        )
+        if state == "open":
+            async with self.database.transaction() as transaction:
+                await lock_pools(transaction, [self.pool])
+                await serve(transaction, self.pool)
 
     async def pay(self) -> None:
         """Pay every hold, as checkout does."""

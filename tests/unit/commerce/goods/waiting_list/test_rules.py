@@ -86,6 +86,16 @@ def test_who_may_not_have_it_any_more_is_closed_and_the_next_one_served() -> Non
     assert decide_offers(1, line) == (["next"], {"full": "limit_reached", "over": "ended"})
 
 
+def test_a_halted_sale_gives_nothing_and_closes_nobody_while_it_has_time() -> None:
+    line = [
+        waiter("halted", is_halted=True),
+        waiter("full", bought=2, is_halted=True),
+        waiter("over", is_halted=True, is_over=True),
+        waiter("next"),
+    ]
+    assert decide_offers(1, line) == (["next"], {"over": "ended"})
+
+
 @given(
     free=st.integers(0, 6),
     line=st.lists(st.tuples(st.integers(1, 3), st.integers(0, 2)), max_size=8),
