@@ -17,6 +17,7 @@ import msgspec
 from commerce.goods.inventory import store
 from commerce.goods.inventory.batcher import PoolBatcher, unknown_outcome
 from commerce.goods.inventory.draw_gate import DrawGate
+from commerce.goods.inventory.halving import decide_by_halves
 from commerce.goods.inventory.latch import Latch, Latches
 from commerce.goods.inventory.model import (
     Answer,
@@ -38,7 +39,8 @@ from commerce.kernel.ports import Database, Transaction
 
 Told = TypeVar("Told")
 
-# A lost connection is asked again for this long; then the buyer asks again with the same key.
+# A lost connection, or a row in other hands, is asked again for this long; then the buyer asks
+# again with the same key.
 UNKNOWN_AFTER_MS = 5_000
 RETRY_PAUSE_S = 0.05
 ACQUIRE_TIMEOUT_S = 2.0
@@ -244,19 +246,14 @@ class InventoryService:
         return batcher
 
     async def _decide(self, pool_id: str, requests: list[Request]) -> list[Answer | CommerceError]:
-        """Decide a batch; one that the database refuses is halved until the culprit is alone."""
-        try:
-            result = await self.ask(
-                partial(store.reserve_batch, pool_id=pool_id, requests=requests)
-            )
-        except store.REFUSED_BY_DATABASE:
-            if len(requests) == 1:
-                return [unknown_outcome()]
-            half = len(requests) // 2
-            return [
-                *await self._decide(pool_id, requests[:half]),
-                *await self._decide(pool_id, requests[half:]),
-            ]
+        """Decide a batch; one bad request in it costs the others nothing."""
+        return await decide_by_halves(requests, partial(self._decide_at_once, pool_id))
+
+    async def _decide_at_once(
+        self, pool_id: str, requests: list[Request]
+    ) -> list[Answer | CommerceError]:
+        """Decide a batch in one commit, and tell what came of it."""
+        result = await self.ask(partial(store.reserve_batch, pool_id=pool_id, requests=requests))
         waiting = await self._latch(pool_id, requests, result)
         await self._spread(requests, result)
         aside = _Aside(waiting, await self._reasons(requests, result))
@@ -282,14 +279,16 @@ class InventoryService:
     async def ask(self, question: Callable[[Any], Awaitable[Told]]) -> Told:
         """Ask again after a lost connection: the ids make a repeated batch meet its own rows.
 
-        Raises `unknown_outcome` when no connection lasts long enough for an answer.
+        As well when the server's lock timeout ends the wait for a row: the whole question again.
+        Raises `unknown_outcome` when there is no answer for `UNKNOWN_AFTER_MS`: of the last try it
+        is known that nothing was committed, of one before it, or of an earlier press, it is not.
         """
         started_ms = self._monotonic_ms()
         while True:
             try:
                 async with self._connections.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
                     return await store.ask_or_cut(connection, question)
-            except store.LOST_CONNECTION:
+            except (*store.LOST_CONNECTION, *store.HELD_UP):
                 if self._monotonic_ms() - started_ms > UNKNOWN_AFTER_MS:
                     raise unknown_outcome() from None
                 await asyncio.sleep(RETRY_PAUSE_S)

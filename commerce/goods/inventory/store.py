@@ -104,6 +104,9 @@ LOST_CONNECTION = (
     asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
 )
+# The hot row, the first that a batch locks, is in other hands: nothing was committed, and every
+# part of the batch would wait for the same row.
+HELD_UP = (asyncpg.LockNotAvailableError,)
 # The database answered and refused; the batch did not commit.
 REFUSED_BY_DATABASE = (asyncpg.PostgresError,)
 

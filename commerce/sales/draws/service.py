@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from commerce.goods.inventory.batcher import Batcher, unknown_outcome
+from commerce.goods.inventory.batcher import Batcher
+from commerce.goods.inventory.halving import decide_by_halves
 from commerce.goods.inventory.model import Request
 from commerce.goods.inventory.service import UNKNOWN_PRESS, InventoryService
-from commerce.goods.inventory.store import REFUSED_BY_DATABASE, select_reservation
+from commerce.goods.inventory.store import select_reservation
 from commerce.goods.press_rules.model import Press
 from commerce.goods.waiting_list.model import LIST_MAX
 from commerce.kernel.errors import CommerceError, not_found
@@ -100,19 +101,16 @@ class Draws:
         return batcher
 
     async def _decide(self, sale_id: str, requests: list[Request]) -> list[Entered | CommerceError]:
-        """Decide a batch; one that the database refuses is halved until the culprit is alone."""
-        try:
-            result = await self._inventory.ask(
-                partial(store.enter_batch, sale_id=sale_id, requests=requests)
-            )
-        except REFUSED_BY_DATABASE:
-            if len(requests) == 1:
-                return [unknown_outcome()]
-            half = len(requests) // 2
-            return [
-                *await self._decide(sale_id, requests[:half]),
-                *await self._decide(sale_id, requests[half:]),
-            ]
+        """Decide a batch; one bad request in it costs the others nothing."""
+        return await decide_by_halves(requests, partial(self._decide_at_once, sale_id))
+
+    async def _decide_at_once(
+        self, sale_id: str, requests: list[Request]
+    ) -> list[Entered | CommerceError]:
+        """Decide a batch in one commit."""
+        result = await self._inventory.ask(
+            partial(store.enter_batch, sale_id=sale_id, requests=requests)
+        )
         opens_in_ms = max(0, result.opens_at - result.now_ms) if result.opens_at else None
         answers: list[Entered | CommerceError] = []
         for request, number, is_withdrawn in zip(
