@@ -111,7 +111,7 @@ def build_till(settings: Settings, database: PgDatabase, *, is_served: bool = Tr
         known["stripe"] = stripe
     # New payments go to the first one.
     providers = {settings.payments: known[settings.payments], **known}
-    settlement = OrderSettlement(database, ids, clock)
+    settlement = OrderSettlement(database, ids)
     payments = PaymentService(
         database,
         ids,

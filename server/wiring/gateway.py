@@ -23,10 +23,10 @@ from realtime.rooms.drain import DrainLimits
 from realtime.rooms.hub import Hub
 from realtime.rooms.limits import RoomLimits
 from server.app import build_app
+from server.audit_watch import AuditWatch
 from server.bridge import RoomCommands, StockBoard
 from server.db.database import PgDatabase
 from server.entry_board import EntryBoard
-from server.jobs.audit_watch import AuditWatch
 from server.jobs.worker import Job, repeat
 from server.metrics import render_metrics
 from server.ops.addresses import address_reader

@@ -7,8 +7,7 @@ import uuid
 
 from commerce.goods.catalogue.model import NewProduct, NewVariant
 from commerce.goods.catalogue.service import add_product
-from commerce.goods.inventory.store import lock_pools
-from commerce.sales.flash_sales.store import select_sku_pool
+from commerce.goods.inventory.store import lock_pools, select_sku_pool
 from server.db.database import PgDatabase
 from server.wiring.sources import FreshIds
 from tests.support.shop import Shop, arm_flash, make_shop

@@ -167,7 +167,7 @@ class PostgresCore:
         inventory = InventoryService(self.connections, self.database, Silence(), monotonic_ms)
         self.inventory = inventory
         self.line = WaitingList(self.database, inventory)
-        self.settlement = OrderSettlement(self.database, ids, self.clock)
+        self.settlement = OrderSettlement(self.database, ids)
         self.payments = PaymentService(
             self.database,
             ids,

@@ -127,7 +127,7 @@ class Till:
             api_key=API_KEY,
             webhook_secret=WEBHOOK_SECRET,
         )
-        self.settlement = OrderSettlement(database, ids, clock)
+        self.settlement = OrderSettlement(database, ids)
         providers: dict[str, PaymentProvider] = {**(others or {}), "sandbox": self.provider}
         self.reconciliation = ReconciliationService(database, providers)
         self.payments = PaymentService(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from commerce.goods.adjustments import store
 from commerce.goods.adjustments.model import Adjusted, Adjustment
 from commerce.goods.adjustments.rules import check_adjustment, check_same, check_total
-from commerce.goods.inventory.store import lock_pools, update_total
+from commerce.goods.inventory.store import lock_pools, select_sku_pool, update_total
 from commerce.goods.inventory.sweeper import expire_pool
 from commerce.kernel.ports import Transaction
 
@@ -20,7 +20,7 @@ async def adjust(transaction: Transaction, wish: Adjustment) -> tuple[str, Adjus
     Raises `invalid_request`, `not_found`, `below_claimed` or `idempotency_conflict`.
     """
     check_adjustment(wish)
-    pool_id = await store.select_sku_pool(transaction, wish.sku)
+    pool_id = await select_sku_pool(transaction, wish.sku)
     await lock_pools(transaction, [pool_id])
     known = await find_same(transaction, wish)
     if known is not None:

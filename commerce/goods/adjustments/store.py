@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from commerce.goods.adjustments.model import Adjusted, Adjustment, PoolCounts
-from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Connection
 
 SELECT_POOL = "SELECT pool_id::text, total, claimed, version FROM stock WHERE pool_id = $1"
-SELECT_SKU_POOL = "SELECT pool_id FROM stock WHERE sku = $1 AND sale_id IS NULL"
 SELECT_ADJUSTMENT = """
     SELECT id::text, user_id::text, sku, delta, reason, sale_id::text, pool_id::text,
         to_waiting_list
@@ -25,14 +23,6 @@ SELECT_SALES = """
     SELECT room_id::text, id::text FROM sales
     WHERE pool_id = $1 AND state NOT IN ('ended', 'cancelled')
 """
-
-
-async def select_sku_pool(connection: Connection, sku: str) -> str:
-    """Return the SKU's own pool; raises `not_found`."""
-    pool = await connection.fetchval(SELECT_SKU_POOL, sku)
-    if pool is None:
-        raise not_found("SKU")
-    return str(pool)
 
 
 async def select_pool(connection: Connection, pool_id: str) -> PoolCounts:

@@ -20,7 +20,7 @@ from commerce.goods.inventory.model import (
     Reservation,
 )
 from commerce.goods.press_rules.store import read_rules
-from commerce.kernel.errors import CommerceError
+from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Connection
 
 Told = TypeVar("Told")
@@ -39,6 +39,7 @@ SELECT_POOLED_SALE = """
         EXISTS (SELECT 1 FROM draws d WHERE d.sale_id = $1)
     FROM sales WHERE id = $1
 """
+SELECT_SKU_POOL = "SELECT pool_id FROM stock WHERE sku = $1 AND sale_id IS NULL"
 LOCK_POOLS = """
     SELECT pool_id, total, claimed FROM stock
     WHERE pool_id = ANY ($1::uuid[]) ORDER BY pool_id FOR NO KEY UPDATE
@@ -173,6 +174,14 @@ async def select_reasons(connection: Any, sale_ids: Sequence[str]) -> dict[str, 
     return {row["id"]: row["reason"] for row in await connection.fetch(SELECT_REASONS, sale_ids)}
 
 
+async def select_sku_pool(connection: Connection, sku: str) -> str:
+    """Return the SKU's own pool, which sales are carved out of; raises `not_found`."""
+    pool = await connection.fetchval(SELECT_SKU_POOL, sku)
+    if pool is None:
+        raise not_found("SKU")
+    return str(pool)
+
+
 async def lock_pools(connection: Connection, pool_ids: Sequence[str]) -> dict[str, int]:
     """Lock stock rows in ascending order and return the free units of each."""
     rows = await connection.fetch(LOCK_POOLS, sorted(pool_ids))
@@ -278,7 +287,7 @@ async def select_reservation(connection: Connection, id: str) -> PlacedReservati
     """Return one reservation; raises `not_found`."""
     row = await connection.fetchrow(SELECT_RESERVATION, id)
     if row is None:
-        raise CommerceError("not_found", "There is no such reservation.")
+        raise not_found("reservation")
     return _placed(row)
 
 

@@ -13,6 +13,7 @@ from commerce.insight.evidence.model import CHAT_WINDOWS_MAX, Facts, OrderFacts,
 from commerce.insight.evidence.rules import build, decide_view
 from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Connection, Database
+from commerce.records.clock.store import select_now_ms
 from commerce.shows.schedule.store import select_room_by_id
 
 
@@ -54,7 +55,7 @@ async def _gather(connection: Connection, order: OrderFacts) -> Facts:
     ]
     moments = sorted({facts.press.decided_at_ms for facts in presses})
     return Facts(
-        made_at_ms=await store.select_now_ms(connection),
+        made_at_ms=await select_now_ms(connection),
         order=order,
         presses=presses,
         chats=[

@@ -125,12 +125,6 @@ SELECT_REFUNDS = """
         error, created_at_ms, updated_at_ms
     FROM refunds WHERE order_id = $1 ORDER BY created_at_ms, id
 """
-SELECT_CLOCK = "SELECT clock_ms()"
-
-
-async def select_now_ms(connection: Connection) -> int:
-    """Return this moment by the database's clock."""
-    return int(await connection.fetchval(SELECT_CLOCK))
 
 
 async def find_order(connection: Connection, order_id: str) -> OrderFacts | None:

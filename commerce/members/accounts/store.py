@@ -7,6 +7,7 @@ from typing import Any
 from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Connection
 from commerce.members.accounts.model import Credential, Failures, User
+from commerce.records.clock.store import select_now_ms
 
 INSERT_USER = "INSERT INTO users (id, name, role, avatar) VALUES ($1, $2, $3, $4)"
 SELECT_USER = "SELECT id, name, role, avatar FROM users WHERE id = $1"
@@ -33,7 +34,6 @@ DELETE_OLD_FAILURES = """
         ORDER BY at_ms LIMIT 100 FOR UPDATE SKIP LOCKED
     )
 """
-SELECT_CLOCK = "SELECT clock_ms()"
 
 
 async def insert_user(connection: Connection, user: User) -> None:
@@ -80,7 +80,7 @@ async def select_failures(
     return Failures(
         of_login=[row["at_ms"] for row in rows if row["login"] == login],
         of_address=[row["at_ms"] for row in rows],
-        now_ms=rows[0]["now_ms"] if rows else await connection.fetchval(SELECT_CLOCK),
+        now_ms=rows[0]["now_ms"] if rows else await select_now_ms(connection),
     )
 
 

@@ -14,6 +14,7 @@ from commerce.kernel.ports import Transaction
 from commerce.orders.checkout import late_store, store
 from commerce.orders.checkout.model import LateLine, OrderRow
 from commerce.orders.checkout.rules import decide_late
+from commerce.records.clock.store import select_now_ms
 
 
 async def reserve_again(transaction: Transaction, order: OrderRow) -> bool:
@@ -28,7 +29,7 @@ async def reserve_again(transaction: Transaction, order: OrderRow) -> bool:
         await expire_pool(transaction, pool_id)
     lines = await late_store.lock_late_lines(transaction, order.id)
     free = await late_store.select_free(transaction, pools)
-    now_ms = await store.select_now_ms(transaction)
+    now_ms = await select_now_ms(transaction)
     if not decide_late(lines, free, now_ms):
         await late_store.refuse_late(transaction, [line.id for line in lines])
         return False

@@ -13,7 +13,7 @@ import msgspec
 from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ids import order_id as derive_order_id
 from commerce.kernel.ports import Database, Transaction
-from commerce.orders.checkout import store, views
+from commerce.orders.checkout import store, view_store
 from commerce.orders.checkout.model import ORDER, Draft, Hold, OrderView
 from commerce.orders.checkout.rules import (
     RESERVATIONS_MAX,
@@ -27,6 +27,7 @@ from commerce.orders.checkout.rules import (
 from commerce.orders.checkout.settlement import end_order
 from commerce.orders.payments import store as payment_store
 from commerce.orders.payments.service import PaymentService
+from commerce.records.clock.store import select_now_ms
 from commerce.shows.schedule.rules import check_see_money
 from commerce.shows.schedule.store import select_room
 
@@ -109,7 +110,7 @@ class CheckoutService:
     async def get_order(self, *, user_id: str, order_id: str) -> OrderView:
         """Return the buyer's own order with its proof; raises `not_found`."""
         async with self._database.reading() as connection:
-            found = await views.select_view(connection, order_id)
+            found = await view_store.select_view(connection, order_id)
         if found is None or found[0] != user_id:
             raise not_found("order")
         return found[1]
@@ -122,7 +123,7 @@ class CheckoutService:
         With `before`, the id of the last one that was read, those that are older.
         """
         async with self._database.reading() as connection:
-            return await views.select_views_of_user(
+            return await view_store.select_views_of_user(
                 connection, user_id, since_ms=since_ms, before=before, limit=ORDERS_SHOWN_MAX
             )
 
@@ -136,7 +137,7 @@ class CheckoutService:
         async with self._database.reading() as connection:
             room = await select_room(connection, slug)
             check_see_money(room, user_id=user_id, role=role)
-            return await views.select_views_of_room(
+            return await view_store.select_views_of_room(
                 connection, room.id, since_ms=since_ms, before=before, limit=ORDERS_SHOWN_MAX
             )
 
@@ -148,7 +149,7 @@ class CheckoutService:
             return None
         ids = [hold.id for hold in holds]
         states = await store.lock_holds(transaction, ids)
-        now_ms = await store.select_now_ms(transaction)
+        now_ms = await select_now_ms(transaction)
         check_still_held(states, now_ms)
         await store.move_to_paying(
             transaction, [(hold.id, next_release_at_ms(hold, now_ms)) for hold in states]

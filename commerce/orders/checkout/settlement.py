@@ -11,7 +11,7 @@ from typing import Any
 from commerce.goods.inventory import store as inventory
 from commerce.goods.waiting_list import store as waiting_list
 from commerce.kernel.errors import not_found
-from commerce.kernel.ports import Clock, Database, Ids, SystemLine, Transaction
+from commerce.kernel.ports import Database, Ids, SystemLine, Transaction
 from commerce.orders.checkout import late_store, store
 from commerce.orders.checkout.cards import find_card_refusal
 from commerce.orders.checkout.late import reserve_again
@@ -20,6 +20,7 @@ from commerce.orders.checkout.rules import decide_settlement, is_late, mask_name
 from commerce.orders.payments import store as payments
 from commerce.orders.payments.model import Settled, Settlement, TooLate
 from commerce.orders.payments.ports import PayingOrder
+from commerce.records.clock.store import select_now_ms
 
 # One round of the job is bounded, so that the worker's other jobs get their turn.
 EXPIRED_A_ROUND_MAX = 100
@@ -30,10 +31,9 @@ CHAT_LINES_MAX = 3
 class OrderSettlement:
     """The orders as payments see them, and the job that ends those without goods."""
 
-    def __init__(self, database: Database, ids: Ids, clock: Clock) -> None:
+    def __init__(self, database: Database, ids: Ids) -> None:
         self._database = database
         self._ids = ids
-        self._clock = clock
 
     async def lock(self, transaction: Transaction, order_id: str) -> PayingOrder:
         """Lock the order's row."""
@@ -62,7 +62,7 @@ class OrderSettlement:
             return TooLate(refusal)
         await late_store.save_holds(transaction)
         holds = await store.lock_holds_of_order(transaction, order_id)
-        now_ms = await store.select_now_ms(transaction)
+        now_ms = await select_now_ms(transaction)
         settlement = decide_settlement(order.state, holds, now_ms)
         if isinstance(settlement, Settled):
             await store.move_to_sold(transaction, [hold.id for hold in holds])

@@ -35,7 +35,6 @@ LOCK_HOLDS_OF_ORDER = """
     JOIN order_lines l ON l.reservation_id = r.id
     WHERE l.order_id = $1 ORDER BY r.id FOR UPDATE OF r
 """
-SELECT_CLOCK = "SELECT clock_ms()"
 # The countdown moves with the release, so the grace behind it keeps its length.
 MOVE_TO_PAYING = """
     UPDATE reservations r SET state = 'paying', extended = true, release_at_ms = q.release_at_ms,
@@ -151,11 +150,6 @@ async def lock_holds(connection: Connection, ids: Sequence[str]) -> list[HoldSta
 async def lock_holds_of_order(connection: Connection, order_id: str) -> list[HoldState]:
     """Lock an order's reservations in ascending order and return what they are now."""
     return [_hold_state(row) for row in await connection.fetch(LOCK_HOLDS_OF_ORDER, order_id)]
-
-
-async def select_now_ms(connection: Connection) -> int:
-    """Read the database's clock; after a lock this is later than the wait for it."""
-    return int(await connection.fetchval(SELECT_CLOCK))
 
 
 async def move_to_paying(connection: Connection, releases: Sequence[tuple[str, int]]) -> None:

@@ -19,6 +19,7 @@ from commerce.orders.payments.ports import (
 from commerce.orders.reconciliation import store
 from commerce.orders.reconciliation.model import Reconciliation
 from commerce.orders.reconciliation.rules import add_up, compare
+from commerce.records.clock.store import select_now_ms
 
 # Their clock may be behind ours; what they list of before is compared as well.
 MARGIN_MS = 60 * 60_000
@@ -45,7 +46,7 @@ class ReconciliationService:
                 await self._list(name, provider, since_ms, room=PAYMENTS_MAX - len(theirs))
             )
         async with self._database.reading() as connection:
-            now_ms = await store.select_now_ms(connection)
+            now_ms = await select_now_ms(connection)
             ours = await store.select_payments(
                 connection,
                 list(self._providers),

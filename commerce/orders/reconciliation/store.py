@@ -8,7 +8,6 @@ from typing import Any
 from commerce.kernel.ports import Connection
 from commerce.orders.reconciliation.model import OurPayment
 
-SELECT_NOW = "SELECT clock_ms()"
 # Named ones are read whenever they began: the provider's clock and ours are two.
 SELECT_PAYMENTS = """
     SELECT p.id, p.provider, p.provider_ref, p.order_id, o.state AS order_state, p.state,
@@ -26,11 +25,6 @@ SELECT_PAYMENTS = """
     )
     ORDER BY p.created_at_ms, p.id LIMIT $5
 """
-
-
-async def select_now_ms(connection: Connection) -> int:
-    """Read the database's clock."""
-    return int(await connection.fetchval(SELECT_NOW))
 
 
 async def select_payments(

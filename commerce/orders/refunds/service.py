@@ -10,7 +10,7 @@ from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ids import refund_id as derive_refund_id
 from commerce.kernel.ports import Database, Transaction
 from commerce.orders.checkout import store as orders
-from commerce.orders.checkout import views
+from commerce.orders.checkout import view_store
 from commerce.orders.checkout.model import OrderRow, OrderView
 from commerce.orders.payments import store as payments
 from commerce.orders.payments.model import Refund
@@ -133,4 +133,4 @@ class RefundService:
 
     async def _read(self, order_id: str) -> OrderView:
         async with self._database.reading() as connection:
-            return await views.select_view_for_staff(connection, order_id)
+            return await view_store.select_view_for_staff(connection, order_id)

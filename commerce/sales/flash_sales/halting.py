@@ -12,6 +12,7 @@ from commerce.goods.inventory.store import free_reservations, lock_held, lock_po
 from commerce.goods.inventory.views import view_ended
 from commerce.goods.waiting_list.store import serve
 from commerce.kernel.ports import Transaction
+from commerce.records.clock.store import select_now_ms
 from commerce.sales.flash_sales import store
 from commerce.sales.flash_sales.model import FlashSale, Halted
 from commerce.sales.flash_sales.rules import SALE, clean_halt_reason, decide_unhalted
@@ -54,7 +55,7 @@ async def unhalt(transaction: Transaction, sale_id: str) -> FlashSale:
     state = decide_unhalted(
         sale.halted_from,
         opens_at_ms=sale.opens_at_ms,
-        now_ms=await store.select_clock(transaction),
+        now_ms=await select_now_ms(transaction),
         is_all_sold=total == sold,
     )
     await store.update_unhalted(transaction, sale.id, state)

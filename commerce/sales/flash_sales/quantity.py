@@ -9,7 +9,7 @@ from __future__ import annotations
 from commerce.goods.adjustments.model import Adjusted, Adjustment
 from commerce.goods.adjustments.rules import check_adjustment
 from commerce.goods.adjustments.service import change_pool, find_same
-from commerce.goods.inventory.store import lock_pools, update_total
+from commerce.goods.inventory.store import lock_pools, select_sku_pool, update_total
 from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ports import Transaction
 from commerce.sales.flash_sales import store
@@ -28,7 +28,7 @@ async def change_quantity(
     check_adjustment(wish, needs_reason=False)
     if sale.kind != "flash":
         raise not_found("flash sale")
-    source = await store.select_sku_pool(transaction, sale.sku)
+    source = await select_sku_pool(transaction, sale.sku)
     free = await lock_pools(transaction, [source, sale.pool_id])
     pools = [source, sale.pool_id]
     known = await find_same(transaction, wish)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from commerce.goods.inventory.store import insert_pool, lock_pools, update_total
+from commerce.goods.inventory.store import insert_pool, lock_pools, select_sku_pool, update_total
 from commerce.goods.press_rules.rules import number_rules
 from commerce.goods.press_rules.store import update_rules
 from commerce.kernel.errors import CommerceError, not_found
@@ -49,7 +49,7 @@ async def arm(
         return sale_id, False
     show = await live_show(transaction, room)
     item_id = await _check_offer(transaction, show.id, terms)
-    source = await store.select_sku_pool(transaction, terms.sku)
+    source = await select_sku_pool(transaction, terms.sku)
     available = (await lock_pools(transaction, [source]))[source]
     if available < terms.quantity:
         raise CommerceError(
@@ -120,7 +120,7 @@ async def finish(
     sale = await store.select_sale(transaction, sale_id)
     if sale.kind != "flash":
         raise not_found("flash sale")
-    source = await store.select_sku_pool(transaction, sale.sku)
+    source = await select_sku_pool(transaction, sale.sku)
     free = await lock_pools(transaction, [source, sale.pool_id])
     sale = await store.select_sale(transaction, sale_id)
     if sale.state in ("ended", "cancelled"):
@@ -198,7 +198,7 @@ async def note_sold_out(transaction: Transaction, sale_id: str) -> None:
 async def return_leftovers(transaction: Transaction, sale_id: str) -> None:
     """Give back units that were held when their sale ended, and were not paid."""
     sale = await store.select_sale(transaction, sale_id)
-    source = await store.select_sku_pool(transaction, sale.sku)
+    source = await select_sku_pool(transaction, sale.sku)
     free = await lock_pools(transaction, [source, sale.pool_id])
     await _give_back(transaction, sale, source, free[sale.pool_id])
     await _touch_both(transaction, sale)

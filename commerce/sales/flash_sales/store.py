@@ -47,7 +47,6 @@ SELECT_LEFTOVERS = (
 SELECT_ITEM_OF_SKU = """
     SELECT id FROM bag_items WHERE show_id = $1 AND sku = $2 AND removed_at_ms IS NULL
 """
-SELECT_SKU_POOL = "SELECT pool_id FROM stock WHERE sku = $1 AND sale_id IS NULL"
 SELECT_OTHER_RUNNING = """
     SELECT 1 FROM sales WHERE show_id = $1 AND sku = $2 AND kind = 'flash'
       AND state IN ('armed', 'open', 'sold_out', 'halted')
@@ -84,7 +83,6 @@ UPDATE_UNHALTED = """
     UPDATE sales SET state = $2, halted_from = NULL, reason = NULL WHERE id = $1
 """
 UPDATE_GUARD = "UPDATE sales SET guard = $2::jsonb WHERE id = $1"
-SELECT_CLOCK = "SELECT clock_ms()"
 
 
 async def select_sale(connection: Connection, sale_id: str) -> FlashSale:
@@ -136,11 +134,6 @@ async def select_item_of_sku(connection: Connection, show_id: str, sku: str) -> 
     """Return the bag item of a SKU."""
     item = await connection.fetchval(SELECT_ITEM_OF_SKU, show_id, sku)
     return str(item) if item else None
-
-
-async def select_sku_pool(connection: Connection, sku: str) -> str:
-    """Return the SKU's own pool."""
-    return str(await connection.fetchval(SELECT_SKU_POOL, sku))
 
 
 async def is_sku_on_flash(connection: Connection, show_id: str, sku: str) -> bool:
@@ -216,11 +209,6 @@ async def update_halted(connection: Connection, sale_id: str, reason: str) -> No
 async def update_unhalted(connection: Connection, sale_id: str, state: str) -> None:
     """Let a halted sale go on in a state; its pool is locked."""
     await connection.execute(UPDATE_UNHALTED, sale_id, state)
-
-
-async def select_clock(connection: Connection) -> int:
-    """Return this moment by the database's clock, in Unix ms."""
-    return int(await connection.fetchval(SELECT_CLOCK))
 
 
 def _sale(row: Any) -> FlashSale:

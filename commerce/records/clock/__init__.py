@@ -1,0 +1,1 @@
+"""The one clock that decides: the database's."""
