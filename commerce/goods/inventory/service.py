@@ -247,7 +247,7 @@ class InventoryService:
 
     async def _decide(self, pool_id: str, requests: list[Request]) -> list[Answer | CommerceError]:
         """Decide a batch; one bad request in it costs the others nothing."""
-        return await decide_by_halves(requests, partial(self._decide_at_once, pool_id))
+        return await decide_by_halves(requests, lambda part: self._decide_at_once(pool_id, part))
 
     async def _decide_at_once(
         self, pool_id: str, requests: list[Request]

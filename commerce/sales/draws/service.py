@@ -102,7 +102,7 @@ class Draws:
 
     async def _decide(self, sale_id: str, requests: list[Request]) -> list[Entered | CommerceError]:
         """Decide a batch; one bad request in it costs the others nothing."""
-        return await decide_by_halves(requests, partial(self._decide_at_once, sale_id))
+        return await decide_by_halves(requests, lambda part: self._decide_at_once(sale_id, part))
 
     async def _decide_at_once(
         self, sale_id: str, requests: list[Request]
