@@ -21,6 +21,17 @@ PAYMENT = Transitions(
         ("captured", "refund"): "refunded",
     },
 )
+# Every step of a refund. A failure can turn out to be none, for the provider's word that money
+# went is the truth; what is done stays done, for the goods have been dealt with.
+REFUND = Transitions(
+    "The refund",
+    {
+        ("pending", "finish"): "done",
+        ("pending", "fail"): "failed",
+        ("failed", "finish"): "done",
+        ("failed", "retry"): "pending",
+    },
+)
 
 
 class Payment(msgspec.Struct, frozen=True):

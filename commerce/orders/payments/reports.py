@@ -15,6 +15,7 @@ from commerce.orders.payments import store
 from commerce.orders.payments.cards import Cards
 from commerce.orders.payments.model import (
     PAYMENT,
+    REFUND,
     Payment,
     PaymentReport,
     Refund,
@@ -205,7 +206,10 @@ class Reports:
         check_refund(refund, report)
         state = next_refund_state(refund, report)
         if state == "done":
-            await store.finish_refund(transaction, refund, provider_ref=report.provider_ref)
+            await store.end_attempt(
+                transaction, refund.id, state, error=None, provider_ref=report.provider_ref
+            )
+            await self._add_refunded(transaction, payment, refund.amount_minor)
             await self._refunded.take_back(transaction, refund)
         elif state == "failed":
             await self.fail_refund(transaction, refund, report.error, report.provider_ref)
@@ -216,12 +220,26 @@ class Reports:
                 return
             log.error("refund %s was done and has failed since; the bank sent it back", refund.id)
 
+    async def _add_refunded(
+        self, transaction: Transaction, payment: Payment, amount_minor: int
+    ) -> None:
+        """Note money that is back; a payment is refunded when all of it is."""
+        refunded_minor = await store.add_refunded(transaction, payment.id, amount_minor)
+        if refunded_minor == payment.amount_minor and PAYMENT.allows(payment.state, "refund"):
+            state = PAYMENT.next(payment.state, "refund")
+            await store.update_state(transaction, payment.id, state, is_authorised_now=False)
+
     async def fail_refund(
         self, transaction: Transaction, refund: Refund, error: str, provider_ref: str = ""
     ) -> None:
+        """Note that the provider will not give the money back; a person may ask again."""
         log.error("refund %s failed: %s", refund.id, error)
-        await store.fail_refund(
-            transaction, refund, error=error[:ERROR_CHARS_MAX], provider_ref=provider_ref
+        await store.end_attempt(
+            transaction,
+            refund.id,
+            REFUND.next(refund.state, "fail"),
+            error=error[:ERROR_CHARS_MAX],
+            provider_ref=provider_ref,
         )
         await self._refunded.tell_failed(transaction, refund)
 

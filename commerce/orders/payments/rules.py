@@ -5,6 +5,7 @@ from __future__ import annotations
 from commerce.kernel.errors import CommerceError
 from commerce.orders.payments.model import (
     PAYMENT,
+    REFUND,
     Payment,
     PaymentReport,
     Refund,
@@ -82,15 +83,15 @@ def is_of_old_attempt(refund: Refund, report: RefundReport) -> bool:
 def next_refund_state(refund: Refund, report: RefundReport) -> str | None:
     """Return the state that a report leads to, or None when it is old news.
 
-    A failure can turn out to be none: the provider's word that money went is the truth. The
-    other way round a person has to look, for the goods have been dealt with. The failure of an
-    attempt that was asked for again since is told late or twice: it says nothing of the next.
+    That is what its table does not have. The failure of an attempt that was asked for again since
+    is told late or twice: it says nothing of the next.
     """
-    if refund.state in (report.state, "done"):
+    step = {"done": "finish", "failed": "fail"}.get(report.state)
+    if step is None or not REFUND.allows(refund.state, step):
         return None
-    if report.state == "failed":
-        return None if is_of_old_attempt(refund, report) else "failed"
-    return report.state if report.state == "done" else None
+    if step == "fail" and is_of_old_attempt(refund, report):
+        return None
+    return REFUND.next(refund.state, step)
 
 
 def next_retry_ms(attempts: int) -> int | None:

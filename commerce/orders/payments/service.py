@@ -18,6 +18,7 @@ from commerce.kernel.ports import Clock, Database, Ids, Transaction
 from commerce.orders.payments import store
 from commerce.orders.payments.cards import Cards
 from commerce.orders.payments.model import (
+    REFUND,
     CallView,
     Payment,
     PaymentCall,
@@ -318,7 +319,7 @@ class PaymentService:
                 # The payment's lock decides between this and a webhook that says it is done.
                 await store.lock_payment(transaction, call.payment.id)
                 refund = await store.select_refund(transaction, call.refund.id)
-                if refund is not None and refund.state == "pending":
+                if refund is not None and REFUND.allows(refund.state, "fail"):
                     await self._reports.fail_refund(transaction, refund, error)
                 return
             await store.fail_call(transaction, call.id, error=error[:ERROR_CHARS_MAX])

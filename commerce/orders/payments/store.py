@@ -140,7 +140,7 @@ UPDATE_REFUND = """
 """
 # Until somebody asks again the attempt that failed is the last one; then its name is kept apart.
 REOPEN_REFUND = """
-    UPDATE refunds SET state = 'pending', error = NULL, retries = retries + 1,
+    UPDATE refunds SET state = $2, error = NULL, retries = retries + 1,
         failed_refs = array_remove(array_append(failed_refs, provider_ref), NULL),
         provider_ref = NULL, updated_at_ms = clock_ms()
     WHERE id = $1
@@ -150,11 +150,9 @@ NOTE_ATTEMPT = """
     WHERE id = $1 AND state = 'pending' AND provider_ref IS NULL
 """
 FINISH_REFUND_CALL = "UPDATE payment_calls SET state = $2, last_error = $3 WHERE refund_id = $1"
-# The payment is over when all of its money is back.
 ADD_REFUNDED = """
-    UPDATE payments SET refunded_minor = refunded_minor + $2, updated_at_ms = clock_ms(),
-        state = CASE WHEN refunded_minor + $2 = amount_minor THEN 'refunded' ELSE state END
-    WHERE id = $1
+    UPDATE payments SET refunded_minor = refunded_minor + $2, updated_at_ms = clock_ms()
+    WHERE id = $1 RETURNING refunded_minor
 """
 CLAIM_SILENT = f"""
     UPDATE payments p SET polled_at_ms = clock_ms()
@@ -327,9 +325,9 @@ async def insert_refund(
     await connection.execute(INSERT_REFUND_CALL, refund.payment_id, refund.id)
 
 
-async def reopen_refund(connection: Connection, refund: Refund) -> None:
-    """Owe the provider a failed refund once more, under a fresh key."""
-    await connection.execute(REOPEN_REFUND, refund.id)
+async def reopen_refund(connection: Connection, refund: Refund, state: str) -> None:
+    """Owe the provider a failed refund once more, under a fresh key; `state` is its next one."""
+    await connection.execute(REOPEN_REFUND, refund.id, state)
     await connection.execute(INSERT_REFUND_CALL, refund.payment_id, refund.id)
 
 
@@ -338,19 +336,17 @@ async def note_attempt(connection: Connection, refund_id: str, provider_ref: str
     await connection.execute(NOTE_ATTEMPT, refund_id, provider_ref)
 
 
-async def finish_refund(connection: Connection, refund: Refund, *, provider_ref: str) -> None:
-    """Note that the money of a refund is back, and how much of its locked payment that is."""
-    await connection.execute(UPDATE_REFUND, refund.id, "done", None, provider_ref)
-    await connection.execute(FINISH_REFUND_CALL, refund.id, "done", None)
-    await connection.execute(ADD_REFUNDED, refund.payment_id, refund.amount_minor)
-
-
-async def fail_refund(
-    connection: Connection, refund: Refund, *, error: str, provider_ref: str = ""
+async def end_attempt(
+    connection: Connection, refund_id: str, state: str, *, error: str | None, provider_ref: str
 ) -> None:
-    """Note that the provider will not give the money back; a person may ask again."""
-    await connection.execute(UPDATE_REFUND, refund.id, "failed", error, provider_ref)
-    await connection.execute(FINISH_REFUND_CALL, refund.id, "failed", error)
+    """Write what became of the attempt under way: the refund's next state, and its call's."""
+    await connection.execute(UPDATE_REFUND, refund_id, state, error, provider_ref)
+    await connection.execute(FINISH_REFUND_CALL, refund_id, state, error)
+
+
+async def add_refunded(connection: Connection, payment_id: str, amount_minor: int) -> int:
+    """Add money that is back to a locked payment; return the sum in minor units."""
+    return int(await connection.fetchval(ADD_REFUNDED, payment_id, amount_minor))
 
 
 async def delay_call(connection: Connection, call_id: str, *, pause_ms: int, error: str) -> None:

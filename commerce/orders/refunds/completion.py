@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from commerce.goods.inventory import store as inventory
 from commerce.kernel.ports import Transaction
 from commerce.orders.checkout import store as orders
-from commerce.orders.checkout.model import OrderRow
+from commerce.orders.checkout.model import ORDER, OrderRow
 from commerce.orders.payments.model import Refund
 from commerce.orders.refunds import store
 
@@ -31,6 +33,11 @@ class RefundCompletion:
             await store.touch_order(transaction, order.id)
             return
         refunded_minor = await store.add_refunded(transaction, order.id, refund.amount_minor)
+        state = order.state
+        if refunded_minor == order.total_minor and ORDER.allows(state, "refund"):
+            state = ORDER.next(state, "refund")
+            await orders.update_state(transaction, order.id, state)
+        order = msgspec.structs.replace(order, state=state, refunded_minor=refunded_minor)
         lines = await store.select_whole_lines(transaction, order.id)
         if lines:
             await inventory.lock_pools(transaction, sorted({line.pool_id for line in lines}))
@@ -38,7 +45,7 @@ class RefundCompletion:
             await store.take_back(transaction, lines)
         for sale_id in {line.sale_id for line in lines}:
             transaction.touch(order.room_id, sale_id)
-        news = _news(order, refund, state="done", refunded_minor=refunded_minor)
+        news = _news(order, refund, state="done")
         transaction.tell(order.room_id, order.user_id, "order.refunded", news)
 
     async def tell_failed(self, transaction: Transaction, refund: Refund) -> None:
@@ -46,20 +53,19 @@ class RefundCompletion:
         order = await orders.lock_order(transaction, refund.order_id)
         assert order is not None, "a refund refers to its order"
         await store.touch_order(transaction, order.id)
-        news = _news(order, refund, state="failed", refunded_minor=order.refunded_minor)
+        news = _news(order, refund, state="failed")
         transaction.tell(order.room_id, order.user_id, "order.refund_failed", news)
 
 
-def _news(order: OrderRow, refund: Refund, *, state: str, refunded_minor: int) -> dict[str, Any]:
+def _news(order: OrderRow, refund: Refund, *, state: str) -> dict[str, Any]:
     """Return what a buyer is told of a refund; amounts in minor units."""
-    is_all_back = refunded_minor == order.total_minor and order.state in ("paid", "refunded")
     return {
         "order": {
             "id": order.id,
-            "state": "refunded" if is_all_back else order.state,
+            "state": order.state,
             "total_minor": order.total_minor,
             "currency": order.currency,
-            "refunded_minor": refunded_minor,
+            "refunded_minor": order.refunded_minor,
         },
         "refund": {
             "id": refund.id,

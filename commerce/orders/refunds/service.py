@@ -13,7 +13,7 @@ from commerce.orders.checkout import store as orders
 from commerce.orders.checkout import view_store
 from commerce.orders.checkout.model import OrderRow, OrderView
 from commerce.orders.payments import store as payments
-from commerce.orders.payments.model import Refund
+from commerce.orders.payments.model import REFUND, Refund
 from commerce.orders.refunds import store
 from commerce.orders.refunds.model import Actor, LineWish, RefundWish
 from commerce.orders.refunds.rules import (
@@ -66,9 +66,10 @@ class RefundService:
             refund = await payments.select_refund(transaction, refund_id)
             if refund is None or refund.order_id != order_id:
                 raise not_found("refund")
-            if refund.state == "failed":
+            if REFUND.allows(refund.state, "retry"):
                 await self._replan(transaction, refund)
-                await payments.reopen_refund(transaction, refund)
+                state = REFUND.next(refund.state, "retry")
+                await payments.reopen_refund(transaction, refund, state)
                 await store.touch_order(transaction, order_id)
         return refund_id, await self._read(order_id)
 

@@ -47,8 +47,7 @@ INSERT_LINES = """
 """
 TOUCH_ORDER = "UPDATE orders SET updated_at_ms = clock_ms() WHERE id = $1"
 ADD_REFUNDED = """
-    UPDATE orders SET refunded_minor = refunded_minor + $2, updated_at_ms = clock_ms(),
-        state = CASE WHEN refunded_minor + $2 = total_minor THEN 'refunded' ELSE state END
+    UPDATE orders SET refunded_minor = refunded_minor + $2, updated_at_ms = clock_ms()
     WHERE id = $1 RETURNING refunded_minor
 """
 # Lines whose every unit is in a refund that is done, and that nobody has taken back yet. They can

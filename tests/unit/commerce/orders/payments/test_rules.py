@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from commerce.kernel.errors import CommerceError
 from commerce.orders.payments.model import (
     PAYMENT,
+    REFUND,
     Payment,
     PaymentReport,
     Refund,
@@ -131,6 +132,12 @@ def make_refund(state: str, *, ref: str | None = None, failed: tuple[str, ...] =
         provider_ref=ref,
         failed_refs=failed,
     )
+
+
+def test_a_refund_that_is_done_has_no_step_left() -> None:
+    """Every state that can be left is named, and `done` is none of them."""
+    assert REFUND.states == {"pending", "done", "failed"}
+    assert {state for state, _ in REFUND.table} == {"pending", "failed"}
 
 
 @pytest.mark.parametrize(
