@@ -7,15 +7,16 @@ nothing: the log is re-published by the worker, figures are re-read, holds are r
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
 import orjson
 
-from commerce.goods.inventory.model import Hold
+from commerce.goods.inventory.model import Answer, Hold, Refused, Reserved
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.inventory.store import select_figures, select_figures_of_room
 from commerce.goods.inventory.views import (
@@ -39,7 +40,7 @@ from realtime.brokers.ports import BrokerUnavailableError
 from realtime.protocol.errors import CommandError
 from realtime.protocol.messages import ChatLine, LogEntry
 from realtime.rooms.hub import Hub
-from realtime.rooms.ports import Caller
+from realtime.rooms.ports import Caller, Reply
 from realtime.rooms.publisher import RoomPublisher
 from server.arguments import check_id, check_key, check_qty
 from server.auth.permits import LIFETIME_MS, Permits
@@ -135,11 +136,18 @@ class InventoryNews:
 
 
 class StockBoard:
-    """Reads the figures that viewers see, at most ten times a second, for this process's rooms."""
+    """Reads the figures that viewers see, at most ten times a second, for this process's rooms.
 
-    def __init__(self, database: PgDatabase, hub: Hub) -> None:
+    A sale whose figures are seen is a sale that may be pressed soon: `learn` is told of it, so
+    that the crowd of its opening need not wait for it.
+    """
+
+    def __init__(
+        self, database: PgDatabase, hub: Hub, *, learn: Callable[[str], Awaitable[object]]
+    ) -> None:
         self._database = database
         self._hub = hub
+        self._learn = learn
         self._dirty: set[str] = set()
         self._dirty_rooms: set[str] = set()
 
@@ -178,6 +186,9 @@ class StockBoard:
             self._hub.set_state(seen.room_id, f"stock:{sale_id}", list(seen.stock))
             if seen.waiting is not None:
                 self._hub.set_state(seen.room_id, f"waiting:{sale_id}", list(seen.waiting))
+        with contextlib.suppress(CommerceError, *UNAVAILABLE):  # Else the first press learns it.
+            for sale_id in figures:
+                await self._learn(sale_id)
 
 
 class ReserveArgs(msgspec.Struct, frozen=True):
@@ -239,20 +250,25 @@ class RoomCommands:
                 "database_unavailable", "The database does not answer.", True, retry_ms=1000
             ) from error
 
-    def refuse_at_once(self, caller: Caller, command: str, args: bytes, key: str | None) -> None:
-        """Raise CommandError for a press that the latch answers, or that is malformed."""
+    def take(
+        self, caller: Caller, command: str, args: bytes, key: str | None, reply: Reply
+    ) -> bool:
+        """Take a press on that needs no task: malformed, refused by the latch, or queued."""
         if command != "reserve":
-            return
+            return False
         try:
             wanted = _decode(args, ReserveArgs)
-            check_qty(wanted.qty)
-            refused = self._inventory.refuse_at_once(
-                user_id=caller.identity.user_id, sale_id=wanted.sale, key=check_key(key)
-            )
+            qty, key = check_qty(wanted.qty), check_key(key)
         except CommerceError as error:
-            raise _command_error(error) from None
-        if refused is not None:
-            raise _command_error(refusal_error(refused))
+            reply(_command_error(error))
+            return True
+        return self._inventory.take(
+            user_id=caller.identity.user_id,
+            sale_id=wanted.sale,
+            qty=qty,
+            key=key,
+            on_answer=lambda answer: reply(_answer_reserve(answer)),
+        )
 
     async def _run(
         self, caller: Caller, command: str, args: bytes, key: str | None
@@ -330,6 +346,12 @@ class RoomCommands:
     async def _leave_draw(self, user_id: str, named: LeaveDrawArgs) -> dict[str, Any]:
         sale_id = check_id(named.sale, "sale")
         return view_receipt(await self._draws.withdraw(user_id=user_id, sale_id=sale_id))
+
+
+def _answer_reserve(answer: Answer | CommerceError) -> bytes | CommandError:
+    if isinstance(answer, Reserved):
+        return orjson.dumps(view_answer(answer))
+    return _command_error(refusal_error(answer) if isinstance(answer, Refused) else answer)
 
 
 def _command_error(error: CommerceError) -> CommandError:

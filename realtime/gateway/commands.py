@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from realtime.protocol.codec import frame_text
 from realtime.protocol.counters import Counters
 from realtime.protocol.errors import CommandError, refuse
-from realtime.protocol.messages import Command, build_error, build_result
-from realtime.rooms.ports import Caller, CommandHandler
+from realtime.protocol.messages import ClientId, Command, build_error, build_result
+from realtime.rooms.ports import Caller, CommandHandler, Reply
 
 log = logging.getLogger(__name__)
 
@@ -43,31 +44,25 @@ class CommandDesk:
         *,
         spawn: Callable[..., asyncio.Task[None] | None],
     ) -> None:
-        """Start a command with `spawn`, unless it is refused at once, or there are enough."""
+        """Start a command, with `spawn` if it takes a task, unless there are enough."""
         self._counters.commands += 1
-        try:
-            self._handler.refuse_at_once(caller, command.command, command.args, command.key)
-        except CommandError as error:
-            self._counters.commands_refused += 1
-            asker.answer(frame_text(build_error(command.id, error)))
+        reply = partial(self._reply, asker, command.id)
+        if self._handler.take(caller, command.command, command.args, command.key, reply):
             return
         task = None
         if len(self._tasks) < self._in_flight_max:
-            task = spawn(self._carry_out(asker, caller, command))
+            task = spawn(self._carry_out(caller, command, reply))
         if task is None:
-            self._counters.commands_refused += 1
-            asker.answer(frame_text(build_error(command.id, refuse("overloaded", retry_ms=1000))))
+            reply(refuse("overloaded", retry_ms=1000))
             return
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _carry_out(self, asker: Asker, caller: Caller, command: Command) -> None:
+    async def _carry_out(self, caller: Caller, command: Command, reply: Reply) -> None:
         try:
-            result = await self._handler(caller, command.command, command.args, command.key)
-            payload = build_result(command.id, result)
+            reply(await self._handler(caller, command.command, command.args, command.key))
         except CommandError as error:
-            self._counters.commands_refused += 1
-            payload = build_error(command.id, error)
+            reply(error)
         except Exception:  # A bug in the handler costs its caller an answer, nobody else anything.
             self._counters.commands_failed += 1
             log.exception(
@@ -76,5 +71,11 @@ class CommandDesk:
                 caller.identity.user_id,
                 caller.conn,
             )
-            payload = build_error(command.id, refuse("internal"))
-        asker.answer(frame_text(payload))
+            reply(refuse("internal"))
+
+    def _reply(self, asker: Asker, id: ClientId, outcome: bytes | CommandError) -> None:
+        if isinstance(outcome, CommandError):
+            self._counters.commands_refused += 1
+            asker.answer(frame_text(build_error(id, outcome)))
+        else:
+            asker.answer(frame_text(build_result(id, outcome)))

@@ -12,6 +12,7 @@ import msgspec
 
 from realtime.protocol.close_codes import CloseCode
 from realtime.protocol.codec import Blob
+from realtime.protocol.errors import CommandError
 from realtime.protocol.messages import ChatLine, LogEntry
 
 
@@ -96,16 +97,23 @@ class Caller(msgspec.Struct, frozen=True):
     present_ms: int = 0
 
 
+Reply = Callable[[bytes | CommandError], None]
+"""Told the raw JSON result of a command, or its refusal."""
+
+
 class CommandHandler(Protocol):
     """Carries out business commands."""
 
     async def __call__(self, caller: Caller, command: str, args: bytes, key: str | None) -> bytes:
         """Return the raw JSON result; raise `CommandError` to refuse."""
 
-    def refuse_at_once(self, caller: Caller, command: str, args: bytes, key: str | None) -> None:
-        """Raise `CommandError` when that is the answer already, without waiting for anything.
+    def take(
+        self, caller: Caller, command: str, args: bytes, key: str | None, reply: Reply
+    ) -> bool:
+        """Take a command on without a task of its own, or return False to be called.
 
-        Whoever presses for goods that are gone is one of thousands: no task is made for them.
+        `reply` is called once, now or later, with what a call would return or raise. Whoever
+        presses when a sale opens is one of thousands: a task for each would cost a third more.
         """
 
 

@@ -28,7 +28,7 @@ DEATHS_WINDOW_S = 60.0
 BACKOFF_S_FIRST = 0.2
 BACKOFF_S_MAX = 5.0
 READY_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 60.0  # Longer than a gateway's own drain, grace and end together.
+STOP_TIMEOUT_S = 55.0  # Longer than a gateway's own drain, grace and end together.
 ROOT = Path(__file__).resolve().parents[2]
 
 log = logging.getLogger(__name__)

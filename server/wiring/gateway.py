@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Mount
 
 from commerce.community.chat_archive.service import ChatArchive
 from commerce.goods.carts.service import CartService
+from commerce.goods.inventory.service import InventoryService
 from commerce.goods.waiting_list.service import WaitingList
 from commerce.sales.draws.service import Draws
 from realtime.brokers.ports import BrokerUnavailableError
@@ -141,7 +142,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         limits=_limits(settings),
     )
     carrier.announcer.carry_line = gateway.chat.carry
-    boards = _boards(carrier.database, gateway.hub)
+    boards = _boards(carrier.database, gateway.hub, core.inventory)
     watch = AuditWatch(carrier.database, monotonic_ms)
     services = Services(
         settings=settings,
@@ -175,9 +176,12 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     return GatewayProcess(app, gateway, boards=boards, shop=Shop(carrier, core, till, watch))
 
 
-def _boards(database: PgDatabase, hub: Hub) -> tuple[StockBoard, EntryBoard]:
+def _boards(
+    database: PgDatabase, hub: Hub, inventory: InventoryService
+) -> tuple[StockBoard, EntryBoard]:
     """Return the readers of figures, each of which hears the hub's hints."""
-    boards = StockBoard(database, hub), EntryBoard(database, hub)
+    stock = StockBoard(database, hub, learn=inventory.find_sale)
+    boards = stock, EntryBoard(database, hub)
     for board in boards:
         hub.on_hint(board.hint)
     return boards

@@ -15,6 +15,7 @@ import yaml
 from realtime.rooms.drain import DrainLimits
 from server.__main__ import build_parser
 from server.ops.children import STOP_TIMEOUT_S
+from server.ops.ending import END_S_MAX
 from server.ops.gateway_process import DRAIN_S_MAX, GRACEFUL_S
 from server.settings import Settings, read_settings, variable
 from tests.architecture.public_names import route_paths
@@ -64,7 +65,7 @@ def test_gateway_is_healthy_when_ready(compose: dict[str, Any]) -> None:
 def test_each_layer_waits_longer_than_the_one_below(compose: dict[str, Any]) -> None:
     goodbyes_s = DrainLimits().goodbyes_s_max
     assert goodbyes_s < DRAIN_S_MAX
-    assert DRAIN_S_MAX + GRACEFUL_S < STOP_TIMEOUT_S
+    assert DRAIN_S_MAX + GRACEFUL_S + END_S_MAX < STOP_TIMEOUT_S
     for service in ("gateway", "worker"):
         grace = str(compose["services"][service]["stop_grace_period"])
         own_s = STOP_TIMEOUT_S if service == "gateway" else GRACEFUL_S

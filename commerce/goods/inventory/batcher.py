@@ -7,12 +7,15 @@ gets an answer, `unknown_outcome` at worst, and never waits for ever.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from commerce.goods.inventory.model import Answer, Request
 from commerce.kernel.errors import CommerceError
+
+log = logging.getLogger(__name__)
 
 # What a batch answers: `Answer` to presses, something else to those who enter a draw.
 Told = TypeVar("Told")
@@ -23,35 +26,37 @@ BATCH_MAX = 256
 WAITING_MAX = 20_000
 
 DecideBatch = Callable[[str, list[Request]], Awaitable[list[Told | CommerceError]]]
+Refuse = Callable[[str, Request], Told | None]
+"""Answer a request that still waits, from what was decided meanwhile; None to decide it."""
+
+
+def refuse_nothing(pool_id: str, request: Request) -> None:
+    """Let the database decide everything."""
+
+
+OnAnswer = Callable[[Told | CommerceError], None]
+"""Told the answer of a press, once."""
 
 
 class Press(Generic[Told]):
     """A request in the queue, with everybody who waits for its answer."""
 
-    __slots__ = ("futures", "request")
+    __slots__ = ("request", "waiters")
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.futures: list[asyncio.Future[Told]] = []
-
-    def settle(self, answer: Told | CommerceError) -> None:
-        """Answer everybody who still waits."""
-        for future in self.futures:
-            if future.done():  # Whoever waited has left; the press itself went on.
-                continue
-            if isinstance(answer, CommerceError):
-                future.set_exception(answer)
-                future.exception()  # It may never be asked for; that is no fault to log.
-            else:
-                future.set_result(answer)
+        self.waiters: list[OnAnswer[Told]] = []
 
 
 class Batcher(Generic[Told]):
     """The queue of one pool, or of one draw, in one process."""
 
-    def __init__(self, pool_id: str, decide: DecideBatch[Told]) -> None:
+    def __init__(
+        self, pool_id: str, decide: DecideBatch[Told], refuse: Refuse[Told] = refuse_nothing
+    ) -> None:
         self.pool_id = pool_id
         self._decide = decide
+        self._refuse = refuse
         self._waiting: deque[Press[Told]] = deque()
         self._open: dict[str, Press[Told]] = {}
         self._draining: asyncio.Task[None] | None = None
@@ -73,28 +78,45 @@ class Batcher(Generic[Told]):
         the database did not say whether it committed.
         """
         future: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
+
+        def answer(told: Told | CommerceError) -> None:
+            if future.done():  # Whoever waited has left; the press itself went on.
+                return
+            if isinstance(told, CommerceError):
+                future.set_exception(told)
+            else:
+                future.set_result(told)
+
+        self.take(request, answer)
+        return await future
+
+    def take(self, request: Request, on_answer: OnAnswer[Told]) -> None:
+        """Queue a request; `on_answer` is called with what `submit` would return or raise."""
         press = self._open.get(request.id)
         if press is None or press.request.qty != request.qty:
             if len(self._waiting) >= WAITING_MAX:
-                raise CommerceError(
-                    "overloaded", "Too many presses are waiting.", retryable=True, retry_ms=500
+                on_answer(
+                    CommerceError(
+                        "overloaded", "Too many presses are waiting.", retryable=True, retry_ms=500
+                    )
                 )
-            press = Press[Told](request)
+                return
+            press = Press(request)
             self._waiting.append(press)
             self._open.setdefault(request.id, press)
-        press.futures.append(future)
+        press.waiters.append(on_answer)
         if self._draining is None:
             self._draining = asyncio.create_task(self._drain(), name=f"pool {self.pool_id}")
-        return await future
 
     async def _drain(self) -> None:
         try:
             while self._waiting:
-                await self._settle(self._take())
+                if batch := self._take():
+                    await self._settle(batch)
         finally:
             self._draining = None
-            for press in self._waiting:  # Only when this task itself was ended.
-                press.settle(unknown_outcome())
+            # Only when this task itself was ended.
+            _tell([(press, unknown_outcome()) for press in self._waiting])
             self._waiting.clear()
             self._open.clear()
 
@@ -105,22 +127,34 @@ class Batcher(Generic[Told]):
         except CommerceError as error:
             answers = [error for _ in batch]
         except BaseException:
-            for press in batch:
-                press.settle(unknown_outcome())
+            _tell([(press, unknown_outcome()) for press in batch])
             raise
-        for press, answer in zip(batch, answers, strict=True):
+        self._answer(list(zip(batch, answers, strict=True)))
+
+    def _answer(self, answered: list[tuple[Press[Told], Told | CommerceError]]) -> None:
+        """Let the next batch be sent first; then tell those who wait for this one."""
+        for press, _ in answered:
             if self._open.get(press.request.id) is press:
                 del self._open[press.request.id]
-            press.settle(answer)
+        asyncio.get_running_loop().call_soon(_tell, answered)
 
     def _take(self) -> list[Press[Told]]:
-        """Take the next batch; a second request of one id or one buyer waits for the next."""
+        """Take the next batch; a second request of one id or one buyer waits for the next.
+
+        What came out of the batch before may answer a press that waited for it: that is answered
+        here, and costs the next batch nothing.
+        """
         batch: list[Press[Told]] = []
         held_back: list[Press[Told]] = []
+        refusals: list[tuple[Press[Told], Told | CommerceError]] = []
         taken: set[str | tuple[str, str]] = set()
         while self._waiting and len(batch) < BATCH_MAX:
             press = self._waiting.popleft()
             request = press.request
+            refused = self._refuse(self.pool_id, request)
+            if refused is not None:
+                refusals.append((press, refused))
+                continue
             buyer = (request.sale_id, request.user_id)
             if request.id in taken or buyer in taken:
                 held_back.append(press)
@@ -129,10 +163,26 @@ class Batcher(Generic[Told]):
             taken.add(buyer)
             batch.append(press)
         self._waiting.extendleft(reversed(held_back))
+        self._answer(refusals)
         return batch
 
 
 PoolBatcher = Batcher[Answer]
+
+
+def _tell(answered: Sequence[tuple[Press[Told], Told | CommerceError]]) -> None:
+    """Call everybody who waits, so many in one go that other work is not kept waiting.
+
+    A bug in one of them costs no other an answer.
+    """
+    for press, answer in answered[:BATCH_MAX]:
+        for on_answer in press.waiters:
+            try:
+                on_answer(answer)
+            except Exception:
+                log.exception("An answer could not be told.")
+    if len(answered) > BATCH_MAX:
+        asyncio.get_running_loop().call_soon(_tell, answered[BATCH_MAX:])
 
 
 def unknown_outcome() -> CommerceError:

@@ -35,15 +35,19 @@ class DrawGate:
         self._passed: dict[str, None] = {}
         self._questions: SharedQuestions[int | None] = SharedQuestions()
 
+    def asks_about(self, sale: PooledSale) -> bool:
+        """Say whether `check` has something to ask."""
+        return sale.is_drawn and sale.id not in self._passed
+
     async def check(self, sale: PooledSale) -> None:
         """Raise `draw_only` while the sale's units are to be drawn.
 
         A sale that is not drawn asks nobody; everybody who presses for one that is shares, in one
         moment, one question to the database.
         """
-        sale_id = sale.id
-        if not sale.is_drawn or sale_id in self._passed:
+        if not self.asks_about(sale):
             return
+        sale_id = sale.id
         closes_in_ms = await self._questions.ask(sale_id, lambda: self._question(sale_id))
         if closes_in_ms is not None:
             raise CommerceError(

@@ -10,13 +10,13 @@ from commerce.goods.inventory.model import Request
 from commerce.goods.inventory.store import REFUSED_BY_DATABASE
 from commerce.kernel.errors import CommerceError
 
-Told = TypeVar("Told")
+Decided = TypeVar("Decided")
 
 
 async def decide_by_halves(
     requests: list[Request],
-    decide: Callable[[list[Request]], Awaitable[list[Told | CommerceError]]],
-) -> list[Told | CommerceError]:
+    decide: Callable[[list[Request]], Awaitable[list[Decided]]],
+) -> list[Decided | CommerceError]:
     """Return the answers of a batch in its order.
 
     One that the database refuses did not commit: it is halved until the culprit is alone, whose
@@ -24,7 +24,7 @@ async def decide_by_halves(
     `InventoryService.ask` makes it again with the whole batch, for each half would wait as long.
     """
     try:
-        return await decide(requests)
+        return [*await decide(requests)]
     except REFUSED_BY_DATABASE:
         if len(requests) == 1:
             return [unknown_outcome()]

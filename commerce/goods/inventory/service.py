@@ -18,6 +18,7 @@ from commerce.goods.inventory import store
 from commerce.goods.inventory.batcher import PoolBatcher, unknown_outcome
 from commerce.goods.inventory.draw_gate import DrawGate
 from commerce.goods.inventory.halving import decide_by_halves
+from commerce.goods.inventory.known_sales import KnownSales
 from commerce.goods.inventory.latch import Latch, Latches
 from commerce.goods.inventory.model import (
     Answer,
@@ -30,7 +31,6 @@ from commerce.goods.inventory.model import (
     Reservation,
     Reserved,
 )
-from commerce.goods.inventory.sharing import SharedQuestions
 from commerce.goods.press_rules.model import Press
 from commerce.goods.press_rules.service import PressGate
 from commerce.kernel.errors import CommerceError, not_found
@@ -58,8 +58,6 @@ OF_OPEN_SALES = frozenset(
 )
 # A press of which nothing is known meets no rule that asks for something.
 UNKNOWN_PRESS = Press()
-# Sales a process remembers the pool of; far more than any show has.
-KNOWN_SALES_MAX = 10_000
 
 
 class News(Protocol):
@@ -73,6 +71,9 @@ class News(Protocol):
 
     def pressed(self, sale_id: str, answer: str) -> None:
         """A press got this answer: `reserved`, or the refusal's name."""
+
+
+OnAnswer = Callable[[Answer | CommerceError], None]
 
 
 class _Aside(msgspec.Struct, frozen=True):
@@ -98,8 +99,7 @@ class InventoryService:
         self._monotonic_ms = monotonic_ms
         self._latches = Latches(monotonic_ms)
         self._batchers: dict[str, PoolBatcher] = {}
-        self._sales: dict[str, PooledSale] = {}
-        self._lookups: SharedQuestions[PooledSale | None] = SharedQuestions()
+        self._sales = KnownSales(self.ask)
         self._gate = PressGate(self.ask, monotonic_ms)
         self.draw_gate = DrawGate(self.ask)
 
@@ -125,16 +125,44 @@ class InventoryService:
         request = Request(reservation_id(user_id, sale_id, key), sale_id, user_id, qty)
         if sale.rules is not None:
             await self.admit(sale, press, user_id=user_id, id=request.id)
-        answer = await self._batcher(sale.pool_id).submit(request)
+        answer = self._conclude(sale_id, await self._batcher(sale.pool_id).submit(request))
+        if isinstance(answer, CommerceError):
+            raise answer
+        return answer
+
+    def take(self, *, user_id: str, sale_id: str, qty: int, key: str, on_answer: OnAnswer) -> bool:
+        """Take a press on without a task of its own, or return False: then call `decide`.
+
+        That is what the crowd of an opening needs: its presses are refused by the latch or queue
+        for the next batch. `on_answer` is called once, now or later, as `decide` would return or
+        raise. A press about which more is to be asked first is left to `decide`.
+        """
+        sale = self._sales.get(sale_id)
+        if sale is None:
+            return False
+        refused = self.refuse_at_once(user_id=user_id, sale_id=sale_id, key=key)
+        if refused is not None:
+            on_answer(refused)
+            return True
+        if sale.rules is not None or self.draw_gate.asks_about(sale):
+            return False
+        request = Request(reservation_id(user_id, sale_id, key), sale_id, user_id, qty)
+        self._batcher(sale.pool_id).take(
+            request, lambda answer: on_answer(self._conclude(sale_id, answer))
+        )
+        return True
+
+    def _conclude(self, sale_id: str, answer: Answer | CommerceError) -> Answer | CommerceError:
+        """Count what a press was answered, and name what is no outcome of a sale."""
         if isinstance(answer, Refused):
             if answer.outcome is Outcome.CONFLICT:
-                raise CommerceError(
+                return CommerceError(
                     "idempotency_conflict", "This key was used for another quantity."
                 )
             if answer.outcome is Outcome.NO_SUCH_SALE:
-                raise not_found("sale")
+                return not_found("sale")
             self.news.pressed(sale_id, answer.outcome.name.lower())
-        else:
+        elif isinstance(answer, Reserved):
             self.news.pressed(sale_id, "reserved")
         return answer
 
@@ -216,34 +244,26 @@ class InventoryService:
 
     async def find_sale(self, sale_id: str) -> PooledSale:
         """Return where a sale's stock lies, from memory when it is known; raises `not_found`."""
-        sale = self._sales.pop(sale_id, None)
-        if sale is None:
-            sale = await self._learn_sale(sale_id)
-            self._sales.pop(sale_id, None)
-            if len(self._sales) >= KNOWN_SALES_MAX:
-                del self._sales[next(iter(self._sales))]
-        # Last pressed, last forgotten: a batch under way still finds its sales here.
-        self._sales[sale_id] = sale
-        return sale
-
-    async def _learn_sale(self, sale_id: str) -> PooledSale:
-        """Ask the database about a sale, once for all who press in that moment.
-
-        A sale opens for everybody at once, and each process meets it for the first time then.
-        """
-        select = partial(store.select_pooled_sale, sale_id=sale_id)
-        sale = await self._lookups.ask(sale_id, lambda: self.ask(select))
-        if sale is None:
-            raise not_found("sale")
-        return sale
+        return await self._sales.find(sale_id)
 
     def _batcher(self, pool_id: str) -> PoolBatcher:
         batcher = self._batchers.get(pool_id)
         if batcher is None:
             for idle in [id for id, other in self._batchers.items() if other.is_idle]:
                 del self._batchers[idle]
-            batcher = self._batchers[pool_id] = PoolBatcher(pool_id, self._decide)
+            batcher = self._batchers[pool_id] = PoolBatcher(
+                pool_id, self._decide, self._refuse_waiting
+            )
         return batcher
+
+    def _refuse_waiting(self, pool_id: str, request: Request) -> Refused | None:
+        """Refuse a press that waited for a batch from what that batch has latched."""
+        return self._latches.answer(
+            pool_id,
+            user_id=request.user_id,
+            sale_id=request.sale_id,
+            name_id=lambda: request.id,
+        )
 
     async def _decide(self, pool_id: str, requests: list[Request]) -> list[Answer | CommerceError]:
         """Decide a batch; one bad request in it costs the others nothing."""

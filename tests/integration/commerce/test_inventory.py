@@ -10,7 +10,13 @@ import asyncpg
 import pytest
 
 from commerce.goods.inventory import store
-from commerce.goods.inventory.model import Outcome, PooledSale, Refused, Request, Reserved
+from commerce.goods.inventory.model import (
+    Outcome,
+    PooledSale,
+    Refused,
+    Request,
+    Reserved,
+)
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.inventory.store import reserve_batch
 from commerce.goods.inventory.sweeper import sweep
@@ -18,24 +24,8 @@ from commerce.insight.audit.service import audit
 from commerce.kernel.errors import CommerceError
 from commerce.sales.flash_sales.service import finish, note_sold_out, return_leftovers
 from server.db.database import PgDatabase
+from tests.support.pressing import outcomes, press
 from tests.support.shop import Silence, arm_flash, make_shop, make_user, read_stock
-
-
-async def press(
-    inventory: InventoryService, sale: str, *, user: str | None = None, qty: int = 1, key: str = "k"
-) -> Reserved | Refused:
-    """Press buy once."""
-    return await inventory.reserve(
-        user_id=user or str(uuid.uuid4()), sale_id=sale, qty=qty, key=key
-    )
-
-
-def outcomes(answers: list[Reserved | Refused]) -> list[str]:
-    """Return each answer's name."""
-    return [
-        "reserved" if isinstance(answer, Reserved) else answer.outcome.name.lower()
-        for answer in answers
-    ]
 
 
 async def age_holds(database: PgDatabase, sale: str) -> None:
@@ -156,67 +146,6 @@ async def test_two_sweepers_return_a_unit_once(
     assert sum(counts) == 5
     assert (await read_stock(database, sale))["claimed"] == 0
     assert (await audit(database)).violations == []
-
-
-async def test_only_a_latched_press_is_refused_at_once(
-    database: PgDatabase, inventory: InventoryService
-) -> None:
-    """Whoever may own a unit, and whoever the database must decide about, is not refused so."""
-    sale = await arm_flash(database, await make_shop(database), quantity=1)
-    owner, late = str(uuid.uuid4()), str(uuid.uuid4())
-
-    def at_once(user: str, sale_id: str = sale) -> Refused | None:
-        return inventory.refuse_at_once(user_id=user, sale_id=sale_id, key="k")
-
-    assert at_once(late) is None
-    await press(inventory, sale, user=owner)
-    await press(inventory, sale, user=late)
-    refused = at_once(late)
-    assert refused is not None
-    assert (refused.outcome, refused.is_latched) == (Outcome.HELD_OUT, True)
-    assert at_once(owner) is None
-    assert at_once(late, sale.upper()) is None
-    assert at_once(late, "nonsense") is None
-
-
-async def test_the_sale_that_is_pressed_is_the_last_to_be_forgotten(
-    database: PgDatabase, inventory: InventoryService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Other sales push out the idle ones from memory, never the one under way."""
-    monkeypatch.setattr("commerce.goods.inventory.service.KNOWN_SALES_MAX", 2)
-    shops = [await make_shop(database, slug=slug) for slug in ("hot", "one", "two", "three")]
-    hot, *others = [await arm_flash(database, shop) for shop in shops]
-    for other in others:
-        assert isinstance(await press(inventory, hot), Reserved)
-        assert isinstance(await press(inventory, other), Reserved)
-    assert list(inventory._sales) == [hot, others[-1]]
-
-
-async def test_a_sale_is_looked_up_once_for_all_who_press_first(
-    database: PgDatabase, inventory: InventoryService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A sale opens for everybody at once; whoever leaves meanwhile takes no answer along."""
-    sale = await arm_flash(database, await make_shop(database), quantity=50)
-    asked: list[str] = []
-    select = store.select_pooled_sale
-
-    async def count(connection: Any, sale_id: str) -> PooledSale | None:
-        asked.append(sale_id)
-        return await select(connection, sale_id)
-
-    monkeypatch.setattr(store, "select_pooled_sale", count)
-    impatient = asyncio.create_task(press(inventory, sale))
-    others = [asyncio.create_task(press(inventory, sale)) for _ in range(20)]
-    nowhere = [asyncio.create_task(press(inventory, str(uuid.uuid4()))) for _ in range(2)]
-    while not asked:
-        await asyncio.sleep(0)
-    impatient.cancel()
-    assert outcomes(await asyncio.gather(*others)) == ["reserved"] * 20
-    for lost in await asyncio.gather(*nowhere, return_exceptions=True):
-        assert isinstance(lost, CommerceError)
-        assert lost.code == "not_found"
-    assert asked.count(sale) == 1
-    assert impatient.cancelled()
 
 
 async def test_a_lookup_that_failed_is_made_anew(

@@ -29,6 +29,7 @@ from realtime.rooms.ports import (
     Identity,
     Modes,
     Process,
+    Reply,
     RoomRef,
     Snapshot,
 )
@@ -110,9 +111,12 @@ class House:
             raise RuntimeError("a bug")
         raise CommandError("unknown_command", "No command has this name.")
 
-    def refuse_at_once(self, caller: Caller, command: str, args: bytes, key: str | None) -> None:
+    def take(
+        self, caller: Caller, command: str, args: bytes, key: str | None, reply: Reply
+    ) -> bool:
         if command == "gone":
-            raise CommandError("sold_out", "No more.", detail={"version": 7})
+            reply(CommandError("sold_out", "No more.", detail={"version": 7}))
+        return command == "gone"
 
     # ChatStore, LikeStore and DeliveryStore
 

@@ -13,7 +13,7 @@ from realtime.gateway.commands import CommandDesk
 from realtime.protocol.counters import Counters
 from realtime.protocol.errors import CommandError
 from realtime.protocol.messages import Command
-from realtime.rooms.ports import Caller, Identity, RoomRef
+from realtime.rooms.ports import Caller, Identity, Reply, RoomRef
 
 CALLER = Caller(Identity("u1", "Ann", "guest", 0), RoomRef("r1", "demo", "e", "h", 0), "g-1")
 
@@ -39,9 +39,14 @@ class Handler:
         await asyncio.sleep(0)
         return b'{"ok":true}'
 
-    def refuse_at_once(self, caller: Caller, command: str, args: bytes, key: str | None) -> None:
+    def take(
+        self, caller: Caller, command: str, args: bytes, key: str | None, reply: Reply
+    ) -> bool:
         if command == "gone":
-            raise CommandError("sold_out", "Gone.")
+            reply(CommandError("sold_out", "Gone."))
+        elif command == "soon":
+            asyncio.get_running_loop().call_soon(reply, b'{"soon":true}')
+        return command in {"gone", "soon"}
 
 
 async def answers(*names: str, in_flight_max: int = 9) -> list[Any]:
@@ -61,6 +66,12 @@ async def test_a_result_is_answered() -> None:
 async def test_what_is_refused_at_once_is_answered_before_all_else_and_takes_no_place() -> None:
     told = await answers("fine", "gone", "gone", in_flight_max=1)
     assert [(answer[1], answer[0]) for answer in told] == [(1, "e"), (2, "e"), (0, "r")]
+
+
+async def test_what_was_taken_on_without_a_task_is_answered_later() -> None:
+    told = await answers("soon", "fine", in_flight_max=1)
+    assert ["r", 0, {"soon": True}] in told
+    assert ["r", 1, {"ok": True}] in told
 
 
 async def test_a_refusal_is_answered_with_its_code() -> None:
