@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -351,7 +352,13 @@ class RoomCommands:
 def _answer_reserve(answer: Answer | CommerceError) -> bytes | CommandError:
     if isinstance(answer, Reserved):
         return orjson.dumps(view_answer(answer))
-    return _command_error(refusal_error(answer) if isinstance(answer, Refused) else answer)
+    return _refusal(answer) if isinstance(answer, Refused) else _command_error(answer)
+
+
+@lru_cache(maxsize=64)
+def _refusal(refused: Refused) -> CommandError:
+    """Return the error of a refusal, to be told, not raised: a latch refuses a crowd alike."""
+    return _command_error(refusal_error(refused))
 
 
 def _command_error(error: CommerceError) -> CommandError:

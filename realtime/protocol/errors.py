@@ -63,6 +63,8 @@ class CommandError(RealtimeError):
         self.retryable = retryable
         self.retry_ms = retry_ms
         self.detail = detail
+        self.encoded: bytes | None = None
+        """Its JSON, once it was told: one refusal may be told to thousands."""
 
 
 def refuse(code: str, message: str | None = None, *, retry_ms: int | None = None) -> CommandError:

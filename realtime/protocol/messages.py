@@ -293,6 +293,12 @@ def build_result(client_id: ClientId, result: bytes) -> bytes:
 
 def build_error(client_id: ClientId, error: CommandError) -> bytes:
     """Build `["e",id,{code,message,retryable,retry_ms?,detail?}]`."""
+    if error.encoded is None:
+        error.encoded = _encode_error(error)
+    return _encode(("e", client_id, msgspec.Raw(error.encoded)))
+
+
+def _encode_error(error: CommandError) -> bytes:
     body: dict[str, Any] = {
         "code": error.code,
         "message": error.message,
@@ -302,7 +308,7 @@ def build_error(client_id: ClientId, error: CommandError) -> bytes:
         body["retry_ms"] = error.retry_ms
     if error.detail is not None:
         body["detail"] = error.detail
-    return _encode(("e", client_id, body))
+    return _encode(body)
 
 
 def build_ask(is_asked: bool) -> bytes:
