@@ -120,7 +120,8 @@ def audit(given: argparse.Namespace, settings: Settings) -> int:
 
 def reconcile(given: argparse.Namespace, settings: Settings) -> int:
     """Compare payments with what their providers list; exit 1 when something differs."""
-    from server.ops.reconcile_report import describe, parse_since
+    from server.ops.reports import as_json, describe_reconciliation
+    from server.ops.since import parse_since
 
     now = datetime.now(UTC)
     since_ms = parse_since(given.since, now)
@@ -130,9 +131,8 @@ def reconcile(given: argparse.Namespace, settings: Settings) -> int:
 
         await _require_servers(settings)
         report = await run_reconciliation(settings, since_ms)
-        as_json = msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
-        _say(as_json if given.json else "\n".join(describe(report)))
-        return 0 if report["ok"] else EXIT_VIOLATIONS
+        _say(as_json(report) if given.json else describe_reconciliation(report))
+        return 0 if report.ok else EXIT_VIOLATIONS
 
     return _with_servers(settings, work)
 
@@ -295,11 +295,12 @@ async def _missing_migrations(database_url: str) -> list[str]:
 
 
 async def _audit(settings: Settings, *, is_json: bool) -> int:
-    from server.wiring.audit import as_json, as_text, run_audit
+    from server.ops.reports import as_json, describe_audit
+    from server.wiring.audit import run_audit
 
     await _require_servers(settings)
     report = await run_audit(settings)
-    _say(as_json(report) if is_json else as_text(report))
+    _say(as_json(report) if is_json else describe_audit(report))
     return 0 if report.ok else EXIT_VIOLATIONS
 
 

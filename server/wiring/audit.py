@@ -6,10 +6,7 @@ import sys
 import time
 from typing import TextIO
 
-import msgspec
-import orjson
-
-from commerce.insight.audit.model import AuditReport, Broken
+from commerce.insight.audit.model import AuditReport
 from commerce.insight.audit.service import audit
 from server.db.database import PgDatabase, open_pool
 from server.settings import Settings
@@ -55,32 +52,3 @@ async def run_audit(settings: Settings) -> AuditReport:
         return await audit(database, ProgressBar(sys.stderr).show)
     finally:
         await database.close()
-
-
-def as_json(report: AuditReport) -> str:
-    """Return a report as `GET /api/audit` would write it, on several lines."""
-    return orjson.dumps(msgspec.to_builtins(report), option=orjson.OPT_INDENT_2).decode()
-
-
-def as_text(report: AuditReport) -> str:
-    """Return a report for people: a verdict, then each check that does not hold."""
-    counts = ", ".join(
-        f"{count:,} {name.replace('_', ' ')}" for name, count in report.checked.items()
-    )
-    verdict = "every promise is kept" if report.ok else "PROMISES WERE BROKEN"
-    lines = [f"{verdict}: {counts}"]
-    lines += _lines("violation", report.violations)
-    lines += _lines("warning", report.warnings)
-    return "\n".join(lines)
-
-
-def _lines(word: str, broken: list[Broken]) -> list[str]:
-    lines = []
-    for one in broken:
-        lines.append(f"{word} {one.check} ×{one.count}: not so: {one.says}")
-        lines += [
-            "    " + " ".join(f"{name}={value}" for name, value in row.items()) for row in one.rows
-        ]
-        if one.count > len(one.rows):
-            lines.append(f"    and {one.count - len(one.rows)} more")
-    return lines

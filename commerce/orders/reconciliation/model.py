@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 Kind = Literal[
-    "missing_there",
+    "captured_not_paid",
     "missing_here",
     "other_amount",
+    "missing_there",
     "other_state",
     "other_refunds",
-    "captured_not_paid",
 ]
+# The gravest first: money of somebody that we know nothing of, or have no right to.
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class OurPayment(msgspec.Struct, frozen=True):
@@ -32,6 +34,7 @@ class OurPayment(msgspec.Struct, frozen=True):
     amount_minor: int
     currency: str
     refunded_minor: int
+    created_at_ms: int
     updated_at_ms: int
     is_settling: bool
 
@@ -59,11 +62,19 @@ class Sums(msgspec.Struct):
 
 
 class Reconciliation(msgspec.Struct, frozen=True):
-    """The whole report; `ok` when nothing differs. Times in ms."""
+    """The whole report; `ok` when nothing differs. Times in ms.
+
+    It covers payments begun on either side from `since_ms` to `at_ms`: `compared` of ours; `older`
+    of ours are not in it. `counts` are of all differences by kind; `differences` are the gravest of
+    them, and `truncated` says that there are more.
+    """
 
     ok: bool
     since_ms: int
     at_ms: int
     compared: int
+    older: int
+    counts: dict[Kind, int]
     differences: list[Difference]
+    truncated: bool
     sums: list[Sums]

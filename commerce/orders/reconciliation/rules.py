@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from commerce.orders.payments.model import ProviderPayment
-from commerce.orders.reconciliation.model import Difference, Kind, OurPayment, Sums
+from commerce.orders.reconciliation.model import (
+    KINDS,
+    Difference,
+    Kind,
+    OurPayment,
+    Reconciliation,
+    Sums,
+)
 
+# A person reads no more of them; the counts are exact anyway.
+DIFFERENCES_SHOWN_MAX = 1_000
 # Webhooks, the poller and the jobs have brought both sides together long before.
 GRACE_MS = 10 * 60_000
 # No money is anywhere: how an attempt came to nothing is told by each side in its own words.
@@ -73,6 +83,28 @@ def _compare_one(
     if is_kept and payment.order_state not in HAS_MONEY:
         theirs = _say(remote.state, remote.amount_minor, remote.currency)
         yield _differ("captured_not_paid", payment, f"order {payment.order_state}", theirs)
+
+
+def report(
+    differences: Sequence[Difference], *, window: tuple[int, int], compared: int, older: int
+) -> Reconciliation:
+    """Return the report on a window of (since, until) in Unix ms, but for the sums.
+
+    It lists the gravest differences, `DIFFERENCES_SHOWN_MAX` at most, and counts them all.
+    """
+    counts = Counter(one.kind for one in differences)
+    shown = sorted(differences, key=lambda one: KINDS.index(one.kind))[:DIFFERENCES_SHOWN_MAX]
+    return Reconciliation(
+        ok=not differences,
+        since_ms=window[0],
+        at_ms=window[1],
+        compared=compared,
+        older=older,
+        counts={kind: counts[kind] for kind in KINDS if counts[kind]},
+        differences=shown,
+        truncated=len(shown) < len(differences),
+        sums=[],
+    )
 
 
 def add_up(

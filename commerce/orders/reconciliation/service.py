@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from commerce.kernel.errors import CommerceError, invalid
 from commerce.kernel.ports import Database
 from commerce.orders.payments.model import ProviderPayment
@@ -18,7 +20,7 @@ from commerce.orders.payments.ports import (
 )
 from commerce.orders.reconciliation import store
 from commerce.orders.reconciliation.model import Reconciliation
-from commerce.orders.reconciliation.rules import add_up, compare
+from commerce.orders.reconciliation.rules import add_up, compare, report
 from commerce.records.clock.store import select_now_ms
 
 # Their clock may be behind ours; what they list of before is compared as well.
@@ -35,7 +37,10 @@ class ReconciliationService:
         self._providers = providers
 
     async def reconcile(self, since_ms: int) -> Reconciliation:
-        """Return what differs of the payments since a moment.
+        """Return what differs of the payments begun since a moment, on either side.
+
+        One at the border, begun on one side before it and on the other after it, is compared as
+        long as their clock is not more than an hour behind ours.
 
         Raises `provider_unavailable` (try again) or `provider_refused` when one does not list
         them, `invalid_request` when there are too many.
@@ -54,17 +59,17 @@ class ReconciliationService:
                 named=list(theirs),
                 limit=PAYMENTS_MAX + 1,
             )
+            older = await store.count_older(connection, list(self._providers), since_ms)
         if len(ours) > PAYMENTS_MAX:
             raise _too_many()
-        differences = compare(ours, theirs, now_ms=now_ms)
-        return Reconciliation(
-            ok=not differences,
-            since_ms=since_ms,
-            at_ms=now_ms,
+        older -= sum(one.created_at_ms < since_ms for one in ours)
+        found = report(
+            compare(ours, theirs, now_ms=now_ms),
+            window=(since_ms, now_ms),
             compared=len(ours),
-            differences=differences,
-            sums=add_up(ours, theirs),
+            older=older,
         )
+        return msgspec.structs.replace(found, sums=add_up(ours, theirs))
 
     async def _list(
         self, name: str, provider: PaymentProvider, since_ms: int, *, room: int

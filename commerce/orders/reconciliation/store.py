@@ -11,7 +11,7 @@ from commerce.orders.reconciliation.model import OurPayment
 # Named ones are read whenever they began: the provider's clock and ours are two.
 SELECT_PAYMENTS = """
     SELECT p.id, p.provider, p.provider_ref, p.order_id, o.state AS order_state, p.state,
-        p.amount_minor, p.currency, p.refunded_minor,
+        p.amount_minor, p.currency, p.refunded_minor, p.created_at_ms,
         greatest(p.updated_at_ms, o.updated_at_ms) AS updated_at_ms,
         EXISTS (
             SELECT 1 FROM payment_calls c WHERE c.payment_id = p.id AND c.state = 'pending'
@@ -25,6 +25,14 @@ SELECT_PAYMENTS = """
     )
     ORDER BY p.created_at_ms, p.id LIMIT $5
 """
+COUNT_OLDER = """
+    SELECT count(*) FROM payments WHERE provider = ANY ($1::text[]) AND created_at_ms < $2
+"""
+
+
+async def count_older(connection: Connection, providers: Sequence[str], since_ms: int) -> int:
+    """Return how many payments were begun before a moment."""
+    return int(await connection.fetchval(COUNT_OLDER, list(providers), since_ms))
 
 
 async def select_payments(

@@ -14,7 +14,8 @@ from commerce.insight.audit.model import OFFENDERS_SHOWN_MAX
 from commerce.insight.audit.rounds import look_at_a_slice, look_at_changes
 from commerce.insight.audit.service import audit, audit_and_keep, describe_latest, read_latest
 from server.db.database import PgDatabase
-from server.wiring.audit import ProgressBar, as_text
+from server.ops.reports import describe_audit
+from server.wiring.audit import ProgressBar
 from tests.support.shop import make_shop
 
 # Holds that were there before; their pool is far larger than what a test changes.
@@ -188,7 +189,7 @@ async def test_every_offender_counts_and_the_first_are_named(database: PgDatabas
         assert not report.ok
         assert report.oversold == 0
         assert report.checked["checks"] == len(CHECKS)
-        assert "violation journal_adds_up ×30" in as_text(report)
+        assert "violation journal_adds_up ×30" in describe_audit(report)
 
 
 async def test_the_last_report_is_read_and_old_ones_go(database: PgDatabase) -> None:

@@ -141,9 +141,9 @@ def test_reconcile_compares_without_a_running_gateway(
         "HUBBUB_REDIS_URL": redis_url,
         "DATA": str(data_folder),
     }
-    assert finish("reconcile", "--since", "30", environment=environment) == (
+    assert finish("reconcile", "--since", "2026-11-01", environment=environment) == (
         0,
-        ["0 payments compared: nothing differs"],
+        ["0 payments since 2026-11-01T00:00:00+00:00 compared: nothing differs"],
     )
     code, lines = finish("reconcile", "--json", environment=environment)
     assert code == 0

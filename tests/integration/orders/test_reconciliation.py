@@ -25,10 +25,10 @@ async def calm(till: Till) -> None:
         await till.change(LONG_AGO.format(table))
 
 
-async def report(till: Till, order: PaidOrder) -> dict[str, Any]:
+async def report(till: Till, order: PaidOrder, since_ms: int = SINCE_MS) -> dict[str, Any]:
     """Return the report as an operator gets it."""
     operator = await order.operator()
-    response = await operator.client.get(f"/api/payments/reconciliation?since_ms={SINCE_MS}")
+    response = await operator.client.get(f"/api/payments/reconciliation?since_ms={since_ms}")
     assert response.status_code == 200, response.text
     found: dict[str, Any] = response.json()
     return found
@@ -68,7 +68,7 @@ async def test_a_shop_in_order_differs_in_nothing(
 @pytest.mark.parametrize(
     ("damage", "wanted"),
     [
-        ("UPDATE payments SET provider_ref = 'sp_other'", ["missing_there", "missing_here"]),
+        ("UPDATE payments SET provider_ref = 'sp_other'", ["missing_here", "missing_there"]),
         ("UPDATE sandbox.payments SET amount_minor = 5", ["other_amount"]),
         ("UPDATE sandbox.payments SET state = 'authorised'", ["other_state"]),
         (
@@ -93,6 +93,36 @@ async def test_a_planted_difference_is_found(till: Till, damage: str, wanted: li
     assert await kinds(till, order) == []
     await till.change(damage)
     assert await kinds(till, order) == wanted
+
+
+@pytest.mark.parametrize(
+    ("ours_ms", "theirs_ms", "found"),
+    [
+        (-60_000, 60_000, 1),  # Begun here before the border, and there after it.
+        (60_000, -60_000, 1),  # The other way round: their clock is behind.
+        (0, 0, 1),
+        (-60_000, -60_000, 1),  # Within the margin their list begins earlier than was asked.
+        (-7_200_000, -7_200_000, 0),  # Older on both sides: said, not compared.
+    ],
+)
+async def test_a_payment_at_the_border_of_the_window_is_compared(
+    till: Till, ours_ms: int, theirs_ms: int, found: int
+) -> None:
+    """What the window leaves out is counted; nothing at its border falls between the sides."""
+    order = await pay_order(till)
+    await calm(till)
+    [begun_ms] = await till.values("SELECT created_at_ms FROM payments")
+    border_ms = begun_ms + 10_000_000
+    for table, at_ms in (("payments", ours_ms), ("sandbox.payments", theirs_ms)):
+        await till.change(f"UPDATE {table} SET created_at_ms = {border_ms + at_ms}")
+    await till.change("UPDATE sandbox.payments SET amount_minor = 5")
+
+    told = await report(till, order, border_ms)
+
+    assert (told["compared"], told["older"]) == (found, 1 - found)
+    assert [one["kind"] for one in told["differences"]] == ["other_amount"] * found
+    assert told["counts"] == ({"other_amount": 1} if found else {})
+    assert (told["since_ms"], told["truncated"]) == (border_ms, False)
 
 
 async def test_who_asks_must_be_an_operator_and_the_provider_there(till: Till) -> None:
@@ -158,10 +188,10 @@ async def test_stripe_is_reconciled_by_its_charges(database_url: str) -> None:
                 await side.enter_card(intent.json()["id"])
             found = await report(till, orders[0])
             assert [one["kind"] for one in found["differences"]] == [
-                "other_refunds",
                 "missing_here",
+                "other_refunds",
             ]
-            assert found["differences"][1]["payment"] == "lost"
+            assert found["differences"][0]["payment"] == "lost"
         await side.close()
 
 

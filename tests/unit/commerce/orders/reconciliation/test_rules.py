@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from commerce.orders.payments.model import ProviderPayment
-from commerce.orders.reconciliation.model import OurPayment, Sums
-from commerce.orders.reconciliation.rules import GRACE_MS, add_up, compare
+from commerce.orders.reconciliation.model import Difference, OurPayment, Sums
+from commerce.orders.reconciliation.rules import (
+    DIFFERENCES_SHOWN_MAX,
+    GRACE_MS,
+    add_up,
+    compare,
+    report,
+)
 
 NOW_MS = 1_800_000_000_000
 OLD_MS = NOW_MS - GRACE_MS
@@ -26,6 +33,7 @@ def mine(**fields: Any) -> OurPayment:
         "amount_minor": 900,
         "currency": "CNY",
         "refunded_minor": 0,
+        "created_at_ms": OLD_MS,
         "updated_at_ms": OLD_MS,
         "is_settling": False,
     }
@@ -114,3 +122,20 @@ def test_sums_are_by_currency_and_side() -> None:
     ]
     theirs = {**their(refunded_minor=4), **their(provider_ref="pi_2", state="authorised")}
     assert add_up(ours, theirs) == [Sums("CNY", 1_800, 900, 900, 4), Sums("EUR", 7, 0, 0, 0)]
+
+
+def test_a_capped_report_counts_all_and_lists_the_gravest() -> None:
+    """What is cut off is of the least grave kind, and the report says that it was."""
+    plain = Difference("other_state", "stripe", "p", "pi", "o", "a", "b")
+    many = [plain] * DIFFERENCES_SHOWN_MAX
+    whole = report(many, window=(1, 2), compared=7, older=3)
+    assert (whole.ok, whole.truncated, whole.counts) == (False, False, {"other_state": len(many)})
+    assert (whole.since_ms, whole.at_ms, whole.compared, whole.older) == (1, 2, 7, 3)
+
+    worst = msgspec.structs.replace(plain, kind="captured_not_paid")
+    capped = report([*many, worst], window=(1, 2), compared=7, older=3)
+    assert capped.truncated
+    assert capped.differences[0] == worst
+    assert len(capped.differences) == DIFFERENCES_SHOWN_MAX
+    assert capped.counts == {"captured_not_paid": 1, "other_state": len(many)}
+    assert report([], window=(1, 2), compared=0, older=0).ok
