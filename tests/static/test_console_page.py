@@ -122,6 +122,7 @@ def make_console() -> dict[str, Any]:
         },
         "figures": {
             "gmv_minor": 4_821_600,
+            "refunded_minor": 21_600,
             "orders": 214,
             "buyers": 208,
             "viewers": 19_204,

@@ -1,4 +1,9 @@
-"""SQL of the console: every figure can be computed again from the tables it names."""
+"""SQL of the console: every figure can be computed again from the tables it names.
+
+Turnover (`gmv_minor`) has one definition, in the run sheet, the figures and the series alike: what
+was paid for in orders of the show, whatever went back since. What went back (`refunded_minor`) is a
+figure of its own: an amount that is given back belongs to an order, not always to an item.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,10 @@ from typing import Any
 
 from commerce.kernel.ports import Connection
 
-SELECT_RUN = """
+# Orders that took money, also those whose money is all back.
+WAS_PAID = "o.state IN ('paid', 'refunded')"
+
+SELECT_RUN = f"""
     SELECT i.id AS item, i.no, i.sku, v.title, v.title_zh, v.picture, v.price_minor, s.currency,
         v.notes, v.notes_zh, s.id AS sale,
         EXISTS (SELECT 1 FROM pins x
@@ -19,34 +27,35 @@ SELECT_RUN = """
     JOIN sales s ON s.item_id = i.id AND s.kind = 'regular'
     LEFT JOIN LATERAL (
         SELECT sum(l.qty) AS paid, sum(l.qty * l.unit_price_minor) AS gmv_minor
-        FROM order_lines l JOIN orders o ON o.id = l.order_id AND o.state = 'paid'
+        FROM order_lines l JOIN orders o ON o.id = l.order_id AND {WAS_PAID}
         WHERE l.item_id = i.id
     ) q ON true
     WHERE i.show_id = $1 AND i.removed_at_ms IS NULL ORDER BY i.no
-"""
-SELECT_FIGURES = """
-    SELECT o.gmv_minor, o.orders, o.buyers, v.viewers_avg, v.viewers_peak
+"""  # noqa: S608 - our own words.
+SELECT_FIGURES = f"""
+    SELECT q.gmv_minor, q.refunded_minor, q.orders, q.buyers, v.viewers_avg, v.viewers_peak
     FROM (
-        SELECT coalesce(sum(total_minor - refunded_minor), 0)::bigint AS gmv_minor,
+        SELECT coalesce(sum(o.total_minor), 0)::bigint AS gmv_minor,
+            coalesce(sum(o.refunded_minor), 0)::bigint AS refunded_minor,
             count(*) AS orders,
-            count(DISTINCT user_id) AS buyers
-        FROM orders WHERE show_id = $1 AND state = 'paid'
-    ) o, (
+            count(DISTINCT o.user_id) AS buyers
+        FROM orders o WHERE o.show_id = $1 AND {WAS_PAID}
+    ) q, (
         SELECT round(avg(viewers))::int AS viewers_avg, max(viewers) AS viewers_peak
         FROM show_samples WHERE show_id = $1
     ) v
-"""
+"""  # noqa: S608 - our own words.
 # A point every 10 s for 16 hours; of a longer show the plot has the last 16.
 SELECT_VIEWERS = """
     SELECT at_ms, viewers FROM (
         SELECT at_ms, viewers FROM show_samples WHERE show_id = $1 ORDER BY at_ms DESC LIMIT 6000
     ) latest ORDER BY at_ms
 """
-SELECT_ORDERS_A_MINUTE = """
-    SELECT paid_at_ms / 60000 * 60000 AS minute_ms, count(*)::int AS orders,
-        sum(total_minor - refunded_minor)::bigint AS gmv_minor
-    FROM orders WHERE show_id = $1 AND state = 'paid' GROUP BY 1 ORDER BY 1
-"""
+SELECT_ORDERS_A_MINUTE = f"""
+    SELECT o.paid_at_ms / 60000 * 60000 AS minute_ms, count(*)::int AS orders,
+        sum(o.total_minor)::bigint AS gmv_minor
+    FROM orders o WHERE o.show_id = $1 AND {WAS_PAID} GROUP BY 1 ORDER BY 1
+"""  # noqa: S608 - our own words.
 SELECT_PINS = """
     SELECT i.no, p.item_id AS item, p.from_ms, p.to_ms
     FROM pins p JOIN bag_items i ON i.id = p.item_id

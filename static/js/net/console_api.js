@@ -14,7 +14,7 @@ import { asApiError, call, newKey } from './api.js';
 /** @typedef {import('../logic/console_plot.js').Point} Point */
 /** @typedef {{sale: Sale, presses: number, got: number, refused: Record<string, number>,
  *   presses_per_s: ({at_ms: number, count: number} | Point)[], holds_ending_60s: number}} NowFigures */
-/** @typedef {{gmv_minor?: number, orders?: number, viewers: number, viewers_avg: number | null,
+/** @typedef {{gmv_minor?: number, refunded_minor?: number, orders?: number, viewers: number, viewers_avg: number | null,
  *   viewers_peak: number | null, buyers?: number, visitors?: number, currency?: string}} Figures */
 /** @typedef {{viewers: Point[], orders?: Point[], gmv?: Point[],
  *   pins: {no: number, item: string, from_ms: number, to_ms: number | null}[],

@@ -83,7 +83,11 @@ export class LiveFigures extends LiveElement {
       setAttribute(find('button', figure), 'aria-expanded', String(this.#open === name));
       const tip = find('.figure-tip', figure);
       tip.hidden = this.#open !== name;
-      setText(tip, t(`console.formula.${name}`, { peak: values.peak, visitors: number(figures.visitors ?? 0), buyers: number(figures.buyers ?? 0) }));
+      setText(tip, t(`console.formula.${name}`, {
+        peak: values.peak, visitors: number(figures.visitors ?? 0), buyers: number(figures.buyers ?? 0),
+        refunded: money(figures.refunded_minor ?? 0, this.currency),
+        net: money((figures.gmv_minor ?? 0) - (figures.refunded_minor ?? 0), this.currency),
+      }));
     }
   }
 }
