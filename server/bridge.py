@@ -27,7 +27,7 @@ from commerce.goods.inventory.views import (
     view_reservation,
 )
 from commerce.goods.press_rules.model import Press
-from commerce.goods.press_rules.rules import decide_presence
+from commerce.goods.press_rules.rules import decide_permit
 from commerce.goods.presses.service import PressCounter
 from commerce.goods.waiting_list.service import WaitingList
 from commerce.goods.waiting_list.views import view_entry
@@ -201,7 +201,7 @@ class ReserveArgs(msgspec.Struct, frozen=True):
 
 
 class PermitArgs(msgspec.Struct, frozen=True):
-    """Arguments of `permit`; one that is still good is renewed without another wait."""
+    """Arguments of `permit`; one that is still good is renewed in the room without a wait."""
 
     sale: str
     permit: str | None = None
@@ -325,7 +325,7 @@ class RoomCommands:
         """Give whoever has been here long enough what a press over HTTP shows."""
         sale = await self._inventory.find_sale(check_id(wanted.sale, "sale"))
         press = self._press(caller, sale.id, wanted.permit)
-        refusal = decide_presence(sale.rules, press, sale.room_id) if sale.rules else None
+        refusal = decide_permit(sale.rules, press, sale.room_id) if sale.rules else None
         if refusal is not None:
             raise refusal
         token = self._permits.issue(

@@ -1,7 +1,8 @@
 """Signed, short-lived permits to press: what a socket in a room has earned, to be shown elsewhere.
 
-Invariant: a permit is good for one person and one sale, for a minute; it is signed with a key of
-its own, so no other token of ours is ever taken for one.
+Invariant: a permit is good for one person and one sale, for 45 s, and is renewed only by a socket
+in the sale's room; so nobody has the right to press for longer than that after they have left. It
+is signed with a key of its own, so no other token of ours is ever taken for one.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from commerce.goods.press_rules.model import PermitState
 from server.auth.secret import derive_key
 from server.auth.tokens import ALGORITHM
 
-# Long enough to come back after a lost line, too short to be handed on.
-LIFETIME_MS = 60_000
+# Long enough to come back after a lost line, when it is renewed every 15 s; nothing that a process
+# knows tells a lost line from a person who has left, so this is how long the latter is taken for
+# the former.
+LIFETIME_MS = 45_000
 # A real permit has about 350 characters; longer input is not worth a signature check.
 PERMIT_CHARS_MAX = 1_024
 PURPOSE = "press permits"

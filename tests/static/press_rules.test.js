@@ -42,7 +42,7 @@ test('a permit is of use where presence is asked for and something can still be 
   for (const state of ['ended', 'cancelled']) assert.equal(wantsPermit(sale({ state, rules: { version: 1, present_s: 20 } })), false, state);
 });
 
-test('a permit is renewed at half its time', () => {
+test('a permit is renewed when a lost line would have less than 30 s to come back', () => {
   assert.equal(isDue(undefined, 0), true);
   assert.equal(isDue({ until_ms: 60_000 }, 30_000), false);
   assert.equal(isDue({ until_ms: 60_000 }, 30_001), true);

@@ -61,7 +61,7 @@ class Gate:
         if self.refusal:
             socket.send(json.dumps(["e", frame[1], self.refusal]))
         else:
-            answer = {"permit": f"permit-{len(self.permits)}", "expires_in_ms": 60_000}
+            answer = {"permit": f"permit-{len(self.permits)}", "expires_in_ms": 45_000}
             socket.send(json.dumps(["r", frame[1], answer]))
 
     def set_rules(self, rules: dict[str, Any], **change: Any) -> None:

@@ -43,8 +43,8 @@ def number_rules(rules: PressRules | None) -> PressRules | None:
 def decide_presence(rules: PressRules, press: Press, room_id: str) -> CommerceError | None:
     """Return why somebody has not been in the sale's room for long enough, or None.
 
-    A socket shows it itself; a permit shows that a socket of the same person has shown it within
-    the last minute, so that a lost line costs nobody their right.
+    A socket shows it itself; a permit shows that a socket of the same person has shown it a moment
+    ago, so that a lost line costs nobody their right.
     """
     if rules.present_s is None or press.permit == "good":
         return None
@@ -72,6 +72,17 @@ def decide_presence(rules: PressRules, press: Press, room_id: str) -> CommerceEr
         detail=detail | {"present_s": present_ms // 1000},
         retry_ms=left_ms,
     )
+
+
+def decide_permit(rules: PressRules, press: Press, room_id: str) -> CommerceError | None:
+    """Return why the socket of a press gets no permit for a sale in a room, or None.
+
+    A permit that is still good is renewed without another wait, but only by a socket that is in the
+    sale's room again: whoever has left keeps it for its short life and no longer.
+    """
+    if press.room_id != room_id:
+        press = msgspec.structs.replace(press, permit="missing")
+    return decide_presence(rules, press, room_id)
 
 
 def decide_drops(limit: int, dropped: Dropped) -> CommerceError | None:

@@ -12,7 +12,7 @@
 
 /** A refusal is shown at least this long: the pause of a pace is over before anybody has read it. */
 const RULE_SHOWN_MS = 3_000;
-/** A permit is asked for anew when this much of its minute is left, so that a lost line finds it fresh. */
+/** A permit is asked for anew when this much of its 45 s is left, so that a lost line finds it fresh. */
 const RENEW_MS = 30_000;
 const BOUGHT_FROM = new Set(['armed', 'open', 'sold_out', 'halted']);
 

@@ -194,6 +194,22 @@ async def test_a_lost_line_costs_nobody_their_right(host: Person, viewer: Viewer
     assert await viewer.post(sale, permit=renewed["permit"]) == (201, None)
 
 
+async def test_whoever_has_left_keeps_a_permit_for_its_short_life_alone(
+    host: Person, viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another room's socket does not renew it; a gateway of any process refuses it in the end."""
+    sale = await arm(host, {"present_s": 20})
+    permit = (await viewer.ask("permit", sale=sale))["permit"]
+    viewer.room_id = str(uuid.uuid4())
+    assert (await viewer.ask("permit", sale=sale, permit=permit)).code == "not_present_long_enough"
+    permits = viewer.services.permits
+    left_ms = permits._now_ms() + LIFETIME_MS
+    monkeypatch.setattr(permits, "_now_ms", lambda: left_ms)
+    status, error = await viewer.post(sale, permit=permit)
+    assert (status, error["code"]) == (403, "permit_invalid")
+    assert error["detail"]["reason"] == "expired"
+
+
 async def test_a_permit_is_no_use_in_other_hands(
     gateway: GatewayProcess, http: httpx.AsyncClient, host: Person, viewer: Viewer
 ) -> None:

@@ -1,4 +1,4 @@
-"""Permits to press: good for one person and one sale, for a minute."""
+"""Permits to press: good for one person and one sale, for 45 s."""
 
 from __future__ import annotations
 

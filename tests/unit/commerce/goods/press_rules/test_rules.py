@@ -12,6 +12,7 @@ from commerce.goods.press_rules.rules import (
     address_block,
     check_rules,
     decide_drops,
+    decide_permit,
     decide_presence,
     number_rules,
     refill,
@@ -137,3 +138,11 @@ def test_a_bucket_fills_up_to_one_seconds_worth() -> None:
     assert refill(0.0, 500, 4) == 2.0
     assert refill(1.0, 10_000, 4) == 4.0
     assert refill(1.0, -5, 4) == 1.0
+
+
+def test_a_permit_is_renewed_in_the_sales_room_alone() -> None:
+    for room_id, is_given in ((ROOM, True), ("elsewhere", False), (None, False)):
+        refusal = decide_permit(STAY, Press("a", room_id, 5, "good"), ROOM)
+        assert (refusal is None) is is_given
+    assert decide_permit(STAY, Press("a", ROOM, 20_000), ROOM) is None
+    assert decide_permit(PressRules(version=1), Press("a", "elsewhere"), ROOM) is None
