@@ -11,7 +11,11 @@ ALGORITHM = "hubbub-draw-1"
 
 
 class Entering(IntEnum):
-    """The answers of `enter_draw_batch`, with the numbers that the SQL function uses."""
+    """The answers of `enter_draw_batch`, with the numbers that the SQL function uses.
+
+    What a press can hear as well has the number of `Outcome`. They are two lists because neither
+    function can give the other's answers: in one, `match` could not be complete for either.
+    """
 
     ENTERED = 0
     REPLAYED = 1

@@ -8,6 +8,8 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commerce.goods.inventory.model import Outcome
+from commerce.sales.draws.model import Entering
 from commerce.sales.draws.rules import commit_of, decide_draw, digest_entries, key_of
 
 SEED = bytes(range(32))
@@ -71,3 +73,11 @@ def test_the_draw_is_fair_to_every_entry() -> None:
         for id in decide_draw(n.to_bytes(32, "big"), [(id, 1) for id in ids], 3).winners:
             wins[id] += 1
     assert all(abs(count - 600) < 103 for count in wins.values())
+
+
+def test_an_answer_that_presses_have_too_has_the_same_number() -> None:
+    shared = set(Outcome.__members__) & set(Entering.__members__)
+    assert {"REPLAYED", "CONFLICT", "NOT_OPEN", "ENDED", "LIMIT_REACHED", "HALTED"} <= shared
+    assert {name: int(Outcome[name]) for name in shared} == {
+        name: int(Entering[name]) for name in shared
+    }
