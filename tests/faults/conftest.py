@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import asyncpg
 import pytest
 
 from tests.support.api import Caller, enter, eventually
+from tests.support.pg_proxy import PgProxy
 from tests.support.viewer import Viewer
 
 Crowd = Callable[[str, int], Awaitable[list[tuple[Caller, Viewer]]]]
@@ -59,3 +60,11 @@ async def all_at(viewers: list[Viewer], offset: int) -> None:
         return all(viewer.offset >= offset for viewer in viewers)
 
     await eventually(are_there)
+
+
+@pytest.fixture
+def proxy(database_url: str) -> Iterator[PgProxy]:
+    """A proxy before the test's database, which can strike at a named commit."""
+    proxy = PgProxy(database_url).start()
+    yield proxy
+    proxy.stop()
