@@ -16,6 +16,7 @@ from commerce.goods.inventory.service import InventoryService
 from commerce.insight.audit.service import audit
 from server.db.database import PgDatabase
 from tests.integration.commerce.test_carts import open_sales
+from tests.support.journal import find_untrue
 from tests.support.shop import make_shop, read_stock
 
 UNITS = 20
@@ -109,3 +110,5 @@ async def test_carts_in_all_orders_beside_presses_get_exactly_the_units(
     assert sum(got) == sum(claimed)
     assert claimed == [UNITS] * 3
     assert (await audit(database)).violations == []
+    for stock in stocks:
+        assert await find_untrue(database, str(stock["pool_id"])) == []

@@ -11,13 +11,15 @@ import uuid
 import asyncpg
 import pytest
 
-from commerce.goods.inventory.model import Outcome, Refused, Request, Reserved
+from commerce.goods.inventory.model import Outcome, Request, Reserved
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.inventory.store import RESERVE_BATCH, reserve_batch
 from commerce.goods.inventory.sweeper import sweep
 from commerce.insight.audit.service import audit
 from commerce.kernel.errors import CommerceError
+from loadtests.journal_check import Told
 from server.db.database import PgDatabase
+from tests.support.journal import find_untrue, note
 from tests.support.shop import arm_flash, make_shop, read_stock
 
 LOCK = "FOR NO KEY UPDATE"
@@ -115,19 +117,24 @@ async def test_many_buyers_over_several_cores_get_exactly_the_units(
 ) -> None:
     """300 buyers, 20 units, three cores: 20 winners, and every refusal is true."""
     sale_id = await arm_flash(database, await make_shop(database), quantity=20)
+    stock = await read_stock(database, sale_id)
 
-    async def press(n: int) -> Reserved | Refused:
+    async def press(n: int) -> Told:
         user_id = str(uuid.uuid4())
-        return await cores[n % len(cores)].reserve(user_id=user_id, sale_id=sale_id, qty=1, key="k")
+        core = cores[n % len(cores)]
+        return await note(core.reserve(user_id=user_id, sale_id=sale_id, qty=1, key="k"), user_id)
 
-    answers = await asyncio.gather(*(press(n) for n in range(300)))
-    winners = [answer for answer in answers if isinstance(answer, Reserved)]
-    losers = [answer for answer in answers if isinstance(answer, Refused)]
-    assert len({winner.reservation.id for winner in winners}) == len(winners) == 20
-    assert {loser.outcome for loser in losers} == {Outcome.HELD_OUT}
+    told = await asyncio.gather(*(press(n) for n in range(300)))
+    won = [one.reservation for one in told if one.code == "reserved"]
+    assert len(set(won)) == len(won) == 20
+    assert {one.code for one in told} == {"reserved", "held_out"}
     full_version = (await read_stock(database, sale_id))["version"]
-    assert {loser.version for loser in losers} == {full_version}
+    assert {one.version for one in told if one.code == "held_out"} == {full_version}
     assert (await audit(database)).violations == []
+    assert await find_untrue(database, stock["pool_id"], told) == []
+    # The control: one answer that no version bears out is seen.
+    lie = Told("held_out", 1, None, told[0].pressed_ms, told[0].answered_ms)
+    assert await find_untrue(database, stock["pool_id"], [*told, lie]) != []
 
 
 async def test_one_buyer_on_every_core_stays_within_the_limit(
@@ -171,12 +178,16 @@ async def test_reserving_releasing_and_sweeping_at_once_keeps_the_books(
     sale_id = await arm_flash(database, await make_shop(database), quantity=15, hold_s=1)
     pool_id = str((await read_stock(database, sale_id))["pool_id"])
 
+    told: list[Told] = []
+
     async def come_and_go(n: int) -> None:
         core, user_id = cores[n % len(cores)], str(uuid.uuid4())
         core.forget_latches([pool_id])
-        answer = await core.reserve(user_id=user_id, sale_id=sale_id, qty=1, key="k")
-        if isinstance(answer, Reserved) and n % 2:
-            await core.release(user_id=user_id, reservation_id=answer.reservation.id)
+        pressing = core.reserve(user_id=user_id, sale_id=sale_id, qty=1, key="k")
+        answer = await note(pressing, user_id)
+        told.append(answer)
+        if answer.reservation and n % 2:
+            await core.release(user_id=user_id, reservation_id=answer.reservation)
 
     async def age_and_sweep() -> None:
         for _ in range(10):
@@ -190,6 +201,8 @@ async def test_reserving_releasing_and_sweeping_at_once_keeps_the_books(
 
     await asyncio.gather(*(come_and_go(n) for n in range(150)), age_and_sweep())
     assert (await audit(database)).violations == []
+    assert len(told) == 150
+    assert await find_untrue(database, pool_id, told) == []
 
 
 async def test_a_repeated_batch_of_requests_is_decided_once(

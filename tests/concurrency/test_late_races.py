@@ -15,6 +15,7 @@ from commerce.goods.inventory.sweeper import sweep
 from commerce.insight.audit.service import audit
 from commerce.kernel.ports import Transaction
 from commerce.orders.checkout import late
+from tests.support.journal import find_untrue
 from tests.support.shop import read_stock
 from tests.support.till import Till, order_one, told_by
 
@@ -97,3 +98,5 @@ async def test_late_money_and_walk_ins_in_any_order_never_disagree(till: Till) -
     paid = await till.values("SELECT 1 FROM orders WHERE state = 'paid'")
     assert len(paid) == states.count("sold") == 10 - len(till.news("payment.voided"))
     assert (await audit(till.database)).violations == []
+    pool_id = str((await read_stock(till.database, sale))["pool_id"])
+    assert await find_untrue(till.database, pool_id) == []

@@ -14,6 +14,7 @@ from commerce.goods.waiting_list.model import Entry
 from commerce.goods.waiting_list.service import WaitingList, tell_waiters, tend_lines
 from commerce.insight.audit.service import audit
 from server.db.database import PgDatabase
+from tests.support.journal import find_untrue
 from tests.support.shop import arm_flash, make_shop, read_stock
 
 UNITS = 12
@@ -162,3 +163,4 @@ async def test_joining_releasing_tending_and_telling_at_once_keeps_the_books(
     assert told == offers
     assert idle == 0
     assert (await audit(database)).violations == []
+    assert await find_untrue(database, pool) == []

@@ -13,17 +13,19 @@ import asyncio
 import statistics
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import asyncpg
 import msgspec
 from redis.asyncio import BlockingConnectionPool, Redis
 
-from commerce.goods.inventory.model import Outcome, Request, Reserved
+from commerce.goods.inventory.model import Outcome, Request, Reservation, Reserved
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.inventory.store import reserve_batch
+from loadtests.journal_check import Told
 from server.db.database import RESERVE_CONNECTIONS_MAX, PgDatabase
 from server.wiring.sources import monotonic_ms
+from tests.support.journal import find_untrue
 from tests.support.shop import Shop, Silence, arm_flash, read_stock
 
 ROUNDS = 5
@@ -78,12 +80,19 @@ class Bench:
         """Decide through the reservation core."""
         sale_id, pool_id = await self.new_pool(DECISIONS)
         core = InventoryService(self.connections, self.database, Silence(), monotonic_ms)
+        won: list[Reservation] = []
 
         async def decide(user_id: str) -> bool:
             answer = await core.reserve(user_id=user_id, sale_id=sale_id, qty=1, key="k")
-            return isinstance(answer, Reserved)
+            if not isinstance(answer, Reserved):
+                return False
+            won.append(answer.reservation)
+            return True
 
-        return await self._time(decide, pool_id, DECISIONS, WAITING)
+        run = await time_presses(decide, DECISIONS, WAITING)
+        told = [Told("reserved", one.version, one.id, 0, 0, one.user_id) for one in won]
+        await self.check_claimed(pool_id, DECISIONS, told)
+        return run
 
     async def run_baseline(self) -> Run:
         """Decide each request in a transaction of its own, over as many connections."""
@@ -95,7 +104,9 @@ class Bench:
                 result = await reserve_batch(connection, pool_id, [request])
             return result.outcomes == [Outcome.RESERVED]
 
-        return await self._time(decide, pool_id, BASELINE_DECISIONS, RESERVE_CONNECTIONS_MAX)
+        run = await time_presses(decide, BASELINE_DECISIONS, RESERVE_CONNECTIONS_MAX)
+        await self.check_claimed(pool_id, BASELINE_DECISIONS)
+        return run
 
     async def run_gate(self, redis_url: str) -> Run:
         """Decide by a script in Redis, a call for each request; nothing of it is durable."""
@@ -118,24 +129,16 @@ class Bench:
         await connections.aclose()
         return run
 
-    async def _time(
-        self,
-        decide: Callable[[str], Awaitable[bool]],
-        pool_id: str,
-        count: int,
-        waiting: int,
-    ) -> Run:
-        run = await time_presses(decide, count, waiting)
-        await self.check_claimed(pool_id, count)
-        return run
-
-    async def check_claimed(self, pool_id: str, count: int) -> None:
-        """Count what was oversold; end the benchmark when decisions are missing."""
+    async def check_claimed(self, pool_id: str, count: int, told: Sequence[Told] = ()) -> None:
+        """Count what was oversold; end the benchmark when decisions are missing or untrue."""
         async with self.database.reading() as connection:
             total, claimed = await connection.fetchrow(
                 "SELECT total, claimed FROM stock WHERE pool_id = $1", pool_id
             )
         self.oversold += max(0, claimed - total)
+        problems = await find_untrue(self.database, pool_id, told)
+        if problems:
+            raise SystemExit("the journal: " + "; ".join(problems))
         if claimed != count:
             raise SystemExit(f"{claimed} of {count} decisions are in the database")
 
