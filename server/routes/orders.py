@@ -68,7 +68,9 @@ def order_routes(checkout: CheckoutService) -> list[Route]:
 
     async def get_order(request: Request) -> Response:
         user = require_user(request)
-        order = await checkout.get_order(user_id=user.user_id, order_id=path_id(request, "order"))
+        order = await checkout.show_order(
+            user_id=user.user_id, role=user.role, order_id=path_id(request, "order")
+        )
         return json_response({"order": _shown(request, order)})
 
     async def cancel(request: Request) -> Response:

@@ -28,7 +28,7 @@ from commerce.orders.checkout.settlement import end_order
 from commerce.orders.payments import store as payment_store
 from commerce.orders.payments.service import PaymentService
 from commerce.records.clock.store import select_now_ms
-from commerce.shows.schedule.rules import check_see_money
+from commerce.shows.schedule.rules import check_see_money, may_see_money
 from commerce.shows.schedule.store import select_room
 
 # A page of orders; older ones are asked for with `before`.
@@ -114,6 +114,23 @@ class CheckoutService:
         if found is None or found[0] != user_id:
             raise not_found("order")
         return found[1]
+
+    async def show_order(self, *, user_id: str, role: str, order_id: str) -> OrderView:
+        """Return an order to its buyer, or as staff see it to its room's host or an operator.
+
+        Raises `not_found` for everybody else, so that it says nothing of other people's.
+        """
+        async with self._database.reading() as connection:
+            found = await views.select_view(connection, order_id)
+            if found is None:
+                raise not_found("order")
+            owner, order = found
+            if owner == user_id:
+                return order
+            room = await select_room(connection, order.room)
+            if not may_see_money(room, user_id=user_id, role=role):
+                raise not_found("order")
+            return await views.select_view_for_staff(connection, order_id)
 
     async def list_orders(
         self, *, user_id: str, since_ms: int, before: str | None = None

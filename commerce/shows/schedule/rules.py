@@ -23,7 +23,7 @@ def check_command(room: Room, *, user_id: str, role: str) -> None:
 
 def check_stop_sales(room: Room, *, user_id: str, role: str) -> None:
     """Raise `forbidden` unless this is the room's own host or an operator."""
-    if not _sees_money(room, user_id=user_id, role=role):
+    if not may_see_money(room, user_id=user_id, role=role):
         raise forbidden("Only the host of this room or an operator can stop its sales.")
 
 
@@ -42,7 +42,7 @@ def check_keep_order(room: Room, *, user_id: str, role: str) -> None:
 
 def check_watch_console(room: Room, *, user_id: str, role: str) -> bool:
     """Raise `forbidden` for outsiders; return whether this person may see money."""
-    if _sees_money(room, user_id=user_id, role=role):
+    if may_see_money(room, user_id=user_id, role=role):
         return True
     check_moderate(room, user_id=user_id, role=role)
     return False
@@ -50,11 +50,12 @@ def check_watch_console(room: Room, *, user_id: str, role: str) -> bool:
 
 def check_see_money(room: Room, *, user_id: str, role: str) -> None:
     """Raise `forbidden` unless this is the room's own host or an operator."""
-    if not _sees_money(room, user_id=user_id, role=role):
+    if not may_see_money(room, user_id=user_id, role=role):
         raise forbidden("Only the host of this room sees its orders.")
 
 
-def _sees_money(room: Room, *, user_id: str, role: str) -> bool:
+def may_see_money(room: Room, *, user_id: str, role: str) -> bool:
+    """Return whether this is the room's own host or an operator."""
     return role == "operator" or _is_own_host(room, user_id=user_id, role=role)
 
 

@@ -48,3 +48,26 @@ async def test_another_lists_order_is_no_place_to_go_on_from(till: Till) -> None
     assert await read(mine, "/api/orders", before=str(uuid.uuid4())) == []
     wrong = await mine.client.get("/api/orders?before=yesterday")
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "invalid_request")
+
+
+async def test_a_single_order_is_read_by_its_buyer_and_the_rooms_staff(till: Till) -> None:
+    """Staff see the buyer, no page to pay at; to everybody else there is no such order."""
+    shop, sale = await till.sale()
+    buyer, other = await till.buyer("Lena"), await till.buyer("Ono")
+    host = till.sign_in(shop.host_id, name="Xiaoman", role="host")
+    operator = till.sign_in(str(uuid.uuid4()), name="Op", role="operator")
+    stranger = till.sign_in(str(uuid.uuid4()), name="Elsewhere", role="host")
+    order, _ = await order_one(till, sale, buyer)
+    url = f"/api/orders/{order}"
+
+    own = (await buyer.client.get(url)).json()["order"]
+    assert "buyer" not in own
+    assert own["payment"]["url"]
+    for staff in (host, operator):
+        seen = (await staff.client.get(url)).json()["order"]
+        assert seen["buyer"] == {"id": buyer.id, "name": "Lena"}
+        assert seen["lines"] == own["lines"]
+        assert seen["payment"]["url"] is None
+    for outsider in (other, stranger):
+        answer = await outsider.client.get(url)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
