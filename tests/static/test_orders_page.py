@@ -37,7 +37,10 @@ ROW = ".waiting-row"
 
 
 class Server:
-    """Answers the page; `answers` are by method and path, a number is a status without a body."""
+    """Answers the page; a number is a status without a body.
+
+    `answers` are by method and path, those with a query before those without.
+    """
 
     def __init__(self, language: str) -> None:
         self.language = language
@@ -73,7 +76,8 @@ class Server:
         else:
             key = request.headers.get("idempotency-key", "")
             self.told.append((request.method, path, key))
-            given = self.answers[f"{request.method} {path}"]
+            query = f"{request.method} {path}?{urlsplit(request.url).query}"
+            given = self.answers.get(query, self.answers.get(f"{request.method} {path}"))
             status = given if isinstance(given, int) else 200
             await route.fulfill(status=status, json={} if isinstance(given, int) else given)
 
@@ -187,3 +191,70 @@ async def test_a_receipt_that_cannot_be_read_leaves_the_word(browser: Browser) -
     answers = {"GET /api/orders": {"orders": [ORDER]}, MINE: 503}
     async with open_orders(browser, **answers) as (page, _):
         assert await page.locator("[data-drawn]").inner_text() == "Came by a draw"
+
+
+def page_of(first: int, count: int) -> dict[str, Any]:
+    """Return a page of orders, numbered from `first`."""
+    return {"orders": [ORDER | {"id": f"o{first + n}", "lines": []} for n in range(count)]}
+
+
+OLDER = {
+    "GET /api/orders": page_of(0, 200),
+    "GET /api/orders?before=o199": page_of(200, 200),
+    "GET /api/orders?before=o399": page_of(400, 3),
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "button", "end"),
+    [
+        ("en", "Older orders", "These are all your orders."),
+        ("zh", "更早的订单", "订单都在这里了"),
+    ],
+)
+async def test_older_orders_are_read_page_by_page(
+    browser: Browser, language: str, button: str, end: str
+) -> None:
+    """By keyboard: what is shown stays put, and the focus goes on at the first that came."""
+    async with open_orders(browser, language, **OLDER) as (page, _):
+        cards = page.locator(".order-card")
+        await page.get_by_role("button", name=button).focus()
+        place = await page.evaluate("scrollY")
+        await page.keyboard.press("Enter")
+        await page.locator("[href='/orders/o399']").wait_for()
+        assert await page.evaluate("document.activeElement.getAttribute('href')") == "/orders/o200"
+        assert await page.evaluate("scrollY") == place
+        await page.get_by_role("button", name=button).click()
+        await page.get_by_text(end).wait_for()
+        assert await cards.count() == 403
+        assert not await page.get_by_role("button", name=button).is_visible()
+        assert await page.evaluate("document.activeElement.getAttribute('href')") == "/orders/o400"
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+async def test_older_orders_that_cannot_be_read_are_asked_for_again(browser: Browser) -> None:
+    failing = OLDER | {"GET /api/orders?before=o199": 503}
+    async with open_orders(browser, **failing) as (page, server):
+        older = page.get_by_role("button", name="Older orders")
+        await older.click()
+        await page.get_by_text("They could not be read. Press again.").wait_for()
+        server.answers |= OLDER
+        await older.click()
+        await page.locator("[href='/orders/o200']").wait_for()
+
+
+async def test_whoever_comes_back_finds_the_list_as_it_was_left(browser: Browser) -> None:
+    async with open_orders(browser, **OLDER) as (page, _):
+        await page.get_by_role("button", name="Older orders").click()
+        await page.locator("[href='/orders/o250']").scroll_into_view_if_needed()
+        place = await page.evaluate("scrollY")
+        await page.wait_for_function("place => history.state?.y === place", arg=place)
+        await page.reload()
+        await page.locator("[href='/orders/o399']").wait_for()
+        await page.wait_for_function("place => scrollY === place", arg=place)
+
+
+async def test_a_short_list_has_no_older_orders(browser: Browser) -> None:
+    async with open_orders(browser, **{"GET /api/orders": page_of(0, 199)}) as (page, _):
+        await page.locator("[href='/orders/o198']").wait_for()
+        assert not await page.get_by_role("button", name="Older orders").is_visible()

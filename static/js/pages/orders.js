@@ -16,6 +16,7 @@ import { html, render } from '../lib/html.js';
 import { t, titleOf } from '../lib/i18n.js';
 import { itemOfSale } from '../logic/card_state.js';
 import { asApiError, get, intentKey, post, remove, settleIntent } from '../net/api.js';
+import { OlderOrders } from './orders_older.js';
 
 /** @typedef {import('../components/live-receipt/live-receipt.js').Order} Order */
 /** @typedef {import('../components/live-hold-ring/live-hold-ring.js').LiveHoldRing} LiveHoldRing */
@@ -192,11 +193,14 @@ async function showList(place) {
     render(place, html`
       ${holds.length ? html`<h2>${t('orders.holds')}</h2><ul class="orders-list">${holds.map(holdRow)}</ul>` : ''}
       ${waiting.length ? html`<h2>${t('orders.waiting')}</h2><ul class="orders-list">${waiting.map((entry) => waitingRow(entry, items.get(entry.id) ?? null))}</ul>` : ''}
-      ${orders.length ? html`<ul class="orders-list">${orders.map(orderCard)}</ul>` : empty('orders.empty', 'orders.empty_note')}`);
+      ${orders.length ? html`<ul class="orders-list orders-own">${orders.map(orderCard)}</ul>${OlderOrders.markup}` : empty('orders.empty', 'orders.empty_note')}`);
     for (const button of place.querySelectorAll('[data-pay]')) button.addEventListener('click', () => void payHold(/** @type {HTMLButtonElement} */ (button)));
     for (const button of place.querySelectorAll('[data-leave]')) button.addEventListener('click', () => void leaveLine(/** @type {HTMLButtonElement} */ (button)));
     countHolds(holds);
     void tellPlaces(place, orders);
+    // Only the way to older orders speaks from here on: a page of them is no news.
+    place.setAttribute('aria-live', 'off');
+    if (orders.length) await new OlderOrders(place, orders, orderCard, (more) => void tellPlaces(place, more)).restore();
   } catch (thrown) {
     const { status } = asApiError(thrown);
     if (status === 401) render(place, empty('orders.empty', 'orders.sign_in'));
