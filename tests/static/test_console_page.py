@@ -162,6 +162,9 @@ class Server:
         self.told: list[tuple[str, str, Any]] = []
         self.keys: list[str] = []
         self.facts: dict[str, Any] = {}
+        self.reads: dict[str, list[Any]] = {}
+        """Answers to reads in turn, by path; a number is a status."""
+        self.asked: list[str] = []
 
     def render(self) -> str:
         texts = json.loads((STATIC / "i18n" / f"{self.language}.json").read_text("utf-8"))
@@ -189,6 +192,11 @@ class Server:
             await route.fulfill(body=(ROOT / path[1:]).read_bytes(), content_type=kind)
         elif request.method == "GET" and path == "/api/rooms/demo/console":
             await route.fulfill(json=make_console() | self.facts)
+        elif request.method == "GET" and path in self.reads:
+            self.asked.append(request.url.removeprefix(SITE))
+            given = self.reads[path].pop(0)
+            status = given if isinstance(given, int) else 200
+            await route.fulfill(status=status, json={} if isinstance(given, int) else given)
         else:
             self.told.append((request.method, path, request.post_data_json))
             self.keys.append(request.headers.get("idempotency-key", ""))
@@ -217,12 +225,14 @@ async def open_console(
     user: dict[str, Any] = HOST,
     language: str = "en",
     size: tuple[int, int] = (1440, 900),
+    reads: dict[str, list[Any]] | None = None,
     **facts: Any,
 ) -> AsyncIterator[tuple[Page, Server]]:
     """Yield the console and its server, which answers `facts` too; a complaint fails the test."""
     complaints: list[str] = []
     server = Server(user, language)
     server.facts = facts
+    server.reads = reads or {}
     context = await browser.new_context(viewport={"width": size[0], "height": size[1]})
     page = await context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -6,7 +6,7 @@
  */
 
 /** @typedef {'next' | 'pin' | 'arm' | 'close_sale' | 'halt_sale' | 'add_units' | 'say' | 'line_down' | 'line_up' | 'delete_line' | 'mute' | 'undo' | 'compose'
- *   | 'shield' | 'search' | 'select_up' | 'select_down' | 'pin_selected' | 'keys' | 'leave'} ConsoleAct */
+ *   | 'orders' | 'shield' | 'search' | 'select_up' | 'select_down' | 'pin_selected' | 'keys' | 'leave'} ConsoleAct */
 
 /** @type {Readonly<Record<string, ConsoleAct>>} */
 const ACTS = {
@@ -23,6 +23,7 @@ const ACTS = {
   h: 'mute',
   u: 'undo',
   c: 'compose',
+  o: 'orders',
   s: 'shield',
   '/': 'search',
   arrowup: 'select_up',
@@ -35,7 +36,7 @@ const ACTS = {
 /** The map as it is shown: key caps and the act's text key. */
 export const KEY_MAP = /** @type {const} */ ([
   [['N'], 'next'], [['P'], 'pin'], [['F'], 'arm'], [['A'], 'add_units'], [['X'], 'close_sale'], [['E'], 'halt_sale'], [['M'], 'say'], [['U'], 'undo'],
-  [['C'], 'compose'], [['J', 'K'], 'lines'], [['Del'], 'delete_line'], [['H'], 'mute'], [['S'], 'shield'], [['/'], 'search'],
+  [['C'], 'compose'], [['J', 'K'], 'lines'], [['Del'], 'delete_line'], [['H'], 'mute'], [['O'], 'orders'], [['S'], 'shield'], [['/'], 'search'],
   [['↑', '↓'], 'select'], [['Enter'], 'pin_selected'], [['?'], 'keys'], [['Esc'], 'leave'],
 ]);
 

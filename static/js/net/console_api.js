@@ -9,6 +9,7 @@ import { asApiError, call, newKey } from './api.js';
 
 /** @typedef {import('../logic/console_run.js').RunItem} RunItem */
 /** @typedef {import('../logic/console_run.js').FlashPlan} FlashPlan */
+/** @typedef {import('../logic/order_rows.js').StaffOrder} StaffOrder */
 /** @typedef {import('../logic/room_state.js').Sale} Sale */
 /** @typedef {import('../logic/room_state.js').Show} Show */
 /** @typedef {import('../logic/console_plot.js').Point} Point */
@@ -137,8 +138,24 @@ export class ConsoleApi {
   }
 
   /**
+   * A page of the room's orders, newest first.
+   * @param {{before: string | null, since_ms: number}} page `before` an order's id; `since_ms` those that changed since then
+   * @returns {Promise<{orders: StaffOrder[]}>}
+   */
+  orders({ before, since_ms }) {
+    const asked = { ...(before ? { before } : {}), ...(since_ms ? { since_ms: String(since_ms) } : {}) };
+    return call('GET', `${this.base}/orders?${new URLSearchParams(asked)}`);
+  }
+
+  /** @param {string} order @returns {Promise<{order: StaffOrder}>} */
+  order(order) {
+    return call('GET', `/api/orders/${encodeURIComponent(order)}`);
+  }
+
+  /**
    * @param {string} order
-   * @param {{amount_minor: number, reason: string, restock: boolean}} body
+   * @param {{amount_minor: number, reason: string, restock: boolean, lines?: import('../logic/order_rows.js').LineWish[]}} body
+   * @returns {Promise<{order: StaffOrder}>}
    */
   refund(order, body) {
     return this.#act('POST', `/api/orders/${encodeURIComponent(order)}/refunds`, body);

@@ -9,6 +9,7 @@ import '../components/live-chat-list/live-chat-list.js';
 import '../components/live-delivery-light/live-delivery-light.js';
 import '../components/live-figures/live-figures.js';
 import '../components/live-order-feed/live-order-feed.js';
+import '../components/live-order-list/live-order-list.js';
 import '../components/live-plot/live-plot.js';
 import '../components/live-press-bars/live-press-bars.js';
 import '../components/live-evidence/live-evidence.js';

@@ -11,6 +11,7 @@ import { parsePrice } from '../logic/console_flash.js';
 import { isRunning, moveSelection, nextStep, pressNext, stoppableSale } from '../logic/console_run.js';
 import { undoOf } from '../logic/console_units.js';
 import { asApiError } from '../net/api.js';
+import { ConsoleOrders } from './console_orders.js';
 
 /** @typedef {import('./console.js').ConsolePage} ConsolePage */
 /** @typedef {import('../logic/console_run.js').FlashPlan} FlashPlan */
@@ -39,6 +40,7 @@ export class ConsoleActs {
   /** @param {ConsolePage} page */
   constructor(page) {
     this.page = page;
+    this.orders = new ConsoleOrders(page);
   }
 
   /**
@@ -48,7 +50,7 @@ export class ConsoleActs {
    * @param {(() => void) | null} [undo] with a text
    * @returns {Promise<boolean>} whether it was done
    */
-  async #run(act, done, undo = null) {
+  async run(act, done, undo = null) {
     const { undoBar } = this.page;
     try {
       const answer = await act();
@@ -89,7 +91,7 @@ export class ConsoleActs {
       return;
     }
     const done = t('console.did_arm', { no: item.no, price: money(plan.price_minor, item.currency) });
-    void this.#run(async () => {
+    void this.run(async () => {
       await page.api.pin(item.item);
       await this.#armSurely(item, plan);
       page.forgetPlan(item.item);
@@ -126,8 +128,8 @@ export class ConsoleActs {
     if (!this.#mustBeLive() || item === page.state.pinned) return;
     const before = page.state.pinned;
     const row = page.run.find((one) => one.item === item);
-    const undo = () => void this.#run(() => (before ? page.api.pin(before) : page.api.unpin()), t('console.undone'));
-    await this.#run(() => page.api.pin(item), t('console.did_pin', { no: row?.no ?? '', title: titleOf(row) }), undo);
+    const undo = () => void this.run(() => (before ? page.api.pin(before) : page.api.unpin()), t('console.undone'));
+    await this.run(() => page.api.pin(item), t('console.did_pin', { no: row?.no ?? '', title: titleOf(row) }), undo);
   }
 
   /** Pin the selected item; take the pinned one down when it or none is selected. */
@@ -141,7 +143,7 @@ export class ConsoleActs {
     const { page } = this;
     const before = page.state.pinned;
     if (!before) return;
-    void this.#run(() => page.api.unpin(), t('console.did_unpin'), () => void this.pinItem(before));
+    void this.run(() => page.api.unpin(), t('console.did_unpin'), () => void this.pinItem(before));
   }
 
   arm() {
@@ -163,7 +165,7 @@ export class ConsoleActs {
     const row = this.page.run.find((one) => one.item === item);
     if (!row) return;
     const done = t('console.did_arm', { no: row.no, price: money(plan.price_minor, row.currency) });
-    void this.#run(async () => {
+    void this.run(async () => {
       await this.#armSurely(row, plan);
       this.page.forgetPlan(item);
     }, done);
@@ -185,7 +187,7 @@ export class ConsoleActs {
       : [t('console.close_left', { count: number(left) }), t('console.close_held', { count: number(held) }), t('console.close_paid', { count: number(paid) })];
     const answer = await page.ask.ask({ title: t(isArmed ? 'console.cancel_title' : 'console.close_title'), lines, yes: t('console.close_sale'), isStop: true });
     if (!answer) return;
-    await this.#run(() => (isArmed ? page.api.cancelSale(sale.id) : page.api.closeSale(sale.id)), t('console.did_close'));
+    await this.run(() => (isArmed ? page.api.cancelSale(sale.id) : page.api.closeSale(sale.id)), t('console.did_close'));
   }
 
   /** The kill switch: stop what is on now, or let it go on. Undone by its opposite. */
@@ -194,7 +196,7 @@ export class ConsoleActs {
     const item = page.state.pinned ?? page.selected;
     const sale = stoppableSale(page.state, item);
     if (!sale) return;
-    const resume = (/** @type {string} */ done) => void this.#run(() => page.api.resumeSale(sale.id), done);
+    const resume = (/** @type {string} */ done) => void this.run(() => page.api.resumeSale(sale.id), done);
     if (sale.state === 'halted') return resume(t('console.did_resume'));
     const [, held, paid] = sale.stock;
     const words = { count: number(held) };
@@ -206,26 +208,7 @@ export class ConsoleActs {
     });
     if (!answer) return;
     const how = { reason: answer.text, release_holds: answer.isChosen };
-    await this.#run(() => page.api.haltSale(sale.id, how), t('console.did_halt'), () => resume(t('console.undone')));
-  }
-
-  /** @param {string} id */
-  refund(id) {
-    const order = this.page.data?.orders?.find((one) => one.id === id);
-    if (order) /** @type {import('../components/live-refund-form/live-refund-form.js').LiveRefundForm} */ (this.page.element('live-refund-form')).open(order);
-  }
-
-  /** @param {{order: string, amount_minor: number, reason: string, restock: boolean}} refund */
-  giveBack({ order, ...body }) {
-    return this.#run(() => this.page.api.refund(order, body), t('console.did_refund'));
-  }
-
-  /**
-   * @param {string} order
-   * @param {string} refund
-   */
-  retryRefund(order, refund) {
-    return this.#run(() => this.page.api.retryRefund(order, refund), t('console.did_refund'));
+    await this.run(() => page.api.haltSale(sale.id, how), t('console.did_halt'), () => resume(t('console.undone')));
   }
 
   /**
@@ -253,9 +236,9 @@ export class ConsoleActs {
     const sku = run.find((one) => one.item === item)?.sku;
     if (!sku) return;
     const change_units = (/** @type {number} */ delta, /** @type {string} */ reason) => (sale ? api.addUnits(sale, delta, reason) : api.adjustStock(sku, delta, reason));
-    void this.#run(() => change_units(change.delta, change.reason), (/** @type {import('../net/console_api.js').UnitsDone} */ done) => {
+    void this.run(() => change_units(change.delta, change.reason), (/** @type {import('../net/console_api.js').UnitsDone} */ done) => {
       const back = undoOf(done);
-      const undo = () => void this.#run(() => change_units(back, t('console.undone')), t('console.undone'));
+      const undo = () => void this.run(() => change_units(back, t('console.undone')), t('console.undone'));
       return { text: unitsText(done), undo: back === 0 ? null : undo };
     });
   }
@@ -266,16 +249,16 @@ export class ConsoleActs {
     const before = page.state.announcement ?? '';
     const answer = await page.ask.ask({ title: t('console.say_title'), lines: [t('console.say_note')], yes: t('console.say_yes'), field: { label: t('console.say_label'), value: '', length_max: SAY_MAX } });
     if (!answer?.text) return;
-    await this.#run(() => page.api.announce(answer.text), t('console.did_say'), () => void this.#run(() => page.api.announce(before), t('console.undone')));
+    await this.run(() => page.api.announce(answer.text), t('console.did_say'), () => void this.run(() => page.api.announce(before), t('console.undone')));
   }
 
   sayNothing() {
     const before = this.page.state.announcement ?? '';
-    void this.#run(() => this.page.api.announce(''), t('console.did_say_nothing'), () => void this.#run(() => this.page.api.announce(before), t('console.undone')));
+    void this.run(() => this.page.api.announce(''), t('console.did_say_nothing'), () => void this.run(() => this.page.api.announce(before), t('console.undone')));
   }
 
   startShow() {
-    void this.#run(() => this.page.api.start(), t('console.did_start'));
+    void this.run(() => this.page.api.start(), t('console.did_start'));
   }
 
   async endShow() {
@@ -287,49 +270,49 @@ export class ConsoleActs {
     const started_ms = page.state.show?.started_at_ms;
     if (started_ms) lines.unshift(t('console.end_length', { duration: duration(page.clock.now() - started_ms) }));
     const answer = await page.ask.ask({ title: t('console.end_title'), lines, yes: t('console.end_show'), isStop: true });
-    if (answer) await this.#run(() => page.api.end(), t('console.did_end'));
+    if (answer) await this.run(() => page.api.end(), t('console.did_end'));
   }
 
   /** @param {{title: string, starts_at_ms: number}} show */
   planShow({ title, starts_at_ms }) {
-    void this.#run(() => this.page.api.schedule(title, starts_at_ms), t('console.did_plan_show', { title }));
+    void this.run(() => this.page.api.schedule(title, starts_at_ms), t('console.did_plan_show', { title }));
   }
 
   /** @param {string} sku */
   addItem(sku) {
     const product = this.page.products?.find((one) => one.sku === sku);
-    void this.#run(() => this.page.api.addToBag(sku), t('console.did_add', { title: titleOf(product) }));
+    void this.run(() => this.page.api.addToBag(sku), t('console.did_add', { title: titleOf(product) }));
   }
 
   /** @param {string} item */
   removeItem(item) {
     const row = this.page.run.find((one) => one.item === item);
     if (!row) return;
-    void this.#run(() => this.page.api.removeFromBag(item), t('console.did_remove', { no: row.no, title: titleOf(row) }));
+    void this.run(() => this.page.api.removeFromBag(item), t('console.did_remove', { no: row.no, title: titleOf(row) }));
   }
 
   /** @param {{line: string, name: string}} line */
   deleteLine({ line, name }) {
-    void this.#run(() => this.page.api.deleteLine(line), t('console.did_delete', { name }));
+    void this.run(() => this.page.api.deleteLine(line), t('console.did_delete', { name }));
   }
 
   /** @param {{user: string, name: string}} person */
   mute({ user, name }) {
-    const undo = () => void this.#run(() => this.page.api.unmute(user), t('console.undone')).then((done) => done && this.page.noteMute(user, 0));
-    void this.#run(() => this.page.api.mute(user, MUTE_MIN), t('console.did_mute', { name, minutes: MUTE_MIN }), undo)
+    const undo = () => void this.run(() => this.page.api.unmute(user), t('console.undone')).then((done) => done && this.page.noteMute(user, 0));
+    void this.run(() => this.page.api.mute(user, MUTE_MIN), t('console.did_mute', { name, minutes: MUTE_MIN }), undo)
       .then((done) => done && this.page.noteMute(user, this.page.clock.now() + MUTE_MIN * MINUTE_MS));
   }
 
   /** @param {{user: string, name: string}} person */
   unmute({ user, name }) {
-    void this.#run(() => this.page.api.unmute(user), t('console.did_unmute', { name })).then((done) => done && this.page.noteMute(user, 0));
+    void this.run(() => this.page.api.unmute(user), t('console.did_unmute', { name })).then((done) => done && this.page.noteMute(user, 0));
   }
 
   /** @param {import('../logic/room_state.js').Modes} modes */
   setModes(modes) {
     const before = this.page.state.modes;
-    const undo = () => void this.#run(() => this.page.api.setModes(before), t('console.undone'));
-    return this.#run(() => this.page.api.setModes(modes), t('console.did_modes', { modes: modesText(modes) }), undo);
+    const undo = () => void this.run(() => this.page.api.setModes(before), t('console.undone'));
+    return this.run(() => this.page.api.setModes(modes), t('console.did_modes', { modes: modesText(modes) }), undo);
   }
 
   switchShield() {

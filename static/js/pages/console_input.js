@@ -11,7 +11,7 @@ import { actOf } from '../logic/console_keys.js';
 /** @typedef {import('../logic/console_keys.js').ConsoleAct} ConsoleAct */
 
 /** @type {ReadonlySet<ConsoleAct>} */
-const MONEY_ACTS = new Set(['next', 'pin', 'arm', 'close_sale', 'halt_sale', 'add_units', 'say', 'select_up', 'select_down', 'pin_selected']);
+const MONEY_ACTS = new Set(['next', 'pin', 'arm', 'close_sale', 'halt_sale', 'add_units', 'say', 'select_up', 'select_down', 'pin_selected', 'orders']);
 
 /**
  * Listen to everything, once.
@@ -37,10 +37,12 @@ export function listenToConsole(page) {
     'say-nothing': () => acts.sayNothing(),
     'close-sale': (detail) => acts.closeSale(detail?.item),
     'halt-sale': () => acts.haltSale(),
-    refund: ({ order }) => acts.refund(order),
+    'open-orders': () => acts.orders.list.open(),
+    'read-orders': (wish) => acts.orders.read(wish),
+    refund: ({ order }) => acts.orders.refund(order),
     evidence: ({ order }) => /** @type {import('../components/live-evidence/live-evidence.js').LiveEvidence} */ (page.element('live-evidence')).open(order),
-    'give-back': (refund) => acts.giveBack(refund),
-    'retry-refund': ({ order, refund }) => acts.retryRefund(order, refund),
+    'give-back': (refund) => acts.orders.giveBack(refund),
+    'retry-refund': ({ order, refund }) => acts.orders.retry(order, refund),
     'add-units': (detail) => acts.openUnits(detail?.item),
     'change-units': (detail) => acts.changeUnits(detail),
     'plan-show': (show) => acts.planShow(show),
@@ -97,7 +99,7 @@ function press(page, event) {
     line_down: () => chat.move(1), line_up: () => chat.move(-1), delete_line: () => chat.actOnSelected('delete'), mute: () => chat.actOnSelected('mute'),
     undo: () => page.undoBar.undo(), compose: () => chat.compose(), select_up: () => acts.select(-1), select_down: () => acts.select(1),
     pin_selected: () => page.selected && acts.pinItem(page.selected), keys: () => page.openKeys(), leave: () => acts.leave(),
-    shield: () => acts.switchShield(), search: () => page.search.open(page.api.exportPath),
+    orders: () => acts.orders.list.open(), shield: () => acts.switchShield(), search: () => page.search.open(page.api.exportPath),
   };
   event.preventDefault();
   void doing[act]();

@@ -34,6 +34,11 @@ export class LiveUndoBar extends LiveElement {
     clearInterval(this.#timer);
   }
 
+  /** What was said last. */
+  get text() {
+    return this.#text;
+  }
+
   /**
    * @param {string} text
    * @param {{undo?: (() => void) | null, isWrong?: boolean}} [how]
