@@ -76,3 +76,17 @@ test('a rule out of its range is named, and nothing is armed', () => {
     }
   }
 });
+
+test('a price below the host\'s floor asks for the price again, and an empty floor asks nothing', () => {
+  assert.equal(read({ floor: '' }).plan?.floor_minor, undefined);
+  assert.deepEqual([read({ floor: '199' }).asksRepeat, read({ floor: '199' }).plan?.floor_minor], [false, 19_900]);
+  const below = read({ floor: '200' });
+  assert.deepEqual([below.plan, below.problems.repeat, below.belowFloor_minor], [null, 'repeat', 20_000]);
+  assert.equal(read({ floor: '200', repeat: '199' }).plan?.confirm_price_minor, 19_900);
+  assert.equal(read({ floor: 'low' }).problems.floor, 'price');
+});
+
+test('the form opens with the floor that the item had', () => {
+  assert.equal(suggestedFields({ ...LIMITS, floor_minor: 25_050 }).floor, '250.5');
+  assert.equal(suggestedFields(LIMITS).floor, '');
+});

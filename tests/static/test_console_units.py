@@ -125,6 +125,39 @@ async def test_stock_is_changed_with_a_reason_only(browser: Browser) -> None:
     assert server.told == [("POST", "/api/skus/sku-3/adjustments", body)]
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_the_stock_is_changed_while_a_sale_runs(browser: Browser, language: str) -> None:
+    """The form begins with the sale; the item's stock is one press away, and needs a reason."""
+    async with open_console(browser, language=language) as (page, server):
+        answer_with(server, {"added": 5, "to_waiting_list": 0, "stock": [95, 0, 2]})
+        await route_again(page, server)
+        await page.keyboard.press("a")
+        assert await page.locator(f"{FORM} input[value=sale]").is_checked()
+        await page.locator(f"{FORM} input[value=stock]").check()
+        await page.fill(QUANTITY, "5")
+        await page.keyboard.press("Enter")
+        assert server.told == []
+        assert await page.get_attribute(REASON, "aria-invalid") == "true"
+        await page.fill(REASON, "found a box")
+        await page.keyboard.press("Enter")
+        await wait_told(page, server, 1)
+    body = {"delta": 5, "reason": "found a box"}
+    assert server.told == [("POST", "/api/skus/sku-1/adjustments", body)]
+
+
+async def test_an_item_of_the_run_sheet_has_a_way_to_its_stock(browser: Browser) -> None:
+    async with open_console(browser) as (page, server):
+        await page.locator(".run-row").nth(2).click()
+        await page.locator(".run-item").nth(2).get_by_role("button", name="Units").click()
+        assert "Thing 3" in await page.inner_text(f"{FORM} h2")
+        assert not await page.locator(f"{FORM} input[value=sale]").is_visible()
+        await page.fill(QUANTITY, "1")
+        await page.fill(REASON, "returned")
+        await page.keyboard.press("Enter")
+        await wait_told(page, server, 1)
+    assert server.told[0][1] == "/api/skus/sku-3/adjustments"
+
+
 async def test_a_moderator_changes_no_units(browser: Browser) -> None:
     async with open_console(browser, user=MODERATOR) as (page, server):
         await page.keyboard.press("a")

@@ -2,14 +2,15 @@
 /**
  * The form that arms a flash sale: texts of the fields to a request, or what is wrong with each field.
  *
- * Invariant: a price far below the normal one is accepted only when it was typed twice.
+ * Invariant: a price far below the normal one, or below the host's floor, is accepted only when it was typed twice.
  */
 
 /** @typedef {import('./console_run.js').FlashPlan} FlashPlan */
-/** @typedef {{price: string, quantity: string, per_buyer: string, countdown_s: string, duration_s: string, repeat?: string, fairness?: 'first_come' | 'draw', entry_s?: string} & Partial<Record<RuleField, string>>} FlashFields */
+/** @typedef {{price: string, quantity: string, per_buyer: string, countdown_s: string, duration_s: string, floor?: string, repeat?: string, fairness?: 'first_come' | 'draw', entry_s?: string} & Partial<Record<RuleField, string>>} FlashFields */
 /** @typedef {'present_s' | 'per_card' | 'drop_limit' | 'presses_per_user_s' | 'presses_per_address_s'} RuleField */
-/** @typedef {'price' | 'quantity' | 'per_buyer' | 'countdown_s' | 'duration_s' | 'repeat' | 'entry_s' | RuleField} FlashField */
-/** @typedef {{normal_minor: number, available: number, minor_units: number}} FlashLimits minor_units: 100 for CNY */
+/** @typedef {'price' | 'floor' | 'quantity' | 'per_buyer' | 'countdown_s' | 'duration_s' | 'repeat' | 'entry_s' | RuleField} FlashField */
+/** @typedef {{normal_minor: number, available: number, minor_units: number, floor_minor?: number | null}} FlashLimits minor_units: 100 for CNY; the
+ *   floor is the one that the host set for this item before */
 
 /** More than this part off asks for the price a second time: most misprices lose a digit. The server asks too. */
 export const CUT_PERCENT_MAX = 40;
@@ -104,10 +105,25 @@ export function isDeepCut(price_minor, normal_minor) {
 }
 
 /**
+ * The price that the host never wants to go below by mistake; an empty field sets none.
+ * @param {FlashFields} fields
+ * @param {number} minor_units
+ * @param {Partial<Record<FlashField, string>>} problems
+ * @returns {number | null}
+ */
+function readFloor({ floor = '' }, minor_units, problems) {
+  if (!floor.trim()) return null;
+  const floor_minor = parsePrice(floor, minor_units);
+  if (floor_minor === null) problems.floor = 'price';
+  return floor_minor;
+}
+
+/**
  * Read the form. `problems` names each wrong field; `plan` is there only when none is wrong.
  * @param {FlashFields} fields
  * @param {FlashLimits} limits
- * @returns {{plan: FlashPlan | null, problems: Partial<Record<FlashField, string>>, asksRepeat: boolean}}
+ * @returns {{plan: FlashPlan | null, problems: Partial<Record<FlashField, string>>, asksRepeat: boolean, belowFloor_minor: number | null}} the floor
+ *   that the price is below, if it is
  */
 export function readFlashForm(fields, { normal_minor, available, minor_units }) {
   /** @type {Partial<Record<FlashField, string>>} */
@@ -125,13 +141,15 @@ export function readFlashForm(fields, { normal_minor, available, minor_units }) 
   if (duration_s === null) problems.duration_s = 'duration';
   const rules = readRules(fields, problems);
   const fairness = readFairness(fields, duration_s, problems);
-  const asksRepeat = price_minor !== null && isDeepCut(price_minor, normal_minor);
+  const floor_minor = readFloor(fields, minor_units, problems);
+  const belowFloor_minor = price_minor !== null && floor_minor !== null && price_minor < floor_minor ? floor_minor : null;
+  const asksRepeat = belowFloor_minor !== null || (price_minor !== null && isDeepCut(price_minor, normal_minor));
   if (asksRepeat && parsePrice(fields.repeat ?? '', minor_units) !== price_minor) problems.repeat = 'repeat';
   if (price_minor === null || quantity === null || per_buyer === null || countdown_s === null || duration_s === null || Object.keys(problems).length > 0) {
-    return { plan: null, problems, asksRepeat };
+    return { plan: null, problems, asksRepeat, belowFloor_minor };
   }
-  const more = { ...fairness, ...(asksRepeat ? { confirm_price_minor: price_minor } : {}), ...(Object.keys(rules).length > 0 ? { rules } : {}) };
-  return { plan: { price_minor, quantity, per_buyer, countdown_s, duration_s, ...more }, problems, asksRepeat };
+  const more = { ...fairness, ...(floor_minor === null ? {} : { floor_minor }), ...(asksRepeat ? { confirm_price_minor: price_minor } : {}), ...(Object.keys(rules).length > 0 ? { rules } : {}) };
+  return { plan: { price_minor, quantity, per_buyer, countdown_s, duration_s, ...more }, problems, asksRepeat, belowFloor_minor };
 }
 
 /**
@@ -139,7 +157,7 @@ export function readFlashForm(fields, { normal_minor, available, minor_units }) 
  * @param {FlashLimits} limits
  * @returns {FlashFields}
  */
-export function suggestedFields({ normal_minor, available, minor_units }) {
+export function suggestedFields({ normal_minor, available, minor_units, floor_minor = null }) {
   const price = Math.max(1, Math.floor((normal_minor * 0.8) / minor_units));
   return {
     price: String(price),
@@ -147,6 +165,7 @@ export function suggestedFields({ normal_minor, available, minor_units }) {
     per_buyer: '1',
     countdown_s: '30',
     duration_s: '180',
+    floor: floor_minor === null ? '' : String(floor_minor / minor_units),
     repeat: '',
     fairness: 'first_come',
     entry_s: String(ENTRY_S),

@@ -104,13 +104,13 @@ export class ConsoleApi {
   }
 
   /**
-   * Arm a flash sale under the misprice guard: a deep cut needs the plan's confirmation.
+   * Arm a flash sale under the misprice guard: a deep cut, or a price below the floor, needs the plan's confirmation.
    * @param {string} sku
    * @param {FlashPlan} plan
    * @returns {Promise<{sale: Sale}>}
    */
-  armFlash(sku, plan) {
-    return this.#act('POST', `${this.base}/flash-sales`, { sku, ...plan, guard: { max_cut_percent: CUT_PERCENT_MAX } });
+  armFlash(sku, { floor_minor, ...plan }) {
+    return this.#act('POST', `${this.base}/flash-sales`, { sku, ...plan, guard: { max_cut_percent: CUT_PERCENT_MAX, ...(floor_minor === undefined ? {} : { floor_minor }) } });
   }
 
   /**

@@ -57,6 +57,7 @@ const PLOT_MS = 900;
 const RATE_MS = 5_000;
 const KEYS_STORED = 'hubbub.console.keys';
 const PLANS_STORED = 'hubbub.console.plans.';
+const FLOORS_STORED = 'hubbub.console.floors.';
 
 /**
  * Hand properties to an element and let it update.
@@ -97,6 +98,8 @@ export class ConsolePage {
     this.api = new ConsoleApi(this.room);
     /** @type {Record<string, FlashPlan>} */
     this.plans = stored(PLANS_STORED + this.room, {});
+    /** @type {Record<string, number>} the host's floors by SKU: they guard the next sale of it too */
+    this.floors = stored(FLOORS_STORED + this.room, {});
     this.keysOn = stored(KEYS_STORED, true);
     this.acts = new ConsoleActs(this);
     this.socket = new RoomSocket({
@@ -315,8 +318,21 @@ export class ConsolePage {
    */
   keepPlan(item, plan) {
     this.plans = { ...this.plans, [item]: plan };
+    this.keepFloor(this.run.find((row) => row.item === item)?.sku, plan.floor_minor);
     store(PLANS_STORED + this.room, this.plans);
     this.draw();
+  }
+
+  /**
+   * Remember an item's floor for its next sale, or that it has none any more.
+   * @param {string | undefined} sku
+   * @param {number | undefined} floor_minor
+   */
+  keepFloor(sku, floor_minor) {
+    if (!sku) return;
+    const { [sku]: before, ...others } = this.floors;
+    this.floors = floor_minor === undefined ? others : { ...others, [sku]: floor_minor };
+    store(FLOORS_STORED + this.room, this.floors);
   }
 
   /** @param {string} item */

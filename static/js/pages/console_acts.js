@@ -154,7 +154,7 @@ export class ConsoleActs {
     if (!item) return this.#refuse(t('console.error.no_item'));
     if (isRunning(item.flash)) return this.#refuse(t('console.error.sale_running'));
     if (item.stock[0] <= 0) return this.#refuse(t('console.error.no_stock'));
-    page.armForm.open(item, { normal_minor: item.price_minor ?? 0, available: item.stock[0] }, page.plans[item.item] ?? null);
+    page.armForm.open(item, { normal_minor: item.price_minor ?? 0, available: item.stock[0], floor_minor: page.floors[item.sku] ?? null }, page.plans[item.item] ?? null);
   }
 
   /**
@@ -165,6 +165,7 @@ export class ConsoleActs {
     const row = this.page.run.find((one) => one.item === item);
     if (!row) return;
     const done = t('console.did_arm', { no: row.no, price: money(plan.price_minor, row.currency) });
+    this.page.keepFloor(row.sku, plan.floor_minor);
     void this.run(async () => {
       await this.#armSurely(row, plan);
       this.page.forgetPlan(item);
@@ -212,7 +213,7 @@ export class ConsoleActs {
   }
 
   /**
-   * Ask how many more: of the running flash sale of an item, else of its stock; without an item of the selected, else the pinned one.
+   * Ask how many more: of the running flash sale of an item or of its stock; without an item of the selected, else the pinned one.
    * @param {string} [item]
    */
   openUnits(item) {
@@ -222,9 +223,9 @@ export class ConsoleActs {
     if (!row) return this.#refuse(t('console.error.no_item'));
     const flash = isRunning(row.flash) ? row.flash : null;
     const regular = page.state.sales.find((sale) => sale.id === page.state.bag.find((one) => one.item === id)?.sale);
-    const stock = flash?.stock ?? row.stock;
-    const waiting = (flash ?? regular)?.waiting ?? [0, 0];
-    page.unitsForm.open(row, { kind: flash ? 'sale' : 'stock', stock, waiting, spare: row.stock[0] }, flash?.id ?? null);
+    const stock = /** @type {const} */ ({ kind: 'stock', stock: row.stock, waiting: regular?.waiting ?? [0, 0], spare: row.stock[0] });
+    const sale = flash ? { id: flash.id, limits: /** @type {const} */ ({ kind: 'sale', stock: flash.stock, waiting: flash.waiting ?? [0, 0], spare: row.stock[0] }) } : null;
+    page.unitsForm.open(row, stock, sale);
   }
 
   /**

@@ -16,7 +16,7 @@ import { ENTRY_LIMITS, parsePrice, readFlashForm, RULE_FIELDS, RULE_LIMITS, sugg
 /** @typedef {import('../../logic/console_run.js').FlashPlan} FlashPlan */
 /** @typedef {import('../../logic/console_flash.js').FlashField} FlashField */
 
-const MAIN_FIELDS = /** @type {const} */ (['price', 'quantity', 'per_buyer', 'countdown_s', 'duration_s']);
+const MAIN_FIELDS = /** @type {const} */ (['price', 'floor', 'quantity', 'per_buyer', 'countdown_s', 'duration_s']);
 /** @type {readonly FlashField[]} */
 const FIELDS = [...MAIN_FIELDS, 'entry_s', 'repeat', ...RULE_FIELDS];
 
@@ -36,7 +36,7 @@ export class LiveArmForm extends SheetElement {
           <label class="ask-choice"><input type="radio" name="fairness" value="first_come"> ${t('console.fairness_first_come')}</label>
           <label class="ask-choice"><input type="radio" name="fairness" value="draw"> ${t('console.fairness_draw')}</label></fieldset>
         <div class="arm-draw" data-ref="draw">${this.#field('entry_s')}<p class="muted">${t('console.fairness_note')}</p></div>
-        <div class="arm-guard" data-ref="guard"><p>${t('console.guard')}</p>
+        <div class="arm-guard" data-ref="guard"><p data-ref="guard-why"></p>
           <p class="arm-prices"><b data-ref="guard-price"></b><s data-ref="guard-normal"></s></p>${this.#field('repeat')}</div>
         <label class="ask-choice"><input type="checkbox" data-ref="reference"> ${t('console.show_reference')}</label>
         <details class="arm-rules" data-ref="rules"><summary>${t('console.rules')}</summary><p class="muted">${t('console.rules_note')}</p>
@@ -56,7 +56,7 @@ export class LiveArmForm extends SheetElement {
   /** @param {FlashField} name */
   #field(name) {
     return html`<label class="arm-field" data-field="${name}"><span class="field-label">${t(`console.field.${name}`)}</span>
-      <input class="field" name="${name}" inputmode="${name === 'price' || name === 'repeat' ? 'decimal' : 'numeric'}" autocomplete="off" maxlength="12">
+      <input class="field" name="${name}" inputmode="${name === 'price' || name === 'floor' || name === 'repeat' ? 'decimal' : 'numeric'}" autocomplete="off" maxlength="12">
       <span class="field-error" data-error="${name}" role="alert"></span></label>`;
   }
 
@@ -68,7 +68,7 @@ export class LiveArmForm extends SheetElement {
   /**
    * Open the form filled for an item.
    * @param {RunItem} item
-   * @param {{normal_minor: number, available: number}} limits
+   * @param {{normal_minor: number, available: number, floor_minor?: number | null}} limits
    * @param {FlashPlan | null} [plan] an earlier plan to fill in
    */
   open(item, limits, plan = null) {
@@ -78,7 +78,7 @@ export class LiveArmForm extends SheetElement {
     this.#isTried = false;
     /** @type {import('../../logic/console_flash.js').FlashFields} */
     const fields = plan
-      ? { price: String(plan.price_minor / minor_units), quantity: String(plan.quantity), per_buyer: String(plan.per_buyer), countdown_s: String(plan.countdown_s), duration_s: String(plan.duration_s), ...ruleFields(plan.rules), ...fairnessFields(plan) }
+      ? { price: String(plan.price_minor / minor_units), quantity: String(plan.quantity), per_buyer: String(plan.per_buyer), countdown_s: String(plan.countdown_s), duration_s: String(plan.duration_s), floor: plan.floor_minor ? String(plan.floor_minor / minor_units) : '', ...ruleFields(plan.rules), ...fairnessFields(plan) }
       : suggestedFields(this.#limits);
     for (const name of FIELDS) this.#input(name).value = fields[name] ?? '';
     this.#choice(fields.fairness ?? 'first_come').checked = true;
@@ -127,11 +127,12 @@ export class LiveArmForm extends SheetElement {
   update() {
     const item = this.#item;
     if (!item) return;
-    const { plan, problems, asksRepeat } = this.#read();
+    const { plan, problems, asksRepeat, belowFloor_minor } = this.#read();
     const normal = money(this.#limits.normal_minor, item.currency);
     setText(this.ref('title'), t('console.arm_for', { no: item.no, title: titleOf(item) }));
     setText(this.ref('note'), t('console.arm_note', { price: normal, count: number(this.#limits.available) }));
     this.ref('guard').hidden = !asksRepeat;
+    setText(this.ref('guard-why'), belowFloor_minor === null ? t('console.guard') : t('console.guard_floor_again', { price: money(belowFloor_minor, item.currency) }));
     this.ref('draw').hidden = this.#fairness !== 'draw';
     const typed = parsePrice(this.#input('price').value, this.#limits.minor_units);
     setText(this.ref('guard-price'), typed === null ? '' : money(typed, item.currency));

@@ -4,7 +4,8 @@
  *
  * HTML: `<live-run-sheet></live-run-sheet>`. Properties: `run` (RunItem[]), `plans`, `selected` (item id or null), `pinned_at_ms`, `now_ms`,
  * `canAdd` (there is a show to add to).
- * Events: `live:select-item {item}`, `live:pin-item {item}`, `live:remove-item {item}`, `live:forget-plan {item}`, `live:close-sale {item}`, `live:add-item`.
+ * Events: `live:select-item {item}`, `live:pin-item {item}`, `live:remove-item {item}`, `live:forget-plan {item}`, `live:close-sale {item}`,
+ * `live:add-units {item}`, `live:add-item`.
  */
 import { duration, money, number } from '../../lib/format.js';
 import { create, html, icon, render } from '../../lib/html.js';
@@ -74,6 +75,7 @@ export class LiveRunSheet extends LiveElement {
         <button class="run-mark run-plan" type="button" data-mark="plan" aria-label="${t('console.plan_forget')}" title="${t('console.plan_forget')}">${icon('bolt')}</button>
         <span class="run-acts">
           <button class="button console-button" type="button" data-act="pin" aria-label="${t('console.pin')}" title="${t('console.pin')}">${icon('pin')}<kbd class="key" aria-hidden="true">P</kbd></button>
+          <button class="button console-button" type="button" data-act="units">${t('console.units')}<kbd class="key" aria-hidden="true">A</kbd></button>
           <button class="button console-button button-coral" type="button" data-act="close" aria-label="${t('console.close_sale')}" title="${t('console.close_sale')}">${icon('ban')}<kbd class="key" aria-hidden="true">X</kbd></button>
           <button class="console-icon" type="button" data-act="remove" aria-label="${t('console.remove_item')}" title="${t('console.remove_item')}">${icon('trash')}</button>
         </span>
@@ -83,6 +85,7 @@ export class LiveRunSheet extends LiveElement {
     find('.run-row', element).addEventListener('dblclick', () => this.emit('pin-item', { item }));
     find('[data-act="pin"]', element).addEventListener('click', () => this.emit('pin-item', { item }));
     find('[data-act="remove"]', element).addEventListener('click', () => this.emit('remove-item', { item }));
+    find('[data-act="units"]', element).addEventListener('click', () => this.emit('add-units', { item }));
     find('[data-act="close"]', element).addEventListener('click', () => this.emit('close-sale', { item }));
     find('[data-mark="plan"]', element).addEventListener('click', () => this.emit('forget-plan', { item }));
     return element;

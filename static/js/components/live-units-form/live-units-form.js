@@ -2,7 +2,7 @@
 /**
  * More or fewer units of a flash sale or of an item's stock; says who gets them before they are given.
  *
- * HTML: `<live-units-form></live-units-form>`. Method: `open(item, limits, sale)`.
+ * HTML: `<live-units-form></live-units-form>`. Method: `open(item, stock, sale)`.
  * Events: `live:change-units {item, sale, change}`; `sale` is null for the item's stock.
  */
 import { number } from '../../lib/format.js';
@@ -20,16 +20,19 @@ const FIELDS = /** @type {const} */ (['quantity', 'reason']);
 export class LiveUnitsForm extends SheetElement {
   /** @type {RunItem | null} */
   #item = null;
-  /** @type {string | null} */
+  /** @type {{id: string, limits: UnitsLimits} | null} */
   #sale = null;
   /** @type {UnitsLimits} */
-  #limits = { kind: 'stock', stock: [0, 0, 0], waiting: [0, 0], spare: 0 };
+  #stock = { kind: 'stock', stock: [0, 0, 0], waiting: [0, 0], spare: 0 };
   #isTried = false;
 
   build() {
     render(this, html`
       <live-sheet><form class="units" novalidate data-ref="form">
         <h2 data-ref="title"></h2><p class="muted" data-ref="note"></p>
+        <fieldset class="units-which" data-ref="which"><legend class="field-label">${t('console.units_which')}</legend>
+          <label class="ask-choice"><input type="radio" name="which" value="sale"> ${t('console.units_which_sale')}</label>
+          <label class="ask-choice"><input type="radio" name="which" value="stock"> ${t('console.units_which_stock')}</label></fieldset>
         <div class="units-fields">
           <label><span class="field-label">${t('console.field.units')}</span>
             <input class="field" name="quantity" inputmode="text" autocomplete="off" maxlength="12"><span class="field-error" data-error="quantity" role="alert"></span></label>
@@ -41,6 +44,7 @@ export class LiveUnitsForm extends SheetElement {
           <button class="button button-dark" type="submit"><span data-ref="yes"></span><kbd class="key" aria-hidden="true">Enter</kbd></button></div>
       </form></live-sheet>`);
     this.ref('form').addEventListener('input', () => this.update());
+    this.ref('which').addEventListener('change', () => this.#begin());
     this.ref('form').addEventListener('submit', (event) => {
       event.preventDefault();
       this.#send();
@@ -54,21 +58,43 @@ export class LiveUnitsForm extends SheetElement {
   }
 
   /**
-   * Open the form for an item's flash sale, or for its stock.
+   * Open the form for an item's flash sale, where one runs, else for its stock; with both there is a choice.
    * @param {RunItem} item
-   * @param {UnitsLimits} limits
-   * @param {string | null} sale the flash sale, or null
+   * @param {UnitsLimits} stock
+   * @param {{id: string, limits: UnitsLimits} | null} sale the flash sale, or null
    */
-  open(item, limits, sale) {
+  open(item, stock, sale) {
     this.#item = item;
-    this.#limits = limits;
+    this.#stock = stock;
     this.#sale = sale;
-    this.#isTried = false;
-    const fields = suggestedUnits(limits);
-    for (const name of FIELDS) this.#input(name).value = fields[name];
-    this.update();
+    this.ref('which').hidden = sale === null;
+    this.#choice(sale ? 'sale' : 'stock').checked = true;
+    this.#begin();
     this.sheet.open();
     this.#input('quantity').select();
+  }
+
+  /** @param {'sale' | 'stock'} kind */
+  #choice(kind) {
+    return /** @type {HTMLInputElement} */ (find(`input[value="${kind}"]`, this));
+  }
+
+  /** What is changed: the sale, or null for the stock. */
+  get #chosen() {
+    return this.#choice('sale').checked ? this.#sale : null;
+  }
+
+  /** @returns {UnitsLimits} */
+  get #limits() {
+    return this.#chosen?.limits ?? this.#stock;
+  }
+
+  /** Fill the fields for what is changed. */
+  #begin() {
+    this.#isTried = false;
+    const fields = suggestedUnits(this.#limits);
+    for (const name of FIELDS) this.#input(name).value = fields[name];
+    this.update();
   }
 
   #read() {
@@ -83,7 +109,7 @@ export class LiveUnitsForm extends SheetElement {
     if (wrong) this.#input(wrong).focus();
     if (!change || !this.#item) return;
     this.sheet.close();
-    this.emit('change-units', { item: this.#item.item, sale: this.#sale, change });
+    this.emit('change-units', { item: this.#item.item, sale: this.#chosen?.id ?? null, change });
   }
 
   update() {
