@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from loadtests.conformance.families import (
+    carts,
     chat,
     commands,
+    draws,
     evidence,
     frames,
     handshake,
@@ -16,10 +18,12 @@ from loadtests.conformance.families import (
     people,
     pressing,
     recovery,
+    refunds,
     rooms,
     sale_lane,
     selling,
     state_lane,
+    waiting,
     witness,
 )
 from loadtests.conformance.model import Check
@@ -39,6 +43,10 @@ MODULES = (
     chat,
     moderation,
     selling,
+    carts,
+    waiting,
+    draws,
+    refunds,
     pressing,
     evidence,
     operation,

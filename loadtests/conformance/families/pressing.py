@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
+from loadtests.conformance.ear import Ear
 from loadtests.conformance.http import expect_error
 from loadtests.conformance.model import check, require
 from loadtests.conformance.stage import Stage
@@ -30,17 +31,49 @@ async def present(stage: Stage) -> None:
         reply = await guest.call(path, {"qty": 1, "permit": "x"}, key=str(uuid4()))
         error = expect_error(reply, 403, "permit_invalid")
         require(error["detail"].get("reason") == "forged", "detail.reason forged", error)
-        frame = await ear.ask("permit", {"sale": sale["id"]})
-        while frame[0] == "e":
-            require(frame[2]["code"] == "not_present_long_enough", "wait, or a permit", frame)
-            _expect_rule(frame[2], "present_s")
-            await asyncio.sleep(frame[2]["retry_ms"] / 1000)
-            frame = await ear.ask("permit", {"sale": sale["id"]})
-        permit = frame[2]["permit"]
-        reply = await guest.call(path, {"qty": 1, "permit": permit}, key=str(uuid4()))
+        given = await _wait_for_permit(ear, sale["id"])
+        reply = await guest.call(path, {"qty": 1, "permit": given}, key=str(uuid4()))
         require(reply.status == 201, "201 with the permit", str(reply))
         async with stage.held(sale["id"], reply.json["reservation"]["id"], guest):
             pass
+
+
+@check(
+    "pressing.permit",
+    SECTION,
+    "A permit is good for its owner and its sale alone, and one that is good is renewed at once.",
+    needs_host=True,
+)
+async def permit(stage: Stage) -> None:
+    guest, other = await stage.guest(), await stage.guest()
+    async with stage.flash_sale(quantity=2, rules={"present_s": 1}) as sale:
+        path = f"POST /api/sales/{sale['id']}/reservations"
+        async with stage.settled(guest) as ear:
+            given = await _wait_for_permit(ear, sale["id"])
+        reply = await other.call(path, {"qty": 1, "permit": given}, key=str(uuid4()))
+        error = expect_error(reply, 403, "permit_invalid")
+        require(error["detail"].get("reason") == "other_user", "detail.reason other_user", error)
+        # A lost line costs nobody their right: the next socket shows it, and waits for none.
+        async with stage.settled(guest) as ear:
+            frame = await ear.ask("permit", {"sale": sale["id"], "permit": given})
+            require(frame[0] == "r", "a new permit at once", frame)
+            require(0 < frame[2]["expires_in_ms"] <= 60_000, "expires_in_ms up to 60 s", frame)
+        reply = await guest.call(path, {"qty": 1, "permit": frame[2]["permit"]}, key=str(uuid4()))
+        require(reply.status == 201, "201 with the renewed permit", str(reply))
+        async with stage.held(sale["id"], reply.json["reservation"]["id"], guest):
+            pass
+
+
+async def _wait_for_permit(ear: Ear, sale: str) -> str:
+    """Ask until the presence is long enough; every refusal names the rule and the time left."""
+    frame = await ear.ask("permit", {"sale": sale})
+    while frame[0] == "e":
+        require(frame[2]["code"] == "not_present_long_enough", "wait, or a permit", frame)
+        _expect_rule(frame[2], "present_s")
+        await asyncio.sleep(frame[2]["retry_ms"] / 1000)
+        frame = await ear.ask("permit", {"sale": sale})
+    token: str = frame[2]["permit"]
+    return token
 
 
 @check(
@@ -75,4 +108,4 @@ def _expect_rule(error: dict[str, Any], rule: str) -> None:
     require(detail.get("rule") == rule and detail.get("needed_s") == 1, f"detail of {rule}", error)
 
 
-CHECKS = (present, pace)
+CHECKS = (present, permit, pace)
