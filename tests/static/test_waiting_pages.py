@@ -6,6 +6,7 @@ Invariant: no server runs; every call of the page is remembered, so that polling
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -139,6 +140,58 @@ async def test_a_place_is_asked_for_only_when_the_line_moves(browser: Browser) -
         await page.locator(CARD).get_by_text("You are 3rd in line").wait_for()
         await page.locator(CARD).get_by_text("You are 2nd in line").wait_for(timeout=12_000)
         assert line.asked() == asked + 1
+
+
+async def come_back(page: Page, server: Server, times: int) -> None:
+    """Lose the line so many times, and come back each time."""
+    for _ in range(times):
+        before = len(server.sockets)
+        server.send(["b", 4200, 10])
+        await server.sockets[-1].close(code=4200)
+        for _ in range(200):
+            if len(server.sockets) > before:
+                break
+            await page.wait_for_timeout(20)
+        assert len(server.sockets) == before + 1
+        await page.wait_for_timeout(100)
+
+
+def count_reads(server: Server) -> dict[str, int]:
+    """Return how often the page has read its own things, by path."""
+    return Counter(path for method, path, _ in server.calls if method == "GET")
+
+
+async def test_who_waits_for_nothing_asks_for_no_place(browser: Browser) -> None:
+    """A room that comes back as one asks for what it holds, and for no place in a line."""
+    async with open_room(browser) as (page, server):
+        List(server)
+        await come_back(page, server, 5)
+        reads = count_reads(server)
+    assert reads["/api/reservations"] >= 6
+    assert reads["/api/waiting-list"] == 0
+
+
+async def test_others_who_wait_cost_nothing_to_who_comes_back(browser: Browser) -> None:
+    async with open_held_out(browser) as (page, server, line):
+        await come_back(page, server, 5)
+        assert line.asked() == 0
+
+
+async def test_who_waits_asks_at_every_return_and_after_a_reload(browser: Browser) -> None:
+    """Also while the room as the page came says nothing of a line."""
+    async with open_held_out(browser) as (page, server, line):
+        await join(page)
+        asked = line.asked()
+        await come_back(page, server, 2)
+        assert line.asked() == asked + 2
+        await page.reload()
+        await wait_for_state(page, "waiting")
+        line.entries = []
+        await come_back(page, server, 1)
+        await page.wait_for_selector(f"{CARD}:not([data-state=waiting])")
+        asked = line.asked()
+        await come_back(page, server, 2)
+        assert line.asked() == asked
 
 
 async def test_units_that_came_free_meanwhile_are_asked_for(browser: Browser) -> None:

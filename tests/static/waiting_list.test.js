@@ -2,7 +2,7 @@
 /** When a place is asked for, which place is shown, and how often the room hears that one came back. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { askIn, cameBack, hasMoved, movedUp, waitingOf } from '../../static/js/logic/waiting_list.js';
+import { askIn, cameBack, hasLine, hasMoved, movedUp, mustAsk, waitingOf } from '../../static/js/logic/waiting_list.js';
 
 /** @typedef {import('../../static/js/logic/room_state.js').RoomState} RoomState */
 /** @typedef {import('../../static/js/logic/room_state.js').Waiting} Waiting */
@@ -60,4 +60,16 @@ test('an offer that is answered is no news', () => {
   assert.deepEqual(cameBack(roomWith([2, 1]), roomWith([2, 0]), {}, 10_000), []);
   assert.deepEqual(cameBack(roomWith([2, 1]), roomWith(), {}, 10_000), []);
   assert.deepEqual(cameBack(roomWith(), roomWith([1, 0]), {}, 10_000), []);
+});
+
+test('a line is there while somebody waits or has an offer', () => {
+  assert.deepEqual([roomWith(), roomWith([0, 0]), roomWith([1, 0]), roomWith([0, 1])].map(hasLine), [false, false, true, true]);
+});
+
+test('those ask who know of an entry, and a page just opened where people wait', () => {
+  const state = roomWith([3, 0]);
+  assert.equal(mustAsk({ state, isOpened: true, knows: false }), true);
+  assert.equal(mustAsk({ state, isOpened: false, knows: false }), false);
+  assert.equal(mustAsk({ state: roomWith(), isOpened: true, knows: false }), false);
+  assert.equal(mustAsk({ state: roomWith(), isOpened: false, knows: true }), true);
 });

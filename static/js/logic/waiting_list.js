@@ -2,7 +2,7 @@
 /**
  * What a page makes of a waiting list: one's place, when to ask for it anew, and the note that one came back.
  *
- * Invariant: a place is asked for only when the line may have moved, and seldom by those who are far back.
+ * Invariant: a place is asked for only by those who may be in a line, when it may have moved, and seldom by those who are far back.
  */
 
 /** @typedef {import('./room_state.js').RoomState} RoomState */
@@ -29,6 +29,26 @@ const NOTE_GAP_MS = 8_000;
  */
 export function waitingOf(state, sale) {
   return state.sales.find((one) => one.id === sale)?.waiting ?? [0, 0];
+}
+
+/**
+ * Whether anybody waits in this room, or has an offer: without that nobody has to ask for a place.
+ * @param {RoomState} state
+ * @returns {boolean}
+ */
+export function hasLine(state) {
+  return state.sales.some(({ waiting }) => waiting !== undefined && waiting[0] + waiting[1] > 0);
+}
+
+/**
+ * Whether somebody has to ask for their entries, as the room says nothing of them. A room that comes back as one must not
+ * ask as one: those ask who know of an entry, and a page that has just been opened where people wait, as its person may
+ * have joined elsewhere.
+ * @param {{state: RoomState, isOpened: boolean, knows: boolean}} facts `knows`: this page, or one before it, has heard of an entry
+ * @returns {boolean}
+ */
+export function mustAsk({ state, isOpened, knows }) {
+  return knows || (isOpened && hasLine(state));
 }
 
 /**

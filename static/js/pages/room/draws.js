@@ -5,6 +5,7 @@
  * Invariant: a sale has at most one entry of this person's here; nobody asks for it who cannot have one.
  */
 import { askLineIn, askUnheardIn, mayHaveEntry } from '../../logic/draws.js';
+import { waitingOf } from '../../logic/waiting_list.js';
 import { ApiError, asApiError, get, post, remove } from '../../net/api.js';
 
 /** @typedef {import('../../logic/draws.js').OwnEntry} OwnEntry */
@@ -138,6 +139,8 @@ export class Draws {
       if (this.entries.get(sale) !== before || purchase.user?.id !== user) return;
       this.#take({ ...PLAIN, ...mine, waiting: null, id: entry });
       if (mine.state === 'won' && before?.state === 'entered') void purchase.refresh();
+      // Who has lost may have been put into the line meanwhile.
+      if (mine.state === 'lost' && !purchase.waiting.entries.has(sale) && waitingOf(purchase.state, sale)[0] > 0) setTimeout(() => void this.#findLine(sale), askLineIn(Math.random()));
       purchase.onChange();
     } catch (thrown) {
       if (asApiError(thrown).status === 404 && this.entries.get(sale) === before) this.entries.delete(sale);

@@ -83,7 +83,7 @@ export class RoomPage {
     const { socket, clock } = this;
     this.acks = new Acks({ clock, send: (frame) => socket.send(frame) });
     this.sheets = new Sheets(this);
-    this.purchase = new Purchase({ socket, clock, onChange: () => this.changed(), needUser: () => this.sheets.askName('buy') });
+    this.purchase = new Purchase({ socket, clock, room: () => this.state, onChange: () => this.changed(), needUser: () => this.sheets.askName('buy') });
     this.chance = new Chance(this);
     this.talk = new Talk({
       socket, clock, list: element('live-chat-list'), composer: element('live-composer'),

@@ -44,12 +44,14 @@ export class Purchase {
    * @param {object} options
    * @param {import('../../net/socket.js').RoomSocket} options.socket
    * @param {import('../../net/clock.js').ServerClock} options.clock
+   * @param {() => import('../../logic/room_state.js').RoomState} options.room the room as it is known
    * @param {() => void} options.onChange
    * @param {() => Promise<boolean>} options.needUser asks for a name; false when the person declined
    */
-  constructor({ socket, clock, onChange, needUser }) {
+  constructor({ socket, clock, room, onChange, needUser }) {
     this.socket = socket;
     this.clock = clock;
+    this.room = room;
     this.onChange = onChange;
     this.needUser = needUser;
   }
@@ -67,6 +69,10 @@ export class Purchase {
     if (answer) this.answers.set(sale, answer);
     else this.answers.delete(sale);
     this.onChange();
+  }
+
+  get state() {
+    return this.room();
   }
 
   /** Whether the socket speaks for the user we are (it joined before a sign-in otherwise). */
@@ -237,8 +243,8 @@ export class Purchase {
     if (!this.user) return;
     const asked_ms = this.clock.now();
     try {
-      const [{ reservations }, { entries }, { orders }] = await Promise.all([get('/api/reservations'), get('/api/waiting-list'), get('/api/orders')]);
-      this.waiting.take(entries ?? [], asked_ms);
+      const [{ reservations }, entries, { orders }] = await Promise.all([get('/api/reservations'), this.waiting.look(), get('/api/orders')]);
+      if (entries) this.waiting.take(entries, asked_ms);
       this.#takeReservations(reservations, orders, asked_ms);
       this.bought = countBought(orders);
       this.onChange();

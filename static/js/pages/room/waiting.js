@@ -4,13 +4,17 @@
  *
  * Invariant: a sale has at most one entry of this person's here; an offer is an ordinary hold that knows its entry.
  */
-import { askIn, hasMoved, movedUp, waitingOf } from '../../logic/waiting_list.js';
+import { store, stored } from '../../lib/stored.js';
+import { askIn, hasMoved, movedUp, mustAsk, waitingOf } from '../../logic/waiting_list.js';
 import { ApiError, asApiError, get, post, remove } from '../../net/api.js';
 
 /** @typedef {import('../../logic/waiting_list.js').Entry} Entry */
 /** @typedef {import('../../logic/waiting_list.js').Offered} Offered */
 /** @typedef {import('../../logic/room_state.js').RoomState} RoomState */
 /** @typedef {import('./purchase.js').Purchase} Purchase */
+
+/** Who waits, so that a page that is opened anew asks although the room's line is not told yet. */
+const WAITS_STORED = 'hubbub.waits';
 
 export class Waiting {
   /** @type {Map<string, Entry>} by sale */
@@ -23,6 +27,8 @@ export class Waiting {
   #known_ms = new Map();
   #asked_ms = -Infinity;
   #timer = 0;
+  /** The person for whom this page has looked once; null until then. @type {string | null} */
+  #lookedFor = null;
 
   /** @param {Purchase} purchase */
   constructor(purchase) {
@@ -63,6 +69,7 @@ export class Waiting {
   #joined(entry) {
     const { purchase } = this;
     if (entry.state === 'waiting') {
+      this.#remember(true);
       this.#known_ms.set(entry.id, purchase.clock.now());
       this.entries.set(entry.sale, entry);
     }
@@ -126,6 +133,32 @@ export class Waiting {
     this.purchase.answer(sale, { kind: 'closed', at_ms: this.purchase.clock.now(), reason });
   }
 
+  /** @param {boolean} isWaiting */
+  #remember(isWaiting) {
+    const user = this.purchase.user?.id ?? '';
+    const known = stored(WAITS_STORED, '');
+    if (isWaiting && known !== user) store(WAITS_STORED, user);
+    if (!isWaiting && known === user) store(WAITS_STORED, '');
+  }
+
+  /**
+   * What a look at one's own things begins with: all entries, or null where this person cannot have one.
+   * @returns {Promise<any[] | null>}
+   */
+  async look() {
+    const { user, state } = this.purchase;
+    const isOpened = this.#lookedFor !== user?.id;
+    this.#lookedFor = user?.id ?? null;
+    const knows = this.entries.size > 0 || stored(WAITS_STORED, '') === user?.id;
+    if (!mustAsk({ state, isOpened, knows })) return null;
+    try {
+      return (await get('/api/waiting-list')).entries ?? [];
+    } catch (error) {
+      this.#lookedFor = null;
+      throw error;
+    }
+  }
+
   /**
    * What the server says of all one's entries.
    * @param {any[]} entries as on the wire
@@ -133,6 +166,7 @@ export class Waiting {
    */
   take(entries, asked_ms) {
     this.#asked_ms = asked_ms;
+    this.#remember(entries.length > 0);
     this.entries = new Map([...this.entries].filter(([, entry]) => (this.#known_ms.get(entry.id) ?? -Infinity) >= asked_ms));
     for (const entry of entries) {
       if (entry.state === 'offered') this.offers.set(entry.reservation, { entry: entry.id, waiting: entry.waiting });
