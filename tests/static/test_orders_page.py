@@ -254,6 +254,16 @@ async def test_whoever_comes_back_finds_the_list_as_it_was_left(browser: Browser
         await page.wait_for_function("place => scrollY === place", arg=place)
 
 
+@pytest.mark.parametrize(("language", "heading"), [("en", "Orders"), ("zh", "订单")])
+async def test_orders_below_what_one_waits_for_have_a_heading(
+    browser: Browser, language: str, heading: str
+) -> None:
+    async with open_orders(browser, language, **{"GET /api/orders": page_of(0, 1)}) as (page, _):
+        headings = await page.locator("#orders h2").all_inner_texts()
+    assert headings[-1] == heading
+    assert len(headings) == 2
+
+
 async def test_a_short_list_has_no_older_orders(browser: Browser) -> None:
     async with open_orders(browser, **{"GET /api/orders": page_of(0, 199)}) as (page, _):
         await page.locator("[href='/orders/o198']").wait_for()

@@ -193,6 +193,7 @@ async function showList(place) {
     render(place, html`
       ${holds.length ? html`<h2>${t('orders.holds')}</h2><ul class="orders-list">${holds.map(holdRow)}</ul>` : ''}
       ${waiting.length ? html`<h2>${t('orders.waiting')}</h2><ul class="orders-list">${waiting.map((entry) => waitingRow(entry, items.get(entry.id) ?? null))}</ul>` : ''}
+      ${orders.length && (holds.length || waiting.length) ? html`<h2>${t('orders.own')}</h2>` : ''}
       ${orders.length ? html`<ul class="orders-list orders-own">${orders.map(orderCard)}</ul>${OlderOrders.markup}` : empty('orders.empty', 'orders.empty_note')}`);
     for (const button of place.querySelectorAll('[data-pay]')) button.addEventListener('click', () => void payHold(/** @type {HTMLButtonElement} */ (button)));
     for (const button of place.querySelectorAll('[data-leave]')) button.addEventListener('click', () => void leaveLine(/** @type {HTMLButtonElement} */ (button)));
