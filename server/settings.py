@@ -89,6 +89,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     currency: Annotated[
         str, Meta(pattern="^[A-Z]{3}$", description="The shop's only currency, ISO 4217.")
     ] = "CNY"
+    shipping_minor: Annotated[
+        int, Meta(ge=0, description="What an order's shipping costs, in minor units.")
+    ] = 0
+    shipping_free_from_minor: Annotated[
+        int | None,
+        Meta(description="Goods, in minor units, from which shipping is free; none: never free."),
+    ] = None
+    tax_rate: Annotated[
+        int,
+        Meta(ge=0, le=10_000, description="Tax in every price, in hundredths of a percent."),
+    ] = 0
     payments: Annotated[
         Literal["sandbox", "stripe"],
         Meta(description="Who takes the money: sandbox, which pretends, or stripe."),

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from commerce.kernel.errors import invalid
-from commerce.orders.checkout.model import OrderView
-from commerce.orders.checkout.service import CheckoutService, PlaceOrder
+from commerce.orders.checkout.model import OrderView, PlaceOrder
+from commerce.orders.checkout.service import CheckoutService
 from server.arguments import parse_id
 from server.routes.errors import json_response
 from server.routes.requests import (
@@ -50,8 +50,8 @@ def order_routes(checkout: CheckoutService) -> list[Route]:
             PlaceOrder(
                 user_id=user.user_id,
                 key=key,
-                reservation_ids=_ids(body.reservations),
-                ship_to=_ship_to(body.ship_to),
+                reservation_ids=parse_ids(body.reservations),
+                ship_to=read_ship_to(body.ship_to),
             )
         )
         shown = _shown(request, order)
@@ -128,7 +128,7 @@ def _shown(request: Request, order: OrderView) -> OrderView:
     return msgspec.structs.replace(order, payment=msgspec.structs.replace(payment, url=url))
 
 
-def _ids(texts: Sequence[str]) -> list[str]:
+def parse_ids(texts: Sequence[str]) -> list[str]:
     """Return reservation ids in their usual text; raises `invalid_request` for other text."""
     ids = [id for id in map(parse_id, texts) if id is not None]
     if len(ids) != len(texts):
@@ -136,7 +136,7 @@ def _ids(texts: Sequence[str]) -> list[str]:
     return ids
 
 
-def _ship_to(ship_to: str | dict[str, str] | None) -> str | None:
+def read_ship_to(ship_to: str | dict[str, str] | None) -> str | None:
     """Return where to send the goods as one text; an address form becomes JSON."""
     text = msgspec.json.encode(ship_to).decode() if isinstance(ship_to, dict) else ship_to
     if text is not None and len(text) > SHIP_TO_CHARS_MAX:

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.presses.service import PressCounter
 from commerce.members.accounts.service import AccountService
+from commerce.orders.checkout.quoting import QuoteService
 from commerce.orders.checkout.service import CheckoutService
 from commerce.orders.checkout.settlement import OrderSettlement
 from commerce.orders.payments.ports import PaymentPorts, PaymentProvider
@@ -19,6 +20,8 @@ from commerce.orders.payments.service import PaymentService
 from commerce.orders.reconciliation.service import ReconciliationService
 from commerce.orders.refunds.completion import RefundCompletion
 from commerce.orders.refunds.service import RefundService
+from commerce.sales.pricing.ports import Tariffs
+from commerce.sales.pricing.tariffs import FlatShipping, IncludedTax
 from commerce.sales.show_floor.service import ShowFloor
 from realtime.brokers.redis import RedisBroker
 from realtime.rooms.publisher import RoomPublisher
@@ -68,6 +71,7 @@ class Till(msgspec.Struct, frozen=True):
     """
 
     checkout: CheckoutService
+    quotes: QuoteService
     payments: PaymentService
     settlement: OrderSettlement
     refunds: RefundService
@@ -112,6 +116,7 @@ def build_till(settings: Settings, database: PgDatabase, *, is_served: bool = Tr
     # New payments go to the first one.
     providers = {settings.payments: known[settings.payments], **known}
     settlement = OrderSettlement(database, ids)
+    tariffs = build_tariffs(settings)
     payments = PaymentService(
         database,
         ids,
@@ -124,7 +129,8 @@ def build_till(settings: Settings, database: PgDatabase, *, is_served: bool = Tr
         await http.aclose()
 
     return Till(
-        checkout=CheckoutService(database, payments),
+        checkout=CheckoutService(database, payments, tariffs),
+        quotes=QuoteService(database, tariffs),
         payments=payments,
         settlement=settlement,
         refunds=RefundService(database),
@@ -133,6 +139,14 @@ def build_till(settings: Settings, database: PgDatabase, *, is_served: bool = Tr
         stripe=stripe,
         sandbox_app=app,
         close=close,
+    )
+
+
+def build_tariffs(settings: Settings) -> Tariffs:
+    """Return what the shop charges beside its goods: the plain tariffs, as they are set."""
+    return Tariffs(
+        FlatShipping(settings.shipping_minor, settings.shipping_free_from_minor),
+        IncludedTax(settings.tax_rate),
     )
 
 

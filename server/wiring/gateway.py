@@ -37,6 +37,7 @@ from server.routes.accounts import account_routes
 from server.routes.evidence import evidence_routes
 from server.routes.orders import order_routes
 from server.routes.payments import payment_routes
+from server.routes.quotes import quote_routes
 from server.routes.refunds import refund_routes
 from server.routes.requests import Edge
 from server.routes.stripe_page import StripePage, stripe_routes
@@ -167,6 +168,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     more_routes = [
         *account_routes(build_accounts(carrier.database), tokens),
         *order_routes(till.checkout),
+        *quote_routes(till.quotes),
         *evidence_routes(carrier.database),
         *payment_routes(till.payments, till.reconciliation),
         *refund_routes(till.refunds),

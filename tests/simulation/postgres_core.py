@@ -22,7 +22,8 @@ from commerce.goods.inventory.sweeper import sweep
 from commerce.goods.waiting_list.service import WaitingList, tell_waiters, tend_lines
 from commerce.insight.audit.service import audit
 from commerce.kernel.ids import adjustment_id
-from commerce.orders.checkout.service import CheckoutService, PlaceOrder
+from commerce.orders.checkout.model import PlaceOrder
+from commerce.orders.checkout.service import CheckoutService
 from commerce.orders.checkout.settlement import OrderSettlement
 from commerce.orders.payments.model import (
     Payment,

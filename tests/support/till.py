@@ -19,6 +19,7 @@ from starlette.routing import Mount
 
 from commerce.goods.inventory.service import InventoryService
 from commerce.members.accounts.service import AccountService
+from commerce.orders.checkout.quoting import QuoteService
 from commerce.orders.checkout.service import CheckoutService
 from commerce.orders.checkout.settlement import OrderSettlement
 from commerce.orders.payments.ports import PaymentPorts, PaymentProvider
@@ -26,6 +27,8 @@ from commerce.orders.payments.service import PaymentService
 from commerce.orders.reconciliation.service import ReconciliationService
 from commerce.orders.refunds.completion import RefundCompletion
 from commerce.orders.refunds.service import RefundService
+from commerce.sales.pricing.ports import Tariffs
+from commerce.sales.pricing.tariffs import PLAIN
 from server.auth.passwords import Passwords
 from server.auth.secret import keyed_hash
 from server.auth.tokens import Tokens
@@ -36,6 +39,7 @@ from server.routes.accounts import account_routes
 from server.routes.errors import EXCEPTION_HANDLERS
 from server.routes.orders import order_routes
 from server.routes.payments import payment_routes
+from server.routes.quotes import quote_routes
 from server.routes.refunds import refund_routes
 from server.routes.requests import Edge
 from server.sandbox.app import sandbox_app
@@ -112,6 +116,7 @@ class Till:
         database: PgDatabase,
         inventory: InventoryService,
         others: Mapping[str, PaymentProvider] | None = None,
+        tariffs: Tariffs = PLAIN,
     ) -> None:
         self.database = database
         self.inventory = inventory
@@ -139,7 +144,7 @@ class Till:
             ),
         )
         self.refunds = RefundService(database)
-        self.checkout = CheckoutService(database, self.payments)
+        self.checkout = CheckoutService(database, self.payments, tariffs)
         self.sender = WebhookSender(
             database,
             self.http,
@@ -152,6 +157,7 @@ class Till:
             routes=[
                 *account_routes(self.accounts, self.tokens),
                 *order_routes(self.checkout),
+                *quote_routes(QuoteService(database, tariffs)),
                 *payment_routes(self.payments, self.reconciliation),
                 *refund_routes(self.refunds),
                 Mount("/sandbox-pay", sandbox_app(self.sandbox, api_key=API_KEY)),
@@ -263,12 +269,15 @@ def told_by(remote: Mapping[str, Any], state: str, **overrides: Any) -> dict[str
 
 @asynccontextmanager
 async def open_till(
-    database_url: str, others: Mapping[str, PaymentProvider] | None = None
+    database_url: str,
+    others: Mapping[str, PaymentProvider] | None = None,
+    tariffs: Tariffs = PLAIN,
 ) -> AsyncIterator[Till]:
     """Open a till on a test's own database; payments go to the first of `others`, if any."""
     database = PgDatabase(await open_pool(database_url))
     connections = await open_reserve_pool(database_url)
-    till = Till(database, InventoryService(connections, database, Silence(), monotonic_ms), others)
+    inventory = InventoryService(connections, database, Silence(), monotonic_ms)
+    till = Till(database, inventory, others, tariffs)
     database.publish = till.keep
     yield till
     await till.http.aclose()

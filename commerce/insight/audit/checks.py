@@ -10,6 +10,7 @@ docs/operations.md; tests hold all three together.
 from __future__ import annotations
 
 from commerce.insight.audit.model import Check
+from commerce.insight.audit.price_checks import PRICE_CHECKS
 from commerce.insight.audit.refund_checks import REFUND_CHECKS
 
 # Longer than any sweeper's round; what is later than that frees no units for those who wait.
@@ -209,18 +210,6 @@ ORDER_CHECKS = (
         """,
     ),
     Check(
-        "order_has_lines_and_total",
-        "order",
-        "An order has lines, and its total is theirs.",
-        """
-        SELECT f.id AS "order", f.total_minor, l.lines_minor FROM facts f
-        CROSS JOIN LATERAL (
-            SELECT sum(l.qty * l.unit_price_minor) AS lines_minor
-            FROM order_lines l WHERE l.order_id = f.id
-        ) l WHERE l.lines_minor IS DISTINCT FROM f.total_minor
-        """,
-    ),
-    Check(
         "paid_order_has_payment",
         "order",
         "A paid order has its money, authorised or captured.",
@@ -339,6 +328,7 @@ CHECKS = (
     *POOL_CHECKS,
     *BUYER_CHECKS,
     *ORDER_CHECKS,
+    *PRICE_CHECKS,
     *REFUND_CHECKS,
     *ROOM_CHECKS,
     *CLOCK_CHECKS,

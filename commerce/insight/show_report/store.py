@@ -26,7 +26,7 @@ SELECT_RUN = f"""
     JOIN named_variants v ON v.sku = i.sku
     JOIN sales s ON s.item_id = i.id AND s.kind = 'regular'
     LEFT JOIN LATERAL (
-        SELECT sum(l.qty) AS paid, sum(l.qty * l.unit_price_minor) AS gmv_minor
+        SELECT sum(l.qty) AS paid, sum(l.total_minor) AS gmv_minor
         FROM order_lines l JOIN orders o ON o.id = l.order_id AND {WAS_PAID}
         WHERE l.item_id = i.id
     ) q ON true

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from commerce.kernel.transitions import Transitions
+from commerce.sales.pricing.model import PriceSource, Quote, QuotedLine, Reduction, Tax
 
 # The whole life of an order; nothing else changes its state.
 ORDER = Transitions(
@@ -18,6 +21,16 @@ ORDER = Transitions(
         ("paid", "refund"): "refunded",
     },
 )
+
+
+class PlaceOrder(msgspec.Struct, frozen=True):
+    """A buyer's wish to order; `key` is the idempotency key, `coupon` a claim of theirs."""
+
+    user_id: str
+    key: str
+    reservation_ids: Sequence[str]
+    ship_to: str | None = None
+    coupon: str | None = None
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -37,6 +50,8 @@ class Hold(msgspec.Struct, frozen=True):
     qty: int
     unit_price_minor: int
     currency: str
+    source: PriceSource = "list"
+    """What kind of price was frozen with it."""
 
 
 class HoldState(msgspec.Struct, frozen=True):
@@ -86,10 +101,29 @@ class Draft(msgspec.Struct, frozen=True):
     user_id: str
     room_id: str
     show_id: str
-    total_minor: int
-    currency: str
+    quote: Quote
     ship_to: str | None
     request_hash: str
+
+    @property
+    def total_minor(self) -> int:
+        """What it costs in all: the quote's total, and nothing else."""
+        return self.quote.total_minor
+
+    @property
+    def currency(self) -> str:
+        """The currency of all its amounts."""
+        return self.quote.currency
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """What an order is charged, as it was stored: enough to compute its total anew."""
+
+    lines: Sequence[QuotedLine]
+    shipping_minor: int
+    tax: Tax
+    reduction: Reduction | None
+    currency: str
 
 
 class OrderRow(msgspec.Struct, frozen=True):
@@ -105,10 +139,34 @@ class OrderRow(msgspec.Struct, frozen=True):
     request_hash: str
 
 
+class DiscountView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Money that was taken off; `coupon` is the buyer's claim, `title` what it is called."""
+
+    source: str
+    amount_minor: int
+    coupon: str | None = None
+    title: str | None = None
+    title_zh: str | None = None
+
+
+class PriceParts(msgspec.Struct, frozen=True):
+    """What a total is made of, of a quote and of an order alike.
+
+    total = subtotal - discounts + shipping, and + tax unless the prices include it.
+    """
+
+    subtotal_minor: int
+    discounts: list[DiscountView]
+    shipping_minor: int
+    tax_minor: int
+    tax_included: bool
+
+
 class LineView(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line of an order as its buyer sees it; `origin` is how its units were come by.
 
-    It is left out after a press, else waiting_list, draw, group or staff.
+    It is left out after a press, else waiting_list, draw, group or staff. `total_minor` is what
+    the line costs with its share of a discount; `price_source` is the kind of its unit price.
     """
 
     sku: str
@@ -120,7 +178,10 @@ class LineView(msgspec.Struct, frozen=True, omit_defaults=True):
     reservation: str
     sale: str
     no: int
+    price_source: PriceSource
+    total_minor: int
     origin: str = "walk_in"
+    discount_minor: int = 0
 
 
 class PaymentView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -197,6 +258,7 @@ class OrderView(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     created_at_ms: int
     paid_at_ms: int | None
     room: str
+    parts: PriceParts
     lines: list[LineView]
     payment: PaymentView | None
     ship_to: str | None = None

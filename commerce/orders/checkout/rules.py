@@ -10,9 +10,20 @@ from collections.abc import Mapping, Sequence
 
 from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ids import order_id
-from commerce.kernel.money import Money
-from commerce.orders.checkout.model import CardLine, Draft, Hold, HoldState, LateLine
+from commerce.orders.checkout.model import (
+    CardLine,
+    Charge,
+    Draft,
+    Hold,
+    HoldState,
+    LateLine,
+    PlaceOrder,
+)
 from commerce.orders.payments.model import Settled, Settlement, TooLate
+from commerce.sales.pricing.model import PricedLine, Reduction
+from commerce.sales.pricing.ports import Tariffs
+from commerce.sales.pricing.rules import quote
+from commerce.sales.pricing.tariffs import PLAIN, as_agreed
 
 # More lines than a cart of one show ever has.
 RESERVATIONS_MAX = 20
@@ -31,45 +42,83 @@ UNPAID_WINDOW_MS = HELD_MS_MAX
 LATE = ("hold_expired", "order_expired")
 
 
-def hash_request(reservation_ids: Sequence[str], ship_to: str | None) -> str:
-    """Return what tells one request from another under the same key."""
-    body = json.dumps([sorted(reservation_ids), ship_to], ensure_ascii=True)
-    return hashlib.sha256(body.encode()).hexdigest()
+def hash_request(wish: PlaceOrder) -> str:
+    """Return what tells one request from another under the same key.
+
+    It is stored, so a request without a coupon has the hash that it had before there were any.
+    """
+    parts: list[object] = [sorted(wish.reservation_ids), wish.ship_to]
+    if wish.coupon is not None:
+        parts.append(wish.coupon)
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()
 
 
-def quote_order(
-    *,
-    user_id: str,
-    key: str,
-    reservation_ids: Sequence[str],
-    holds: Sequence[Hold],
-    ship_to: str | None,
-) -> Draft:
-    """Return the order that these reservations make.
+def price_holds(wish: PlaceOrder, holds: Sequence[Hold]) -> list[PricedLine]:
+    """Return the lines that a buyer's reservations make, at the prices frozen with them.
 
     Raises `not_found` for somebody else's reservation, `invalid_request` when they are of
     two shows: an order belongs to one room.
     """
-    mine = {hold.id: hold for hold in holds if hold.user_id == user_id}
-    if any(id not in mine for id in reservation_ids):
+    mine = {hold.id: hold for hold in holds if hold.user_id == wish.user_id}
+    if any(id not in mine for id in wish.reservation_ids):
         raise not_found("reservation")
-    wanted = [mine[id] for id in reservation_ids]
+    wanted = [mine[id] for id in wish.reservation_ids]
     first = wanted[0]
     if any((hold.room_id, hold.show_id) != (first.room_id, first.show_id) for hold in wanted):
         raise invalid("An order takes reservations of one show.", field="reservations")
-    total = Money(0, first.currency)
-    for hold in wanted:
-        total += Money(hold.unit_price_minor, hold.currency).times(hold.qty)
+    if any(hold.currency != first.currency for hold in wanted):
+        raise ValueError("an order has one currency")
+    return [
+        PricedLine(hold.id, hold.sku, hold.qty, hold.unit_price_minor, hold.source)
+        for hold in wanted
+    ]
+
+
+def quote_order(
+    wish: PlaceOrder,
+    holds: Sequence[Hold],
+    *,
+    tariffs: Tariffs = PLAIN,
+    reduction: Reduction | None = None,
+) -> Draft:
+    """Return the order that a buyer's reservations make, at its quote.
+
+    Raises what `price_holds` does, and `coupon_not_usable`.
+    """
+    lines = price_holds(wish, holds)
+    first = next(hold for hold in holds if hold.id == lines[0].id)
     return Draft(
-        id=order_id(user_id, key),
-        user_id=user_id,
+        id=order_id(wish.user_id, wish.key),
+        user_id=wish.user_id,
         room_id=first.room_id,
         show_id=first.show_id,
-        total_minor=total.minor,
-        currency=total.currency,
-        ship_to=ship_to,
-        request_hash=hash_request(reservation_ids, ship_to),
+        quote=quote(
+            lines,
+            currency=first.currency,
+            tariffs=tariffs,
+            reduction=reduction,
+            ship_to=wish.ship_to,
+        ),
+        ship_to=wish.ship_to,
+        request_hash=hash_request(wish),
     )
+
+
+def is_charge_right(charge: Charge, total_minor: int) -> bool:
+    """Say whether an order still costs what its lines, its coupon and its tariffs make it cost."""
+    try:
+        again = quote(
+            [
+                PricedLine(line.id, line.sku, line.qty, line.unit_price_minor, line.source)
+                for line in charge.lines
+            ],
+            currency=charge.currency,
+            tariffs=as_agreed(charge.shipping_minor, charge.tax),
+            reduction=charge.reduction,
+        )
+    except CommerceError:  # The coupon would take nothing off by now, and it did.
+        return False
+    return again.total_minor == total_minor and list(again.lines) == list(charge.lines)
 
 
 def check_unpaid(unpaid: int, oldest_ms: int, now_ms: int) -> None:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ids import order_id as derive_order_id
 from commerce.kernel.ports import Database, Transaction
 from commerce.orders.checkout import store, view_store
-from commerce.orders.checkout.model import ORDER, Draft, Hold, OrderView
+from commerce.orders.checkout.model import ORDER, Draft, Hold, OrderView, PlaceOrder
 from commerce.orders.checkout.rules import (
     RESERVATIONS_MAX,
     UNPAID_WINDOW_MS,
@@ -28,6 +26,8 @@ from commerce.orders.checkout.settlement import end_order
 from commerce.orders.payments import store as payment_store
 from commerce.orders.payments.service import PaymentService
 from commerce.records.clock.store import select_now_ms
+from commerce.sales.pricing.ports import Tariffs
+from commerce.sales.pricing.tariffs import PLAIN
 from commerce.shows.schedule.rules import check_see_money, may_see_money
 from commerce.shows.schedule.store import select_room
 
@@ -35,21 +35,15 @@ from commerce.shows.schedule.store import select_room
 ORDERS_SHOWN_MAX = 200
 
 
-class PlaceOrder(msgspec.Struct, frozen=True):
-    """A buyer's wish to order; `key` is the idempotency key."""
-
-    user_id: str
-    key: str
-    reservation_ids: Sequence[str]
-    ship_to: str | None = None
-
-
 class CheckoutService:
     """Orders, as their buyers and their hosts use them."""
 
-    def __init__(self, database: Database, payments: PaymentService) -> None:
+    def __init__(
+        self, database: Database, payments: PaymentService, tariffs: Tariffs = PLAIN
+    ) -> None:
         self._database = database
         self._payments = payments
+        self._tariffs = tariffs
 
     async def place_order(self, wish: PlaceOrder) -> OrderView:
         """Make an order of held reservations and open its payment.
@@ -65,7 +59,6 @@ class CheckoutService:
                 field="reservations",
             )
         order_id = derive_order_id(wish.user_id, wish.key)
-        request_hash = hash_request(ids, wish.ship_to)
         async with self._database.transaction() as transaction:
             payment_id = None
             known = await store.select_order(transaction, order_id)
@@ -76,19 +69,13 @@ class CheckoutService:
                     )
                 )
                 holds = await store.select_holds(transaction, ids)
-                draft = quote_order(
-                    user_id=wish.user_id,
-                    key=wish.key,
-                    reservation_ids=ids,
-                    holds=holds,
-                    ship_to=wish.ship_to,
-                )
+                draft = quote_order(wish, holds, tariffs=self._tariffs)
                 payment_id = await self._save(transaction, draft, holds)
                 if payment_id is None:
                     known = await store.select_order(transaction, order_id)
                     if known is None:  # A token outlives its person when a backup was restored.
                         raise CommerceError("unauthenticated", "Nobody is known by this token.")
-            if known is not None and known.request_hash != request_hash:
+            if known is not None and known.request_hash != hash_request(wish):
                 raise CommerceError("idempotency_conflict", "This key ordered something else.")
         return await self._with_payment(wish.user_id, order_id, payment_id)
 
@@ -121,7 +108,7 @@ class CheckoutService:
         Raises `not_found` for everybody else, so that it says nothing of other people's.
         """
         async with self._database.reading() as connection:
-            found = await views.select_view(connection, order_id)
+            found = await view_store.select_view(connection, order_id)
             if found is None:
                 raise not_found("order")
             owner, order = found
@@ -130,7 +117,7 @@ class CheckoutService:
             room = await select_room(connection, order.room)
             if not may_see_money(room, user_id=user_id, role=role):
                 raise not_found("order")
-            return await views.select_view_for_staff(connection, order_id)
+            return await view_store.select_view_for_staff(connection, order_id)
 
     async def list_orders(
         self, *, user_id: str, since_ms: int, before: str | None = None
@@ -171,7 +158,7 @@ class CheckoutService:
         await store.move_to_paying(
             transaction, [(hold.id, next_release_at_ms(hold, now_ms)) for hold in states]
         )
-        await store.insert_lines(transaction, draft.id, holds)
+        await store.insert_lines(transaction, draft, holds)
         await store.keep_proof(transaction, draft.id, ids)
         return await self._payments.open(
             transaction,

@@ -6,22 +6,32 @@ Invariant: locks are taken in one order: payment, order, stock (ascending), rese
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from commerce.goods.inventory import store as inventory
 from commerce.goods.waiting_list import store as waiting_list
 from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Database, Ids, SystemLine, Transaction
-from commerce.orders.checkout import late_store, store
+from commerce.orders.checkout import charge_store, late_store, store
 from commerce.orders.checkout.cards import find_card_refusal
 from commerce.orders.checkout.late import reserve_again
 from commerce.orders.checkout.model import ORDER, OrderRow
-from commerce.orders.checkout.rules import decide_settlement, is_late, mask_name
+from commerce.orders.checkout.rules import (
+    decide_settlement,
+    is_charge_right,
+    is_late,
+    mask_name,
+)
 from commerce.orders.payments import store as payments
 from commerce.orders.payments.model import Settled, Settlement, TooLate
 from commerce.orders.payments.ports import PayingOrder
 from commerce.records.clock.store import select_now_ms
 
+log = logging.getLogger(__name__)
+
+# Why money is let go that an order would not cost any more: somebody changed its rows.
+TOTAL_MISMATCH = "total_mismatch"
 # One round of the job is bounded, so that the worker's other jobs get their turn.
 EXPIRED_A_ROUND_MAX = 100
 # A cart of many lines must not fill the chat.
@@ -47,7 +57,8 @@ class OrderSettlement:
     ) -> Settlement:
         """Make the locked order paid when all its reservations are still paying and in time.
 
-        A card that may not pay for so many ends the order, and its units are free at once.
+        A card that may not pay for so many ends the order, and its units are free at once; so does
+        a total that is not the order's quote.
 
         The reservations' rows decide the race with expiry: whoever has them first. Money that
         lost it takes the units again when they are free, also for an order that has expired.
@@ -56,6 +67,8 @@ class OrderSettlement:
         if order is None:
             raise not_found("order")
         refusal = await find_card_refusal(transaction, order_id, card)
+        if refusal is None and not await self._is_charge_right(transaction, order):
+            refusal = TOTAL_MISMATCH
         if refusal is not None and order.state != "paid":
             if ORDER.allows(order.state, "cancel"):
                 await end_order(transaction, order, event="cancel", hold_state="released")
@@ -76,6 +89,16 @@ class OrderSettlement:
             transaction.tell(order.room_id, order.user_id, "order.paid", news(order, "paid"))
             await self._say_paid(transaction, order, now_ms)
         return settlement
+
+    async def _is_charge_right(self, transaction: Transaction, order: OrderRow) -> bool:
+        """Quote an unpaid order once more: what is about to be taken is what was shown."""
+        if not ORDER.allows(order.state, "pay"):
+            return True
+        charge = await charge_store.select_charge(transaction, order.id)
+        if is_charge_right(charge, order.total_minor):
+            return True
+        log.error("order %s is not charged as it was quoted; its money is let go", order.id)
+        return False
 
     async def expire_orders(self) -> int:
         """Job: end waiting orders that have lost a reservation; return how many ended."""

@@ -19,7 +19,9 @@ from commerce.orders.checkout.model import (
 
 SELECT_HOLDS = """
     SELECT r.id, r.user_id, r.pool_id, r.sale_id, s.room_id, s.show_id, s.item_id, b.no, s.sku,
-        v.title, v.title_zh, r.qty, r.unit_price_minor, s.currency
+        v.title, v.title_zh, r.qty, r.unit_price_minor, s.currency,
+        CASE WHEN s.kind = 'flash' THEN 'flash'
+            WHEN s.kind = 'group' OR r.origin = 'group' THEN 'group' ELSE 'list' END AS source
     FROM reservations r
     JOIN sales s ON s.id = r.sale_id
     JOIN bag_items b ON b.id = s.item_id
@@ -51,14 +53,17 @@ SELECT_POOLS_OF_ORDER = """
 """
 INSERT_ORDER = """
     INSERT INTO orders (id, user_id, room_id, show_id, state, total_minor, currency, ship_to,
-        request_hash)
-    SELECT $1, u.id, $3, $4, 'awaiting_payment', $5, $6, $7, $8 FROM users u WHERE u.id = $2
+        request_hash, subtotal_minor, discount_minor, shipping_minor, tax_minor,
+        tax_on_shipping_minor, is_tax_included)
+    SELECT $1, u.id, $3, $4, 'awaiting_payment', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
+    FROM users u WHERE u.id = $2
     ON CONFLICT (id) DO NOTHING RETURNING id
 """
 INSERT_LINE = """
     INSERT INTO order_lines (order_id, reservation_id, sale_id, item_id, sku, title, title_zh,
-        qty, unit_price_minor)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        qty, unit_price_minor, price_source, discount_minor, tax_minor, total_minor,
+        place)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
 # Live units alone: what others let go is nobody's place. They are never more than there are, and
 # the two partial indexes of live reservations lead to them. `quantity` is what was put on sale;
@@ -137,6 +142,7 @@ async def select_holds(connection: Connection, ids: Sequence[str]) -> list[Hold]
             qty=row["qty"],
             unit_price_minor=row["unit_price_minor"],
             currency=row["currency"],
+            source=row["source"],
         )
         for row in rows
     ]
@@ -184,17 +190,25 @@ async def insert_order(connection: Connection, draft: Draft) -> bool:
         draft.currency,
         draft.ship_to,
         draft.request_hash,
+        draft.quote.subtotal_minor,
+        draft.quote.discount_minor,
+        draft.quote.shipping_minor,
+        draft.quote.tax_minor,
+        draft.quote.tax_minor - sum(line.tax_minor for line in draft.quote.lines),
+        draft.quote.is_tax_included,
     )
     return inserted is not None
 
 
-async def insert_lines(connection: Connection, order_id: str, holds: Sequence[Hold]) -> None:
-    """Store an order's lines."""
+async def insert_lines(connection: Connection, draft: Draft, holds: Sequence[Hold]) -> None:
+    """Store an order's lines as they were quoted."""
+    by_id = {hold.id: hold for hold in holds}
+    lines = [(place, line, by_id[line.id]) for place, line in enumerate(draft.quote.lines)]
     await connection.executemany(
         INSERT_LINE,
         [
             (
-                order_id,
+                draft.id,
                 hold.id,
                 hold.sale_id,
                 hold.item_id,
@@ -203,8 +217,13 @@ async def insert_lines(connection: Connection, order_id: str, holds: Sequence[Ho
                 hold.title_zh,
                 hold.qty,
                 hold.unit_price_minor,
+                hold.source,
+                line.discount_minor,
+                line.tax_minor,
+                line.total_minor,
+                place,
             )
-            for hold in holds
+            for place, line, hold in lines
         ],
     )
 

@@ -12,19 +12,23 @@ from typing import Any
 from commerce.kernel.ports import Connection
 from commerce.orders.checkout.model import (
     Buyer,
+    DiscountView,
     LineView,
     OrderView,
     PaymentView,
+    PriceParts,
     Proof,
     RefundLineView,
     RefundView,
 )
 from commerce.orders.checkout.rules import show_payment_state
+from commerce.sales.pricing.model import Quote
 
 SELECT_VIEWS = """
     SELECT o.id, o.state, o.total_minor, o.currency, o.created_at_ms, o.paid_at_ms, m.slug,
         o.ship_to, o.user_id, o.refunded_minor, u.name AS buyer, o.proof_place, o.proof_of,
-        o.proof_decided_at_ms
+        o.proof_decided_at_ms, o.subtotal_minor, o.discount_minor, o.shipping_minor, o.tax_minor,
+        o.is_tax_included
     FROM orders o JOIN rooms m ON m.id = o.room_id JOIN users u ON u.id = o.user_id
 """
 # The cursor is an order of the same list; any other stands before nothing.
@@ -43,7 +47,8 @@ SELECT_VIEWS_OF_ROOM = (
 SELECT_VIEW = SELECT_VIEWS + " WHERE o.id = $1"
 SELECT_LINES = """
     SELECT l.order_id, l.sku, l.title, l.title_zh, v.picture, l.qty, l.unit_price_minor,
-        l.reservation_id, l.sale_id, b.no, r.origin
+        l.reservation_id, l.sale_id, b.no, r.origin, l.price_source, l.discount_minor,
+        l.total_minor
     FROM order_lines l
     JOIN reservations r ON r.id = l.reservation_id
     JOIN bag_items b ON b.id = l.item_id
@@ -132,6 +137,7 @@ async def _views(
             created_at_ms=row["created_at_ms"],
             paid_at_ms=row["paid_at_ms"],
             room=row["slug"],
+            parts=_parts(row),
             lines=lines[str(row["id"])],
             payment=_payment(payments.get(str(row["id"])), row["state"], for_staff=for_staff),
             ship_to=row["ship_to"],
@@ -163,6 +169,31 @@ def _line(row: Any) -> LineView:
         sale=str(row["sale_id"]),
         no=row["no"],
         origin=row["origin"],
+        price_source=row["price_source"],
+        discount_minor=row["discount_minor"],
+        total_minor=row["total_minor"],
+    )
+
+
+def parts_of(asked: Quote) -> PriceParts:
+    """Return the parts of a quote, as the order placed at it will have them."""
+    return PriceParts(
+        subtotal_minor=asked.subtotal_minor,
+        discounts=[DiscountView(one.source, one.amount_minor, one.id) for one in asked.discounts],
+        shipping_minor=asked.shipping_minor,
+        tax_minor=asked.tax_minor,
+        tax_included=asked.is_tax_included,
+    )
+
+
+def _parts(row: Any) -> PriceParts:
+    """Return what the total is made of."""
+    return PriceParts(
+        subtotal_minor=row["subtotal_minor"],
+        discounts=[],
+        shipping_minor=row["shipping_minor"],
+        tax_minor=row["tax_minor"],
+        tax_included=row["is_tax_included"],
     )
 
 

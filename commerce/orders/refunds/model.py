@@ -35,11 +35,15 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 class SoldLine(msgspec.Struct, frozen=True):
-    """A line of a paid order; `left` are its units in no refund that is pending or done."""
+    """A line of a paid order; `left` of its units are in no refund that is pending or done.
+
+    `total_minor` is what was paid for all `qty` of them, a discount taken off.
+    """
 
     reservation: str
+    qty: int
     left: int
-    unit_price_minor: int
+    total_minor: int
 
 
 class Refundable(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from commerce.orders.refunds.model import (
     RefundWish,
     SoldLine,
 )
+from commerce.sales.pricing.rules import paid_for_units
 
 
 def check_wish(wish: RefundWish) -> None:
@@ -65,8 +66,8 @@ def plan_refund(wish: RefundWish, lines: Sequence[SoldLine], left_minor: int) ->
         taken = _take(wish.lines, lines)
         amount_minor = wish.amount_minor
         if amount_minor is None:
-            prices = {line.reservation: line.unit_price_minor for line in lines}
-            amount_minor = sum(qty * prices[name] for name, qty in taken)
+            by_name = {line.reservation: line for line in lines}
+            amount_minor = sum(_paid_for(by_name[name], qty) for name, qty in taken)
             if amount_minor == 0:
                 raise invalid("These lines cost nothing.", field="lines")
     else:
@@ -86,6 +87,11 @@ def too_large(left_minor: int) -> CommerceError:
         f"Of this order {left_minor} can still go back.",
         detail={"left_minor": left_minor},
     )
+
+
+def _paid_for(line: SoldLine, units: int) -> int:
+    """Return what was paid for the next units of a line that come back."""
+    return paid_for_units(line.total_minor, line.qty, before=line.qty - line.left, units=units)
 
 
 def _take(wishes: Sequence[LineWish], lines: Sequence[SoldLine]) -> list[tuple[str, int]]:

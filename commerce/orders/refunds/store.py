@@ -29,7 +29,7 @@ SELECT_LEFT_OF_PAYMENT = """
     ), 0)::bigint FROM payments p WHERE p.id = $1
 """
 SELECT_LINES = """
-    SELECT l.reservation_id, l.unit_price_minor, l.qty - coalesce((
+    SELECT l.reservation_id, l.qty, l.total_minor, l.qty - coalesce((
         SELECT sum(x.qty) FROM refund_lines x JOIN refunds r ON r.id = x.refund_id
         WHERE x.reservation_id = l.reservation_id AND r.state IN ('pending', 'done')
     ), 0)::integer AS units_left
@@ -83,7 +83,7 @@ async def select_lines(connection: Connection, order_id: str) -> list[SoldLine]:
     """Return an order's lines with the units that are in no refund."""
     rows = await connection.fetch(SELECT_LINES, order_id)
     return [
-        SoldLine(str(row["reservation_id"]), row["units_left"], row["unit_price_minor"])
+        SoldLine(str(row["reservation_id"]), row["qty"], row["units_left"], row["total_minor"])
         for row in rows
     ]
 

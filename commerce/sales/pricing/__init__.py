@@ -1,1 +1,1 @@
-"""Prices over time: what was asked before, and whether a new price is meant."""
+"""Prices: which one holds, what an order costs in all its parts, and what was asked before."""

@@ -1,9 +1,11 @@
-"""SQL of the price log, which a trigger writes whenever a sale opens, stops or changes."""
+"""SQL of prices: what is offered now, and the log that a trigger writes at every change."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from commerce.kernel.ports import Connection
-from commerce.sales.pricing.model import LowestPrice
+from commerce.sales.pricing.model import ItemOffers, LowestPrice, Offer
 from commerce.sales.pricing.rules import DAY_MS, REFERENCE_DAYS, describe_lowest
 
 # A row holds until the sale's next one; a sale whose time is over offers nothing, noted or not.
@@ -20,6 +22,26 @@ SELECT_LOWEST = """
     FROM offered
     WHERE price_minor IS NOT NULL AND from_ms < $2::bigint AND (to_ms IS NULL OR to_ms > from_ms)
 """
+# The window decides, as at a press; a group's price is for whoever joins a group.
+SELECT_OFFERS = """
+    SELECT i.id AS item, s.sku, s.currency, s.id AS sale, s.price_minor,
+        CASE s.kind WHEN 'flash' THEN 'flash' ELSE 'list' END AS source
+    FROM bag_items i JOIN sales s ON s.item_id = i.id
+    WHERE i.id = ANY ($1::uuid[]) AND i.removed_at_ms IS NULL AND s.kind IN ('regular', 'flash')
+      AND s.state IN ('armed', 'open') AND s.opens_at_ms <= clock_ms()
+      AND (s.ends_at_ms IS NULL OR s.ends_at_ms > clock_ms())
+"""
+
+
+async def select_offers(connection: Connection, items: Sequence[str]) -> dict[str, ItemOffers]:
+    """Return by bag item what it is offered at; an item that nothing offers is left out."""
+    found: dict[str, ItemOffers] = {}
+    for row in await connection.fetch(SELECT_OFFERS, list(items)):
+        offer = Offer(str(row["sale"]), row["source"], row["price_minor"])
+        item = str(row["item"])
+        before = found[item].offers if item in found else []
+        found[item] = ItemOffers(row["sku"], row["currency"], [*before, offer])
+    return found
 
 
 async def select_lowest_of_30_days(

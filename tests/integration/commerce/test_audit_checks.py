@@ -99,6 +99,10 @@ PLANTED: dict[str, tuple[str, str]] = {
         f"UPDATE orders SET total_minor = total_minor + 1 WHERE id = {PAID}",
         "round",
     ),
+    "line_price_is_the_holds": (
+        f"UPDATE order_lines SET unit_price_minor = unit_price_minor + 1 WHERE order_id = {PAID}",
+        "round",
+    ),
     "paid_order_has_payment": (
         f"UPDATE payments SET amount_minor = 1 WHERE order_id = {PAID}",
         "round",

@@ -18,8 +18,8 @@ from commerce.goods.inventory.model import Outcome, Request
 from commerce.goods.inventory.store import reserve_batch
 from commerce.insight.audit.service import audit
 from commerce.kernel.errors import CommerceError
+from commerce.orders.checkout.model import PlaceOrder
 from commerce.orders.checkout.rules import HELD_MS_MAX
-from commerce.orders.checkout.service import PlaceOrder
 from server.db.database import Told
 from tests.support.shop import arm_flash, read_stock
 from tests.support.till import Till, order_one, told_by

@@ -5,13 +5,22 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from commerce.kernel.errors import CommerceError
 from commerce.kernel.ids import order_id
-from commerce.orders.checkout.model import ORDER, CardLine, Hold, HoldState, LateLine
+from commerce.orders.checkout.model import (
+    ORDER,
+    CardLine,
+    Charge,
+    Hold,
+    HoldState,
+    LateLine,
+    PlaceOrder,
+)
 from commerce.orders.checkout.rules import (
     HELD_MS_MAX,
     PAYING_MS,
@@ -20,6 +29,7 @@ from commerce.orders.checkout.rules import (
     decide_late,
     decide_settlement,
     hash_request,
+    is_charge_right,
     is_late,
     mask_name,
     next_release_at_ms,
@@ -27,6 +37,7 @@ from commerce.orders.checkout.rules import (
     show_payment_state,
 )
 from commerce.orders.payments.model import Settled, TooLate
+from commerce.sales.pricing.model import Reduction, Tax
 
 NOW_MS = 1_000_000_000
 
@@ -66,7 +77,12 @@ def make_state(**overrides: Any) -> HoldState:
 
 def quote(holds: list[Hold], ids: list[str]) -> Any:
     """Quote an order of `lena`."""
-    return quote_order(user_id="lena", key="k", reservation_ids=ids, holds=holds, ship_to=None)
+    return quote_order(PlaceOrder("lena", "k", ids), holds)
+
+
+def hash_of(ids: list[str], ship_to: str | None, coupon: str | None = None) -> str:
+    """Return the hash of a wish of `lena`."""
+    return hash_request(PlaceOrder("lena", "k", ids, ship_to, coupon))
 
 
 def test_an_order_sums_its_reservations() -> None:
@@ -84,11 +100,9 @@ def test_the_same_user_and_key_name_the_same_order() -> None:
 
 def test_an_order_keeps_what_was_asked_for() -> None:
     """The address, and what tells a retry from another wish."""
-    draft = quote_order(
-        user_id="lena", key="k", reservation_ids=["a"], holds=[make_hold()], ship_to="Quay 1"
-    )
+    draft = quote_order(PlaceOrder("lena", "k", ["a"], "Quay 1"), [make_hold()])
     assert draft.ship_to == "Quay 1"
-    assert draft.request_hash == hash_request(["a"], "Quay 1")
+    assert draft.request_hash == hash_of(["a"], "Quay 1")
 
 
 @pytest.mark.parametrize(
@@ -115,19 +129,34 @@ def test_an_order_stays_in_one_show(other: dict[str, str]) -> None:
 def test_a_requests_hash_outlives_an_upgrade() -> None:
     """It is stored: a retry that meets a newer version must find its own."""
     body = rb'[["a", "b"], "\u7801\u5934"]'
-    assert hash_request(["b", "a"], "码头") == hashlib.sha256(body).hexdigest()
+    assert hash_of(["b", "a"], "码头") == hashlib.sha256(body).hexdigest()
 
 
 def test_a_request_is_its_reservations_and_its_address() -> None:
     """Their order does not matter, everything else does."""
-    assert hash_request(["a", "b"], None) == hash_request(["b", "a"], None)
+    assert hash_of(["a", "b"], None) == hash_of(["b", "a"], None)
     hashes = {
-        hash_request(["a"], None),
-        hash_request(["a", "b"], None),
-        hash_request(["a"], ""),
-        hash_request(["a"], "x"),
+        hash_of(["a"], None),
+        hash_of(["a", "b"], None),
+        hash_of(["a"], ""),
+        hash_of(["a"], "x"),
+        hash_of(["a"], None, "c"),
     }
-    assert len(hashes) == 4
+    assert len(hashes) == 5
+
+
+def test_a_charge_is_right_only_as_it_was_quoted() -> None:
+    """One cent more or less, on a line or in all, is another charge."""
+    drafted = quote([make_hold(), make_hold(id="b", qty=1, unit_price_minor=5)], ["a", "b"]).quote
+    tax = Tax([line.tax_minor for line in drafted.lines])
+    charge = Charge(drafted.lines, drafted.shipping_minor, tax, None, "CNY")
+    assert is_charge_right(charge, 39_805)
+    assert not is_charge_right(charge, 39_804)
+    first, second = drafted.lines
+    cheaper = msgspec.structs.replace(first, total_minor=first.total_minor - 1)
+    assert not is_charge_right(msgspec.structs.replace(charge, lines=[cheaper, second]), 39_805)
+    dead = Reduction(id="c", amount_minor=10, threshold_minor=50_000)
+    assert not is_charge_right(msgspec.structs.replace(charge, reduction=dead), 39_805)
 
 
 def test_live_holds_can_be_ordered() -> None:

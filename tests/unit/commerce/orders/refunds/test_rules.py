@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ from commerce.orders.refunds.rules import (
     plan_refund,
 )
 
-LINES = [SoldLine("a", 2, 1_000), SoldLine("b", 1, 500), SoldLine("c", 0, 700)]
+LINES = [SoldLine("a", 2, 2, 2_000), SoldLine("b", 1, 1, 500), SoldLine("c", 1, 0, 700)]
 LEFT = 2_500
 
 
@@ -87,7 +89,7 @@ def test_a_line_of_another_order_is_refused() -> None:
 
 def test_goods_that_cost_nothing_need_an_amount() -> None:
     with pytest.raises(CommerceError, match="cost nothing"):
-        plan_refund(wish(lines=[LineWish("a")]), [SoldLine("a", 1, 0)], LEFT)
+        plan_refund(wish(lines=[LineWish("a")]), [SoldLine("a", 1, 1, 0)], LEFT)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_parts_never_add_up_to_more_than_the_whole(parts: list[tuple[int, int]])
     """Whatever is asked in whatever order: money and units stay within the order."""
     left_minor, left = LEFT, {line.reservation: line.left for line in LINES}
     for amount_minor, qty in parts:
-        lines = [SoldLine(one.reservation, left[one.reservation], 1) for one in LINES]
+        lines = [msgspec.structs.replace(one, left=left[one.reservation]) for one in LINES]
         named = [LineWish("a", qty)] if qty else []
         try:
             plan = plan_refund(wish(amount_minor=amount_minor, lines=named), lines, left_minor)
@@ -149,3 +151,24 @@ def test_parts_never_add_up_to_more_than_the_whole(parts: list[tuple[int, int]])
         assert min(left.values()) >= 0
         if left_minor == 0:
             assert set(left.values()) == {0}
+
+
+@given(
+    st.integers(1, 7), st.integers(0, 5_000), st.lists(st.integers(1, 7), max_size=7), st.booleans()
+)
+def test_the_units_of_a_line_give_back_what_was_paid_for_them(
+    qty: int, total_minor: int, steps: list[int], has_more: bool
+) -> None:
+    """Unit by unit or at once, to the cent; and never a cent of another line."""
+    left, back_minor = qty, 0
+    for step in [*steps, qty]:
+        units = min(step, left)
+        if units == 0:
+            break
+        line = SoldLine("a", qty, left, total_minor)
+        left_minor = total_minor - back_minor + (1 if has_more else 0)
+        with contextlib.suppress(CommerceError):  # Units that cost nothing give nothing back.
+            plan = plan_refund(wish(lines=[LineWish("a", units)]), [line], left_minor)
+            back_minor += plan.amount_minor
+        left -= units
+    assert left > 0 or back_minor == total_minor

@@ -1,0 +1,134 @@
+"""Show what would be charged, without holding anything: the same function, asked beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from commerce.kernel.errors import CommerceError, invalid, not_found
+from commerce.kernel.ports import Connection, Database
+from commerce.orders.checkout import store
+from commerce.orders.checkout.model import PlaceOrder, PriceParts
+from commerce.orders.checkout.rules import RESERVATIONS_MAX, price_holds
+from commerce.orders.checkout.view_store import parts_of
+from commerce.sales.pricing.model import PricedLine, PriceSource, Quote, QuotedLine
+from commerce.sales.pricing.ports import Tariffs
+from commerce.sales.pricing.rules import choose_offer, quote
+from commerce.sales.pricing.store import select_offers
+
+
+class QuoteLineView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of a quote; `id` is the reservation or the bag item, `sale` what an item comes by."""
+
+    id: str
+    sku: str
+    qty: int
+    unit_price_minor: int
+    price_source: PriceSource
+    total_minor: int
+    discount_minor: int = 0
+    sale: str | None = None
+
+
+class QuoteView(msgspec.Struct, frozen=True):
+    """A quote as people see it; an order at these prices has the same total and parts."""
+
+    lines: list[QuoteLineView]
+    parts: PriceParts
+    total_minor: int
+    currency: str
+
+
+class Basket(msgspec.Struct, frozen=True):
+    """Lines to be quoted, each with the sale that gives its price when it is no hold yet."""
+
+    lines: Sequence[PricedLine]
+    sales: Sequence[str | None]
+    currency: str
+
+
+class QuoteService:
+    """Quotes, for buyers."""
+
+    def __init__(self, database: Database, tariffs: Tariffs) -> None:
+        self._database = database
+        self._tariffs = tariffs
+
+    async def quote_holds(self, wish: PlaceOrder) -> QuoteView:
+        """Return what an order of these reservations would cost.
+
+        Raises what placing it would: `invalid_request`, `not_found`, `coupon_not_usable`.
+        """
+        ids = list(wish.reservation_ids)
+        if not 1 <= len(ids) <= RESERVATIONS_MAX or len(set(ids)) != len(ids):
+            raise invalid(
+                f"A quote takes 1 to {RESERVATIONS_MAX} different reservations.",
+                field="reservations",
+            )
+        async with self._database.reading() as connection:
+            holds = await store.select_holds(connection, ids)
+            lines = price_holds(wish, holds)
+            basket = Basket(lines, [None] * len(lines), holds[0].currency)
+        return self._view(basket, wish.ship_to)
+
+    async def quote_items(
+        self, items: Sequence[tuple[str, int]], *, ship_to: str | None
+    ) -> QuoteView:
+        """Return what units of bag items would cost now, each at the price that takes precedence.
+
+        Nothing is held: a sale may be over, or another begun, at the press. Raises
+        `invalid_request`, or `not_open` for an item that no sale offers.
+        """
+        if not 1 <= len(items) <= RESERVATIONS_MAX or len({item for item, _ in items}) != len(
+            items
+        ):
+            raise invalid(f"A quote takes 1 to {RESERVATIONS_MAX} different items.", field="items")
+        async with self._database.reading() as connection:
+            basket = await _price_items(connection, items)
+        return self._view(basket, ship_to)
+
+    def _view(self, basket: Basket, ship_to: str | None) -> QuoteView:
+        asked = quote(
+            basket.lines, currency=basket.currency, tariffs=self._tariffs, ship_to=ship_to
+        )
+        return view_quote(asked, basket.sales)
+
+
+async def _price_items(connection: Connection, items: Sequence[tuple[str, int]]) -> Basket:
+    """Return lines at the prices of this instant."""
+    offered = await select_offers(connection, [item for item, _ in items])
+    if not offered:
+        raise not_found("item on sale")
+    lines, sales = [], []
+    for item, qty in items:
+        known = offered.get(item)
+        offer = choose_offer(known.offers) if known is not None else None
+        if known is None or offer is None:
+            raise CommerceError("not_open", "Nothing offers this item now.", detail={"item": item})
+        lines.append(PricedLine(item, known.sku, qty, offer.unit_price_minor, offer.source))
+        sales.append(offer.sale_id)
+    return Basket(lines, sales, next(iter(offered.values())).currency)
+
+
+def view_quote(asked: Quote, sales: Sequence[str | None]) -> QuoteView:
+    """Return a quote as people see it."""
+    return QuoteView(
+        lines=[_line(line, sale) for line, sale in zip(asked.lines, sales, strict=True)],
+        parts=parts_of(asked),
+        total_minor=asked.total_minor,
+        currency=asked.currency,
+    )
+
+
+def _line(line: QuotedLine, sale: str | None) -> QuoteLineView:
+    return QuoteLineView(
+        id=line.id,
+        sku=line.sku,
+        qty=line.qty,
+        unit_price_minor=line.unit_price_minor,
+        price_source=line.source,
+        total_minor=line.total_minor,
+        discount_minor=line.discount_minor,
+        sale=sale,
+    )
