@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from server.access_log import AccessLog
 from server.routes import (
     chat,
+    coupons,
     draws,
     goods,
     moderation,
@@ -37,6 +38,7 @@ def build_app(services: Services, edge: Edge, more_routes: Sequence[BaseRoute]) 
             *stock.ROUTES,
             *waiting.ROUTES,
             *draws.ROUTES,
+            *coupons.ROUTES,
             *moderation.ROUTES,
             *chat.ROUTES,
             *more_routes,

@@ -12,6 +12,7 @@ from commerce.goods.carts.service import CartService
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.waiting_list.service import WaitingList
 from commerce.kernel.ports import Clock, Ids
+from commerce.sales.coupons.service import Drops
 from commerce.sales.draws.service import Draws
 from commerce.sales.show_floor.service import ShowFloor
 from server.auth.permits import Permits
@@ -32,6 +33,7 @@ class Services(msgspec.Struct, frozen=True):
     carts: CartService
     permits: Permits
     draws: Draws
+    drops: Drops
     floor: ShowFloor
     states: RoomStates
     archive: ChatArchive

@@ -17,6 +17,9 @@ ADJUSTMENT_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c13")
 CART_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c14")
 ENTRY_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c12")
 DRAW_ENTRY_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c17")
+COUPON_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c24")
+DROP_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c25")
+CLAIM_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c26")
 REFUND_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c04")
 
 KEY_CHARS_MAX = 200  # An idempotency key is a UUID or a short token, never a document.
@@ -70,6 +73,21 @@ def cart_id(user_id: str, key: str) -> str:
 def cart_reservation_id(cart: str, sale_id: str) -> str:
     """Return the id of a cart's reservation in a sale; no single press has the same."""
     return _uuid5(CART_NAMESPACE, f"{cart}/{sale_id}")
+
+
+def coupon_id(user_id: str, room_id: str, key: str) -> str:
+    """Return the id of the coupon that this host's key names in this room."""
+    return _uuid5(COUPON_NAMESPACE, f"{user_id}/{room_id}/{key}")
+
+
+def drop_id(user_id: str, room_id: str, key: str) -> str:
+    """Return the id of the drop that this host's key names in this room."""
+    return _uuid5(DROP_NAMESPACE, f"{user_id}/{room_id}/{key}")
+
+
+def claim_id(user_id: str, drop: str, key: str) -> str:
+    """Return the id of the claim that this user's key names in this drop."""
+    return _uuid5(CLAIM_NAMESPACE, f"{user_id}/{drop}/{key}")
 
 
 def refund_id(user_id: str, order_id: str, key: str) -> str:

@@ -92,6 +92,31 @@ SALE = {
         "winners?": int,
     },
 }
+COUPON = {
+    "id": str,
+    "room": str,
+    "title": str,
+    "title_zh?": str,
+    "amount_minor?": int,
+    "percent?": int,
+    "max_minor?": int,
+    "threshold_minor?": int,
+    "skus?": Each(str),
+    "sources": Each(OneOf(("flash", "group", "campaign", "list"))),
+    "currency": str,
+    "valid_s": int,
+    "per_person": int,
+}
+DROP = {
+    "id": str,
+    "coupon": COUPON,
+    "state": OneOf(("armed", "open", "gone", "ended", "cancelled")),
+    "quantity": int,
+    "left": int,
+    "opens_at_ms": int,
+    "ends_at_ms": int,
+    "min_age_s": int,
+}
 LINE = (str, str, str, str, Each(str), int)
 STATE = {
     "room": str,
@@ -99,6 +124,7 @@ STATE = {
     "pinned": Maybe(str),
     "bag": Each(BAG_ITEM),
     "sales": Each(SALE),
+    "drops": Each(DROP),
     "announcement": Maybe(str),
     "viewers": int,
     "likes": int,
@@ -168,7 +194,21 @@ DRAW = {
 DRAW_WON = {"reservation": RESERVATION, "entry": str, "rank": int, "of": int}
 DRAW_LOST = {"sale": str, "entry": str, "rank": int, "of": int, "waiting": Maybe(int)}
 ORDER_STATES = OneOf(("awaiting_payment", "paid", "cancelled", "expired", "refunded"))
-ORDER = {"id": str, "state": ORDER_STATES, "total_minor": int, "currency": str, "lines": Each({})}
+PRICE_PARTS = {
+    "subtotal_minor": int,
+    "discounts": Each({"source": str, "amount_minor": int, "coupon?": str}),
+    "shipping_minor": int,
+    "tax_minor": int,
+    "tax_included": bool,
+}
+ORDER = {
+    "id": str,
+    "state": ORDER_STATES,
+    "total_minor": int,
+    "currency": str,
+    "parts": PRICE_PARTS,
+    "lines": Each({"price_source": str, "total_minor": int}),
+}
 EVIDENCE = {
     "format": OneOf(("hubbub-evidence/1",)),
     "view": OneOf(("staff", "buyer")),

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from commerce.kernel.errors import invalid
 from commerce.orders.checkout.model import OrderView, PlaceOrder
 from commerce.orders.checkout.service import CheckoutService
-from server.arguments import parse_id
+from server.arguments import check_id, parse_id
 from server.routes.errors import json_response
 from server.routes.requests import (
     Edge,
@@ -44,14 +44,13 @@ def order_routes(checkout: CheckoutService) -> list[Route]:
         user = require_user(request)
         key = idempotency_key(request)
         body = await read_body(request, OrderBody)
-        if body.coupon is not None:
-            raise invalid("There are no coupons yet.", field="coupon")
         order = await checkout.place_order(
             PlaceOrder(
                 user_id=user.user_id,
                 key=key,
                 reservation_ids=parse_ids(body.reservations),
                 ship_to=read_ship_to(body.ship_to),
+                coupon=None if body.coupon is None else check_id(body.coupon, "coupon"),
             )
         )
         shown = _shown(request, order)

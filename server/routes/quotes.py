@@ -30,6 +30,7 @@ class QuoteBody(msgspec.Struct, frozen=True):
 
     reservations: Annotated[list[str], msgspec.Meta(max_length=100)] = []
     items: Annotated[list[QuoteItem], msgspec.Meta(max_length=100)] = []
+    coupon: str | None = None
     ship_to: str | dict[str, str] | None = None
 
 
@@ -44,10 +45,11 @@ def quote_routes(quotes: QuoteService) -> list[Route]:
             raise invalid("A quote is of reservations or of items.", field="reservations")
         if body.items:
             items = [(check_id(one.item, "item"), check_qty(one.qty)) for one in body.items]
-            asked = await quotes.quote_items(items, ship_to=ship_to)
-        else:
-            ids = parse_ids(body.reservations)
-            asked = await quotes.quote_holds(PlaceOrder(user.user_id, "", ids, ship_to))
-        return json_response({"quote": asked})
+            return json_response({"quote": await quotes.quote_items(items, ship_to=ship_to)})
+        coupon = None if body.coupon is None else check_id(body.coupon, "coupon")
+        ids = parse_ids(body.reservations)
+        wish = PlaceOrder(user.user_id, "", ids, ship_to, coupon)
+        asked, options = await quotes.quote_holds(wish)
+        return json_response({"quote": asked, "coupons": options})
 
     return [Route("/api/quotes", show_quote, methods=["POST"])]

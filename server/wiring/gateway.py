@@ -13,6 +13,7 @@ from commerce.community.chat_archive.service import ChatArchive
 from commerce.goods.carts.service import CartService
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.waiting_list.service import WaitingList
+from commerce.sales.coupons.service import Drops
 from commerce.sales.draws.service import Draws
 from realtime.brokers.ports import BrokerUnavailableError
 from realtime.brokers.redis import RedisLink
@@ -27,6 +28,7 @@ from server.app import build_app
 from server.audit_watch import AuditWatch
 from server.bridge import RoomCommands, StockBoard
 from server.db.database import PgDatabase
+from server.drop_board import DropBoard
 from server.entry_board import EntryBoard
 from server.jobs.worker import Job, repeat
 from server.metrics import render_metrics
@@ -62,6 +64,8 @@ PRESSES_EVERY_S = 1.0
 # Twice as often as anybody scrapes.
 AUDIT_SEEN_EVERY_S = 5.0
 
+Boards = tuple[StockBoard, EntryBoard, DropBoard]
+
 
 class Shop(msgspec.Struct, frozen=True):
     """Everything that sells, in one gateway process."""
@@ -75,13 +79,11 @@ class Shop(msgspec.Struct, frozen=True):
 class GatewayProcess:
     """The parts of one gateway process and their life."""
 
-    def __init__(
-        self, app: Starlette, gateway: Gateway, *, boards: tuple[StockBoard, EntryBoard], shop: Shop
-    ) -> None:
+    def __init__(self, app: Starlette, gateway: Gateway, *, boards: Boards, shop: Shop) -> None:
         self.app = app
         self.ws_class = connection_class(gateway)
         self._gateway = gateway
-        self._stock_board, self._entry_board = boards
+        self._boards = boards
         self._shop = shop
 
     def count_frames(self) -> int:
@@ -100,8 +102,8 @@ class GatewayProcess:
             tasks.create_task(repeat(look), name="audit watch")
             tasks.create_task(self._gateway.run(), name="realtime")
             tasks.create_task(self._shop.core.news.run(), name="inventory news")
-            tasks.create_task(self._stock_board.run(), name="stock board")
-            tasks.create_task(self._entry_board.run(), name="entry board")
+            for board in self._boards:
+                tasks.create_task(board.run(), name=type(board).__name__)
             tasks.create_task(repeat(flush), name="press counter")
 
     async def drain(self) -> None:
@@ -155,6 +157,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         carts=CartService(core.inventory),
         permits=permits,
         draws=draws,
+        drops=Drops(carrier.database, core.inventory, monotonic_ms),
         floor=build_floor(settings),
         states=states,
         archive=ChatArchive(carrier.database),
@@ -178,12 +181,10 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     return GatewayProcess(app, gateway, boards=boards, shop=Shop(carrier, core, till, watch))
 
 
-def _boards(
-    database: PgDatabase, hub: Hub, inventory: InventoryService
-) -> tuple[StockBoard, EntryBoard]:
+def _boards(database: PgDatabase, hub: Hub, inventory: InventoryService) -> Boards:
     """Return the readers of figures, each of which hears the hub's hints."""
     stock = StockBoard(database, hub, learn=inventory.find_sale)
-    boards = stock, EntryBoard(database, hub)
+    boards = stock, EntryBoard(database, hub), DropBoard(database, hub)
     for board in boards:
         hub.on_hint(board.hint)
     return boards

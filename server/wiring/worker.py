@@ -7,6 +7,7 @@ from functools import partial
 from commerce.goods.inventory.sweeper import sweep
 from commerce.goods.waiting_list.service import tell_waiters, tend_lines
 from commerce.insight.audit.service import audit_and_keep
+from commerce.sales.coupons.service import close_due_drops, open_due_drops
 from commerce.sales.draws.service import hold_due_draws, tell_entrants
 from realtime.chat.rules import ChatLimits
 from realtime.chat.sender import LineSender
@@ -48,6 +49,8 @@ async def build_worker(settings: Settings, process_name: str) -> Worker:
     # Fast where people watch a clock or a figure, slow where a webhook has told already.
     jobs = [
         Job("open and end sales", 0.1, partial(sales.open_and_end_sales, database)),
+        Job("open drops", 0.1, partial(open_due_drops, database)),
+        Job("close drops", 0.1, partial(close_due_drops, database)),
         Job("hold draws", 0.1, partial(hold_due_draws, database)),
         Job("tell entrants", 0.1, partial(tell_entrants, database)),
         Job("relay the log", 0.25, partial(sales.relay_log, database, carrier.announcer)),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 State = dict[str, Any]
+DROP_NEWS = ("state", "ends_at_ms", "quantity", "left")
 
 
 def apply_event(state: State, type: str, payload: dict[str, Any]) -> State:
@@ -52,12 +53,28 @@ def _drawn(state: State, payload: dict[str, Any]) -> State:
     }
 
 
+def _dropped(state: State, payload: dict[str, Any]) -> State:
+    drop = payload["drop"]
+    others = [one for one in state["drops"] if one["id"] != drop["id"]]
+    return state | {"drops": [*others, drop]}
+
+
+def _drop(**fixed: str) -> Callable[[State, dict[str, Any]], State]:
+    def change(state: State, payload: dict[str, Any]) -> State:
+        told = fixed | {k: payload[k] for k in DROP_NEWS if k in payload}
+        return state | {
+            "drops": [one | told if one["id"] == payload["drop"] else one for one in state["drops"]]
+        }
+
+    return change
+
+
 def _deleted(state: State, payload: dict[str, Any]) -> State:
     return state | {"chat": [line for line in state["chat"] if line[0] != payload["line"]]}
 
 
 EVENTS: dict[str, Callable[[State, dict[str, Any]], State]] = {
-    "room.state": _replace("show", "pinned", "bag", "sales", "announcement"),
+    "room.state": _replace("show", "pinned", "bag", "sales", "drops", "announcement"),
     "show.pinned": lambda state, payload: state | {"pinned": payload["item"]},
     "show.unpinned": lambda state, _: state | {"pinned": None},
     "bag.changed": _replace("bag", "sales"),
@@ -70,6 +87,9 @@ EVENTS: dict[str, Callable[[State, dict[str, Any]], State]] = {
     "flash.unhalted": _sale(),
     "flash.drawn": _drawn,
     "flash.closed": _sale(),
+    "coupon.armed": _dropped,
+    "coupon.opened": _drop(state="open"),
+    "coupon.closed": _drop(),
     "chat.deleted": _deleted,
     "chat.modes": _replace("modes"),
     "user.muted": lambda state, _: state,

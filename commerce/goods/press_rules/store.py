@@ -36,11 +36,12 @@ SELECT_DROPPED = f"""
     SELECT count(*), min(e.now_ms - e.ended_at_ms) FROM ended e
     WHERE e.ended_at_ms > e.now_ms - {DROPS_COUNT_FOR_MS}
 """  # noqa: S608 - our own numbers.
-# A retry meets its own row, whether it was a press, a place in the line or an entry of a draw.
+# A retry meets its own row: a press, a place in the line, an entry of a draw, a coupon's claim.
 SELECT_KNOWN = """
     SELECT r.id::text FROM reservations r WHERE r.id = ANY ($1::uuid[])
     UNION ALL SELECT w.id::text FROM waiting_list w WHERE w.id = ANY ($1::uuid[])
     UNION ALL SELECT d.id::text FROM draw_entries d WHERE d.id = ANY ($1::uuid[])
+    UNION ALL SELECT k.id::text FROM coupon_claims k WHERE k.id = ANY ($1::uuid[])
 """
 
 
@@ -61,5 +62,5 @@ async def select_dropped(connection: Any, *, user_id: str, sale_id: str) -> Drop
 
 
 async def select_known(connection: Any, ids: Sequence[str]) -> frozenset[str]:
-    """Return those of the ids that a reservation or an entry, of a line or a draw, has."""
+    """Return those of the ids that a reservation, an entry or a coupon's claim has."""
     return frozenset(row[0] for row in await connection.fetch(SELECT_KNOWN, list(ids)))

@@ -1,14 +1,15 @@
 """Every invariant, each one entry: the rounds, the turn and the full run all use these.
 
 To add one: a name, the kind of key it works on, a sentence, and SQL that returns the rows which
-break it, each with its key (`pool`, `order`, `sale` and `buyer`, or `room`). It reads `facts`,
-and other tables by index only. Then mark what can break it (a trigger like those of migration
-0010), plant it in `tests/integration/commerce/test_audit_checks.py`, and add it to the table in
-docs/operations.md; tests hold all three together.
+break it, each with its key (`pool`, `order`, `sale` and `buyer`, `room` or `coupon`). It reads
+`facts`, and other tables by index only. Then mark what can break it (a trigger like those of
+migration 0010), plant it in `tests/integration/commerce/test_audit_checks.py`, and add it to the
+table in docs/operations.md; tests hold all three together.
 """
 
 from __future__ import annotations
 
+from commerce.insight.audit.coupon_checks import COUPON_CHECKS
 from commerce.insight.audit.model import Check
 from commerce.insight.audit.price_checks import PRICE_CHECKS
 from commerce.insight.audit.refund_checks import REFUND_CHECKS
@@ -330,6 +331,7 @@ CHECKS = (
     *ORDER_CHECKS,
     *PRICE_CHECKS,
     *REFUND_CHECKS,
+    *COUPON_CHECKS,
     *ROOM_CHECKS,
     *CLOCK_CHECKS,
 )

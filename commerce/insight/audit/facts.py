@@ -122,11 +122,17 @@ ORDERS = """
     SELECT o.id, o.user_id, o.state, o.total_minor FROM keys q JOIN orders o ON o.id = q.order_id
 """
 
+COUPONS = """
+    SELECT c.id, c.quantity, c.granted, c.budget_minor, c.spent_minor, c.per_person
+    FROM keys q JOIN coupons c ON c.id = q.coupon_id
+"""
+
 KEYS: dict[Kind, str] = {
     "pool": "SELECT DISTINCT u.pool_id FROM unnest($1::uuid[]) AS u (pool_id)",
     "order": "SELECT DISTINCT u.order_id FROM unnest($1::uuid[]) AS u (order_id)",
     "buyer": "SELECT DISTINCT u.sale_id, u.user_id"
     " FROM unnest($1::uuid[], $2::uuid[]) AS u (sale_id, user_id)",
+    "coupon": "SELECT DISTINCT u.coupon_id FROM unnest($1::uuid[]) AS u (coupon_id)",
     "room": "SELECT DISTINCT u.room_id FROM unnest($1::uuid[]) AS u (room_id)",
 }
 # Pools with what earlier steps have read of their journals.
@@ -139,5 +145,6 @@ FULL: dict[Kind, str] = {
     "order": ORDERS,
     "buyer": BUYERS,
     "room": ROOM_ROWS,
+    "coupon": COUPONS,
 }
 KEPT: dict[Kind, str] = FULL | {"pool": POOL_KEPT, "room": ROOM_KEPT}

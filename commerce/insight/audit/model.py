@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-Kind = Literal["pool", "order", "buyer", "room", "clock"]
+Kind = Literal["pool", "order", "buyer", "room", "coupon", "clock"]
 Severity = Literal["violation", "warning"]
 
 # A report names this many offenders of each check; the count is exact anyway.
@@ -60,7 +60,7 @@ UNREAD = Piece()
 
 
 class Keys(msgspec.Struct):
-    """What to look at: pools, orders, rooms by id, buyers as (sale, user).
+    """What to look at: pools, orders, rooms, coupons by id, buyers as (sale, user).
 
     `pieces` is what earlier steps have read of pools' journals, by pool.
     """
@@ -70,10 +70,13 @@ class Keys(msgspec.Struct):
     buyer: set[Pair] = set()
     room: set[str] = set()
     pieces: dict[str, Piece] = {}
+    coupon: set[str] = set()
 
     def __len__(self) -> int:
         """Return how many keys there are."""
-        return len(self.pool) + len(self.order) + len(self.buyer) + len(self.room)
+        return (
+            len(self.pool) + len(self.order) + len(self.buyer) + len(self.room) + len(self.coupon)
+        )
 
 
 class Marks(msgspec.Struct):

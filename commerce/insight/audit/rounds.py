@@ -39,7 +39,7 @@ FINDINGS_A_ROUND_MAX = 100
 ROWS_A_SLICE_MAX = 10_000
 # While a rush is on, rounds follow one another without a rest, but not for ever.
 ROUNDS_IN_A_ROW_MAX = 5
-KINDS: tuple[Kind, ...] = ("pool", "buyer", "order", "room")
+KINDS: tuple[Kind, ...] = ("pool", "buyer", "order", "room", "coupon")
 
 
 async def look_at_changes(database: Database) -> AuditReport:

@@ -48,6 +48,8 @@ COUNTS = """
         (SELECT count(*) FROM room_log_heads) AS room_log_heads,
         (SELECT count(*) FROM stock_journal) AS stock_journal,
         (SELECT count(*) FROM payments) AS payments,
+        (SELECT count(*) FROM coupons) AS coupons,
+        (SELECT count(*) FROM coupon_claims) AS coupon_claims,
         (SELECT count(*) FROM room_events) AS room_events
 """
 

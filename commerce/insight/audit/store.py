@@ -51,7 +51,7 @@ TAKE_MARKS = """
         ) w WHERE w.weight <= $2 OR w.place = 1
     ) t WHERE m.id = t.id
     RETURNING m.pool_id, m.live_delta, m.is_deep, m.sale_id, m.buyers, m.order_id, m.room_id,
-        m.events_delta
+        m.events_delta, m.coupon_id
 """
 MARK_DEEP = """
     INSERT INTO audit_marks (room_id, is_deep) SELECT r.id, true FROM unnest($1::uuid[]) AS r (id)
@@ -205,6 +205,8 @@ async def take_marks(connection: Connection, *, marks_max: int, weight_max: int)
         marks.keys.buyer.update((row["sale_id"], user) for user in row["buyers"] or ())
         if row["order_id"] is not None:
             marks.keys.order.add(row["order_id"])
+        if row["coupon_id"] is not None:
+            marks.keys.coupon.add(row["coupon_id"])
     marks.keys.pool.update(live)
     marks.keys.room.update(events)
     return marks

@@ -1,4 +1,4 @@
-"""The ways over everything, in small steps: the turn and the full run go along the same five.
+"""The ways over everything, in small steps: the turn and the full run go along the same six.
 
 Each step names some keys behind a cursor, in the order of an index; nothing is read twice, and
 what is made behind the cursor meanwhile is marked as changed.
@@ -72,6 +72,14 @@ WALKS = (
         "room_log_heads",
         "SELECT room_id, room_id AS again, log_offset AS weight FROM room_log_heads"
         " WHERE room_id > $1 AND $2::uuid IS NOT NULL ORDER BY room_id LIMIT $3",
+        200,
+    ),
+    Walk(
+        "coupons",
+        "coupon",
+        "coupons",
+        "SELECT id, id AS again, granted + 1 AS weight FROM coupons"
+        " WHERE id > $1 AND $2::uuid IS NOT NULL ORDER BY id LIMIT $3",
         200,
     ),
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from commerce.kernel.ports import Connection
 from commerce.orders.checkout.model import Charge
+from commerce.sales.coupons.store import select_terms
 from commerce.sales.pricing.model import QuotedLine, Tax
 
 SELECT_PARTS = """
-    SELECT currency, shipping_minor, tax_on_shipping_minor, is_tax_included
+    SELECT currency, shipping_minor, tax_on_shipping_minor, is_tax_included, coupon_claim_id
     FROM orders WHERE id = $1
 """
 SELECT_LINES = """
@@ -36,4 +37,9 @@ async def select_charge(connection: Connection, order_id: str) -> Charge:
     tax = Tax(
         [line.tax_minor for line in lines], order["tax_on_shipping_minor"], order["is_tax_included"]
     )
-    return Charge(lines, order["shipping_minor"], tax, None, order["currency"])
+    reduction = None
+    if (claim := order["coupon_claim_id"]) is not None:
+        terms = await select_terms(connection, str(claim))
+        assert terms is not None, "an order refers to its claim"
+        reduction = terms.reduction(str(claim))
+    return Charge(lines, order["shipping_minor"], tax, reduction, order["currency"])

@@ -52,6 +52,8 @@ class Hold(msgspec.Struct, frozen=True):
     currency: str
     source: PriceSource = "list"
     """What kind of price was frozen with it."""
+    room: str = ""
+    """The room's slug."""
 
 
 class HoldState(msgspec.Struct, frozen=True):
@@ -104,6 +106,7 @@ class Draft(msgspec.Struct, frozen=True):
     quote: Quote
     ship_to: str | None
     request_hash: str
+    coupon: str | None = None
 
     @property
     def total_minor(self) -> int:

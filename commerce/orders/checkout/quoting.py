@@ -9,13 +9,27 @@ import msgspec
 from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ports import Connection, Database
 from commerce.orders.checkout import store
-from commerce.orders.checkout.model import PlaceOrder, PriceParts
+from commerce.orders.checkout.model import Hold, PlaceOrder, PriceParts
 from commerce.orders.checkout.rules import RESERVATIONS_MAX, price_holds
 from commerce.orders.checkout.view_store import parts_of
-from commerce.sales.pricing.model import PricedLine, PriceSource, Quote, QuotedLine
+from commerce.sales.coupons import store as coupons
+from commerce.sales.coupons.model import ClaimView, CouponView
+from commerce.sales.coupons.rules import check_usable, judge
+from commerce.sales.pricing.model import (
+    NotReduced,
+    PricedLine,
+    PriceSource,
+    Quote,
+    QuotedLine,
+    Reduced,
+    Reduction,
+)
 from commerce.sales.pricing.ports import Tariffs
 from commerce.sales.pricing.rules import choose_offer, quote
 from commerce.sales.pricing.store import select_offers
+
+# More than anybody chooses from; the newest.
+COUPONS_SHOWN_MAX = 50
 
 
 class QuoteLineView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -40,6 +54,18 @@ class QuoteView(msgspec.Struct, frozen=True):
     currency: str
 
 
+class CouponOption(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One of the buyer's coupons: what it would take off here, or why it takes nothing."""
+
+    id: str
+    title: str
+    expires_at_ms: int
+    title_zh: str | None = None
+    off_minor: int = 0
+    why: str | None = None
+    missing_minor: int = 0
+
+
 class Basket(msgspec.Struct, frozen=True):
     """Lines to be quoted, each with the sale that gives its price when it is no hold yet."""
 
@@ -55,10 +81,11 @@ class QuoteService:
         self._database = database
         self._tariffs = tariffs
 
-    async def quote_holds(self, wish: PlaceOrder) -> QuoteView:
-        """Return what an order of these reservations would cost.
+    async def quote_holds(self, wish: PlaceOrder) -> tuple[QuoteView, list[CouponOption]]:
+        """Return what an order of these reservations would cost, and the buyer's coupons for it.
 
-        Raises what placing it would: `invalid_request`, `not_found`, `coupon_not_usable`.
+        The best coupon comes first, those that take nothing off last. Raises what placing the
+        order would: `invalid_request`, `not_found`, `coupon_not_usable`.
         """
         ids = list(wish.reservation_ids)
         if not 1 <= len(ids) <= RESERVATIONS_MAX or len(set(ids)) != len(ids):
@@ -69,8 +96,22 @@ class QuoteService:
         async with self._database.reading() as connection:
             holds = await store.select_holds(connection, ids)
             lines = price_holds(wish, holds)
-            basket = Basket(lines, [None] * len(lines), holds[0].currency)
-        return self._view(basket, wish.ship_to)
+            reduction = await find_reduction(connection, wish, holds)
+            claims = await coupons.select_claims(
+                connection, wish.user_id, COUPONS_SHOWN_MAX, is_usable=True
+            )
+        chosen = [claim.coupon for claim in claims if claim.id == wish.coupon]
+        asked = quote(
+            lines,
+            currency=holds[0].currency,
+            tariffs=self._tariffs,
+            reduction=reduction,
+            ship_to=wish.ship_to,
+        )
+        options = [_option(claim, judge(claim, lines, holds[0].room)) for claim in claims]
+        options.sort(key=lambda one: (-one.off_minor, one.expires_at_ms))
+        view = view_quote(asked, [None] * len(lines), coupon=chosen[0] if chosen else None)
+        return view, options
 
     async def quote_items(
         self, items: Sequence[tuple[str, int]], *, ship_to: str | None
@@ -86,13 +127,28 @@ class QuoteService:
             raise invalid(f"A quote takes 1 to {RESERVATIONS_MAX} different items.", field="items")
         async with self._database.reading() as connection:
             basket = await _price_items(connection, items)
-        return self._view(basket, ship_to)
-
-    def _view(self, basket: Basket, ship_to: str | None) -> QuoteView:
         asked = quote(
             basket.lines, currency=basket.currency, tariffs=self._tariffs, ship_to=ship_to
         )
         return view_quote(asked, basket.sales)
+
+
+async def find_reduction(
+    connection: Connection, wish: PlaceOrder, holds: Sequence[Hold]
+) -> Reduction | None:
+    """Return what the wished coupon takes off, or None when none is wished for.
+
+    Raises `not_found` for somebody else's, `coupon_not_usable` saying why, or what `price_holds`
+    does.
+    """
+    if wish.coupon is None:
+        return None
+    lines = price_holds(wish, holds)
+    claim = await coupons.select_claim(connection, wish.user_id, wish.coupon)
+    if claim is None:
+        raise not_found("coupon")
+    check_usable(claim, lines, next(hold.room for hold in holds if hold.id == lines[0].id))
+    return claim.coupon.reduction(claim.id)
 
 
 async def _price_items(connection: Connection, items: Sequence[tuple[str, int]]) -> Basket:
@@ -111,14 +167,23 @@ async def _price_items(connection: Connection, items: Sequence[tuple[str, int]])
     return Basket(lines, sales, next(iter(offered.values())).currency)
 
 
-def view_quote(asked: Quote, sales: Sequence[str | None]) -> QuoteView:
+def view_quote(
+    asked: Quote, sales: Sequence[str | None], *, coupon: CouponView | None = None
+) -> QuoteView:
     """Return a quote as people see it."""
     return QuoteView(
         lines=[_line(line, sale) for line, sale in zip(asked.lines, sales, strict=True)],
-        parts=parts_of(asked),
+        parts=parts_of(asked, coupon),
         total_minor=asked.total_minor,
         currency=asked.currency,
     )
+
+
+def _option(claim: ClaimView, judged: Reduced | NotReduced) -> CouponOption:
+    option = CouponOption(claim.id, claim.coupon.title, claim.expires_at_ms, claim.coupon.title_zh)
+    if isinstance(judged, Reduced):
+        return msgspec.structs.replace(option, off_minor=judged.total_minor)
+    return msgspec.structs.replace(option, why=judged.reason, missing_minor=judged.missing_minor)
 
 
 def _line(line: QuotedLine, sale: str | None) -> QuoteLineView:

@@ -101,6 +101,7 @@ def quote_order(
         ),
         ship_to=wish.ship_to,
         request_hash=hash_request(wish),
+        coupon=reduction.id if reduction is not None else None,
     )
 
 

@@ -13,6 +13,7 @@ from commerce.kernel.ids import order_id as derive_order_id
 from commerce.kernel.ports import Database, Transaction
 from commerce.orders.checkout import store, view_store
 from commerce.orders.checkout.model import ORDER, Draft, Hold, OrderView, PlaceOrder
+from commerce.orders.checkout.quoting import find_reduction
 from commerce.orders.checkout.rules import (
     RESERVATIONS_MAX,
     UNPAID_WINDOW_MS,
@@ -26,6 +27,7 @@ from commerce.orders.checkout.settlement import end_order
 from commerce.orders.payments import store as payment_store
 from commerce.orders.payments.service import PaymentService
 from commerce.records.clock.store import select_now_ms
+from commerce.sales.coupons import ledger
 from commerce.sales.pricing.ports import Tariffs
 from commerce.sales.pricing.tariffs import PLAIN
 from commerce.shows.schedule.rules import check_see_money, may_see_money
@@ -49,8 +51,8 @@ class CheckoutService:
         """Make an order of held reservations and open its payment.
 
         A repeated key returns the same order as it is now. Raises `invalid_request`,
-        `not_found`, `reservation_gone`, `too_many_unpaid`, `total_not_payable` or
-        `idempotency_conflict`.
+        `not_found`, `reservation_gone`, `too_many_unpaid`, `total_not_payable`,
+        `coupon_not_usable` or `idempotency_conflict`.
         """
         ids = list(wish.reservation_ids)
         if not 1 <= len(ids) <= RESERVATIONS_MAX or len(set(ids)) != len(ids):
@@ -69,7 +71,8 @@ class CheckoutService:
                     )
                 )
                 holds = await store.select_holds(transaction, ids)
-                draft = quote_order(wish, holds, tariffs=self._tariffs)
+                reduction = await find_reduction(transaction, wish, holds)
+                draft = quote_order(wish, holds, tariffs=self._tariffs, reduction=reduction)
                 payment_id = await self._save(transaction, draft, holds)
                 if payment_id is None:
                     known = await store.select_order(transaction, order_id)
@@ -160,6 +163,14 @@ class CheckoutService:
         )
         await store.insert_lines(transaction, draft, holds)
         await store.keep_proof(transaction, draft.id, ids)
+        if draft.coupon is not None:
+            await ledger.lock_claim(
+                transaction,
+                draft.coupon,
+                user_id=draft.user_id,
+                order_id=draft.id,
+                off_minor=draft.quote.discount_minor,
+            )
         return await self._payments.open(
             transaction,
             order_id=draft.id,

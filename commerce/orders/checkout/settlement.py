@@ -1,7 +1,8 @@
 """How an order ends: paid, cancelled, or expired; each decided once, under the order's lock.
 
 Invariant: locks are taken in one order: payment, order, stock (ascending), reservations
-(ascending); paying touches no stock row at all, unless the money comes after the hold has ended.
+(ascending), coupon, claim; paying touches no stock row at all, unless the money comes after the
+hold has ended.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from commerce.orders.payments import store as payments
 from commerce.orders.payments.model import Settled, Settlement, TooLate
 from commerce.orders.payments.ports import PayingOrder
 from commerce.records.clock.store import select_now_ms
+from commerce.sales.coupons import ledger
 
 log = logging.getLogger(__name__)
 
@@ -79,10 +81,15 @@ class OrderSettlement:
         settlement = decide_settlement(order.state, holds, now_ms)
         if isinstance(settlement, Settled):
             await store.move_to_sold(transaction, [hold.id for hold in holds])
+            await ledger.use_claim(transaction, order.id)
         elif is_late(settlement):
             await late_store.let_holds_go(transaction)
             if await reserve_again(transaction, order):
                 settlement = Settled()
+                if not await ledger.use_late(transaction, order.id):
+                    # The buyer has used it elsewhere since: at this total nothing can be sold.
+                    await late_store.let_holds_go(transaction)
+                    settlement = TooLate("coupon_gone")
         if isinstance(settlement, Settled):
             await waiting_list.mark_bought(transaction, [hold.id for hold in holds])
             await store.update_state(transaction, order.id, ORDER.next(order.state, "pay"))
@@ -136,6 +143,7 @@ async def end_order(
 ) -> None:
     """End a locked order without money: its units are free at once, its payments are voided.
 
+    Its coupon goes back to the buyer.
     The caller holds the locks of the order's payments and of the order.
     """
     lines = await store.select_pools_of_order(transaction, order.id)
@@ -151,6 +159,7 @@ async def end_order(
             from_states=["paying"],
             to_state=hold_state,
         )
+    await ledger.return_claim(transaction, order.id)
     state = ORDER.next(order.state, event)
     await store.update_state(transaction, order.id, state)
     await payments.insert_voids_of_order(transaction, order.id)

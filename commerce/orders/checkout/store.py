@@ -19,11 +19,12 @@ from commerce.orders.checkout.model import (
 
 SELECT_HOLDS = """
     SELECT r.id, r.user_id, r.pool_id, r.sale_id, s.room_id, s.show_id, s.item_id, b.no, s.sku,
-        v.title, v.title_zh, r.qty, r.unit_price_minor, s.currency,
+        v.title, v.title_zh, r.qty, r.unit_price_minor, s.currency, m.slug AS room,
         CASE WHEN s.kind = 'flash' THEN 'flash'
             WHEN s.kind = 'group' OR r.origin = 'group' THEN 'group' ELSE 'list' END AS source
     FROM reservations r
     JOIN sales s ON s.id = r.sale_id
+    JOIN rooms m ON m.id = s.room_id
     JOIN bag_items b ON b.id = s.item_id
     JOIN named_variants v ON v.sku = s.sku
     WHERE r.id = ANY ($1::uuid[])
@@ -54,8 +55,8 @@ SELECT_POOLS_OF_ORDER = """
 INSERT_ORDER = """
     INSERT INTO orders (id, user_id, room_id, show_id, state, total_minor, currency, ship_to,
         request_hash, subtotal_minor, discount_minor, shipping_minor, tax_minor,
-        tax_on_shipping_minor, is_tax_included)
-    SELECT $1, u.id, $3, $4, 'awaiting_payment', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
+        tax_on_shipping_minor, is_tax_included, coupon_claim_id)
+    SELECT $1, u.id, $3, $4, 'awaiting_payment', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
     FROM users u WHERE u.id = $2
     ON CONFLICT (id) DO NOTHING RETURNING id
 """
@@ -143,6 +144,7 @@ async def select_holds(connection: Connection, ids: Sequence[str]) -> list[Hold]
             unit_price_minor=row["unit_price_minor"],
             currency=row["currency"],
             source=row["source"],
+            room=row["room"],
         )
         for row in rows
     ]
@@ -196,6 +198,7 @@ async def insert_order(connection: Connection, draft: Draft) -> bool:
         draft.quote.tax_minor,
         draft.quote.tax_minor - sum(line.tax_minor for line in draft.quote.lines),
         draft.quote.is_tax_included,
+        draft.coupon,
     )
     return inserted is not None
 

@@ -22,14 +22,16 @@ from commerce.orders.checkout.model import (
     RefundView,
 )
 from commerce.orders.checkout.rules import show_payment_state
+from commerce.sales.coupons.model import CouponView
 from commerce.sales.pricing.model import Quote
 
 SELECT_VIEWS = """
     SELECT o.id, o.state, o.total_minor, o.currency, o.created_at_ms, o.paid_at_ms, m.slug,
         o.ship_to, o.user_id, o.refunded_minor, u.name AS buyer, o.proof_place, o.proof_of,
         o.proof_decided_at_ms, o.subtotal_minor, o.discount_minor, o.shipping_minor, o.tax_minor,
-        o.is_tax_included
+        o.is_tax_included, o.coupon_claim_id, c.title AS coupon_title, c.title_zh AS coupon_title_zh
     FROM orders o JOIN rooms m ON m.id = o.room_id JOIN users u ON u.id = o.user_id
+    LEFT JOIN coupon_claims k ON k.id = o.coupon_claim_id LEFT JOIN coupons c ON c.id = k.coupon_id
 """
 # The cursor is an order of the same list; any other stands before nothing.
 SELECT_VIEWS_OF_USER = (
@@ -175,11 +177,14 @@ def _line(row: Any) -> LineView:
     )
 
 
-def parts_of(asked: Quote) -> PriceParts:
+def parts_of(asked: Quote, coupon: CouponView | None = None) -> PriceParts:
     """Return the parts of a quote, as the order placed at it will have them."""
+    titles = (coupon.title, coupon.title_zh) if coupon is not None else (None, None)
     return PriceParts(
         subtotal_minor=asked.subtotal_minor,
-        discounts=[DiscountView(one.source, one.amount_minor, one.id) for one in asked.discounts],
+        discounts=[
+            DiscountView(one.source, one.amount_minor, one.id, *titles) for one in asked.discounts
+        ],
         shipping_minor=asked.shipping_minor,
         tax_minor=asked.tax_minor,
         tax_included=asked.is_tax_included,
@@ -188,9 +193,20 @@ def parts_of(asked: Quote) -> PriceParts:
 
 def _parts(row: Any) -> PriceParts:
     """Return what the total is made of."""
+    discounts = []
+    if row["coupon_claim_id"] is not None:
+        discounts.append(
+            DiscountView(
+                "coupon",
+                row["discount_minor"],
+                str(row["coupon_claim_id"]),
+                row["coupon_title"],
+                row["coupon_title_zh"],
+            )
+        )
     return PriceParts(
         subtotal_minor=row["subtotal_minor"],
-        discounts=[],
+        discounts=discounts,
         shipping_minor=row["shipping_minor"],
         tax_minor=row["tax_minor"],
         tax_included=row["is_tax_included"],

@@ -2,7 +2,7 @@
 
 Invariant: goods come back only with their money: a reservation is refunded in the transaction
 that notes its last unit's money as back. Locks: payment (the caller's), order, stock (ascending),
-reservations (ascending), buyer.
+reservations (ascending), buyer, coupon, claim.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from commerce.orders.checkout import store as orders
 from commerce.orders.checkout.model import ORDER, OrderRow
 from commerce.orders.payments.model import Refund
 from commerce.orders.refunds import store
+from commerce.sales.coupons import ledger
 
 
 class RefundCompletion:
@@ -25,7 +26,8 @@ class RefundCompletion:
     async def take_back(self, transaction: Transaction, refund: Refund) -> None:
         """Add the money to the order's refunded sum and take back the lines that are whole.
 
-        Money that came too late was never the order's.
+        Money that came too late was never the order's. The coupon comes back with the last of the
+        money; a part gives back its share of what was paid.
         """
         order = await orders.lock_order(transaction, refund.order_id)
         assert order is not None, "a refund refers to its order"
@@ -43,6 +45,8 @@ class RefundCompletion:
             await inventory.lock_pools(transaction, sorted({line.pool_id for line in lines}))
             await orders.lock_holds(transaction, [line.reservation for line in lines])
             await store.take_back(transaction, lines)
+        if refunded_minor == order.total_minor:
+            await ledger.return_claim(transaction, order.id)
         for sale_id in {line.sale_id for line in lines}:
             transaction.touch(order.room_id, sale_id)
         news = _news(order, refund, state="done")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from commerce.goods.press_rules.model import PressRules
+from commerce.sales.coupons.model import DropView
 from commerce.sales.draws.model import DrawView
 
 # A regular sale holds for 5 minutes as shown, and releases a minute later.
@@ -75,4 +76,5 @@ class Floor(msgspec.Struct, frozen=True):
     pinned: str | None
     bag: list[BagItem]
     sales: list[SaleView]
+    drops: list[DropView]
     announcement: str | None

@@ -8,6 +8,7 @@ import msgspec
 
 from commerce.goods.press_rules.store import read_rules
 from commerce.kernel.ports import Connection
+from commerce.sales.coupons.store import select_drops
 from commerce.sales.draws.store import DRAW_COLUMNS, read_draw
 from commerce.sales.show_floor.model import (
     GRACE_S,
@@ -74,13 +75,14 @@ async def select_floor(connection: Connection, room: Room) -> Floor:
     """Return everything the room's current show offers."""
     show = await select_current_show(connection, room.id)
     if show is None:
-        return Floor(None, None, [], [], room.announcement)
+        return Floor(None, None, [], [], [], room.announcement)
     is_over = show.status == "ended"
     return Floor(
         show=view_show(show),
         pinned=None if is_over else await select_pinned(connection, show.id),
         bag=[] if is_over else await select_bag(connection, show.id),
         sales=[] if is_over else await select_sales(connection, show.id),
+        drops=[] if is_over else await select_drops(connection, show.id),
         announcement=room.announcement,
     )
 

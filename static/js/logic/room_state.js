@@ -18,8 +18,13 @@
  *   rules?: import('./press_rules.js').PressRules}} Sale */
 /** @typedef {{commit: string, entry_closes_at_ms: number, entries?: number, seed?: string, digest?: string, winners?: number}} Draw
  *   who may buy is drawn among those who entered in time; the seed comes with the draw */
+/** @typedef {{id: string, room: string, title: string, title_zh?: string | null, amount_minor?: number, percent?: number,
+ *   max_minor?: number | null, threshold_minor?: number, skus?: string[], sources: string[], currency: string,
+ *   valid_s: number, per_person: number}} Coupon what it takes off, and of what */
+/** @typedef {{id: string, coupon: Coupon, state: 'armed' | 'open' | 'gone' | 'ended' | 'cancelled', quantity: number,
+ *   left: number, opens_at_ms: number, ends_at_ms: number, min_age_s: number}} Drop */
 /** @typedef {{slow_s?: number, emote_only?: boolean, links_off?: boolean}} Modes only those that are on */
-/** @typedef {{room: string, show: Show | null, pinned: string | null, bag: BagItem[], sales: Sale[], viewers: number, likes: number,
+/** @typedef {{room: string, show: Show | null, pinned: string | null, bag: BagItem[], sales: Sale[], drops?: Drop[], viewers: number, likes: number,
  *   modes: Modes, chat: ChatLine[], host?: {id: string, name: string, avatar?: string | null},
  *   announcement?: string | null, poster?: string | null}} RoomState */
 /** @typedef {[type: string, payload: any, at_ms: number]} SaleEvent */
@@ -79,9 +84,29 @@ function withDraw(state, sale, told) {
   return draw ? withSale(state, sale, { draw: { ...draw, ...told } }) : state;
 }
 
+/**
+ * The coupon drops of a room; a state without the field has none.
+ * @param {RoomState} state
+ * @returns {Drop[]}
+ */
+export function dropsOf(state) {
+  return state.drops ?? [];
+}
+
+/**
+ * @param {RoomState} state
+ * @param {string} drop
+ * @param {Partial<Drop>} change
+ * @returns {RoomState}
+ */
+function withDrop(state, drop, change) {
+  if (!dropsOf(state).some((one) => one.id === drop)) return state;
+  return { ...state, drops: dropsOf(state).map((one) => (one.id === drop ? { ...one, ...change } : one)) };
+}
+
 /** @type {Record<string, (state: RoomState, payload: any) => RoomState>} */
 const EVENTS = {
-  'room.state': (state, { show, pinned, bag, sales, announcement }) => ({ ...state, show, pinned, bag, sales, announcement }),
+  'room.state': (state, { show, pinned, bag, sales, drops, announcement }) => ({ ...state, show, pinned, bag, sales, drops, announcement }),
   'show.pinned': (state, { item }) => ({ ...state, pinned: item }),
   'show.unpinned': (state) => ({ ...state, pinned: null }),
   'bag.changed': (state, { bag, sales }) => ({ ...state, bag, sales }),
@@ -99,6 +124,9 @@ const EVENTS = {
   'flash.unhalted': (state, { sale, state: after }) => withSaleState(state, sale, { state: after }),
   'flash.drawn': (state, { sale, ...told }) => withDraw(state, sale, told),
   'flash.closed': (state, { sale, state: closed, ends_at_ms }) => withSaleState(state, sale, { state: closed, ends_at_ms }),
+  'coupon.armed': (state, { drop }) => ({ ...state, drops: [...dropsOf(state).filter((one) => one.id !== drop.id), drop] }),
+  'coupon.opened': (state, { drop }) => withDrop(state, drop, { state: 'open' }),
+  'coupon.closed': (state, { drop, ...told }) => withDrop(state, drop, told),
   'chat.modes': (state, { modes }) => ({ ...state, modes }),
   'chat.deleted': (state, { line }) => ({ ...state, chat: state.chat.filter(([id]) => id !== line) }),
 };
@@ -204,6 +232,7 @@ function withKey(state, key, value) {
   if (key === 'viewers') return { ...state, viewers: value };
   if (key === 'likes') return { ...state, likes: value };
   if (key.startsWith('stock:')) return withSale(state, key.slice('stock:'.length), { stock: value });
+  if (key.startsWith('drop:')) return withDrop(state, key.slice('drop:'.length), { left: value });
   if (key.startsWith('waiting:')) return withWaiting(state, key.slice('waiting:'.length), value);
   if (key.startsWith('entries:')) return withEntries(state, key.slice('entries:'.length), value);
   return state;

@@ -31,6 +31,27 @@ OFF = (
     "ALTER TABLE payment_calls DROP CONSTRAINT payment_calls_payment_id_fkey",
     "ALTER TABLE order_lines DROP CONSTRAINT order_lines_reservation_id_fkey",
 )
+# A coupon of the room that sold, with a drop and claims; `{granted}` and the like are put in.
+COUPON = (
+    "WITH w AS (SELECT * FROM orders WHERE state = 'paid'), c AS (INSERT INTO coupons (id, room_id,"
+    " title, amount_minor, sources, currency, valid_s, per_person, quantity, granted, spent_minor,"
+    " request_hash) SELECT gen_random_uuid(), w.room_id, 'x', 5, ARRAY['list'], 'CNY', 60, 1, 9,"
+    " {granted}, {spent}, '' FROM w RETURNING id), d AS (INSERT INTO coupon_drops (id, coupon_id,"
+    " room_id, show_id, state, quantity, claimed, opens_at_ms, ends_at_ms, min_age_s, request_hash)"
+    " SELECT gen_random_uuid(), c.id, w.room_id, w.show_id, 'open', 2, {claimed}, 0, 1, 0, ''"
+    " FROM c, w RETURNING id, coupon_id), k AS (INSERT INTO coupon_claims (id, coupon_id, drop_id,"
+    " user_id, state, order_id, version, seq, claimed_at_ms, expires_at_ms)"
+    " SELECT gen_random_uuid(), d.coupon_id, d.id, w.user_id, '{state}', {order}, 1, n, 0, 1"
+    " FROM d, w, generate_series(1, {claims}) n RETURNING id) "
+)
+
+
+def coupon(then: str = "SELECT 1 FROM k", **changed: object) -> str:
+    """Return the statement that plants a coupon with one drop of two and a claim, but for that."""
+    right = {"granted": 2, "spent": 0, "claimed": 1, "claims": 1, "state": "claimed"}
+    return COUPON.format(**{**right, "order": "NULL::uuid", **changed}) + then
+
+
 PLANTED: dict[str, tuple[str, str]] = {
     "oversold": (
         f"UPDATE stock SET total = 0, claimed = 0 WHERE pool_id = {SOLD_POOL}",
@@ -101,6 +122,18 @@ PLANTED: dict[str, tuple[str, str]] = {
     ),
     "line_price_is_the_holds": (
         f"UPDATE order_lines SET unit_price_minor = unit_price_minor + 1 WHERE order_id = {PAID}",
+        "round",
+    ),
+    "drop_is_its_claims": (coupon(claimed=2), "round"),
+    "coupon_is_its_drops": (coupon(granted=3, claims=0, claimed=0), "turn"),
+    "coupon_budget_adds_up": (coupon(spent=7, claims=0, claimed=0), "turn"),
+    "claims_within_person": (coupon(claimed=2, claims=2), "round"),
+    "claim_has_its_order": (coupon(state="used", order="w.id"), "round"),
+    "order_has_its_coupon": (
+        coupon(
+            "UPDATE orders o SET coupon_claim_id = k.id, discount_minor = 1 FROM k"
+            " WHERE o.state = 'paid'"
+        ),
         "round",
     ),
     "paid_order_has_payment": (

@@ -1,4 +1,4 @@
-"""Quote and charge are one: what is shown, ordered, taken and given back is one amount."""
+"""Quote and charge are one: shown, ordered, taken and given back is the same to the cent."""
 
 from __future__ import annotations
 

@@ -13,6 +13,9 @@ import pytest
 from commerce.community.moderation.model import ChatModes
 from commerce.community.moderation.service import delete_line, mute, set_modes, unmute
 from commerce.kernel.ports import SystemLine
+from commerce.sales.coupons import service as coupons
+from commerce.sales.coupons.model import CouponTerms, DropTerms
+from commerce.sales.coupons.service import arm_drop, make_coupon
 from commerce.sales.draws.rules import commit_of
 from commerce.sales.draws.service import hold_due_draws
 from commerce.sales.flash_sales.halting import halt, unhalt
@@ -71,6 +74,9 @@ class World:
         figures = {sale["id"]: sale["stock"] for sale in fresh["sales"]}  # Lane K brings these.
         for sale in self.seen["sales"]:
             sale["stock"] = figures.get(sale["id"])
+        left = {drop["id"]: drop["left"] for drop in fresh["drops"]}
+        for drop in self.seen["drops"]:
+            drop["left"] = left.get(drop["id"])
         assert self.seen == fresh
 
 
@@ -124,8 +130,28 @@ async def test_every_act_is_told_so_that_nobody_needs_to_ask_again(database_url:
     await world.act(lambda tx: shop.floor.schedule(tx, room, title="Next", starts_at_ms=now_ms))
     await world.act(lambda tx: shop.floor.end(tx, room))
     await draw_one(world)
+    await drop_coupons(world)
     assert world.types == set(EVENTS)
     await database.close()
+
+
+async def drop_coupons(world: World) -> None:
+    """Let coupons be dropped, opened, and closed; then let the show end with a drop in it."""
+    room = world.shop.room
+
+    async def arm_one(transaction: PgTransaction, key: str) -> str:
+        terms = CouponTerms(title="30 off", amount_minor=3_000, quantity=10)
+        coupon = await make_coupon(transaction, room, terms, key=key, currency="CNY")
+        drop = DropTerms(coupon=coupon, quantity=5, countdown_s=0, duration_s=60)
+        drops.append((await arm_drop(transaction, room, drop, key=key)).id)
+        return coupon
+
+    drops: list[str] = []
+    await world.act(partial(arm_one, key="first"))
+    await world.act(partial(coupons.open_one, drop_id=drops[0]))
+    await world.act(partial(coupons.close, drop_id=drops[0], event="end"))
+    await world.act(partial(arm_one, key="second"))
+    await world.act(lambda tx: world.shop.floor.end(tx, room))
 
 
 async def draw_one(world: World) -> None:

@@ -1,0 +1,1 @@
+"""Coupons: money off an order, claimed in a room at a set moment."""

@@ -1,0 +1,147 @@
+"""What a coupon may ask for, and when a claim takes something off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commerce.kernel.errors import CommerceError
+from commerce.sales.coupons.model import (
+    CLAIM,
+    DROP,
+    Claiming,
+    ClaimRefused,
+    ClaimView,
+    CouponTerms,
+    CouponView,
+    DropTerms,
+)
+from commerce.sales.coupons.rules import (
+    REFUSALS,
+    check_coupon,
+    check_drop,
+    check_same,
+    check_usable,
+    claim_refused,
+    hash_terms,
+    judge,
+    rules_of,
+)
+from commerce.sales.pricing.model import NotReduced, PricedLine, Reduced
+
+COUPON = CouponTerms(title="30 off", amount_minor=3_000, quantity=10)
+DROP_TERMS = DropTerms(coupon="c", quantity=5, countdown_s=10, duration_s=60)
+LINES = [PricedLine("a", "bowl", 1, 20_000, "list")]
+
+
+def view(**changed: Any) -> ClaimView:
+    """Return a claim of a coupon of the room `demo` with 30.00 off."""
+    coupon = CouponView(
+        id="c",
+        room="demo",
+        title="30 off",
+        amount_minor=3_000,
+        sources=("list",),
+        currency="CNY",
+        valid_s=60,
+        per_person=1,
+    )
+    return ClaimView(**{"id": "k", "state": "claimed", "coupon": coupon} | changed, **TIMES)
+
+
+TIMES = {"claimed_at_ms": 1, "expires_at_ms": 2}
+
+
+def test_plain_terms_are_fine() -> None:
+    check_coupon(COUPON)
+    check_coupon(msgspec.structs.replace(COUPON, amount_minor=0, percent=99, max_minor=1))
+    check_drop(DROP_TERMS)
+    assert rules_of(DROP_TERMS) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"title": ""}, "title"),
+        ({"title_zh": "x" * 61}, "title_zh"),
+        ({"amount_minor": 0}, "amount_minor"),
+        ({"percent": 5}, "amount_minor"),
+        ({"max_minor": 5}, "max_minor"),
+        ({"threshold_minor": -1}, "threshold_minor"),
+        ({"skus": ("a", "a")}, "skus"),
+        ({"sources": ()}, "sources"),
+        ({"sources": ("list", "list")}, "sources"),
+        ({"valid_s": 59}, "valid_s"),
+        ({"per_person": 0}, "per_person"),
+        ({"budget_minor": 0}, "budget_minor"),
+    ],
+)
+def test_a_coupon_that_makes_no_sense_names_its_field(changed: Any, field: str) -> None:
+    with pytest.raises(CommerceError) as caught:
+        check_coupon(msgspec.structs.replace(COUPON, **changed))
+    assert caught.value.detail == {"field": field}
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"quantity": 0}, "quantity"),
+        ({"countdown_s": 3_601}, "countdown_s"),
+        ({"duration_s": 0}, "duration_s"),
+        ({"min_age_s": -1}, "min_age_s"),
+        ({"claims_per_address_s": 0}, "rules.presses_per_address_s"),
+    ],
+)
+def test_a_drop_that_makes_no_sense_names_its_field(changed: Any, field: str) -> None:
+    with pytest.raises(CommerceError) as caught:
+        check_drop(msgspec.structs.replace(DROP_TERMS, **changed))
+    assert caught.value.detail == {"field": field}
+
+
+def test_a_key_means_the_same_terms() -> None:
+    check_same(hash_terms(COUPON), COUPON)
+    with pytest.raises(CommerceError, match="idempotency_conflict"):
+        check_same(hash_terms(COUPON), msgspec.structs.replace(COUPON, quantity=11))
+
+
+@pytest.mark.parametrize("state", ["locked", "used", "expired"])
+def test_only_a_claim_that_is_free_takes_something_off(state: Any) -> None:
+    assert judge(view(state=state), LINES, "demo") == NotReduced(state)
+    assert judge(view(), LINES, "demo") == Reduced([3_000])
+    assert judge(view(), LINES, "elsewhere") == NotReduced("other_room")
+    check_usable(view(), LINES, "demo")
+    with pytest.raises(CommerceError) as caught:
+        check_usable(view(state=state), LINES, "demo")
+    assert caught.value.detail == {"reason": state}
+
+
+def test_every_refusal_has_its_code() -> None:
+    others = {Claiming.CLAIMED, Claiming.REPLAYED, Claiming.NO_SUCH_DROP, Claiming.NO_SUCH_PERSON}
+    assert set(REFUSALS) == set(Claiming) - others
+    early = claim_refused(ClaimRefused(Claiming.NOT_OPEN, 700))
+    assert (early.code, early.retry_ms, early.retryable) == ("not_open", 700, True)
+    gone = claim_refused(ClaimRefused(Claiming.GONE))
+    assert (gone.code, gone.retryable, gone.detail) == ("coupons_gone", False, None)
+
+
+@given(st.lists(st.sampled_from(["lock", "use", "return"]), max_size=12))
+def test_a_claim_is_on_an_order_exactly_between_its_lock_and_its_return(events: list[str]) -> None:
+    state, is_on_order = "claimed", False
+    for event in events:
+        if not CLAIM.allows(state, event):
+            with pytest.raises(CommerceError, match="wrong_state"):
+                CLAIM.next(state, event)
+            continue
+        state = CLAIM.next(state, event)
+        is_on_order = event != "return"
+        assert (state != "claimed") == is_on_order
+
+
+def test_a_drop_that_is_over_stays_so() -> None:
+    over = {"gone", "ended", "cancelled"}
+    assert over == DROP.states - {"armed", "open"}
+    assert not any(state in over for state, _ in DROP.table)
