@@ -20,7 +20,7 @@ T ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fix types-js unit static integration race faults fuzz simulate mutants e2e rest \
-	load conformance bench-fanout bench-recovery bench-slow bench-reserve bench-audit lock browser clean
+	load conformance bench-fanout bench-recovery bench-slow bench-reserve bench-audit bench-coupons lock browser clean
 
 help: ## Print these targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1@/' \
@@ -94,6 +94,9 @@ conformance: $(VENV)/dev.stamp ## Check HOST (http://127.0.0.1:8000) against the
 
 bench-reserve: $(VENV)/dev.stamp ## Reservations a second: core, processes, sockets, latch; last line JSON.
 	$(PY) -m tests.bench.reserve $(T)
+
+bench-coupons: $(VENV)/dev.stamp ## Coupon claims a second next to reservations; last line JSON.
+	$(PY) -m tests.bench.coupons $(T)
 
 bench-audit: $(VENV)/dev.stamp ## A round of the auditor next to a million rows; last line JSON.
 	$(PY) -m tests.bench.audit

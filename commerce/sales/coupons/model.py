@@ -195,6 +195,7 @@ class ClaimView(msgspec.Struct, frozen=True, omit_defaults=True):
     """A person's own coupon; `order` has it while it is locked or used."""
 
     id: str
+    drop: str
     state: ClaimState
     coupon: CouponView
     claimed_at_ms: int

@@ -120,7 +120,8 @@ SELECT_LEFT_OF_ROOMS = """
 CLAIM_BATCH = "SELECT * FROM claim_coupons_batch($1, $2, $3)"
 SELECT_CLAIMERS = "SELECT DISTINCT user_id::text FROM coupon_claims WHERE drop_id = $1"
 SELECT_CLAIMS = f"""
-    SELECT k.id, CASE WHEN k.state = 'claimed' AND k.expires_at_ms <= clock_ms() THEN 'expired'
+    SELECT k.id, k.drop_id,
+        CASE WHEN k.state = 'claimed' AND k.expires_at_ms <= clock_ms() THEN 'expired'
             ELSE k.state END AS state,
         k.claimed_at_ms, k.expires_at_ms, k.order_id, k.off_minor, {TERMS}
     FROM coupon_claims k JOIN coupons c ON c.id = k.coupon_id JOIN rooms m ON m.id = c.room_id
@@ -352,6 +353,7 @@ def _figures(row: Any) -> CouponFigures:
 def _claim(row: Any) -> ClaimView:
     return ClaimView(
         id=str(row["id"]),
+        drop=str(row["drop_id"]),
         state=row["state"],
         coupon=_coupon(row),
         claimed_at_ms=row["claimed_at_ms"],

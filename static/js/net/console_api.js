@@ -153,6 +153,27 @@ export class ConsoleApi {
   }
 
   /**
+   * Make a coupon of just what is dropped, and drop it.
+   * @param {import('../logic/coupons.js').DropWish} wish
+   * @param {string} title
+   * @returns {Promise<{drop: import('../logic/room_state.js').Drop}>}
+   */
+  async dropCoupons({ countdown_s, duration_s, ...terms }, title) {
+    const { coupon } = await this.#act('POST', `${this.base}/coupons`, { ...terms, title });
+    return this.#act('POST', `${this.base}/drops`, { coupon: coupon.coupon.id, quantity: terms.quantity, countdown_s, duration_s });
+  }
+
+  /** @param {string} drop */
+  closeDrop(drop) {
+    return this.#act('POST', `/api/drops/${encodeURIComponent(drop)}/close`, {});
+  }
+
+  /** @param {string} drop */
+  cancelDrop(drop) {
+    return this.#act('POST', `/api/drops/${encodeURIComponent(drop)}/cancel`, {});
+  }
+
+  /**
    * @param {string} order
    * @param {{amount_minor: number, reason: string, restock: boolean, lines?: import('../logic/order_rows.js').LineWish[]}} body
    * @returns {Promise<{order: StaffOrder}>}

@@ -9,6 +9,8 @@ import { hasText, t, titleOf } from '../lib/i18n.js';
 import { toggleShield } from '../logic/chat_modes.js';
 import { parsePrice } from '../logic/console_flash.js';
 import { isRunning, moveSelection, nextStep, pressNext, stoppableSale } from '../logic/console_run.js';
+import { phaseOf } from '../logic/coupons.js';
+import { dropsOf } from '../logic/room_state.js';
 import { undoOf } from '../logic/console_units.js';
 import { asApiError } from '../net/api.js';
 import { ConsoleOrders } from './console_orders.js';
@@ -120,6 +122,28 @@ export class ConsoleActs {
       if (!answer || parsePrice(answer.text, minorUnits(row.currency)) !== plan.price_minor) throw error;
       await api.armFlash(row.sku, { ...plan, confirm_price_minor: plan.price_minor });
     }
+  }
+
+  /**
+   * Make a coupon and drop all of it; it can be taken back until it opens, and closed after that.
+   * @param {import('../logic/coupons.js').DropWish} wish
+   * @param {string} title
+   */
+  async dropCoupons(wish, title) {
+    const { api } = this.page;
+    if (!this.#mustBeLive()) return;
+    await this.#run(() => api.dropCoupons(wish, title), ({ drop }) => ({
+      text: t('console.did_drop', { what: title, count: number(drop.quantity) }),
+      undo: () => void this.#run(() => api.cancelDrop(drop.id), t('console.undone')),
+    }));
+  }
+
+  /** One that has not opened is taken back. @param {string} drop */
+  async closeDrop(drop) {
+    const { api, state, clock } = this.page;
+    const found = dropsOf(state).find((one) => one.id === drop);
+    const isEarly = found !== undefined && phaseOf(found, clock.now()) === 'armed';
+    await this.#run(() => (isEarly ? api.cancelDrop(drop) : api.closeDrop(drop)), t(isEarly ? 'console.undone' : 'console.did_close_drop'));
   }
 
   /** @param {string} item */

@@ -37,6 +37,8 @@ export function listenToConsole(page) {
     'say-nothing': () => acts.sayNothing(),
     'close-sale': (detail) => acts.closeSale(detail?.item),
     'halt-sale': () => acts.haltSale(),
+    'drop-coupons': ({ wish, title }) => acts.dropCoupons(wish, title),
+    'close-drop': ({ drop }) => acts.closeDrop(drop),
     'open-orders': () => acts.orders.list.open(),
     'read-orders': (wish) => acts.orders.read(wish),
     refund: ({ order }) => acts.orders.refund(order),

@@ -8,7 +8,8 @@ import '../components/live-evidence/live-evidence.js';
 import '../components/live-hold-ring/live-hold-ring.js';
 import '../components/live-receipt/live-receipt.js';
 import '../components/live-sheet/live-sheet.js';
-import { letGoWords, lineRow, refundRows, shortId } from '../components/live-receipt/live-receipt.js';
+import { letGoWords, lineRow, partRows, refundRows, shortId } from '../components/live-receipt/live-receipt.js';
+import { couponOff, couponTerms } from '../components/live-drop/coupon_words.js';
 import { holdLeft } from '../logic/countdown.js';
 import { find, setText } from '../lib/element.js';
 import { dayAndTime, duration, money, number, ordinal } from '../lib/format.js';
@@ -26,6 +27,8 @@ import { OlderOrders } from './orders_older.js';
 /** @typedef {{id: string, sale: string, qty: number, unit_price_minor: number, currency: string, expires_in_ms: number, state: string, room: string}} Reservation */
 /** @typedef {import('../logic/waiting_list.js').Entry & {state: string, room: string}} Entry */
 /** @typedef {import('../logic/room_state.js').BagItem} BagItem */
+/** @typedef {{id: string, state: 'claimed' | 'locked' | 'used' | 'expired', coupon: import('../logic/room_state.js').Coupon,
+ *   expires_at_ms: number, order?: string}} Claim */
 
 /** While a payment is open its outcome is asked for this often, and slower after a while. */
 const ASK_MS = 1_500;
@@ -182,10 +185,38 @@ function countHolds(holds) {
   return setInterval(draw, 500);
 }
 
+/** One's coupons; without an answer the rest of the page stands. @returns {Promise<Claim[]>} */
+async function readClaims() {
+  const answer = await get('/api/coupons').catch(() => null);
+  return answer?.claims ?? [];
+}
+
+/** @param {Claim} claim */
+function claimRow({ coupon, state, expires_at_ms, order }) {
+  const until = state === 'claimed' ? t('coupon.until', { time: dayAndTime(expires_at_ms) }) : t(`coupon.state.${state}`);
+  const where = order
+    ? html`<a class="orders-back" href="/orders/${order}">${t('receipt.see_order')}</a>`
+    : state === 'claimed' ? html`<a class="orders-back" href="/r/${coupon.room}">${t('orders.go_room')}</a>` : '';
+  return html`<li class="coupon-row" data-state="${state}"><div><p class="coupon-off">${couponOff(coupon)}</p><p class="muted">${couponTerms(coupon)}${t('site.separator')}${until}</p></div>${where}</li>`;
+}
+
+/**
+ * What a hold costs with everything that comes to it; until that is known its goods' price stands there.
+ * @param {Element} place
+ * @param {readonly Reservation[]} holds
+ */
+async function tellTotals(place, holds) {
+  await Promise.all(holds.map(async (hold) => {
+    const answer = await post('/api/quotes', { reservations: [hold.id] }).catch(() => null);
+    const button = place.querySelector(`[data-pay="${CSS.escape(hold.id)}"]`);
+    if (answer?.quote && button) setText(button, t('orders.pay', { price: money(answer.quote.total_minor, hold.currency) }));
+  }));
+}
+
 /** @param {Element} place */
 async function showList(place) {
   try {
-    const [{ orders }, { reservations }, { entries }] = await Promise.all([get('/api/orders'), get('/api/reservations'), get('/api/waiting-list')]);
+    const [{ orders }, { reservations }, { entries }, claims] = await Promise.all([get('/api/orders'), get('/api/reservations'), get('/api/waiting-list'), readClaims()]);
     // Whose turn it is has a hold, which is above.
     const waiting = /** @type {Entry[]} */ (entries).filter((entry) => entry.state === 'waiting');
     const items = await itemsOf(waiting);
@@ -193,12 +224,14 @@ async function showList(place) {
     render(place, html`
       ${holds.length ? html`<h2>${t('orders.holds')}</h2><ul class="orders-list">${holds.map(holdRow)}</ul>` : ''}
       ${waiting.length ? html`<h2>${t('orders.waiting')}</h2><ul class="orders-list">${waiting.map((entry) => waitingRow(entry, items.get(entry.id) ?? null))}</ul>` : ''}
-      ${orders.length && (holds.length || waiting.length) ? html`<h2>${t('orders.own')}</h2>` : ''}
+      ${claims.length ? html`<h2>${t('orders.coupons')}</h2><ul class="orders-list" data-coupons>${claims.map(claimRow)}</ul>` : ''}
+      ${orders.length && (holds.length || waiting.length || claims.length) ? html`<h2>${t('orders.own')}</h2>` : ''}
       ${orders.length ? html`<ul class="orders-list orders-own">${orders.map(orderCard)}</ul>${OlderOrders.markup}` : empty('orders.empty', 'orders.empty_note')}`);
     for (const button of place.querySelectorAll('[data-pay]')) button.addEventListener('click', () => void payHold(/** @type {HTMLButtonElement} */ (button)));
     for (const button of place.querySelectorAll('[data-leave]')) button.addEventListener('click', () => void leaveLine(/** @type {HTMLButtonElement} */ (button)));
     countHolds(holds);
     void tellPlaces(place, orders);
+    void tellTotals(place, holds);
     // Only the way to older orders speaks from here on: a page of them is no news.
     place.setAttribute('aria-live', 'off');
     if (orders.length) await new OlderOrders(place, orders, orderCard, (more) => void tellPlaces(place, more)).restore();
@@ -288,6 +321,7 @@ class OrderPage {
       <div class="order-head" data-hold="${hold?.id ?? ''}"><div><h1>${stateWord(order)}</h1><p class="muted">${t('orders.of', { id: shortId(order.id) })}${t('site.separator')}${orderTime(order)}</p></div>${hold ? html`<live-hold-ring></live-hold-ring>` : ''}</div>
       ${noteOf(order, hold)}
       ${order.lines.map((line) => lineRow(line, order))}
+      ${partRows(order)}
       ${refundRows(order)}
       <dl class="sums"><div class="sums-total"><dt>${t('orders.total')}</dt><dd>${money(order.total_minor, order.currency)}</dd></div></dl>
       ${acts}</div>`);

@@ -10,6 +10,7 @@ import '../components/live-chat-list/live-chat-list.js';
 import '../components/live-checkout/live-checkout.js';
 import '../components/live-composer/live-composer.js';
 import '../components/live-draw-proof/live-draw-proof.js';
+import '../components/live-drop/live-drop.js';
 import '../components/live-hearts/live-hearts.js';
 import '../components/live-hold-ring/live-hold-ring.js';
 import '../components/live-receipt/live-receipt.js';

@@ -15,7 +15,7 @@ import { t, titleOf } from '../../lib/i18n.js';
 /** @typedef {{sku: string, title: string, title_zh?: string | null, picture?: string | null, qty: number, unit_price_minor: number,
  *   reservation: string, sale: string, no?: number | null, origin?: string}} OrderLine `origin` draw: whose receipt has the place */
 /** @typedef {{id: string, state: 'pending' | 'done' | 'failed', amount_minor: number, currency: string, reason: string, origin: 'person' | 'late', created_at_ms: number}} Refund */
-/** @typedef {{id: string, state: 'awaiting_payment' | 'paid' | 'cancelled' | 'expired' | 'refunded', total_minor: number, currency: string,
+/** @typedef {{id: string, state: 'awaiting_payment' | 'paid' | 'cancelled' | 'expired' | 'refunded', total_minor: number, parts?: import('../live-checkout/live-checkout.js').PriceParts, currency: string,
  *   created_at_ms: number, paid_at_ms: number | null, room: string, lines: OrderLine[],
  *   payment?: {id: string, state: string, url: string, reason?: string} | null, refunded_minor?: number, refunds?: Refund[],
  *   proof?: {place: number, of: number, decided_at_ms: number} | null}} Order */
@@ -62,6 +62,7 @@ export class LiveReceipt extends LiveElement {
     render(this, html`
       <div class="receipt-head"><span class="receipt-check">${icon('check')}</span><h2>${t('receipt.title')}</h2></div>
       ${order.lines.map((line) => lineRow(line, order))}
+      ${partRows(order)}
       ${refundRows(order)}
       ${order.proof ? proof(order, order.proof) : ''}
       <div class="receipt-buttons">${see}${back}</div>`);
@@ -86,6 +87,22 @@ export function lineRow(line, order) {
 }
 
 /**
+ * What the total is made of, where it is more than the goods; used by the order pages too.
+ * @param {Order} order
+ */
+export function partRows(order) {
+  const { parts, currency } = order;
+  if (!parts || (parts.discounts.length === 0 && !parts.shipping_minor && !parts.tax_minor)) return '';
+  return html`<dl class="sums">
+    <div><dt>${t('checkout.goods')}</dt><dd>${moneyExact(parts.subtotal_minor, currency)}</dd></div>
+    ${parts.discounts.map((one) => html`<div data-part="discount"><dt>${titleOf(one)}</dt><dd>−${moneyExact(one.amount_minor, currency)}</dd></div>`)}
+    ${parts.shipping_minor ? html`<div><dt>${t('checkout.shipping')}</dt><dd>${moneyExact(parts.shipping_minor, currency)}</dd></div>` : ''}
+    ${parts.tax_minor ? html`<div><dt>${t(parts.tax_included ? 'checkout.tax_included' : 'checkout.tax')}</dt><dd>${moneyExact(parts.tax_minor, currency)}</dd></div>` : ''}
+    <div class="sums-total"><dt>${t('checkout.total')}</dt><dd>${moneyExact(order.total_minor, currency)}</dd></div>
+  </dl>`;
+}
+
+/**
  * Money of an order that went back or is on its way, used by the order pages too.
  * @param {Order} order
  */
@@ -104,6 +121,8 @@ export function refundRows(order) {
  */
 export function letGoWords(order, sales = []) {
   const reason = order.payment?.reason;
+  if (reason === 'coupon_gone') return t('receipt.coupon_gone');
+  if (reason === 'total_mismatch') return t('receipt.total_mismatch');
   if (reason === 'card_unknown') return t('receipt.card_unknown');
   if (reason !== 'card_limit') return t('receipt.voided', { price: money(order.total_minor, order.currency) });
   const ordered = new Set(order.lines.map((line) => line.sale));

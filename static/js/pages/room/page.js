@@ -4,6 +4,7 @@
  *
  * Invariant: the model is replaced, never changed; every draw shows one model at one moment of the server's clock.
  */
+import { couponOff } from '../../components/live-drop/coupon_words.js';
 import { cardView } from '../../components/live-sale-card/card_view.js';
 import { placeWords } from '../../components/live-sale-card/draw_view.js';
 import { chooseOffer, itemOfSale, nextItem, offerOf } from '../../logic/card_state.js';
@@ -17,6 +18,7 @@ import { RESYNC_MS, ServerClock } from '../../net/clock.js';
 import { RoomSocket } from '../../net/socket.js';
 import { Acks } from './acks.js';
 import { Chance } from './chance.js';
+import { Drops } from './drops.js';
 import { drawBag, drawBanner, drawHead, drawHold, drawUser } from './frame.js';
 import { listenToPage } from './gestures.js';
 import { News } from './news.js';
@@ -85,6 +87,7 @@ export class RoomPage {
     this.sheets = new Sheets(this);
     this.purchase = new Purchase({ socket, clock, room: () => this.state, onChange: () => this.changed(), needUser: () => this.sheets.askName('buy') });
     this.chance = new Chance(this);
+    this.drops = new Drops(this);
     this.talk = new Talk({
       socket, clock, list: element('live-chat-list'), composer: element('live-composer'),
       notes: [find('#chat-busy'), find('#chat-busy-short')], lines: initial.chat,
@@ -120,6 +123,7 @@ export class RoomPage {
     this.talk.draw();
     drawUser(user);
     void this.purchase.refresh();
+    void this.drops.refresh();
   }
 
   /** A name was given: the line speaks for that user from now on. @param {User} user */
@@ -194,6 +198,7 @@ export class RoomPage {
     if (type === 'chat.deleted') this.talk.remove(payload.line);
     if (type === 'user.muted' && payload.user === this.user?.id) this.talk.mute(payload.until_ms);
     if (type === 'announcement') this.#dismissed = null;
+    if (type === 'coupon.armed') this.news.say(t('drop.news', { what: couponOff(payload.drop.coupon) }));
     if (type === 'flash.drawn') this.purchase.draws.drawn(payload.sale);
     this.news.event(this.state, event);
   }
@@ -313,6 +318,7 @@ export class RoomPage {
     drawHold(holds[0] ?? null, now_ms, this.title);
     this.sheets.draw(now_ms);
     this.chance.draw(now_ms);
+    this.drops.draw(now_ms);
     this.news.time(this.state, now_ms);
     this.#schedule(offer, now_ms);
   }

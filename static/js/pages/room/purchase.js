@@ -210,13 +210,15 @@ export class Purchase {
   /**
    * Make an order of a hold; the caller then goes to its payment page.
    * @param {Hold} hold
+   * @param {string | null} [coupon] the one that the price was quoted with
    * @returns {Promise<string>} address of the payment page; rejects with an ApiError
    */
-  async order(hold) {
+  async order(hold, coupon = null) {
     if (hold.pay_url) return hold.pay_url;
-    const intent = `order.${hold.id}`;
+    const intent = coupon ? `order.${hold.id}.${coupon}` : `order.${hold.id}`;
+    const wish = coupon ? { reservations: [hold.id], coupon } : { reservations: [hold.id] };
     try {
-      const { payment } = await post('/api/orders', { reservations: [hold.id] }, intentKey(intent));
+      const { payment } = await post('/api/orders', wish, intentKey(intent));
       settleIntent(intent);
       return payment.url;
     } catch (thrown) {

@@ -10,6 +10,7 @@ import { letGoWords } from '../../components/live-receipt/live-receipt.js';
 import { find } from '../../lib/element.js';
 import { t } from '../../lib/i18n.js';
 import { asApiError, get } from '../../net/api.js';
+import { Pricing } from './pricing.js';
 
 /** @typedef {import('../../components/live-sheet/live-sheet.js').LiveSheet} LiveSheet */
 /** @typedef {import('../../components/live-checkout/live-checkout.js').LiveCheckout} LiveCheckout */
@@ -39,6 +40,7 @@ export class Sheets {
     this.receipt = this.#sheet('receipt-sheet');
     this.proof = this.#sheet('proof-sheet');
     this.drawProof = this.#sheet('draw-sheet');
+    this.pricing = new Pricing(() => this.#checkout, () => this.checkout.isOpen);
     this.#placeBag();
     document.addEventListener('live:signed-in', (event) => {
       page.signedIn(/** @type {CustomEvent} */ (event).detail.user);
@@ -47,6 +49,10 @@ export class Sheets {
     });
     document.addEventListener('live:sheet-closed', (event) => this.#closed(/** @type {CustomEvent} */ (event).detail.id));
     document.addEventListener('live:pay', (event) => void this.#pay(/** @type {CustomEvent} */ (event).detail.hold));
+    document.addEventListener('live:choose-coupon', (event) => {
+      const { hold, coupon } = /** @type {CustomEvent} */ (event).detail;
+      void this.pricing.choose(hold, coupon);
+    });
     document.addEventListener('live:receipt-back', () => this.receipt.close());
   }
 
@@ -131,6 +137,7 @@ export class Sheets {
     this.bag.close();
     this.draw(this.page.clock.now());
     this.checkout.open();
+    void this.pricing.open(hold);
   }
 
   get #checkout() {
@@ -143,10 +150,11 @@ export class Sheets {
     form.problem = null;
     form.isGoing = true;
     try {
-      location.assign(await this.page.purchase.order(hold));
+      location.assign(await this.page.purchase.order(hold, this.pricing.coupon));
     } catch (thrown) {
       const { code, retryable } = asApiError(thrown);
-      form.problem = retryable ? t('checkout.unknown') : t('checkout.failed', { code });
+      if (code === 'coupon_not_usable') void this.pricing.open(hold);
+      form.problem = code === 'coupon_not_usable' ? t('checkout.coupon_changed') : retryable ? t('checkout.unknown') : t('checkout.failed', { code });
       form.isGoing = false;
       void this.page.purchase.refresh();
     }

@@ -50,7 +50,9 @@ def view(**changed: Any) -> ClaimView:
         valid_s=60,
         per_person=1,
     )
-    return ClaimView(**{"id": "k", "state": "claimed", "coupon": coupon} | changed, **TIMES)
+    return ClaimView(
+        **{"id": "k", "drop": "d", "state": "claimed", "coupon": coupon} | changed, **TIMES
+    )
 
 
 TIMES = {"claimed_at_ms": 1, "expires_at_ms": 2}

@@ -1,0 +1,104 @@
+// @ts-check
+/**
+ * The console's coupons: the drop that runs, with its figures and the way to close it, and the form of a new one.
+ *
+ * HTML: `<live-drop-desk></live-drop-desk>`. Properties: `drop` (Drop or null), `now_ms`, `currency`, `isLive`.
+ * Events: `live:drop-coupons {wish, title}`, `live:close-drop {drop}`.
+ */
+import { define, find, LiveElement, setAttribute, setText } from '../../lib/element.js';
+import { duration, minorUnits, money, number } from '../../lib/format.js';
+import { html, render } from '../../lib/html.js';
+import { t } from '../../lib/i18n.js';
+import { phaseOf, readDropForm, USUAL } from '../../logic/coupons.js';
+import { couponOff } from '../live-drop/coupon_words.js';
+
+/** @typedef {import('../live-sheet/live-sheet.js').LiveSheet} LiveSheet */
+
+const FIELDS = /** @type {const} */ (['off', 'threshold', 'quantity', 'countdown_s', 'duration_s']);
+
+export class LiveDropDesk extends LiveElement {
+  /** @type {import('../../logic/room_state.js').Drop | null} */
+  drop = null;
+  now_ms = 0;
+  currency = 'CNY';
+  isLive = false;
+  #isTried = false;
+
+  build() {
+    render(this, html`
+      <p class="drop-desk"><span data-ref="line" role="status"></span>
+        <button class="button console-button" type="button" data-ref="new">${t('console.drop_new')}</button>
+        <button class="button console-button button-coral" type="button" data-ref="close"></button></p>
+      <live-sheet label="${t('console.drop_title')}" data-ref="sheet"><form class="ask" novalidate data-ref="form">
+        <h2>${t('console.drop_title')}</h2>
+        <div class="drop-fields">${FIELDS.map((name) => html`<label><span class="field-label">${t(`console.field.drop_${name}`)}</span>
+          <input class="field" name="${name}" value="${USUAL[name]}" autocomplete="off" maxlength="12"></label>`)}</div>
+        <label class="drop-every"><input type="checkbox" name="every"> ${t('console.drop_every')}</label>
+        <p class="muted" data-ref="says" aria-live="polite"></p>
+        <div class="ask-acts"><button class="button" type="button" data-ref="no">${t('site.cancel')}<kbd class="key" aria-hidden="true">Esc</kbd></button>
+          <button class="button button-dark" type="submit">${t('console.drop_yes')}<kbd class="key" aria-hidden="true">Enter</kbd></button></div>
+      </form></live-sheet>`);
+    this.ref('new').addEventListener('click', () => this.#open());
+    this.ref('no').addEventListener('click', () => this.#sheet.close());
+    this.ref('close').addEventListener('click', () => this.drop && this.emit('close-drop', { drop: this.drop.id }));
+    this.ref('form').addEventListener('input', () => this.update());
+    this.ref('form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#send();
+    });
+  }
+
+  get #sheet() {
+    return /** @type {LiveSheet} */ (this.ref('sheet'));
+  }
+
+  /** @param {string} name */
+  #input(name) {
+    return /** @type {HTMLInputElement} */ (find(`input[name="${name}"]`, this));
+  }
+
+  #open() {
+    this.#isTried = false;
+    this.#sheet.open();
+    this.#input('off').select();
+    this.update();
+  }
+
+  #read() {
+    const [off, threshold, quantity, countdown_s, duration_s] = /** @type {[string, string, string, string, string]} */ (FIELDS.map((name) => this.#input(name).value));
+    return readDropForm({ off, threshold, quantity, countdown_s, duration_s, every: this.#input('every').checked }, minorUnits(this.currency));
+  }
+
+  #send() {
+    const { wish, wrong } = this.#read();
+    this.#isTried = true;
+    this.update();
+    if (wrong[0]) this.#input(wrong[0]).focus();
+    if (!wish) return;
+    this.#sheet.close();
+    this.emit('drop-coupons', { wish, title: this.#title(wish) });
+  }
+
+  /** A title that reads the same in every language. @param {import('../../logic/coupons.js').DropWish} wish */
+  #title({ amount_minor, percent, threshold_minor }) {
+    const off = percent ? `−${percent}%` : `−${money(amount_minor, this.currency)}`;
+    return threshold_minor ? `${off} ≥ ${money(threshold_minor, this.currency)}` : off;
+  }
+
+  update() {
+    const { drop, now_ms } = this;
+    const phase = drop ? phaseOf(drop, now_ms) : 'over';
+    const isRunning = phase === 'armed' || phase === 'open';
+    const left = drop ? t('drop.left', { left: number(drop.left), of: number(drop.quantity) }) : '';
+    const until_ms = drop ? (phase === 'armed' ? drop.opens_at_ms : drop.ends_at_ms) - now_ms : 0;
+    setText(this.ref('line'), drop && isRunning ? [couponOff(drop.coupon), left, `${duration(until_ms)} ${t(phase === 'armed' ? 'console.to_open' : 'console.to_go')}`].join(t('site.separator')) : '');
+    this.ref('new').hidden = isRunning || !this.isLive;
+    this.ref('close').hidden = !isRunning;
+    setText(this.ref('close'), t(phase === 'armed' ? 'console.drop_undo' : 'console.drop_close'));
+    const { wish, wrong } = this.#read();
+    for (const name of FIELDS) setAttribute(this.#input(name), 'aria-invalid', this.#isTried && wrong.includes(name) ? 'true' : null);
+    setText(this.ref('says'), wish ? t('console.drop_says', { what: this.#title(wish), quantity: number(wish.quantity) }) : t('console.drop_wrong'));
+  }
+}
+
+define('live-drop-desk', LiveDropDesk);
