@@ -132,9 +132,9 @@ export class ConsoleActs {
   async dropCoupons(wish, title) {
     const { api } = this.page;
     if (!this.#mustBeLive()) return;
-    await this.#run(() => api.dropCoupons(wish, title), ({ drop }) => ({
+    await this.run(() => api.dropCoupons(wish, title), ({ drop }) => ({
       text: t('console.did_drop', { what: title, count: number(drop.quantity) }),
-      undo: () => void this.#run(() => api.cancelDrop(drop.id), t('console.undone')),
+      undo: () => void this.run(() => api.cancelDrop(drop.id), t('console.undone')),
     }));
   }
 
@@ -143,7 +143,7 @@ export class ConsoleActs {
     const { api, state, clock } = this.page;
     const found = dropsOf(state).find((one) => one.id === drop);
     const isEarly = found !== undefined && phaseOf(found, clock.now()) === 'armed';
-    await this.#run(() => (isEarly ? api.cancelDrop(drop) : api.closeDrop(drop)), t(isEarly ? 'console.undone' : 'console.did_close_drop'));
+    await this.run(() => (isEarly ? api.cancelDrop(drop) : api.closeDrop(drop)), t(isEarly ? 'console.undone' : 'console.did_close_drop'));
   }
 
   /** @param {string} item */
