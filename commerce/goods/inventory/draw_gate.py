@@ -1,4 +1,4 @@
-"""Refuse presses for a sale whose units are still to be drawn.
+"""Refuse presses for a sale whose units are still to be drawn, or are had in teams alone.
 
 Invariant: a sale that has passed here once may be pressed for ever: its draw is done, or it is
 over. So the answer needs no lock, and is remembered; `draw_only` never is.
@@ -36,15 +36,17 @@ class DrawGate:
         self._questions: SharedQuestions[int | None] = SharedQuestions()
 
     def asks_about(self, sale: PooledSale) -> bool:
-        """Say whether `check` has something to ask."""
-        return sale.is_drawn and sale.id not in self._passed
+        """Say whether `check` has something to ask or to refuse."""
+        return sale.is_grouped or (sale.is_drawn and sale.id not in self._passed)
 
     async def check(self, sale: PooledSale) -> None:
-        """Raise `draw_only` while the sale's units are to be drawn.
+        """Raise `draw_only` while the sale's units are to be drawn, `group_only` for a group buy.
 
         A sale that is not drawn asks nobody; everybody who presses for one that is shares, in one
         moment, one question to the database.
         """
+        if sale.is_grouped:
+            raise CommerceError("group_only", "The units of this sale are had in teams: join one.")
         if not self.asks_about(sale):
             return
         sale_id = sale.id

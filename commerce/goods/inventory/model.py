@@ -97,6 +97,8 @@ class PooledSale(msgspec.Struct, frozen=True):
     """Who may press; a sale keeps the rules that it was armed with."""
     is_drawn: bool = False
     """Its units are drawn first, as it was armed."""
+    is_grouped: bool = False
+    """Its units are had in teams alone."""
 
 
 class BatchResult(msgspec.Struct, frozen=True):

@@ -36,7 +36,7 @@ SELECT_OWNED = """
 """
 SELECT_POOLED_SALE = """
     SELECT id::text, pool_id::text, room_id::text, sku, currency, rules::text,
-        EXISTS (SELECT 1 FROM draws d WHERE d.sale_id = $1)
+        EXISTS (SELECT 1 FROM draws d WHERE d.sale_id = $1), kind = 'group'
     FROM sales WHERE id = $1
 """
 SELECT_SKU_POOL = "SELECT pool_id FROM stock WHERE sku = $1 AND sale_id IS NULL"
@@ -165,8 +165,8 @@ async def select_pooled_sale(connection: Any, sale_id: str) -> PooledSale | None
     row = await connection.fetchrow(SELECT_POOLED_SALE, sale_id)
     if row is None:
         return None
-    id, pool_id, room_id, sku, currency, rules, is_drawn = row
-    return PooledSale(id, pool_id, room_id, sku, currency, read_rules(rules), is_drawn)
+    id, pool_id, room_id, sku, currency, rules, is_drawn, is_grouped = row
+    return PooledSale(id, pool_id, room_id, sku, currency, read_rules(rules), is_drawn, is_grouped)
 
 
 async def select_reasons(connection: Any, sale_ids: Sequence[str]) -> dict[str, str | None]:

@@ -10,6 +10,7 @@ from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ports import Ids, Transaction
 from commerce.sales.coupons.service import close_drops_of_show
 from commerce.sales.flash_sales.service import close_flash_sales
+from commerce.sales.group_buys.campaigns import close_campaigns
 from commerce.sales.show_floor import store
 from commerce.sales.show_floor.model import ShowView
 from commerce.shows.bag.service import live_show
@@ -90,6 +91,7 @@ class ShowFloor:
         show = await live_show(transaction, room)
         await lock_pools(transaction, await store.select_show_pools(transaction, show.id))
         await close_flash_sales(transaction, show.id)
+        await close_campaigns(transaction, show.id)
         await store.end_regular_sales(transaction, show.id)
         await close_drops_of_show(transaction, show.id)
         await close_pin(transaction, show.id)

@@ -10,6 +10,7 @@ from commerce.goods.press_rules.store import read_rules
 from commerce.kernel.ports import Connection
 from commerce.sales.coupons.store import select_drops
 from commerce.sales.draws.store import DRAW_COLUMNS, read_draw
+from commerce.sales.group_buys.store import CAMPAIGN_COLUMNS, read_campaign
 from commerce.sales.show_floor.model import (
     GRACE_S,
     HOLD_S,
@@ -35,9 +36,10 @@ SELECT_SALES = f"""
         s.per_buyer, s.item_id AS item, v.price_minor AS normal_price_minor, s.hold_s,
         CASE WHEN s.state = 'halted' THEN s.reason END AS reason,
         s.reference_minor, s.reference_days, s.rules::text AS rules,
-        f.available, f.held, f.sold, p.waiting, p.offered, {DRAW_COLUMNS}
+        f.available, f.held, f.sold, p.waiting, p.offered, {DRAW_COLUMNS}, {CAMPAIGN_COLUMNS}
     FROM sales s
     LEFT JOIN public_draws d ON d.sale_id = s.id
+    LEFT JOIN group_campaigns gc ON gc.sale_id = s.id
     JOIN pool_figures f ON f.pool_id = s.pool_id
     JOIN pool_waiting p ON p.pool_id = s.pool_id
     JOIN variants v ON v.sku = s.sku
@@ -45,7 +47,7 @@ SELECT_SALES = f"""
 """  # noqa: S608 - our own words.
 SELECT_SALES_OF_SHOW = (
     SELECT_SALES
-    + " WHERE s.show_id = $1 AND (i.removed_at_ms IS NULL OR s.kind = 'flash')"
+    + " WHERE s.show_id = $1 AND (i.removed_at_ms IS NULL OR s.kind <> 'regular')"
     + " ORDER BY s.created_at_ms, i.no, s.id"
 )
 SELECT_SALE = SELECT_SALES + " WHERE s.id = $1"
@@ -114,6 +116,7 @@ def _sale(row: Any) -> SaleView:
     draw = read_draw(fields)
     if draw is not None:
         fields |= {"fairness": "draw", "draw": draw}
+    fields["group"] = read_campaign(fields)
     return SaleView(stock=stock, waiting=line if any(line) else msgspec.UNSET, **fields)
 
 

@@ -1,0 +1,207 @@
+"""Open, close and cancel campaigns, complete a team by subsidy, and end teams at their deadline.
+
+Invariants: a campaign's units are carved out of the SKU's pool in the transaction that opens it,
+and what no team needs goes back when it is over; a team fails once, with all its seats, under its
+pool's lock. What its members paid is let go by their orders, which lose their goods with it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from commerce.goods.inventory.store import (
+    free_reservations,
+    insert_pool,
+    lock_pools,
+    update_total,
+)
+from commerce.kernel.errors import CommerceError
+from commerce.kernel.ids import sale_id as derive_sale_id
+from commerce.kernel.ports import Database, Ids, Transaction
+from commerce.sales.flash_sales.rules import SALE, check_reason
+from commerce.sales.flash_sales.store import (
+    select_clock,
+    select_item_of_sku,
+    select_regular_of_sku,
+    select_sku_pool,
+    update_state,
+)
+from commerce.sales.group_buys import store
+from commerce.sales.group_buys.model import Campaign, CampaignTerms, Team
+from commerce.sales.group_buys.rules import check_complete, check_same, check_terms
+from commerce.sales.group_buys.views import view_team_news
+from commerce.shows.bag.service import live_show
+from commerce.shows.schedule.model import Room
+from commerce.shows.schedule.store import lock_room
+
+# One round of the job is bounded, so that the worker's other jobs get their turn.
+TEAMS_A_ROUND_MAX = 200
+
+
+async def open_campaign(
+    transaction: Transaction, ids: Ids, room: Room, terms: CampaignTerms, *, key: str
+) -> tuple[str, bool]:
+    """Carve stock out of the SKU's pool and open the campaign; return its id, and if it is new.
+
+    The caller announces `group_buy.opened`. The same key with the same terms returns the same
+    campaign. Raises `invalid_request`, `show_not_live`, `not_in_bag`, `already_grouped`,
+    `not_enough_stock` or `idempotency_conflict`.
+    """
+    check_terms(terms)
+    await lock_room(transaction, room.id)
+    sale_id = derive_sale_id(room.host_id, room.id, key)
+    known = await store.find_campaign(transaction, sale_id)
+    if known is not None:
+        check_same(known.request_hash, terms)
+        return sale_id, False
+    show = await live_show(transaction, room)
+    item_id = await select_item_of_sku(transaction, show.id, terms.sku)
+    if item_id is None:
+        raise CommerceError("not_in_bag", "Put this SKU into the bag first.")
+    if await store.is_sku_grouped(transaction, show.id, terms.sku):
+        raise CommerceError("already_grouped", "A group buy of this SKU is running.")
+    source = await select_sku_pool(transaction, terms.sku)
+    available = (await lock_pools(transaction, [source]))[source]
+    if available < terms.quantity:
+        raise CommerceError(
+            "not_enough_stock",
+            f"Only {available} units are free.",
+            detail={"available": available},
+        )
+    pool_id = ids.new()
+    await update_total(transaction, pool_id=source, delta=-terms.quantity, reason="carved_out")
+    await insert_pool(
+        transaction, pool_id=pool_id, sku=terms.sku, sale_id=sale_id, total=terms.quantity
+    )
+    await store.insert_campaign(
+        transaction, ids=(sale_id, pool_id), place=(room.id, show.id, item_id), terms=terms
+    )
+    await _touch_both(transaction, await store.select_campaign(transaction, sale_id))
+    return sale_id, True
+
+
+async def finish_campaign(
+    transaction: Transaction, sale_id: str, event: str, reason: str | None = None
+) -> Campaign:
+    """End (`event` "end") or cancel ("cancel") a campaign; unclaimed units go back at once.
+
+    An ended one opens no team any more, and its open teams run on; a cancelled one fails them all.
+    What is over already stays as it is. Raises `not_found`, or `invalid_request` for a reason that
+    is too long.
+    """
+    check_reason(reason)
+    campaign = await store.select_campaign(transaction, sale_id)
+    source = await select_sku_pool(transaction, campaign.sku)
+    await lock_pools(transaction, [source, campaign.pool_id])
+    campaign = await store.select_campaign(transaction, sale_id)
+    if campaign.state in ("ended", "cancelled"):
+        return campaign
+    state = SALE.next(campaign.state, event)
+    ends_at_ms, _, _ = await update_state(transaction, sale_id, state, reason)
+    if state == "cancelled":
+        for team in await store.select_forming(transaction, sale_id):
+            await _fail(transaction, await store.lock_team(transaction, team.id), "cancelled")
+    await _give_back(transaction, campaign, source)
+    payload = {"sale": sale_id, "state": state, "ends_at_ms": ends_at_ms}
+    if reason:
+        payload["reason"] = reason
+    transaction.announce(campaign.room_id, "group_buy.closed", payload)
+    await _touch_both(transaction, campaign)
+    return msgspec.structs.replace(campaign, state=state, ends_at_ms=ends_at_ms)
+
+
+async def close_campaigns(transaction: Transaction, show_id: str) -> None:
+    """End every running campaign of a show that ends; the caller has locked the show's pools."""
+    for campaign in await store.select_running(transaction, show_id):
+        await finish_campaign(transaction, campaign.id, "end")
+
+
+async def complete(transaction: Transaction, team: Team, *, host_id: str) -> Team:
+    """Form a team with those who have paid, at the shop's cost; repeating it changes nothing.
+
+    Members who hold a seat and have not paid may still do so while their hold lives. Raises
+    `group_over` or `wrong_state`.
+    """
+    await lock_pools(transaction, [team.pool_id])
+    team = await store.lock_team(transaction, team.id)
+    if check_complete(team, await select_clock(transaction)):
+        await store.complete_team(transaction, team.id, host_id)
+        team = await store.select_team(transaction, team.id)
+        await tell_members(transaction, team)
+    return team
+
+
+async def tell_members(transaction: Transaction, team: Team) -> None:
+    """Tell everybody in a team what became of it, and have its room's figures read again."""
+    news = view_team_news(team)
+    for member in await store.select_members(transaction, team.id):
+        if team.state == "formed":
+            transaction.tell(team.room_id, member.user_id, "group.formed", news)
+        else:
+            transaction.tell(team.room_id, member.user_id, "group.failed", news)
+    transaction.touch(team.room_id, team.sale_id)
+
+
+async def end_campaigns(database: Database) -> None:
+    """Job: end campaigns whose window is over, and give back what no team needs any more."""
+    async with database.reading() as connection:
+        to_end = await store.select_to_end(connection)
+        leftovers = await store.select_leftovers(connection)
+    for campaign in to_end:
+        async with database.transaction() as transaction:
+            await finish_campaign(transaction, campaign.id, "end")
+    for campaign in leftovers:
+        async with database.transaction() as transaction:
+            source = await select_sku_pool(transaction, campaign.sku)
+            await lock_pools(transaction, [source, campaign.pool_id])
+            await _give_back(transaction, campaign, source)
+            await _touch_both(transaction, campaign)
+
+
+async def fail_due_teams(database: Database) -> int:
+    """Job: fail the teams whose deadline has passed; return how many failed.
+
+    Safe to run twice at once, and to be killed: whoever comes second finds it done, or nothing.
+    """
+    async with database.reading() as connection:
+        due = await store.select_due(connection, TEAMS_A_ROUND_MAX)
+    count = 0
+    for seen in due:
+        async with database.transaction() as transaction:
+            await lock_pools(transaction, [seen.pool_id])
+            team = await store.lock_team(transaction, seen.id)
+            if team.state != "forming" or team.deadline_ms > await select_clock(transaction):
+                continue
+            await _fail(transaction, team, "deadline")
+            count += 1
+    return count
+
+
+async def _fail(transaction: Transaction, team: Team, reason: str) -> None:
+    """Fail a locked team with every seat that is not sold; its pool is locked."""
+    failed = msgspec.structs.replace(team, state="failed", reason=reason)
+    await tell_members(transaction, failed)
+    await store.fail_team(transaction, team.id, reason)
+    await free_reservations(
+        transaction,
+        pool_id=team.pool_id,
+        reservation_ids=await store.lock_seats(transaction, team.id),
+        from_states=["held", "paying"],
+        to_state="expired",
+    )
+
+
+async def _give_back(transaction: Transaction, campaign: Campaign, source: str) -> None:
+    """Return to the SKU's pool what open teams do not need; both pools are locked."""
+    free = (await lock_pools(transaction, [campaign.pool_id]))[campaign.pool_id]
+    spare = free - await store.select_promised(transaction, campaign.id)
+    if spare > 0:
+        await update_total(transaction, pool_id=campaign.pool_id, delta=-spare, reason="gave_back")
+        await update_total(transaction, pool_id=source, delta=spare, reason="got_back")
+
+
+async def _touch_both(transaction: Transaction, campaign: Campaign) -> None:
+    transaction.touch(campaign.room_id, campaign.id)
+    regular = await select_regular_of_sku(transaction, campaign.show_id, campaign.sku)
+    if regular is not None:
+        transaction.touch(campaign.room_id, regular)
