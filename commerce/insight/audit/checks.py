@@ -10,6 +10,7 @@ table in docs/operations.md; tests hold all three together.
 from __future__ import annotations
 
 from commerce.insight.audit.coupon_checks import COUPON_CHECKS
+from commerce.insight.audit.group_checks import GROUP_CHECKS
 from commerce.insight.audit.model import Check
 from commerce.insight.audit.price_checks import PRICE_CHECKS
 from commerce.insight.audit.refund_checks import REFUND_CHECKS
@@ -236,7 +237,8 @@ ORDER_CHECKS = (
     Check(
         "money_has_its_order",
         "order",
-        "Money is kept for a paid order alone, and once; all other is on its way back.",
+        "Money is kept once, for an order that is paid or whose team forms; all other is on its way"
+        " back.",
         f"""
         SELECT q."order", q.payment, q.state, q.order_state FROM (
             SELECT f.id AS "order", p.id AS payment, p.state, f.state AS order_state,
@@ -244,7 +246,7 @@ ORDER_CHECKS = (
             FROM facts f JOIN payments p ON p.order_id = f.id
               AND p.state IN ('authorised', 'captured')
             WHERE NOT {IS_GIVEN_BACK}
-        ) q WHERE q.order_state NOT IN ('paid', 'refunded') OR q.payments > 1
+        ) q WHERE q.order_state NOT IN ('paid', 'refunded', 'awaiting_group') OR q.payments > 1
         """,  # noqa: S608 - our own words.
     ),
     Check(
@@ -332,6 +334,7 @@ CHECKS = (
     *PRICE_CHECKS,
     *REFUND_CHECKS,
     *COUPON_CHECKS,
+    *GROUP_CHECKS,
     *ROOM_CHECKS,
     *CLOCK_CHECKS,
 )

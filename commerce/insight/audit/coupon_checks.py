@@ -6,7 +6,8 @@ from commerce.insight.audit.model import Check
 
 # What a claim of an order is, by the order's state; NULL: it is no longer the order's.
 CLAIM_STATE = """
-    CASE WHEN o.state = 'awaiting_payment' THEN 'locked' WHEN o.state = 'paid' THEN 'used' END
+    CASE WHEN o.state IN ('awaiting_payment', 'awaiting_group') THEN 'locked'
+        WHEN o.state = 'paid' THEN 'used' END
 """
 
 COUPON_CHECKS = (
@@ -77,7 +78,7 @@ COUPON_CHECKS = (
         SELECT f.id AS "order", o.state, k.id AS claim, k.state AS claim_state
         FROM facts f JOIN orders o ON o.id = f.id AND o.coupon_claim_id IS NOT NULL
         LEFT JOIN coupon_claims k ON k.id = o.coupon_claim_id
-        WHERE CASE WHEN o.state IN ('awaiting_payment', 'paid')
+        WHERE CASE WHEN o.state IN ('awaiting_payment', 'awaiting_group', 'paid')
             THEN (k.order_id, k.off_minor, k.state)
                 IS DISTINCT FROM (o.id, o.discount_minor, {CLAIM_STATE})
             ELSE k.id IS NULL OR k.order_id = o.id END

@@ -14,6 +14,15 @@ ORDER = Transitions(
     "The order",
     {
         ("awaiting_payment", "pay"): "paid",
+        # Money for a seat in a team waits for the team to form.
+        ("awaiting_payment", "seat"): "awaiting_group",
+        ("awaiting_group", "pay"): "paid",
+        ("awaiting_group", "cancel"): "cancelled",
+        ("awaiting_group", "expire"): "expired",
+        # The money of a formed team's member could not be taken: once it may come another way.
+        ("awaiting_group", "lose_money"): "awaiting_payment",
+        ("paid", "lose_money"): "awaiting_payment",
+        ("paid", "lose_seat"): "expired",
         ("awaiting_payment", "cancel"): "cancelled",
         ("awaiting_payment", "expire"): "expired",
         # Late money, when the units could be had again.
@@ -54,6 +63,7 @@ class Hold(msgspec.Struct, frozen=True):
     """What kind of price was frozen with it."""
     room: str = ""
     """The room's slug."""
+    group_id: str | None = None
 
 
 class HoldState(msgspec.Struct, frozen=True):
@@ -86,6 +96,15 @@ class LateLine(msgspec.Struct, frozen=True):
     """Live quantity of this buyer in this sale."""
     is_stopped: bool
     """Whether the sale was called off, or is halted: then it gives nothing to anybody."""
+
+
+class Seat(msgspec.Struct, frozen=True):
+    """The seat in a team that an order is for."""
+
+    reservation_id: str
+    group_id: str
+    pool_id: str
+    sale_id: str
 
 
 class CardLine(msgspec.Struct, frozen=True):
@@ -165,11 +184,26 @@ class PriceParts(msgspec.Struct, frozen=True):
     tax_included: bool
 
 
+class TeamOfLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The team that a line's unit is a seat of: how many of `need` have paid, and until when.
+
+    `is_completed` says that the shop completed it with fewer than it needs.
+    """
+
+    id: str
+    state: str
+    paid: int
+    need: int
+    deadline_ms: int
+    is_completed: bool = False
+
+
 class LineView(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line of an order as its buyer sees it; `origin` is how its units were come by.
 
     It is left out after a press, else waiting_list, draw, group or staff. `total_minor` is what
-    the line costs with its share of a discount; `price_source` is the kind of its unit price.
+    the line costs with its share of a discount; `price_source` is the kind of its unit price;
+    `group` is the team.
     """
 
     sku: str
@@ -185,6 +219,7 @@ class LineView(msgspec.Struct, frozen=True, omit_defaults=True):
     total_minor: int
     origin: str = "walk_in"
     discount_minor: int = 0
+    group: TeamOfLine | None = None
 
 
 class PaymentView(msgspec.Struct, frozen=True, omit_defaults=True):

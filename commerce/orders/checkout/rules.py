@@ -20,6 +20,7 @@ from commerce.orders.checkout.model import (
     PlaceOrder,
 )
 from commerce.orders.payments.model import Settled, Settlement, TooLate
+from commerce.sales.group_buys.model import Team
 from commerce.sales.pricing.model import PricedLine, Reduction
 from commerce.sales.pricing.ports import Tariffs
 from commerce.sales.pricing.rules import quote
@@ -66,6 +67,8 @@ def price_holds(wish: PlaceOrder, holds: Sequence[Hold]) -> list[PricedLine]:
     first = wanted[0]
     if any((hold.room_id, hold.show_id) != (first.room_id, first.show_id) for hold in wanted):
         raise invalid("An order takes reservations of one show.", field="reservations")
+    if len(wanted) > 1 and any(hold.group_id is not None for hold in wanted):
+        raise invalid("A seat in a team is ordered by itself.", field="reservations")
     if any(hold.currency != first.currency for hold in wanted):
         raise ValueError("an order has one currency")
     return [
@@ -173,6 +176,20 @@ def decide_settlement(order_state: str, holds: Sequence[HoldState], now_ms: int)
     if not holds or any(hold.state != "paying" or hold.is_dead(now_ms) for hold in holds):
         return TooLate("hold_expired")
     return Settled()
+
+
+def decide_seat(order_state: str, hold: HoldState, team: Team, now_ms: int) -> TooLate | None:
+    """Say why authorised money buys no seat in a team any more, or None when it does."""
+    if order_state in ("paid", "awaiting_group"):
+        return TooLate("already_paid")
+    if order_state != "awaiting_payment":
+        return TooLate(f"order_{order_state}")
+    is_over = team.state == "forming" and team.deadline_ms <= now_ms
+    if team.state == "failed" or is_over:
+        return TooLate("group_failed")
+    if hold.state != "paying" or hold.is_dead(now_ms):
+        return TooLate("hold_expired")
+    return None
 
 
 def is_late(settlement: Settlement) -> bool:

@@ -12,6 +12,7 @@ from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ids import order_id as derive_order_id
 from commerce.kernel.ports import Database, Transaction
 from commerce.orders.checkout import store, view_store
+from commerce.orders.checkout.ending import end_order
 from commerce.orders.checkout.model import ORDER, Draft, Hold, OrderView, PlaceOrder
 from commerce.orders.checkout.quoting import find_reduction
 from commerce.orders.checkout.rules import (
@@ -23,7 +24,7 @@ from commerce.orders.checkout.rules import (
     next_release_at_ms,
     quote_order,
 )
-from commerce.orders.checkout.settlement import end_order
+from commerce.orders.checkout.seats import check_may_leave
 from commerce.orders.payments import store as payment_store
 from commerce.orders.payments.service import PaymentService
 from commerce.records.clock.store import select_now_ms
@@ -83,7 +84,9 @@ class CheckoutService:
         return await self._with_payment(wish.user_id, order_id, payment_id)
 
     async def cancel(self, *, user_id: str, order_id: str) -> OrderView:
-        """Cancel an unpaid order; its units are free at once. Repeating it changes nothing.
+        """Cancel an order that is not bought; its units are free at once, once.
+
+        Money that waits for a team is let go, and its seat with it.
 
         Raises `not_found` or `wrong_state`.
         """
@@ -94,6 +97,7 @@ class CheckoutService:
                 raise not_found("order")
             if order.state != "cancelled":
                 ORDER.next(order.state, "cancel")
+                await check_may_leave(transaction, order)
                 await end_order(transaction, order, event="cancel", hold_state="released")
         return await self.get_order(user_id=user_id, order_id=order_id)
 

@@ -19,7 +19,7 @@ from commerce.orders.checkout.model import (
 
 SELECT_HOLDS = """
     SELECT r.id, r.user_id, r.pool_id, r.sale_id, s.room_id, s.show_id, s.item_id, b.no, s.sku,
-        v.title, v.title_zh, r.qty, r.unit_price_minor, s.currency, m.slug AS room,
+        v.title, v.title_zh, r.qty, r.unit_price_minor, s.currency, m.slug AS room, r.group_id,
         CASE WHEN s.kind = 'flash' THEN 'flash'
             WHEN s.kind = 'group' OR r.origin = 'group' THEN 'group' ELSE 'list' END AS source
     FROM reservations r
@@ -110,7 +110,8 @@ UPDATE_STATE = """
 # Orders whose goods are gone, also where no sweeper has come by yet.
 SELECT_DEAD = """
     SELECT o.id FROM orders o
-    WHERE o.state = 'awaiting_payment' AND ($2::uuid IS NULL OR o.id = $2) AND EXISTS (
+    WHERE o.state IN ('awaiting_payment', 'awaiting_group')
+      AND ($2::uuid IS NULL OR o.id = $2) AND EXISTS (
         SELECT 1 FROM order_lines l JOIN reservations r ON r.id = l.reservation_id
         WHERE l.order_id = o.id AND r.state <> 'sold'
           AND (r.state <> 'paying' OR r.release_at_ms <= clock_ms())
@@ -145,6 +146,7 @@ async def select_holds(connection: Connection, ids: Sequence[str]) -> list[Hold]
             currency=row["currency"],
             source=row["source"],
             room=row["room"],
+            group_id=str(row["group_id"]) if row["group_id"] else None,
         )
         for row in rows
     ]

@@ -20,6 +20,7 @@ from commerce.orders.checkout.model import (
     Proof,
     RefundLineView,
     RefundView,
+    TeamOfLine,
 )
 from commerce.orders.checkout.rules import show_payment_state
 from commerce.sales.coupons.model import CouponView
@@ -50,11 +51,14 @@ SELECT_VIEW = SELECT_VIEWS + " WHERE o.id = $1"
 SELECT_LINES = """
     SELECT l.order_id, l.sku, l.title, l.title_zh, v.picture, l.qty, l.unit_price_minor,
         l.reservation_id, l.sale_id, b.no, r.origin, l.price_source, l.discount_minor,
-        l.total_minor
+        l.total_minor, g.id AS group_id, g.state AS group_state, g.paid AS group_paid,
+        g.need AS group_need, g.deadline_ms AS group_deadline_ms,
+        g.completed_by IS NOT NULL AS group_is_completed
     FROM order_lines l
     JOIN reservations r ON r.id = l.reservation_id
     JOIN bag_items b ON b.id = l.item_id
     JOIN named_variants v ON v.sku = l.sku
+    LEFT JOIN buy_groups g ON g.id = r.group_id
     WHERE l.order_id = ANY ($1::uuid[]) ORDER BY b.no, l.reservation_id
 """
 SELECT_PAYMENTS = """
@@ -174,6 +178,20 @@ def _line(row: Any) -> LineView:
         price_source=row["price_source"],
         discount_minor=row["discount_minor"],
         total_minor=row["total_minor"],
+        group=_team(row),
+    )
+
+
+def _team(row: Any) -> TeamOfLine | None:
+    if row["group_id"] is None:
+        return None
+    return TeamOfLine(
+        id=str(row["group_id"]),
+        state=row["group_state"],
+        paid=row["group_paid"],
+        need=row["group_need"],
+        deadline_ms=row["group_deadline_ms"],
+        is_completed=row["group_is_completed"],
     )
 
 

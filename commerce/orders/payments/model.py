@@ -162,4 +162,8 @@ class TooLate(msgspec.Struct, frozen=True):
     reason: str
 
 
-Settlement = Settled | TooLate
+class Seated(msgspec.Struct, frozen=True):
+    """The order keeps the money and does not take it yet: a team has to form first."""
+
+
+Settlement = Settled | Seated | TooLate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -103,6 +103,11 @@ class PayingOrder(msgspec.Struct, frozen=True):
         """Say whether the order still can be paid."""
         return self.state == "awaiting_payment"
 
+    @property
+    def has_money(self) -> bool:
+        """Say whether the order stands on money that was granted."""
+        return self.state in ("awaiting_group", "paid")
+
 
 class PaymentOrders(Protocol):
     """The orders, as payments see them; every method runs in the payment's transaction."""
@@ -116,6 +121,15 @@ class PaymentOrders(Protocol):
         """Make the locked order paid if its reservations are still its own.
 
         `card` is how the card is known here; one that may not pay for it ends the order.
+        """
+
+    async def lose_money(
+        self, transaction: Transaction, order_id: str
+    ) -> Literal["reopened", "ended"] | None:
+        """Say what becomes of a locked order of a team's seat whose granted money is gone.
+
+        "reopened" waits for other money, once; "ended" has given its seat back; None is no seat's,
+        and stays as it is.
         """
 
     async def expire_if_dead(self, order_id: str) -> bool:

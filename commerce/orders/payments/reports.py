@@ -20,6 +20,7 @@ from commerce.orders.payments.model import (
     PaymentReport,
     Refund,
     RefundReport,
+    Seated,
     Settled,
     Settlement,
     TooLate,
@@ -114,9 +115,34 @@ class Reports:
         if "capture" in steps and await store.end_void(transaction, payment.id):
             reason = "already_paid" if order.state == "paid" else f"order_{order.state}"
             await self._owe_late_refund(transaction, payment, reason)
-        if state in ("declined", "voided") and order.is_waiting:
+        if state == "voided" and payment.state == "authorised" and order.has_money:
+            return await self.replace_lost(transaction, payment) or After()
+        is_unpaid = payment.state == "created"
+        if state in ("declined", "voided") and order.is_waiting and is_unpaid:
             return await self._reopen(transaction, payment, order, state)
         return After()
+
+    async def replace_lost(self, transaction: Transaction, payment: Payment) -> After | None:
+        """Let a team's seat go on without the money of a locked payment, as its order decides.
+
+        Its order is locked too. An authorisation that cannot be captured is owed its void. None
+        when the payment is for other goods: nothing has changed.
+        """
+        what = await self._orders.lose_money(transaction, payment.order_id)
+        if what is None:
+            return None
+        await store.finish_call(transaction, payment.id, "capture")
+        await store.update_let_go(transaction, payment.id, "capture_failed")
+        await store.insert_voids_of_order(transaction, payment.order_id)
+        if what == "ended":
+            return After()
+        fresh = await self.open(
+            transaction,
+            order_id=payment.order_id,
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+        )
+        return After(fresh_payment=fresh)
 
     async def close_unopened(self, transaction: Transaction, payment_id: str) -> None:
         """End a payment that its provider will not open: there is nothing to let go."""
@@ -149,6 +175,8 @@ class Reports:
         if isinstance(settlement, Settled):
             if not is_captured:
                 await self._owe(transaction, payment.id, "capture")
+            return After()
+        if isinstance(settlement, Seated):
             return After()
         assert isinstance(settlement, TooLate)
         if is_captured:

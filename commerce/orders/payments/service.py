@@ -229,9 +229,25 @@ class PaymentService:
         except ProviderUnavailableError as error:
             await self._postpone(call, str(error))
         except (ProviderRefusedError, CommerceError) as error:
-            if call.kind == "void":
+            if call.kind in ("capture", "void"):
                 await self._ask_what_it_is(call)
+            is_refused = call.kind == "capture" and isinstance(error, ProviderRefusedError)
+            if is_refused and await self._replace_lost(call.payment.id):
+                return
             await self._give_up(call, str(error))
+
+    async def _replace_lost(self, payment_id: str) -> bool:
+        """Let a team's seat go on without money that cannot be captured; False for other goods."""
+        async with self._database.transaction() as transaction:
+            payment = await store.lock_payment(transaction, payment_id)
+            if payment is None or payment.state != "authorised":
+                return payment is not None and payment.state == "captured"
+            await self._orders.lock(transaction, payment.order_id)
+            after = await self._reports.replace_lost(transaction, payment)
+        if after is None:
+            return False
+        await self._follow_up(after)
+        return True
 
     async def _ask_what_it_is(self, call: PaymentCall) -> None:
         """Learn why money cannot be let go: taken meanwhile, it goes back by a refund."""

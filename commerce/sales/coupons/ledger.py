@@ -28,6 +28,7 @@ USE = """
     UPDATE coupon_claims SET state = 'used', used_at_ms = clock_ms()
     WHERE order_id = $1 AND state = 'locked'
 """
+UNUSE = "UPDATE coupon_claims SET state = 'locked', used_at_ms = NULL WHERE order_id = $1"
 SPEND = """
     UPDATE coupons SET spent_minor = spent_minor + $2
     WHERE id = $1 AND (budget_minor IS NULL OR spent_minor + $2 <= budget_minor) RETURNING id
@@ -63,6 +64,11 @@ async def lock_claim(
 async def use_claim(connection: Connection, order_id: str) -> None:
     """Note that the order which has a claim is paid; most orders have none."""
     await connection.execute(USE, order_id)
+
+
+async def unuse_claim(connection: Connection, order_id: str) -> None:
+    """Keep the claim of an order that waits for other money, as it was before it was paid."""
+    await connection.execute(UNUSE, order_id)
 
 
 async def use_late(connection: Connection, order_id: str) -> bool:

@@ -13,17 +13,17 @@ from commerce.goods.inventory.store import (
     free_reservations,
     insert_pool,
     lock_pools,
+    select_sku_pool,
     update_total,
 )
 from commerce.kernel.errors import CommerceError
 from commerce.kernel.ids import sale_id as derive_sale_id
 from commerce.kernel.ports import Database, Ids, Transaction
+from commerce.records.clock.store import select_now_ms
 from commerce.sales.flash_sales.rules import SALE, check_reason
 from commerce.sales.flash_sales.store import (
-    select_clock,
     select_item_of_sku,
     select_regular_of_sku,
-    select_sku_pool,
     update_state,
 )
 from commerce.sales.group_buys import store
@@ -124,7 +124,7 @@ async def complete(transaction: Transaction, team: Team, *, host_id: str) -> Tea
     """
     await lock_pools(transaction, [team.pool_id])
     team = await store.lock_team(transaction, team.id)
-    if check_complete(team, await select_clock(transaction)):
+    if check_complete(team, await select_now_ms(transaction)):
         await store.complete_team(transaction, team.id, host_id)
         team = await store.select_team(transaction, team.id)
         await tell_members(transaction, team)
@@ -170,7 +170,7 @@ async def fail_due_teams(database: Database) -> int:
         async with database.transaction() as transaction:
             await lock_pools(transaction, [seen.pool_id])
             team = await store.lock_team(transaction, seen.id)
-            if team.state != "forming" or team.deadline_ms > await select_clock(transaction):
+            if team.state != "forming" or team.deadline_ms > await select_now_ms(transaction):
                 continue
             await _fail(transaction, team, "deadline")
             count += 1

@@ -26,7 +26,23 @@ REFUND = """
 """
 REFUND_DONE = REFUND.replace("'pending'", "'done'")
 OF_PAID = "FROM payments p WHERE p.state = 'captured'"
+# A team of 3 on the pool of what is sold or held; the rest is what is wrong with it.
+TEAM = """
+    WITH c AS (
+        INSERT INTO group_campaigns (sale_id, need, lasts_ms)
+        SELECT r.sale_id, 3, 60000 FROM reservations r WHERE r.state = 'held' RETURNING sale_id
+    ), g AS (
+        INSERT INTO buy_groups (id, sale_id, pool_id, need, leader_id, opened_at_ms, deadline_ms,
+            joined, paid, state, ended_at_ms, reason)
+        SELECT gen_random_uuid(), c.sale_id, s.pool_id, {need}, gen_random_uuid(), 0, 60000,
+            {figures} FROM c JOIN sales s ON s.id = c.sale_id RETURNING id, pool_id
+    )
+"""
+SEAT_ALL = " UPDATE reservations r SET group_id = g.id, origin = 'group' FROM g"
 OFF = (
+    "ALTER TABLE buy_groups DROP CONSTRAINT buy_groups_never_overfull,"
+    " DROP CONSTRAINT buy_groups_formed_are_whole",
+    "DROP INDEX reservations_one_open_seat",
     "ALTER TABLE stock DROP CONSTRAINT stock_check, DROP CONSTRAINT stock_claimed_check",
     "ALTER TABLE payment_calls DROP CONSTRAINT payment_calls_payment_id_fkey",
     "ALTER TABLE order_lines DROP CONSTRAINT order_lines_reservation_id_fkey",
@@ -104,6 +120,38 @@ PLANTED: dict[str, tuple[str, str]] = {
         "INSERT INTO draws (sale_id, seed, entry_closes_at_ms) SELECT r.sale_id, sha256('a'), 0"
         " FROM reservations r WHERE r.state = 'held'",
         "turn",
+    ),
+    "group_counts_its_seats": (
+        TEAM.format(need=3, figures="2, 0, 'forming', NULL, NULL") + "SELECT FROM g",
+        "round",
+    ),
+    "group_is_never_overfull": (
+        TEAM.format(need=0, figures="0, 0, 'forming', NULL, NULL") + SEAT_ALL,
+        "round",
+    ),
+    "formed_group_is_whole": (
+        TEAM.format(need=3, figures="3, 2, 'formed', 0, NULL") + "SELECT FROM g",
+        "round",
+    ),
+    "failed_group_holds_nothing": (
+        TEAM.format(need=3, figures="1, 0, 'failed', 0, 'deadline'") + SEAT_ALL,
+        "round",
+    ),
+    "seat_has_its_group": (
+        "UPDATE reservations SET origin = 'group' WHERE state = 'held'",
+        "round",
+    ),
+    "one_open_group_a_buyer": (
+        "WITH r AS (INSERT INTO reservations (id, pool_id, sale_id, user_id, qty, unit_price_minor,"
+        " version, seq, decided_at_ms, shown_until_ms, release_at_ms, group_id)"
+        " SELECT gen_random_uuid(), pool_id, sale_id, user_id, 1, 0, version, 9, 0, 0, 0, sale_id"
+        " FROM reservations WHERE state = 'held' RETURNING id)"
+        " UPDATE reservations SET group_id = sale_id WHERE state = 'held'",
+        "round",
+    ),
+    "order_waits_for_its_group": (
+        f"UPDATE orders SET state = 'awaiting_group' WHERE id = {PAID}",
+        "round",
     ),
     "buyer_adds_up": ("UPDATE sale_buyers SET qty = qty + 1", "turn"),
     "buyer_within_limit": ("UPDATE reservations SET qty = 9 WHERE state = 'sold'", "round"),
