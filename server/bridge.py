@@ -37,6 +37,9 @@ from commerce.records.room_log.store import mark_published
 from commerce.sales.draws.service import Draws
 from commerce.sales.draws.views import view_entry as view_draw_entry
 from commerce.sales.draws.views import view_receipt
+from commerce.sales.group_buys.model import Wish
+from commerce.sales.group_buys.service import GroupBuys
+from commerce.sales.group_buys.views import view_seat
 from realtime.brokers.ports import BrokerUnavailableError
 from realtime.protocol.errors import CommandError
 from realtime.protocol.messages import ChatLine, LogEntry
@@ -219,6 +222,14 @@ class LeaveDrawArgs(msgspec.Struct, frozen=True):
     sale: str
 
 
+class JoinGroupArgs(msgspec.Struct, frozen=True):
+    """Arguments of `join_group`: the team of a link, or a new one, or neither for any."""
+
+    sale: str
+    group: str | None = None
+    open: bool = False
+
+
 class LeaveArgs(msgspec.Struct, frozen=True):
     """Arguments of `leave_waiting_list`."""
 
@@ -233,11 +244,13 @@ class RoomCommands:
         inventory: InventoryService,
         waiting_list: WaitingList,
         draws: Draws,
+        groups: GroupBuys,
         permits: Permits,
     ) -> None:
         self._inventory = inventory
         self._waiting_list = waiting_list
         self._draws = draws
+        self._groups = groups
         self._permits = permits
 
     async def __call__(self, caller: Caller, command: str, args: bytes, key: str | None) -> bytes:
@@ -311,6 +324,8 @@ class RoomCommands:
             return {"entry": view_entry(left)}
         if command == "enter_draw":
             return await self._enter_draw(caller, _decode(args, ReserveArgs), check_key(key))
+        if command == "join_group":
+            return await self._join_group(user_id, _decode(args, JoinGroupArgs), check_key(key))
         if command == "leave_draw":
             check_key(key)
             return await self._leave_draw(user_id, _decode(args, LeaveDrawArgs))
@@ -343,6 +358,18 @@ class RoomCommands:
             press=self._press(caller, sale_id, wanted.permit),
         )
         return {"entry": view_draw_entry(entry)}
+
+    async def _join_group(self, user_id: str, wanted: JoinGroupArgs, key: str) -> dict[str, Any]:
+        named = check_id(wanted.group, "group") if wanted.group is not None else None
+        wish = Wish.NAMED if named else Wish.OPEN if wanted.open else Wish.ANY
+        seat = await self._groups.join(
+            user_id=user_id,
+            sale_id=check_id(wanted.sale, "sale"),
+            key=key,
+            wish=wish,
+            group_id=named,
+        )
+        return view_seat(seat)
 
     async def _leave_draw(self, user_id: str, named: LeaveDrawArgs) -> dict[str, Any]:
         sale_id = check_id(named.sale, "sale")

@@ -19,6 +19,7 @@ from commerce.insight.deliveries.store import upsert_tallies
 from commerce.kernel.ports import Connection, Database
 from commerce.members.accounts.store import select_user
 from commerce.records.room_log.store import select_events, select_head
+from commerce.sales.group_buys.store import select_open_of_rooms
 from commerce.sales.show_floor.store import select_floor
 from commerce.shows.schedule.model import Room
 from commerce.shows.schedule.store import find_room, select_room, select_room_by_id
@@ -26,6 +27,7 @@ from realtime.protocol.messages import ChatLine, LogEntry
 from realtime.rooms.ports import DeliveryReport, HouseRules, Modes, RoomRef, Snapshot
 
 CHAT_LINES_SHOWN = 30
+GROUPS_SHOWN = 20
 
 
 class RoomStates:
@@ -99,9 +101,20 @@ async def read_state(connection: Connection, room: Room) -> dict[str, Any]:
     floor = await select_floor(connection, room)
     lines = await moderation.select_latest(connection, room.id, CHAT_LINES_SHOWN)
     host = await select_user(connection, room.host_id)
+    teams = await select_open_of_rooms(connection, [room.id], GROUPS_SHOWN)
     return {
         "room": room.slug,
         **msgspec.to_builtins(floor),
+        "groups": [
+            {
+                "id": team.id,
+                "sale": team.sale_id,
+                "joined": team.joined,
+                "need": team.need,
+                "deadline_ms": team.deadline_ms,
+            }
+            for team in teams
+        ],
         "viewers": 0,
         "likes": await moderation.select_likes(connection, room.id),
         "modes": msgspec.to_builtins(await moderation.select_modes(connection, room.id)),

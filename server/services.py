@@ -14,6 +14,7 @@ from commerce.goods.waiting_list.service import WaitingList
 from commerce.kernel.ports import Clock, Ids
 from commerce.sales.coupons.service import Drops
 from commerce.sales.draws.service import Draws
+from commerce.sales.group_buys.service import GroupBuys
 from commerce.sales.show_floor.service import ShowFloor
 from server.auth.permits import Permits
 from server.db.database import PgDatabase
@@ -34,6 +35,7 @@ class Services(msgspec.Struct, frozen=True):
     permits: Permits
     draws: Draws
     drops: Drops
+    groups: GroupBuys
     floor: ShowFloor
     states: RoomStates
     archive: ChatArchive

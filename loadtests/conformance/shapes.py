@@ -91,6 +91,7 @@ SALE = {
         "digest?": str,
         "winners?": int,
     },
+    "group?": {"need": int, "lasts_ms": int},
 }
 COUPON = {
     "id": str,
@@ -117,6 +118,7 @@ DROP = {
     "ends_at_ms": int,
     "min_age_s": int,
 }
+GROUP_ROW = {"id": str, "sale": str, "joined": int, "need": int, "deadline_ms": int}
 LINE = (str, str, str, str, Each(str), int)
 STATE = {
     "room": str,
@@ -125,6 +127,7 @@ STATE = {
     "bag": Each(BAG_ITEM),
     "sales": Each(SALE),
     "drops": Each(DROP),
+    "groups": Each(GROUP_ROW),
     "announcement": Maybe(str),
     "viewers": int,
     "likes": int,
@@ -191,9 +194,49 @@ DRAW = {
     "winners": Each(str),
     "is_end": bool,
 }
+GROUP = {
+    "id": str,
+    "sale": str,
+    "room": str,
+    "sku": str,
+    "title": str,
+    "title_zh": Maybe(str),
+    "picture": str,
+    "price_minor": int,
+    "normal_price_minor": int,
+    "currency": str,
+    "need": int,
+    "joined": int,
+    "paid": int,
+    "state": OneOf(("forming", "formed", "failed")),
+    "leader": str,
+    "deadline_ms": int,
+    "ends_in_ms": int,
+    "reason?": OneOf(("deadline", "empty", "cancelled")),
+    "is_completed?": bool,
+    "is_open?": bool,
+}
+MY_SEAT = {
+    "group": GROUP,
+    "reservation": str,
+    "state": str,
+    "is_leader": bool,
+    "order?": str,
+}
+SEAT = {"group": str, "reservation": RESERVATION}
+GROUP_NEWS = {
+    "group": str,
+    "sale": str,
+    "joined": int,
+    "need": int,
+    "reason?": str,
+    "is_completed?": bool,
+}
 DRAW_WON = {"reservation": RESERVATION, "entry": str, "rank": int, "of": int}
 DRAW_LOST = {"sale": str, "entry": str, "rank": int, "of": int, "waiting": Maybe(int)}
-ORDER_STATES = OneOf(("awaiting_payment", "paid", "cancelled", "expired", "refunded"))
+ORDER_STATES = OneOf(
+    ("awaiting_payment", "awaiting_group", "paid", "cancelled", "expired", "refunded")
+)
 PRICE_PARTS = {
     "subtotal_minor": int,
     "discounts": Each({"source": str, "amount_minor": int, "coupon?": str}),

@@ -127,10 +127,10 @@ def _refill(author: Author | None, now_ms: int, limits: ChatLimits) -> Author:
 
 
 def rank_line(line: ChatLine) -> int:
-    """Return how much a room needs a line, most needed first: staff, orders, questions, others."""
+    """Return how much a room needs a line, most needed first: staff, the house, questions, others."""
     if "host" in line.flags or "mod" in line.flags:
         return 0
-    if "order" in line.flags:
+    if "order" in line.flags or "group" in line.flags:
         return 1
     return 2 if line.text.endswith(("?", "？")) else 3
 

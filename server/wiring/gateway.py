@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from starlette.applications import Starlette
@@ -13,8 +13,10 @@ from commerce.community.chat_archive.service import ChatArchive
 from commerce.goods.carts.service import CartService
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.waiting_list.service import WaitingList
+from commerce.orders.checkout.leaving import Leaving
 from commerce.sales.coupons.service import Drops
 from commerce.sales.draws.service import Draws
+from commerce.sales.group_buys.service import GroupBuys
 from realtime.brokers.ports import BrokerUnavailableError
 from realtime.brokers.redis import RedisLink
 from realtime.gateway.connection import connection_class
@@ -24,12 +26,14 @@ from realtime.presence.service import count_viewers
 from realtime.rooms.drain import DrainLimits
 from realtime.rooms.hub import Hub
 from realtime.rooms.limits import RoomLimits
+from realtime.rooms.ports import Authenticator
 from server.app import build_app
 from server.audit_watch import AuditWatch
 from server.bridge import RoomCommands, StockBoard
 from server.db.database import PgDatabase
 from server.drop_board import DropBoard
 from server.entry_board import EntryBoard
+from server.group_board import GroupBoard
 from server.jobs.worker import Job, repeat
 from server.metrics import render_metrics
 from server.ops.addresses import address_reader
@@ -37,6 +41,7 @@ from server.providers.stripe_secrets import ClientSecrets
 from server.room_state import RoomStates
 from server.routes.accounts import account_routes
 from server.routes.evidence import evidence_routes
+from server.routes.groups import leaving_routes
 from server.routes.orders import order_routes
 from server.routes.payments import payment_routes
 from server.routes.quotes import quote_routes
@@ -64,7 +69,7 @@ PRESSES_EVERY_S = 1.0
 # Twice as often as anybody scrapes.
 AUDIT_SEEN_EVERY_S = 5.0
 
-Boards = tuple[StockBoard, EntryBoard, DropBoard]
+Boards = Sequence[StockBoard | EntryBoard | DropBoard | GroupBoard]
 
 
 class Shop(msgspec.Struct, frozen=True):
@@ -124,14 +129,14 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     core = await build_reservation_core(settings, carrier)
     till = build_till(settings, carrier.database)
     waiting_list = WaitingList(carrier.database, core.inventory)
-    permits = build_permits(settings)
+    permits, tokens = build_permits(settings), build_tokens(settings)
     draws = Draws(carrier.database, core.inventory)
-    commands = RoomCommands(core.inventory, waiting_list, draws, permits)
-    tokens = build_tokens(settings)
+    groups = GroupBuys(carrier.database, core.inventory)
+    commands = RoomCommands(core.inventory, waiting_list, draws, groups, permits)
     states = RoomStates(carrier.database)
-    address_of = address_reader(settings.trusted_proxies)
     process = build_process(process_name)
     assert settings.redis_url is not None
+    address_of = address_reader(settings.trusted_proxies)
     gateway = Gateway(
         process,
         ports=GatewayPorts(states, tokens, commands, states, states, states, address_of),
@@ -158,6 +163,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         permits=permits,
         draws=draws,
         drops=Drops(carrier.database, core.inventory, monotonic_ms),
+        groups=groups,
         floor=build_floor(settings),
         states=states,
         archive=ChatArchive(carrier.database),
@@ -167,7 +173,6 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
             process_name, gateway, audit=watch.seen, now_ms=monotonic_ms()
         ),
     )
-    edge = Edge(tokens, settings.own_origins, settings.base_url.startswith("https:"))
     more_routes = [
         *account_routes(build_accounts(carrier.database), tokens),
         *order_routes(till.checkout),
@@ -176,15 +181,22 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         *payment_routes(till.payments, till.reconciliation),
         *refund_routes(till.refunds),
         *_provider_routes(settings, till),
+        *leaving_routes(Leaving(carrier.database, core.inventory, till.checkout)),
     ]
-    app = build_app(services, edge, more_routes)
+    app = build_app(services, _edge(settings, tokens), more_routes)
     return GatewayProcess(app, gateway, boards=boards, shop=Shop(carrier, core, till, watch))
+
+
+def _edge(settings: Settings, tokens: Authenticator) -> Edge:
+    """Return what requests are checked by."""
+    return Edge(tokens, settings.own_origins, settings.base_url.startswith("https:"))
 
 
 def _boards(database: PgDatabase, hub: Hub, inventory: InventoryService) -> Boards:
     """Return the readers of figures, each of which hears the hub's hints."""
     stock = StockBoard(database, hub, learn=inventory.find_sale)
-    boards = stock, EntryBoard(database, hub), DropBoard(database, hub)
+    others = EntryBoard(database, hub), DropBoard(database, hub), GroupBoard(database, hub)
+    boards: Boards = (stock, *others)
     for board in boards:
         hub.on_hint(board.hint)
     return boards

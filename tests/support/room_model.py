@@ -90,6 +90,8 @@ EVENTS: dict[str, Callable[[State, dict[str, Any]], State]] = {
     "coupon.armed": _dropped,
     "coupon.opened": _drop(state="open"),
     "coupon.closed": _drop(),
+    "group_buy.opened": _armed,
+    "group_buy.closed": _sale(),
     "chat.deleted": _deleted,
     "chat.modes": _replace("modes"),
     "user.muted": lambda state, _: state,

@@ -11,11 +11,12 @@
 /** @typedef {{id: string, title: string, status: 'scheduled' | 'live' | 'ended', starts_at_ms?: number | null, started_at_ms?: number | null}} Show */
 /** @typedef {{item: string, no: number, sku: string, title: string, title_zh?: string | null, picture?: string | null,
  *   price_minor: number, currency: string, sale: string | null}} BagItem */
-/** @typedef {{id: string, kind: 'regular' | 'flash', sku: string, price_minor: number, currency: string,
+/** @typedef {{id: string, kind: 'regular' | 'flash' | 'group', sku: string, price_minor: number, currency: string,
  *   state: 'armed' | 'open' | 'sold_out' | 'halted' | 'ended' | 'cancelled', reason?: string,
  *   reference_minor?: number, reference_days?: number, opens_at_ms: number | null, ends_at_ms: number | null,
  *   fairness?: 'draw', draw?: Draw, per_buyer: number | null, stock: Stock, waiting?: Waiting, item?: string | null, normal_price_minor?: number | null, hold_s?: number | null,
- *   rules?: import('./press_rules.js').PressRules}} Sale */
+ *   rules?: import('./press_rules.js').PressRules, group?: {need: number, lasts_ms: number}}} Sale */
+/** @typedef {{id: string, sale: string, joined: number, need: number, deadline_ms: number}} Team a team with a seat free */
 /** @typedef {{commit: string, entry_closes_at_ms: number, entries?: number, seed?: string, digest?: string, winners?: number}} Draw
  *   who may buy is drawn among those who entered in time; the seed comes with the draw */
 /** @typedef {{id: string, room: string, title: string, title_zh?: string | null, amount_minor?: number, percent?: number,
@@ -26,7 +27,7 @@
 /** @typedef {{slow_s?: number, emote_only?: boolean, links_off?: boolean}} Modes only those that are on */
 /** @typedef {{room: string, show: Show | null, pinned: string | null, bag: BagItem[], sales: Sale[], drops?: Drop[], viewers: number, likes: number,
  *   modes: Modes, chat: ChatLine[], host?: {id: string, name: string, avatar?: string | null},
- *   announcement?: string | null, poster?: string | null}} RoomState */
+ *   announcement?: string | null, poster?: string | null, groups?: Team[]}} RoomState groups: soonest to end first */
 /** @typedef {[type: string, payload: any, at_ms: number]} SaleEvent */
 /** @typedef {{took_ms?: number, reason?: string}} SaleFacts what events told beside the state */
 /** @typedef {{isDegraded: boolean, load: number}} Carrier the process that serves this page: cut off from the others? what it gives up? */
@@ -75,6 +76,31 @@ function withSaleState(state, sale, change) {
 
 /**
  * @param {RoomState} state
+ * @param {{sale: Sale}} told
+ * @returns {RoomState}
+ */
+function withNewSale(state, { sale }) {
+  const isKnown = state.sales.some((one) => one.id === sale.id);
+  return { ...state, sales: isKnown ? state.sales.map((one) => (one.id === sale.id ? sale : one)) : [...state.sales, sale] };
+}
+
+/**
+ * A team's figures; null is one that nobody can join any more, or that others came before.
+ * @param {RoomState} state
+ * @param {string} id
+ * @param {[joined: number, need: number, deadline_ms: number, sale: string] | null} value
+ * @returns {RoomState}
+ */
+function withTeam(state, id, value) {
+  const others = (state.groups ?? []).filter((one) => one.id !== id);
+  if (!value) return { ...state, groups: others };
+  const [joined, need, deadline_ms, sale] = value;
+  const groups = [...others, { id, sale, joined, need, deadline_ms }];
+  return { ...state, groups: groups.sort((a, b) => a.deadline_ms - b.deadline_ms || (a.id < b.id ? -1 : 1)) };
+}
+
+/**
+ * @param {RoomState} state
  * @param {string} sale
  * @param {Partial<Draw>} told
  * @returns {RoomState}
@@ -111,12 +137,9 @@ const EVENTS = {
   'show.unpinned': (state) => ({ ...state, pinned: null }),
   'bag.changed': (state, { bag, sales }) => ({ ...state, bag, sales }),
   announcement: (state, { text }) => ({ ...state, announcement: text }),
-  'flash.armed': (state, { sale }) => ({
-    ...state,
-    sales: state.sales.some((one) => one.id === sale.id)
-      ? state.sales.map((one) => (one.id === sale.id ? sale : one))
-      : [...state.sales, sale],
-  }),
+  'flash.armed': withNewSale,
+  'group_buy.opened': withNewSale,
+  'group_buy.closed': (state, { sale, state: closed, ends_at_ms }) => withSaleState(state, sale, { state: closed, ends_at_ms }),
   'flash.opened': (state, { sale }) => withSaleState(state, sale, { state: 'open' }),
   'flash.sold_out': (state, { sale }) => withSaleState(state, sale, { state: 'sold_out' }),
   'flash.resumed': (state, { sale }) => withSaleState(state, sale, { state: 'open' }),
@@ -150,7 +173,7 @@ export function applyEvent(state, [type, payload]) {
  */
 function factsAfter(facts, [type, payload]) {
   if (type === 'flash.sold_out') return { ...facts, [payload.sale]: { ...facts[payload.sale], took_ms: payload.took_ms } };
-  if (type === 'flash.closed' && payload.reason) {
+  if ((type === 'flash.closed' || type === 'group_buy.closed') && payload.reason) {
     return { ...facts, [payload.sale]: { ...facts[payload.sale], reason: payload.reason } };
   }
   return facts;
@@ -234,6 +257,7 @@ function withKey(state, key, value) {
   if (key.startsWith('stock:')) return withSale(state, key.slice('stock:'.length), { stock: value });
   if (key.startsWith('drop:')) return withDrop(state, key.slice('drop:'.length), { left: value });
   if (key.startsWith('waiting:')) return withWaiting(state, key.slice('waiting:'.length), value);
+  if (key.startsWith('group:')) return withTeam(state, key.slice('group:'.length), value);
   if (key.startsWith('entries:')) return withEntries(state, key.slice('entries:'.length), value);
   return state;
 }

@@ -313,13 +313,17 @@ class OrderPage {
     }
     const isOpen = order.state === 'awaiting_payment';
     const hold = isOpen ? await this.#holdOf(order) : null;
-    const acts = isOpen
+    const team = order.state === 'awaiting_group' ? order.lines.find((line) => line.group)?.group ?? null : null;
+    const acts = team
+      ? html`<div class="order-acts"><button class="button button-main" type="button" data-act="cancel">${t('orders.leave_group')}</button>
+          <a class="button button-main button-dark" href="/r/${order.room}">${t('receipt.back')}</a></div>`
+      : isOpen
       ? html`<div class="order-acts"><button class="button button-main" type="button" data-act="cancel">${t('orders.cancel')}</button>
           <a class="button button-main button-lime" href="${order.payment?.url ?? '#'}">${t('orders.pay', { price: money(order.total_minor, order.currency) })}</a></div>`
       : html`<div class="order-acts"><a class="button button-main" href="/orders">${t('orders.all')}</a><a class="button button-main button-dark" href="/r/${order.room}">${t('receipt.back')}</a></div>`;
     render(this.place, html`<div class="order-detail">
       <div class="order-head" data-hold="${hold?.id ?? ''}"><div><h1>${stateWord(order)}</h1><p class="muted">${t('orders.of', { id: shortId(order.id) })}${t('site.separator')}${orderTime(order)}</p></div>${hold ? html`<live-hold-ring></live-hold-ring>` : ''}</div>
-      ${noteOf(order, hold)}
+      ${team ? html`<p class="order-note" data-tone="calm">${t('orders.group_note', { paid: number(team.paid), need: number(team.need) })}</p>` : noteOf(order, hold)}
       ${order.lines.map((line) => lineRow(line, order))}
       ${partRows(order)}
       ${refundRows(order)}

@@ -99,7 +99,11 @@ async def test_the_socket_enters_and_leaves(gateway: GatewayProcess, host: Perso
     sale = await open_draw(host, gateway)
     services = gateway.app.state.services
     commands = RoomCommands(
-        services.inventory, services.waiting_list, services.draws, services.permits
+        services.inventory,
+        services.waiting_list,
+        services.draws,
+        services.groups,
+        services.permits,
     )
     caller = Caller(Identity(NOBODY, "Lena", "guest", 0), RoomRef("r", "demo", "e", "h", 0), "g1-1")
 

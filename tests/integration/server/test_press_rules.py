@@ -30,6 +30,7 @@ class Viewer:
             self.services.inventory,
             self.services.waiting_list,
             self.services.draws,
+            self.services.groups,
             self.services.permits,
         )
         self.person = person

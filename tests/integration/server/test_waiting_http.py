@@ -99,7 +99,11 @@ async def test_the_socket_has_the_same_commands(
 ) -> None:
     services = gateway.app.state.services
     commands = RoomCommands(
-        services.inventory, services.waiting_list, services.draws, services.permits
+        services.inventory,
+        services.waiting_list,
+        services.draws,
+        services.groups,
+        services.permits,
     )
     sale, _ = await held_out(host, await guest(http))
     caller = Caller(

@@ -157,6 +157,9 @@ export class LiveChatList extends LiveElement {
       const title = this.itemTitle(no) || row.text.replace(/^\d+\s*/, '');
       return html`<span class="chat-order">${icon('bag')}<span>${t('chat.order', { name: row.name, no, title })}</span></span>`;
     }
+    if (row.flags.includes('group')) {
+      return html`<span class="chat-order">${icon('bag')}<span>${t('chat.group', { name: row.name, count: row.text })}</span></span>`;
+    }
     const tag = row.flags.includes('host') ? html`<span class="tag tag-host">${t('chat.host')}</span> `
       : row.flags.includes('mod') ? html`<span class="tag tag-mod">${t('chat.moderator')}</span> ` : '';
     const name = row.user === this.me ? t('chat.you') : shortName(row.name);

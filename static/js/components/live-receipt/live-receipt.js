@@ -8,14 +8,15 @@
  * Invariant: it shows what the server decided and nothing computed here.
  */
 import { define, LiveElement } from '../../lib/element.js';
-import { dayAndTime, moneyExact, money, timeWithMillis } from '../../lib/format.js';
+import { dayAndTime, money, moneyExact, number, timeWithMillis } from '../../lib/format.js';
 import { html, icon, render } from '../../lib/html.js';
 import { t, titleOf } from '../../lib/i18n.js';
 
 /** @typedef {{sku: string, title: string, title_zh?: string | null, picture?: string | null, qty: number, unit_price_minor: number,
- *   reservation: string, sale: string, no?: number | null, origin?: string}} OrderLine `origin` draw: whose receipt has the place */
+ *   reservation: string, sale: string, no?: number | null, origin?: string,
+ *   group?: {id: string, state: string, paid: number, need: number, deadline_ms: number, is_completed?: boolean}}} OrderLine `origin` draw: whose receipt has the place */
 /** @typedef {{id: string, state: 'pending' | 'done' | 'failed', amount_minor: number, currency: string, reason: string, origin: 'person' | 'late', created_at_ms: number}} Refund */
-/** @typedef {{id: string, state: 'awaiting_payment' | 'paid' | 'cancelled' | 'expired' | 'refunded', total_minor: number, parts?: import('../live-checkout/live-checkout.js').PriceParts, currency: string,
+/** @typedef {{id: string, state: 'awaiting_payment' | 'awaiting_group' | 'paid' | 'cancelled' | 'expired' | 'refunded', total_minor: number, parts?: import('../live-checkout/live-checkout.js').PriceParts, currency: string,
  *   created_at_ms: number, paid_at_ms: number | null, room: string, lines: OrderLine[],
  *   payment?: {id: string, state: string, url: string, reason?: string} | null, refunded_minor?: number, refunds?: Refund[],
  *   proof?: {place: number, of: number, decided_at_ms: number} | null}} Order */
@@ -81,7 +82,8 @@ export function lineRow(line, order) {
   return html`<div class="order-line">
     <div class="good-picture">${picture}</div>
     <div class="order-words"><h3>${titleOf(line)} × ${line.qty}</h3><p class="muted">${t('receipt.order', { id: shortId(order.id) })}</p>
-      ${line.origin === 'draw' ? html`<p class="muted" data-drawn="${line.sale}">${t('draw.by_draw')}</p>` : ''}</div>
+      ${line.origin === 'draw' ? html`<p class="muted" data-drawn="${line.sale}">${t('draw.by_draw')}</p>` : ''}
+      ${line.group?.state === 'formed' ? html`<p class="muted">${t(line.group.is_completed ? 'receipt.group_completed' : 'receipt.group_formed', { paid: number(line.group.paid), need: number(line.group.need) })}</p>` : ''}</div>
     <b class="price">${money(line.unit_price_minor * line.qty, order.currency)}</b>
   </div>`;
 }

@@ -1,0 +1,151 @@
+"""Group buys at the edge: who may call what, over HTTP and over the socket, and what is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from loadtests.conformance.shapes import (
+    GROUP,
+    GROUP_ROW,
+    MY_SEAT,
+    SALE,
+    SEAT,
+    STATE,
+    find_mismatch,
+)
+from realtime.protocol.errors import CommandError
+from realtime.rooms.ports import Caller, Identity, RoomRef
+from server.bridge import RoomCommands
+from server.group_board import GroupBoard
+from server.wiring.gateway import GatewayProcess
+from tests.integration.server.test_edge import NOBODY, TERMS, Person, sign_in, staff
+
+CAMPAIGN = {"sku": TERMS["sku"], "price_minor": 9_900, "need": 3, "quantity": 6}
+
+
+class Board:
+    """A hub that keeps the state keys it is given."""
+
+    def __init__(self) -> None:
+        self.active_rooms: list[str] = []
+        self.keys: dict[str, Any] = {}
+
+    def set_state(self, room_id: str, key: str, value: Any) -> None:
+        """Keep a key."""
+        self.keys[key] = value
+
+
+@pytest.fixture
+async def host(gateway: GatewayProcess, http: httpx.AsyncClient) -> Person:
+    """The demo room's host, with a live show."""
+    person = await staff(gateway, http, "host")
+    await person.call("POST", "/api/rooms/demo/start")
+    return person
+
+
+async def guests(http: httpx.AsyncClient, count: int) -> list[Person]:
+    """Let people in."""
+    return [await sign_in(http, "/api/guests", {"name": "Lin"}) for _ in range(count)]
+
+
+async def open_campaign(host: Person, **terms: Any) -> str:
+    """Open a group buy in the demo room."""
+    status, answer = await host.call("POST", "/api/rooms/demo/group-buys", CAMPAIGN | terms)
+    assert status == 201, answer
+    assert find_mismatch(answer["sale"], SALE) is None
+    assert answer["sale"]["group"] == {"need": 3, "lasts_ms": 86_400_000}
+    sale: str = answer["sale"]["id"]
+    return sale
+
+
+async def test_the_whole_way_over_http(
+    gateway: GatewayProcess, http: httpx.AsyncClient, host: Person
+) -> None:
+    first, second, third = await guests(http, 3)
+    assert await first.call("POST", "/api/rooms/demo/group-buys", CAMPAIGN) == (403, "forbidden")
+    sale = await open_campaign(host)
+    again = await host.call("POST", "/api/rooms/demo/group-buys", CAMPAIGN)
+    assert again == (409, "already_grouped")
+    path = f"/api/sales/{sale}/groups"
+    status, seat = await first.call("POST", path, {}, key="one")
+    assert (status, find_mismatch(seat, SEAT)) == (201, None)
+    assert (await first.call("POST", path, {}, key="one"))[1]["group"] == seat["group"]
+    assert await first.call("POST", path, {"open": True}) == (409, "already_in_group")
+    reserve = await second.call("POST", f"/api/sales/{sale}/reservations", {"qty": 1})
+    assert reserve == (409, "group_only")
+    team = f"/api/groups/{seat['group']}"
+    preview = (await http.get(team)).json()["group"]
+    assert find_mismatch(preview, GROUP) is None
+    assert (preview["joined"], preview["leader"], preview["is_open"]) == (1, "L***", True)
+    assert await second.call("POST", path, {"group": NOBODY}) == (404, "not_found")
+    assert (await second.call("POST", path, {"group": seat["group"]}))[0] == 201
+    assert (await third.call("POST", path, {}))[1]["group"] == seat["group"]
+    [late] = await guests(http, 1)
+    assert await late.call("POST", path, {"group": seat["group"]}) == (409, "group_full")
+    assert (await late.call("POST", path, {"open": True}))[0] == 201
+    [mine] = (await first.call("GET", "/api/groups"))[1]["seats"]
+    assert (mine["is_leader"], find_mismatch(mine, MY_SEAT)) == (True, None)
+    assert (await first.call("DELETE", f"{team}/seat"))[1]["seat"]["state"] == "released"
+    assert (await http.get(team)).json()["group"]["joined"] == 2
+    assert await late.call("DELETE", f"{team}/seat") == (404, "not_found")
+    assert await first.call("GET", "/api/rooms/demo/groups") == (403, "forbidden")
+    listed = (await host.call("GET", "/api/rooms/demo/groups"))[1]["groups"]
+    assert [find_mismatch(one, GROUP) for one in listed] == [None, None]
+    assert await first.call("POST", f"{team}/complete") == (403, "forbidden")
+    assert await host.call("POST", f"{team}/complete") == (409, "wrong_state")
+    assert await first.call("POST", f"/api/group-buys/{sale}/close") == (403, "forbidden")
+    closed = (await host.call("POST", f"/api/group-buys/{sale}/close"))[1]["sale"]
+    assert closed["state"] == "ended"
+
+
+async def test_the_room_shows_teams_with_a_seat_and_takes_the_others_away(
+    gateway: GatewayProcess, http: httpx.AsyncClient, host: Person
+) -> None:
+    sale = await open_campaign(host)
+    people = await guests(http, 3)
+    answer = await people[0].call("POST", f"/api/sales/{sale}/groups", {})
+    group_id = answer[1]["group"]
+    state = (await http.get("/api/rooms/demo")).json()
+    assert find_mismatch(state, STATE) is None
+    [row] = state["groups"]
+    assert (row["id"], row["joined"], find_mismatch(row, GROUP_ROW)) == (group_id, 1, None)
+    hub = Board()
+    database = gateway.app.state.services.database
+    board = GroupBoard(database, hub)  # type: ignore[arg-type]
+    async with database.reading() as connection:
+        room_id = str(await connection.fetchval("SELECT id FROM rooms WHERE slug = 'demo'"))
+    board.hint(room_id, {f"stock:{sale}"})
+    await board.read()
+    assert hub.keys == {f"group:{group_id}": [1, 3, row["deadline_ms"], sale]}
+    for person in people[1:]:
+        await person.call("POST", f"/api/sales/{sale}/groups", {})
+    board.hint(room_id, {"*"})
+    await board.read()
+    assert hub.keys == {f"group:{group_id}": None}
+    assert (await http.get("/api/rooms/demo")).json()["groups"] == []
+
+
+async def test_the_socket_joins(gateway: GatewayProcess, host: Person) -> None:
+    sale = await open_campaign(host)
+    services = gateway.app.state.services
+    commands = RoomCommands(
+        services.inventory,
+        services.waiting_list,
+        services.draws,
+        services.groups,
+        services.permits,
+    )
+    caller = Caller(Identity(NOBODY, "Lena", "guest", 0), RoomRef("r", "demo", "e", "h", 0), "g1-1")
+
+    async def run(key: str | None = "k", **args: Any) -> Any:
+        return orjson.loads(await commands(caller, "join_group", orjson.dumps(args), key))
+
+    seat = await run(sale=sale)
+    assert find_mismatch(seat, SEAT) is None
+    assert (await run(sale=sale))["reservation"]["id"] == seat["reservation"]["id"]
+    with pytest.raises(CommandError, match="already_in_group"):
+        await run(sale=sale, key="other", open=True)
