@@ -121,8 +121,7 @@ def make_console() -> dict[str, Any]:
             "holds_ending_60s": 12,
         },
         "figures": {
-            "gmv_minor": 4_821_600,
-            "refunded_minor": 21_600,
+            **{"gmv_minor": 4_821_600, "refunded_minor": 21_600},
             "orders": 214,
             "buyers": 208,
             "viewers": 19_204,
