@@ -6,15 +6,27 @@ Invariant: an id that passes here is canonical UUID text, so that the database n
 from __future__ import annotations
 
 import re
+from typing import TypedDict
 from uuid import UUID
 
 import msgspec
 
 from commerce.goods.inventory.model import QTY_MAX
+from commerce.goods.press_rules.model import Press
 from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ids import KEY_CHARS_MAX
 
 KEY_PATTERN = re.compile(r"[\x21-\x7e]+")
+
+
+class Wish(TypedDict):
+    """What every way to units of one sale is asked with, by the names of its parameters."""
+
+    user_id: str
+    sale_id: str
+    qty: int
+    key: str
+    press: Press
 
 
 def parse_id(text: str) -> str | None:

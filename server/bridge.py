@@ -37,7 +37,7 @@ from commerce.records.room_log.store import mark_published
 from commerce.sales.draws.service import Draws
 from commerce.sales.draws.views import view_entry as view_draw_entry
 from commerce.sales.draws.views import view_receipt
-from commerce.sales.group_buys.model import Wish
+from commerce.sales.group_buys.model import Wish as TeamWish
 from commerce.sales.group_buys.service import GroupBuys
 from commerce.sales.group_buys.views import view_seat
 from realtime.brokers.ports import BrokerUnavailableError
@@ -46,7 +46,7 @@ from realtime.protocol.messages import ChatLine, LogEntry
 from realtime.rooms.hub import Hub
 from realtime.rooms.ports import Caller, Reply
 from realtime.rooms.publisher import RoomPublisher
-from server.arguments import check_id, check_key, check_qty
+from server.arguments import Wish, check_id, check_key, check_qty
 from server.auth.permits import LIFETIME_MS, Permits
 from server.db.database import PgDatabase, Told
 from server.db.faults import UNAVAILABLE
@@ -289,15 +289,7 @@ class RoomCommands:
     ) -> dict[str, Any]:
         user_id = caller.identity.user_id
         if command == "reserve":
-            wanted = _decode(args, ReserveArgs)
-            sale_id = check_id(wanted.sale, "sale")
-            answer = await self._inventory.decide(
-                user_id=user_id,
-                sale_id=sale_id,
-                qty=check_qty(wanted.qty),
-                key=check_key(key),
-                press=self._press(caller, sale_id, wanted.permit),
-            )
+            answer = await self._inventory.decide(**self._wish(caller, args, key))
             return view_answer(answer)
         if command == "permit":
             return await self._permit(caller, _decode(args, PermitArgs))
@@ -307,15 +299,7 @@ class RoomCommands:
             released = await self._inventory.release(user_id=user_id, reservation_id=named)
             return {"reservation": view_reservation(released)}
         if command == "join_waiting_list":
-            wanted = _decode(args, ReserveArgs)
-            sale_id = check_id(wanted.sale, "sale")
-            entry = await self._waiting_list.join(
-                user_id=user_id,
-                sale_id=sale_id,
-                qty=check_qty(wanted.qty),
-                key=check_key(key),
-                press=self._press(caller, sale_id, wanted.permit),
-            )
+            entry = await self._waiting_list.join(**self._wish(caller, args, key))
             return {"entry": view_entry(entry)}
         if command == "leave_waiting_list":
             check_key(key)
@@ -323,13 +307,26 @@ class RoomCommands:
             left = await self._waiting_list.leave(user_id=user_id, entry_id=named)
             return {"entry": view_entry(left)}
         if command == "enter_draw":
-            return await self._enter_draw(caller, _decode(args, ReserveArgs), check_key(key))
+            entered = await self._draws.enter(**self._wish(caller, args, key))
+            return {"entry": view_draw_entry(entered)}
         if command == "join_group":
             return await self._join_group(user_id, _decode(args, JoinGroupArgs), check_key(key))
         if command == "leave_draw":
             check_key(key)
             return await self._leave_draw(user_id, _decode(args, LeaveDrawArgs))
         raise CommandError("unknown_command", f"There is no command {command[:32]!r}.")
+
+    def _wish(self, caller: Caller, args: bytes, key: str | None) -> Wish:
+        """Return what a caller wants of a sale; raises what its parts do."""
+        wanted = _decode(args, ReserveArgs)
+        sale_id = check_id(wanted.sale, "sale")
+        return {
+            "user_id": caller.identity.user_id,
+            "sale_id": sale_id,
+            "qty": check_qty(wanted.qty),
+            "key": check_key(key),
+            "press": self._press(caller, sale_id, wanted.permit),
+        }
 
     def _press(self, caller: Caller, sale_id: str, permit: str | None) -> Press:
         """Return a press over this socket, which shows its room and how long it is there."""
@@ -348,20 +345,9 @@ class RoomCommands:
         )
         return {"permit": token, "expires_in_ms": LIFETIME_MS}
 
-    async def _enter_draw(self, caller: Caller, wanted: ReserveArgs, key: str) -> dict[str, Any]:
-        sale_id = check_id(wanted.sale, "sale")
-        entry = await self._draws.enter(
-            user_id=caller.identity.user_id,
-            sale_id=sale_id,
-            qty=check_qty(wanted.qty),
-            key=key,
-            press=self._press(caller, sale_id, wanted.permit),
-        )
-        return {"entry": view_draw_entry(entry)}
-
     async def _join_group(self, user_id: str, wanted: JoinGroupArgs, key: str) -> dict[str, Any]:
         named = check_id(wanted.group, "group") if wanted.group is not None else None
-        wish = Wish.NAMED if named else Wish.OPEN if wanted.open else Wish.ANY
+        wish = TeamWish.NAMED if named else TeamWish.OPEN if wanted.open else TeamWish.ANY
         seat = await self._groups.join(
             user_id=user_id,
             sale_id=check_id(wanted.sale, "sale"),

@@ -7,27 +7,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from commerce.sales.draws.views import view_entry, view_page, view_receipt
-from server.arguments import check_id, check_qty
+from server.arguments import check_id
 from server.routes.errors import json_response
-from server.routes.presses import read_press
-from server.routes.requests import idempotency_key, path_id, read_body, require_user
-from server.routes.sales import ReservationBody
+from server.routes.presses import read_wish
+from server.routes.requests import idempotency_key, path_id, require_user
 from server.services import services_of
 
 
 async def enter(request: Request) -> Response:
     """Enter the caller into the draw of a sale."""
-    services, user = services_of(request), require_user(request)
-    key = idempotency_key(request)
-    body = await read_body(request, ReservationBody)
-    sale_id = path_id(request, "sale")
-    entry = await services.draws.enter(
-        user_id=user.user_id,
-        sale_id=sale_id,
-        qty=check_qty(body.qty),
-        key=key,
-        press=read_press(request, user_id=user.user_id, sale_id=sale_id, permit=body.permit),
-    )
+    entry = await services_of(request).draws.enter(**await read_wish(request))
     return json_response({"entry": view_entry(entry)}, status=201)
 
 

@@ -19,9 +19,9 @@ from commerce.sales.show_floor.store import select_sale_view
 from commerce.shows.schedule.rules import check_command, check_see_money, check_stop_sales
 from commerce.shows.schedule.store import select_room
 from realtime.rooms.ports import Identity
-from server.arguments import check_id, check_qty
+from server.arguments import check_id
 from server.routes.errors import json_response
-from server.routes.presses import read_press
+from server.routes.presses import read_press, read_wish
 from server.routes.requests import (
     idempotency_key,
     path_id,
@@ -33,13 +33,6 @@ from server.routes.requests import (
 )
 from server.routes.rooms import own_room
 from server.services import services_of
-
-
-class ReservationBody(msgspec.Struct, frozen=True):
-    """Body of a reservation; a sale that asks for presence wants a `permit`."""
-
-    qty: int
-    permit: str | None = None
 
 
 class CartItem(msgspec.Struct, frozen=True):
@@ -166,17 +159,7 @@ async def _check_stop(transaction: Transaction, sale_id: str, user: Identity) ->
 
 async def reserve(request: Request) -> Response:
     """Reserve units of a sale for the caller."""
-    services, user = services_of(request), require_user(request)
-    key = idempotency_key(request)
-    sale_id = path_id(request, "sale")
-    body = await read_body(request, ReservationBody)
-    answer = await services.inventory.reserve(
-        user_id=user.user_id,
-        sale_id=sale_id,
-        qty=check_qty(body.qty),
-        key=key,
-        press=read_press(request, user_id=user.user_id, sale_id=sale_id, permit=body.permit),
-    )
+    answer = await services_of(request).inventory.reserve(**await read_wish(request))
     return json_response(view_answer(answer), status=201)
 
 

@@ -7,27 +7,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from commerce.goods.waiting_list.views import view_entry
-from server.arguments import check_qty
 from server.routes.errors import json_response
-from server.routes.presses import read_press
-from server.routes.requests import idempotency_key, path_id, read_body, require_user
-from server.routes.sales import ReservationBody
+from server.routes.presses import read_wish
+from server.routes.requests import idempotency_key, path_id, require_user
 from server.services import services_of
 
 
 async def join(request: Request) -> Response:
     """Put the caller at the end of the line of a sale that is held out."""
-    services, user = services_of(request), require_user(request)
-    key = idempotency_key(request)
-    sale_id = path_id(request, "sale")
-    body = await read_body(request, ReservationBody)
-    entry = await services.waiting_list.join(
-        user_id=user.user_id,
-        sale_id=sale_id,
-        qty=check_qty(body.qty),
-        key=key,
-        press=read_press(request, user_id=user.user_id, sale_id=sale_id, permit=body.permit),
-    )
+    entry = await services_of(request).waiting_list.join(**await read_wish(request))
     return json_response({"entry": view_entry(entry)}, status=201)
 
 

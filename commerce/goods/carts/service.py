@@ -14,14 +14,14 @@ from commerce.goods.carts import store
 from commerce.goods.carts.model import Cart, CartResult, Granted, RefusedItems
 from commerce.goods.inventory.batcher import unknown_outcome
 from commerce.goods.inventory.model import (
+    Grant,
     Outcome,
     PooledSale,
     Refused,
     Request,
-    Reservation,
     Reserved,
 )
-from commerce.goods.inventory.rules import hash_cart, sum_items
+from commerce.goods.inventory.rules import describe_grant, hash_cart, sum_items
 from commerce.goods.inventory.service import UNKNOWN_PRESS, InventoryService
 from commerce.goods.inventory.store import REFUSED_BY_DATABASE
 from commerce.goods.press_rules.model import Press
@@ -138,24 +138,11 @@ def _refused(index: int, result: CartResult) -> Refused:
 
 
 def _reserved(request: Request, sale: PooledSale, index: int, result: CartResult) -> Reserved:
-    price, shown_until = result.prices[index], result.shown_until[index]
-    version = result.versions[index] if result.versions else None
-    assert price is not None
-    assert shown_until is not None
-    assert version is not None
-    return Reserved(
-        Reservation(
-            id=request.id,
-            sale_id=sale.id,
-            user_id=request.user_id,
-            sku=sale.sku,
-            qty=request.qty,
-            unit_price_minor=price,
-            currency=sale.currency,
-            state=(result.states[index] if result.states else None) or "held",
-            version=version,
-            decided_at_ms=result.now_ms,
-            shown_until_ms=shown_until,
-            expires_in_ms=max(0, shown_until - result.now_ms),
-        )
+    grant = Grant(
+        result.prices[index],
+        result.shown_until[index],
+        result.versions[index] if result.versions else None,
+        result.states[index] if result.states else None,
+        result.now_ms,
     )
+    return describe_grant(request, sale, grant)

@@ -54,6 +54,16 @@ class Reservation(msgspec.Struct, frozen=True):
     expires_in_ms: int
 
 
+class Grant(msgspec.Struct, frozen=True):
+    """What a commit says of a request that it granted, or that met its own row."""
+
+    price_minor: int | None
+    shown_until_ms: int | None
+    version: int | None
+    state: str | None
+    now_ms: int
+
+
 class Reserved(msgspec.Struct, frozen=True):
     """The answer of a granted request, also when a retry meets its own row."""
 

@@ -12,7 +12,15 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from commerce.goods.inventory.model import QTY_MAX, Outcome, Request
+from commerce.goods.inventory.model import (
+    QTY_MAX,
+    Grant,
+    Outcome,
+    PooledSale,
+    Request,
+    Reservation,
+    Reserved,
+)
 from commerce.kernel.errors import invalid
 
 # As many as an order has lines; a cart is on its way to one.
@@ -39,6 +47,29 @@ class PoolState(msgspec.Struct, frozen=True):
     """Quantity by reservation id, for every id ever granted."""
     bought: Mapping[tuple[str, str], int]
     """Live quantity by (sale, user)."""
+
+
+def describe_grant(request: Request, sale: PooledSale, grant: Grant) -> Reserved:
+    """Return a granted request as its buyer's hold."""
+    assert grant.price_minor is not None
+    assert grant.shown_until_ms is not None
+    assert grant.version is not None
+    return Reserved(
+        Reservation(
+            id=request.id,
+            sale_id=sale.id,
+            user_id=request.user_id,
+            sku=sale.sku,
+            qty=request.qty,
+            unit_price_minor=grant.price_minor,
+            currency=sale.currency,
+            state=grant.state or "held",
+            version=grant.version,
+            decided_at_ms=grant.now_ms,
+            shown_until_ms=grant.shown_until_ms,
+            expires_in_ms=max(0, grant.shown_until_ms - grant.now_ms),
+        )
+    )
 
 
 def decide_window(sale: SaleTerms | None, now_ms: int) -> Outcome:

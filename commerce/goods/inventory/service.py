@@ -23,6 +23,7 @@ from commerce.goods.inventory.latch import Latch, Latches
 from commerce.goods.inventory.model import (
     Answer,
     BatchResult,
+    Grant,
     Hold,
     Outcome,
     PooledSale,
@@ -31,6 +32,7 @@ from commerce.goods.inventory.model import (
     Reservation,
     Reserved,
 )
+from commerce.goods.inventory.rules import describe_grant
 from commerce.goods.press_rules.model import Press
 from commerce.goods.press_rules.service import PressGate
 from commerce.kernel.errors import CommerceError, not_found
@@ -374,25 +376,11 @@ class InventoryService:
                 waiting=aside.waiting,
                 reason=aside.reasons.get(request.sale_id) if outcome is Outcome.HALTED else None,
             )
-        sale = self._sales[request.sale_id]
-        price = result.prices[index]
-        shown_until = result.shown_until[index]
-        version = result.versions[index] or result.pool_version
-        assert price is not None
-        assert shown_until is not None
-        return Reserved(
-            Reservation(
-                id=request.id,
-                sale_id=sale.id,
-                user_id=request.user_id,
-                sku=sale.sku,
-                qty=request.qty,
-                unit_price_minor=price,
-                currency=sale.currency,
-                state=result.states[index] or "held",
-                version=version,
-                decided_at_ms=result.now_ms,
-                shown_until_ms=shown_until,
-                expires_in_ms=max(0, shown_until - result.now_ms),
-            )
+        grant = Grant(
+            result.prices[index],
+            result.shown_until[index],
+            result.versions[index] or result.pool_version,
+            result.states[index],
+            result.now_ms,
         )
+        return describe_grant(request, self._sales[request.sale_id], grant)
