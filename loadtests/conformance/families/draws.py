@@ -17,7 +17,8 @@ SECTION = "Draws"
 PEOPLE = 4
 UNITS = 2
 # The shortest time to enter that a sale may have.
-TERMS = {"quantity": UNITS, "fairness": "draw", "entry_s": 5, "duration_s": 60}
+ENTRY_S = 5
+TERMS = {"quantity": UNITS, "fairness": "draw", "entry_s": ENTRY_S, "duration_s": 60}
 
 
 @check(
@@ -63,7 +64,7 @@ async def entering(stage: Stage) -> None:
         press = await guest.call(f"POST {path}/reservations", {"qty": 1}, key=str(uuid4()))
         error = expect_error(press, 409, "draw_only")
         left_ms = error["detail"].get("entry_closes_in_ms", 0)
-        require(0 < left_ms <= TERMS["entry_s"] * 1000, "detail.entry_closes_in_ms", error)
+        require(0 < left_ms <= ENTRY_S * 1000, "detail.entry_closes_in_ms", error)
         await guest.do(f"DELETE {path}/entries/mine", key=str(uuid4()))
         mine = await guest.get(f"{path}/entries/mine")
         require(mine["state"] == "withdrawn", "withdrawn", mine)
@@ -72,7 +73,7 @@ async def entering(stage: Stage) -> None:
         await _drawn(ear, sale["id"])
         late = await (await stage.guest()).call(call, {"qty": 1}, key=str(uuid4()))
         expect_error(late, 409, "entries_closed")
-        won = (await ear.hear("D", lambda parts: parts[1] == "draw.won"))[2]
+        won = await _hear_direct(ear, "draw.won")
         require(won["entry"] == frame[2]["entry"]["id"], "the second entry drawn", won)
         async with stage.held(sale["id"], won["reservation"]["id"], guest):
             pass
@@ -121,7 +122,7 @@ async def _expect_told(ear: Ear, guest: Person, sale: str, place: tuple[int, str
     """Check what somebody is told, and what their receipt says."""
     rank, entry = place
     kind, shape = ("draw.won", DRAW_WON) if rank <= UNITS else ("draw.lost", DRAW_LOST)
-    told = (await ear.hear("D", lambda parts: parts[1] == kind, expected=f"a {kind}"))[2]
+    told = await _hear_direct(ear, kind)
     expect_shape(told, shape, kind)
     came = [told["entry"], told["rank"], told["of"]]
     require(came == [entry, rank, PEOPLE], f"place {rank} of {PEOPLE}", told)
@@ -130,13 +131,19 @@ async def _expect_told(ear: Ear, guest: Person, sale: str, place: tuple[int, str
     require([mine["state"], mine["rank"]] == [state, rank], f"{state}, place {rank}", mine)
 
 
+async def _hear_direct(ear: Ear, kind: str) -> dict[str, Any]:
+    """Wait for somebody's own news of a kind and return it."""
+    frame = await ear.hear("D", lambda parts: parts[1] == kind, expected=f"a {kind}")
+    news: dict[str, Any] = frame[2]
+    return news
+
+
 async def _pass_down(ranking: list[str], people: dict[str, tuple[Person, Ear]]) -> None:
     """Let go of every unit as it comes: the next in the order get it, one after another."""
     for rank, entry in enumerate(ranking):
         guest, ear = people[entry]
         kind = "draw.won" if rank < UNITS else "offer.made"
-        what = f"a {kind} for place {rank + 1}"
-        told = (await ear.hear("D", lambda parts, kind=kind: parts[1] == kind, expected=what))[2]
+        told = await _hear_direct(ear, kind)
         # As many are served as there are units and as have let go so far; nobody after them.
         unserved = [people[one][1] for one in ranking[rank + UNITS :]]
         early = [ear for ear in unserved if any(parts[1] == "offer.made" for parts in ear.of("D"))]

@@ -98,7 +98,10 @@ async def _buy(stage: Stage, buyer: Person, sale: str) -> dict[str, Any]:
     stage.left["orders paid in the sandbox and paid back"] += 1
     paid = await Person(buyer.base_url).call(f"POST {page}", data=b"act=pay", headers=FORM)
     expect_status(paid, 303)
-    return await _until(lambda: _order(buyer, order), lambda one: one["state"] == "paid")
+    bought: dict[str, Any] = await _until(
+        lambda: _order(buyer, order), lambda one: one["state"] == "paid"
+    )
+    return bought
 
 
 async def _order(buyer: Person, path: str) -> dict[str, Any]:
