@@ -127,7 +127,10 @@ def _refill(author: Author | None, now_ms: int, limits: ChatLimits) -> Author:
 
 
 def rank_line(line: ChatLine) -> int:
-    """Return how much a room needs a line, most needed first: staff, the house, questions, others."""
+    """Return how much a room needs a line, the most needed first.
+
+    That is staff, then the house, then questions, then the others.
+    """
     if "host" in line.flags or "mod" in line.flags:
         return 0
     if "order" in line.flags or "group" in line.flags:

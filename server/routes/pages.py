@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.middleware.gzip import GZipMiddleware
@@ -21,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 from commerce.kernel.errors import CommerceError
 from commerce.shows.schedule.rules import check_watch_console
 from commerce.shows.schedule.store import select_room
-from server.routes.requests import current_user, path_text
+from server.routes.requests import current_user, path_id, path_text
 from server.routes.rooms import read_lobby, read_room
 from server.services import services_of
 
@@ -152,8 +153,21 @@ async def order(request: Request) -> Response:
     return pages_of(request).render(request, "order.html", order_id=path_text(request, "order"))
 
 
+async def group(request: Request) -> Response:
+    """Show a team to whoever has its link, signed in or not."""
+    try:
+        team = await services_of(request).groups.find_team(path_id(request, "group"))
+    except CommerceError:
+        return pages_of(request).render(request, "error.html", status=404)
+    view = msgspec.to_builtins(team)
+    return pages_of(request).render(
+        request, "group.html", group=view, state_json=embed_json({"group": view})
+    )
+
+
 ROUTES = [
     Route("/", lobby),
+    Route("/g/{group}", group),
     Route("/r/{room}", room),
     Route("/console/{room}", console),
     Route("/login", login),

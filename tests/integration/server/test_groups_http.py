@@ -147,5 +147,19 @@ async def test_the_socket_joins(gateway: GatewayProcess, host: Person) -> None:
     seat = await run(sale=sale)
     assert find_mismatch(seat, SEAT) is None
     assert (await run(sale=sale))["reservation"]["id"] == seat["reservation"]["id"]
-    with pytest.raises(CommandError, match="already_in_group"):
+    with pytest.raises(CommandError) as refused:
         await run(sale=sale, key="other", open=True)
+    assert refused.value.code == "already_in_group"
+
+
+async def test_a_shared_link_has_a_page_without_signing_in(
+    http: httpx.AsyncClient, host: Person
+) -> None:
+    sale = await open_campaign(host)
+    [leader] = await guests(http, 1)
+    _, seat = await leader.call("POST", f"/api/sales/{sale}/groups", {})
+    page = await http.get(f"/g/{seat['group']}?lang=en")
+    assert page.status_code == 200
+    assert "1 of 3 have joined" in page.text
+    assert "Lin" not in page.text
+    assert (await http.get(f"/g/{NOBODY}")).status_code == 404

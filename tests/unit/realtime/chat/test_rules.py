@@ -89,10 +89,11 @@ def test_staff_orders_and_questions_rank_before_the_rest() -> None:
         make_line("how much?"),
         make_line("多少钱？"),
         make_line("link 3", "order"),
+        make_line("3/3", "group"),
         make_line("welcome", "host"),
         make_line("be nice", "mod"),
     ]
-    assert [rank_line(line) for line in lines] == [3, 2, 2, 1, 0, 0]
+    assert [rank_line(line) for line in lines] == [3, 2, 2, 1, 1, 0, 0]
 
 
 def test_a_room_within_its_budget_reads_everything_as_it_was_said() -> None:
