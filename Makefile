@@ -20,7 +20,8 @@ T ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fix types-js unit static integration race faults fuzz simulate mutants e2e rest \
-	load conformance bench-fanout bench-recovery bench-slow bench-reserve bench-audit bench-coupons lock browser clean
+	load conformance bench-fanout bench-recovery bench-slow bench-reserve bench-groups bench-coupons bench-audit \
+	lock browser clean
 
 help: ## Print these targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1@/' \
@@ -97,6 +98,9 @@ bench-reserve: $(VENV)/dev.stamp ## Reservations a second: core, processes, sock
 
 bench-coupons: $(VENV)/dev.stamp ## Coupon claims a second next to reservations; last line JSON.
 	$(PY) -m tests.bench.coupons $(T)
+
+bench-groups: $(VENV)/dev.stamp ## 10,000 people join teams of 3 at once, next to reservations; last line JSON.
+	$(PY) -m tests.bench.groups
 
 bench-audit: $(VENV)/dev.stamp ## A round of the auditor next to a million rows; last line JSON.
 	$(PY) -m tests.bench.audit

@@ -29,6 +29,7 @@ async def test_three_phones_form_a_team_and_a_fourth_is_offered_a_new_one(
 ) -> None:
     url = serve().url
     host, opener = await log_in(url, "host"), await enter(url, "Olga")
+    await host.call("POST", "/api/rooms/demo/start")
     terms = {"sku": "demo-tea-bowl", "price_minor": 24_900, "need": 3, "quantity": 6}
     answer = await host.call("POST", "/api/rooms/demo/group-buys", terms, status=201)
     sale = answer["sale"]["id"]
@@ -40,6 +41,7 @@ async def test_three_phones_form_a_team_and_a_fourth_is_offered_a_new_one(
     await expect(first.locator(JOIN)).to_have_text("Join this team")
     await join_and_pay(first, "Ada")
     await expect(first.locator("#order")).to_contain_text("1 of 3 have paid", timeout=STEP_MS)
+    await expect(first.locator("#order a[href^='/g/']")).to_be_visible()
     await opener.call("DELETE", f"/api/groups/{seat['group']}/seat")
     second, third = await open_page(link), await open_page(link)
     await join_and_pay(second, "Bo")

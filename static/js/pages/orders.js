@@ -323,7 +323,7 @@ class OrderPage {
       : html`<div class="order-acts"><a class="button button-main" href="/orders">${t('orders.all')}</a><a class="button button-main button-dark" href="/r/${order.room}">${t('receipt.back')}</a></div>`;
     render(this.place, html`<div class="order-detail">
       <div class="order-head" data-hold="${hold?.id ?? ''}"><div><h1>${stateWord(order)}</h1><p class="muted">${t('orders.of', { id: shortId(order.id) })}${t('site.separator')}${orderTime(order)}</p></div>${hold ? html`<live-hold-ring></live-hold-ring>` : ''}</div>
-      ${team ? html`<p class="order-note" data-tone="calm">${t('orders.group_note', { paid: number(team.paid), need: number(team.need) })}</p>` : noteOf(order, hold)}
+      ${team ? html`<p class="order-note" data-tone="calm">${t('orders.group_note', { paid: number(team.paid), need: number(team.need) })} <a href="/g/${team.id}">${t('orders.group_link')}</a></p>` : noteOf(order, hold)}
       ${order.lines.map((line) => lineRow(line, order))}
       ${partRows(order)}
       ${refundRows(order)}
