@@ -1,57 +1,55 @@
 """Play many seeds: `python -m tests.simulation [SEEDS] [--from S] [--core model|postgres]`.
 
-Prints progress; the first seed that fails is printed with what is wrong and its last events, and
-the exit status is 1.
+All cores of the machine play. Prints how far it is; a seed that fails is printed with what is
+wrong and its last events, the rest is left, and the exit status is 1.
 """
 
 from __future__ import annotations
 
 import argparse
-import logging
-import shutil
+import signal
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-from tests.simulation.sale import Verdict, simulate
+from tests.simulation.many import count_processes, play_all
+from tests.simulation.sale import Verdict
 
 SHOWN_PROBLEMS_MAX = 10
+SHOWN_EVERY_S = 1.0
+# Where nobody watches, an hour is not thousands of lines.
+LOGGED_EVERY_S = 30.0
 
 
-@contextmanager
-def simulators(core: str) -> Iterator[object]:
-    """Give a function that plays one seed on the core that was asked for."""
-    if core == "model":
-        yield simulate
-        return
-    from server.ops.embedded import Embedded
-    from tests.simulation.postgres_core import make_postgres_core
-    from tests.support import databases
+class Progress:
+    """How far it is, how fast, and how long it will take, on one line of a terminal."""
 
-    # What the services say about faults is not news here.
-    logging.disable(logging.CRITICAL)
-    data = Path(tempfile.mkdtemp(prefix="hubbub-sim-"))
-    servers = Embedded(data)
-    servers.start(say=lambda line: None)
-    assert servers.database_url is not None
-    template = databases.make_template(servers.database_url)
+    def __init__(self, seeds: int) -> None:
+        self.seeds = seeds
+        self.played = self.faults = 0
+        self._started_s = self._shown_s = time.monotonic()
+        self._is_watched = sys.stderr.isatty()
 
-    def play(seed: int) -> Verdict:
-        assert servers.database_url is not None
-        url = databases.clone(servers.database_url, template)
-        try:
-            return simulate(seed, make_postgres_core(url))
-        finally:
-            databases.drop(servers.database_url, url)
+    def add(self, seeds: int, faults: int) -> None:
+        """Count what was played, and show it now and then."""
+        self.played += seeds
+        self.faults += faults
+        now_s = time.monotonic()
+        pause_s = SHOWN_EVERY_S if self._is_watched else LOGGED_EVERY_S
+        if now_s - self._shown_s > pause_s or self.played == self.seeds:
+            self._shown_s = now_s
+            self.show(now_s)
 
-    try:
-        yield play
-    finally:
-        servers.stop()
-        shutil.rmtree(data, ignore_errors=True)
+    def show(self, now_s: float) -> None:
+        """Write the line."""
+        rate = self.played / max(now_s - self._started_s, 1e-3)
+        left_s = (self.seeds - self.played) / rate
+        line = (
+            f"{self.played:,} of {self.seeds:,} sales, {self.faults:,} faults, "
+            f"{rate:.1f} a second, {left_s / 60:.0f} min left"
+        )
+        is_over = self.played == self.seeds
+        end = "\r" if self._is_watched and not is_over else "\n"
+        print(f"{line:<78}", end=end, file=sys.stderr, flush=True)
 
 
 def describe(verdict: Verdict) -> str:
@@ -67,21 +65,21 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("seeds", nargs="?", type=int, default=1_000)
     parser.add_argument("--from", dest="first", type=int, default=0)
     parser.add_argument("--core", choices=["model", "postgres"], default="model")
+    parser.add_argument("--processes", type=int, default=count_processes())
     wish = parser.parse_args(arguments)
-    started_s = shown_s = time.monotonic()
-    faults = 0
-    with simulators(wish.core) as play:
-        for number in range(1, wish.seeds + 1):
-            verdict = play(wish.first + number - 1)  # type: ignore[operator]
-            faults += verdict.faults
-            if verdict.problems:
-                print(describe(verdict))
-                return 1
-            if time.monotonic() - shown_s > 1 or number == wish.seeds:
-                shown_s = time.monotonic()
-                rate = number / (shown_s - started_s)
-                line = f"{number:,} of {wish.seeds:,} sales, {faults:,} faults, {rate:.0f} a second"
-                print(line, file=sys.stderr, flush=True)
+    # As Ctrl-C: a database of ours is stopped on the way out.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    progress = Progress(wish.seeds)
+    outcomes = play_all(
+        wish.core, first=wish.first, seeds=wish.seeds, processes=min(wish.processes, wish.seeds)
+    )
+    for outcome in outcomes:
+        if outcome.failed is not None:
+            outcomes.close()
+            print(describe(outcome.failed))
+            print(f"again: make simulate SEEDS=1 FROM={outcome.failed.seed} CORE={wish.core}")
+            return 1
+        progress.add(outcome.seeds, outcome.faults)
     print(f"{wish.seeds:,} sales on the {wish.core} core, from seed {wish.first}: all whole")
     return 0
 

@@ -14,7 +14,7 @@ from tests.simulation.provider import Provider
 from tests.simulation.world import World
 
 PATIENCE_MS = 6_000
-LOOK_MS = 25_000
+LOOK_MS = 50_000
 # Some buyers pay in the very seconds in which their time ends, before or after.
 LAST_MOMENT_MS = 25_000
 LINE_IS_OPEN_TO = ("held_out", "not_enough_left")
@@ -47,7 +47,7 @@ class Shop:
         def attempt() -> None:
             if what not in self.open:
                 return
-            gateway = self.world.dice.choice(self.gateways)
+            gateway = self.world.pick(self.gateways)
             self.world.send(lambda: send(gateway, hear))
             self.world.after(PATIENCE_MS, attempt)
 
@@ -85,7 +85,7 @@ class Buyer:
 
     def press(self) -> None:
         """Press once, under one key however often it is sent."""
-        qty, key, sale_id = self.world.dice.choice([1, 1, 1, 2]), self.key(), self.shop_sale()
+        qty, key, sale_id = self.world.pick([1, 1, 1, 2]), self.key(), self.shop_sale()
         id = reservation_id(self.user_id, sale_id, key)
         self.shop.presses.add(id)
         # Whatever the answer was decided, it was not before the press.
@@ -114,7 +114,7 @@ class Buyer:
         def then(answer: Answer) -> None:
             if answer.code == "reserved" and answer.reservation is not None:
                 self.use(answer.reservation, until_ms)
-            elif answer.code in LINE_IS_OPEN_TO and self.world.dice.random() < 0.8:
+            elif answer.code in LINE_IS_OPEN_TO and self.world.roll() < 0.8:
                 self.wait(qty)
 
         self.shop.ask(f"press {id[:8]}", send, then)
@@ -137,14 +137,14 @@ class Buyer:
         """Read one's entry, use an offer, or go."""
         entry = self.world.core.read_entry(entry_id)
         if entry.state == "offered" and entry.reservation_id is not None:
-            if self.world.dice.random() < 0.15:
+            if self.world.roll() < 0.15:
                 self.request(
                     f"pass {entry_id}", lambda: self.world.core.leave(self.user_id, entry_id)
                 )
             else:
                 self.use(entry.reservation_id)
         elif entry.state == "waiting":
-            if self.world.dice.random() < 0.01:
+            if self.world.roll() < 0.01:
                 self.request(
                     f"leave {entry_id}", lambda: self.world.core.leave(self.user_id, entry_id)
                 )
@@ -153,8 +153,8 @@ class Buyer:
 
     def use(self, reservation_id: str, until_ms: int = 0) -> None:
         """Order what is held at least until then, give it back, or forget it."""
-        fate, core = self.world.dice.random(), self.world.core
-        delay_ms = self.world.dice.randint(1_000, 100_000)
+        fate, core = self.world.roll(), self.world.core
+        delay_ms = self.world.between(1_000, 100_000)
         if fate < 0.15:
             return
         if fate < 0.3:
@@ -168,7 +168,7 @@ class Buyer:
 
     def order(self, reservation_id: str, until_ms: int) -> None:
         """Place an order, and go to pay, soon or too late."""
-        key, core, dice = self.key(), self.world.core, self.world.dice
+        key, core, world = self.key(), self.world.core, self.world
 
         def then(answer: Answer) -> None:
             order_id = answer.reservation
@@ -176,18 +176,18 @@ class Buyer:
                 self.shop.broken.append(f"{reservation_id} was gone while it was promised")
             if answer.code != "ok" or not order_id:
                 return
-            if dice.random() < 0.1:
+            if world.roll() < 0.1:
                 self.world.after(
-                    dice.randint(1_000, 300_000),
+                    world.between(1_000, 300_000),
                     lambda: self.request(
                         f"cancel {order_id}", lambda: core.cancel(self.user_id, order_id)
                     ),
                 )  # type: ignore[func-returns-value]
-            if dice.random() < 0.9:
-                is_late = dice.random() < 0.4
-                delay_ms = dice.randint(1_000, 120_000)
+            if world.roll() < 0.9:
+                is_late = world.roll() < 0.4
+                delay_ms = world.between(1_000, 120_000)
                 if is_late:
-                    delay_ms = PAYING_MS + dice.randint(-LAST_MOMENT_MS, LAST_MOMENT_MS)
+                    delay_ms = PAYING_MS + world.between(-LAST_MOMENT_MS, LAST_MOMENT_MS)
                 self.world.after(delay_ms, lambda: self.pay(order_id))
 
         work = lambda: core.place_order(self.user_id, key, [reservation_id])  # noqa: E731
@@ -195,9 +195,9 @@ class Buyer:
 
     def pay(self, order_id: str) -> None:
         """Press a button of the newest payment page; a declined card is tried again."""
-        order, dice = self.world.core.read_order(order_id), self.world.dice
+        order = self.world.core.read_order(order_id)
         for payment_id, _ in reversed(order.payments):
-            is_declined = dice.random() < 0.1
+            is_declined = self.world.roll() < 0.1
             if self.shop.provider.act(payment_id, "declined" if is_declined else "authorised"):
                 if is_declined:
                     self.world.after(20_000, lambda: self.pay(order_id))

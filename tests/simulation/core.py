@@ -86,7 +86,7 @@ class Books(msgspec.Struct, frozen=True):
 
 
 class Core(Protocol):
-    """A reservation core with one open sale of `UNITS` units; refusals raise CommerceError."""
+    """A reservation core with one open sale; refusals raise CommerceError."""
 
     sale_id: str
     users: Sequence[str]

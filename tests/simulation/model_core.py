@@ -39,6 +39,7 @@ from tests.simulation.model_rows import Entry, Held
 
 SALE = "00000000-0000-4000-8000-000000000001"
 LIVE = ("held", "paying", "sold")
+NEVER_MS = 2**63 - 1
 
 
 class ModelCore(ModelOrders):
@@ -46,21 +47,27 @@ class ModelCore(ModelOrders):
 
     sale_id = SALE
 
-    def __init__(self, provider: ProviderDesk, start_ms: int, buyers: int) -> None:
+    def __init__(
+        self, provider: ProviderDesk, start_ms: int, buyers: int, units: int = UNITS
+    ) -> None:
         super().__init__(provider, start_ms)
         self.users = [str(uuid.UUID(int=n + 1)) for n in range(buyers)]
         self.terms = SaleTerms(SALE, "open", start_ms, start_ms + SALE_MS, PER_BUYER)
-        self.total, self.claimed, self.version = UNITS, 0, 1
-        self.steps = [Step(1, 0, UNITS, start_ms)]
+        self.total, self.claimed, self.version = units, 0, 1
+        self.steps = [Step(1, 0, units, start_ms)]
         self.entries: dict[str, Entry] = {}
         self.changes: dict[str, int] = {}
+        # Most questions are asked when there is nothing to do; these say so without a look.
+        self.next_due_ms = 0
+        """No hold ends before."""
+        self.is_line_empty = True
 
     def close(self) -> None:
         """Nothing is open."""
 
     def set_clock(self, now_ms: int) -> None:
         """Move the clock."""
-        self.now_ms = max(self.now_ms, now_ms)
+        self.now_ms = now_ms
 
     def jump_node_clock(self, skew_ms: int) -> None:
         """Keep the skew, which nothing here may ask."""
@@ -79,18 +86,20 @@ class ModelCore(ModelOrders):
             if kept is not None:
                 self.holds, self.entries, self.buyers, self.steps = kept
                 self.total, self.claimed, self.version = figures
+                self.next_due_ms, self.is_line_empty = 0, False
             raise
 
     # Stock ------------------------------------------------------------------------------------
 
-    def pool_state(self) -> PoolState:
+    def pool_state(self, requests: Sequence[Request]) -> PoolState:
         """Return what a batch finds."""
+        known = (self.holds.get(request.id) for request in requests)
         return PoolState(
             self.total,
             self.claimed,
             self.sold(),
-            {id: held.qty for id, held in self.holds.items()},
-            {(SALE, user): qty for user, qty in self.buyers.items()},
+            {held.id: held.qty for held in known if held is not None},
+            {(SALE, one.user_id): self.buyers[one.user_id] for one in requests},
         )
 
     def sold(self) -> int:
@@ -101,7 +110,8 @@ class ModelCore(ModelOrders):
         """Decide and commit one batch."""
         self.expire_due()
         self.serve()
-        outcomes = decide_batch(self.pool_state(), {SALE: self.terms}, requests, self.now_ms)
+        state = self.pool_state(requests)
+        outcomes = decide_batch(state, {SALE: self.terms}, requests, self.now_ms)
         won = [r for r, o in zip(requests, outcomes, strict=True) if o is Outcome.RESERVED]
         if won:
             self.step(sum(request.qty for request in won), 0)
@@ -120,7 +130,7 @@ class ModelCore(ModelOrders):
             pool_version=self.version,
             total=self.total,
             claimed=self.claimed,
-            sold=self.sold(),
+            sold=state.sold,
             expired=[],
         )
 
@@ -136,6 +146,7 @@ class ModelCore(ModelOrders):
         release_at_ms = self.now_ms + hold_ms + GRACE_MS
         self.holds[id] = Held(id, user_id, qty, origin, self.version, self.now_ms, release_at_ms)
         self.buyers[user_id] += qty
+        self.next_due_ms = min(self.next_due_ms, release_at_ms)
 
     def owned(self) -> dict[str, frozenset[str]]:
         """Return the ids of what holds or has units, by owner."""
@@ -168,15 +179,17 @@ class ModelCore(ModelOrders):
 
     def due(self) -> list[str]:
         """Return the holds whose time is over."""
-        return [
-            held.id
-            for held in self.holds.values()
-            if held.state in ("held", "paying") and held.release_at_ms <= self.now_ms
-        ]
+        if self.now_ms < self.next_due_ms:
+            return []
+        live = [one for one in self.holds.values() if one.state in ("held", "paying")]
+        self.next_due_ms = min((one.release_at_ms for one in live), default=NEVER_MS)
+        return [one.id for one in live if one.release_at_ms <= self.now_ms]
 
     def expire_due(self) -> None:
         """End the holds whose time is over."""
-        self.free(self.due(), ["held", "paying"], "expired")
+        due = self.due()
+        if due:
+            self.free(due, ["held", "paying"], "expired")
 
     def sweep(self) -> None:
         """Job: end due holds."""
@@ -209,12 +222,16 @@ class ModelCore(ModelOrders):
 
     def in_line(self) -> list[Entry]:
         """Return who waits, in order of arrival."""
-        return [entry for entry in self.entries.values() if entry.state == "waiting"]
+        if self.is_line_empty:
+            return []
+        waiting = [entry for entry in self.entries.values() if entry.state == "waiting"]
+        self.is_line_empty = not waiting
+        return waiting
 
     def serve(self) -> None:
         """Give what is free to those who wait."""
-        waiting = self.in_line()
-        if not waiting or self.claimed >= self.total:
+        waiting = self.in_line() if self.claimed < self.total else []
+        if not waiting:
             return
         ends_at_ms = self.terms.ends_at_ms
         is_over = ends_at_ms is not None and self.now_ms >= ends_at_ms
@@ -258,6 +275,7 @@ class ModelCore(ModelOrders):
         join = decide_join(self.terms, line, wish)
         if join is Join.JOINED:
             self.entries[wish.id] = Entry(wish.id, user_id, qty, self.now_ms)
+            self.is_line_empty = False
         elif join is not Join.REPLAYED:
             raise CommerceError(join.value, "No place in the line.")
         return wish.id
@@ -288,6 +306,8 @@ class ModelCore(ModelOrders):
 
     def tend(self) -> None:
         """Job: close what nothing can come for."""
+        if not self.in_line():
+            return
         self.serve()
         ends_at_ms = self.terms.ends_at_ms
         is_over = ends_at_ms is not None and self.now_ms >= ends_at_ms

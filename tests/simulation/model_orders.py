@@ -50,6 +50,11 @@ class ModelOrders(ABC):
         self.attempts: dict[str, Attempt] = {}
         self.calls: dict[tuple[str, str], Call] = {}
         self.events: set[str] = set()
+        # What a job still has to look at, in the order it came; what is over is taken out.
+        self.unpaid: dict[str, Order] = {}
+        self.unanswered: dict[str, Attempt] = {}
+        self.pending: dict[tuple[str, str], Call] = {}
+        self.tries: dict[str, list[Attempt]] = {}
 
     @abstractmethod
     def free(self, ids: Sequence[str], from_states: Sequence[str], to_state: str) -> None:
@@ -86,8 +91,9 @@ class ModelOrders(ABC):
             for held in found:
                 held.release_at_ms = next_release_at_ms(held.as_state(), self.now_ms)
                 held.state, held.is_extended = "paying", True
-            self.orders[id] = Order(id, user_id, request_hash, draft.total_minor, list(ids))
-            self.create(self.open(self.orders[id]))
+            order = Order(id, user_id, request_hash, draft.total_minor, list(ids))
+            self.orders[id] = self.unpaid[id] = order
+            self.create(self.open(order))
         elif known.request_hash != request_hash:
             raise CommerceError("idempotency_conflict", "This key ordered something else.")
         elif known.state == "awaiting_payment":
@@ -96,7 +102,7 @@ class ModelOrders(ABC):
 
     def attempts_of(self, order_id: str) -> list[Attempt]:
         """Return an order's attempts to pay, oldest first."""
-        return [one for one in self.attempts.values() if one.payment.order_id == order_id]
+        return self.tries.get(order_id, [])
 
     def read_order(self, order_id: str) -> OrderBook:
         """Return an order."""
@@ -128,20 +134,21 @@ class ModelOrders(ABC):
 
     def expire_orders(self) -> None:
         """Job: end waiting orders that have lost a reservation."""
-        for order in self.orders.values():
+        for order in list(self.unpaid.values()):
             self.expire_if_dead(order)
+            if order.state != "awaiting_payment":
+                del self.unpaid[order.id]
 
     def expire_if_dead(self, order: Order) -> None:
         """End a waiting order that has lost a reservation."""
         if order.state != "awaiting_payment":
             return
-        held = [self.holds[id] for id in order.reservation_ids]
-        is_dead = any(
-            one.state != "sold" and (one.state != "paying" or one.release_at_ms <= self.now_ms)
-            for one in held
-        )
-        if is_dead:
-            self.end_order(order, "expire", "expired")
+        for id in order.reservation_ids:
+            one = self.holds[id]
+            is_alive = one.state == "paying" and one.release_at_ms > self.now_ms
+            if one.state != "sold" and not is_alive:
+                self.end_order(order, "expire", "expired")
+                return
 
     def settle(self, order: Order) -> Settlement:
         """Make an order paid while its reservations are its own, or have them again."""
@@ -204,15 +211,17 @@ class ModelOrders(ABC):
             currency=CURRENCY,
             state="created",
         )
-        attempt = self.attempts[payment.id] = Attempt(payment, "created", self.now_ms)
+        attempt = Attempt(payment, "created", self.now_ms)
+        self.attempts[payment.id] = self.unanswered[payment.id] = attempt
+        self.tries.setdefault(order.id, []).append(attempt)
         self.owe(payment.id, "create", CREATE_DELAY_MS)
         return attempt
 
     def owe(self, payment_id: str, kind: str, delay_ms: int) -> None:
         """Owe the provider a call, once; one that had failed is owed anew, and counts as begun."""
-        call = self.calls.setdefault(
-            (payment_id, kind), Call(payment_id, kind, self.now_ms + delay_ms)
-        )
+        key = payment_id, kind
+        call = self.calls.setdefault(key, Call(payment_id, kind, self.now_ms + delay_ms))
+        self.pending[key] = call
         if call.state == "failed":
             call.state, call.attempts, call.next_at_ms = "pending", 1, self.now_ms
 
@@ -270,7 +279,7 @@ class ModelOrders(ABC):
         """Confirm the order with authorised money, or let the money go."""
         void = self.calls.get((attempt.payment.id, "void"))
         if void is not None and void.state == "pending" and void.attempts == 0:
-            del self.calls[attempt.payment.id, "void"]
+            del self.calls[attempt.payment.id, "void"], self.pending[attempt.payment.id, "void"]
             void = None
         settled = void is None and isinstance(self.settle(order), Settled)
         if settled:
@@ -308,11 +317,10 @@ class ModelOrders(ABC):
 
     def claim_call(self) -> Call | None:
         """Take the most urgent due call, the oldest first; what was withdrawn is not there."""
-        due = [
-            call
-            for call in self.calls.values()
-            if call.state == "pending" and call.next_at_ms <= self.now_ms
-        ]
+        over = [key for key, call in self.pending.items() if call.state != "pending"]
+        for key in over:
+            del self.pending[key]
+        due = [call for call in self.pending.values() if call.next_at_ms <= self.now_ms]
         if not due:
             return None
         urgency = {"capture": 0, "void": 2}
@@ -336,12 +344,15 @@ class ModelOrders(ABC):
 
     def poll(self) -> None:
         """Job: ask after payments that nothing was heard of."""
-        for attempt in list(self.attempts.values()):
-            if attempt.state != "created" or not attempt.is_known_there:
-                continue
+        for id, attempt in list(self.unanswered.items()):
             order = self.orders[attempt.payment.order_id]
+            if attempt.state != "created" or order.state != "awaiting_payment":
+                del self.unanswered[id]
+                continue
+            if not attempt.is_known_there:
+                continue
             newest_ms = max(attempt.created_at_ms, attempt.polled_at_ms)
-            if order.state == "awaiting_payment" and newest_ms + SILENT_MS <= self.now_ms:
+            if newest_ms + SILENT_MS <= self.now_ms:
                 attempt.polled_at_ms = self.now_ms
                 try:
                     self.take(self.provider.call("status", attempt.payment))

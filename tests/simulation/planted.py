@@ -11,7 +11,7 @@ from commerce.goods.inventory.model import BatchResult, Outcome, Request
 from commerce.goods.inventory.rules import PoolState, SaleTerms
 from commerce.orders.checkout.model import LateLine
 from commerce.orders.payments.model import Settled, Settlement
-from tests.simulation.core import ProviderDesk
+from tests.simulation.core import UNITS, ProviderDesk
 from tests.simulation.model_core import ModelCore
 from tests.simulation.model_rows import Order
 from tests.simulation.processes import Gateway, Reply, told
@@ -21,13 +21,15 @@ from tests.simulation.world import LostConnectionError
 class NoLock(ModelCore):
     """A batch decides by what was free before the last batch: nobody locked the row."""
 
-    def __init__(self, provider: ProviderDesk, start_ms: int, buyers: int) -> None:
-        super().__init__(provider, start_ms, buyers)
+    def __init__(
+        self, provider: ProviderDesk, start_ms: int, buyers: int, units: int = UNITS
+    ) -> None:
+        super().__init__(provider, start_ms, buyers, units)
         self.seen_claimed = 0
 
-    def pool_state(self) -> PoolState:
+    def pool_state(self, requests: Sequence[Request]) -> PoolState:
         """Return what a batch without the lock finds."""
-        state = super().pool_state()
+        state = super().pool_state(requests)
         stale = msgspec.structs.replace(state, claimed=self.seen_claimed)
         self.seen_claimed = self.claimed
         return stale
@@ -36,8 +38,10 @@ class NoLock(ModelCore):
 class NoLimit(ModelCore):
     """The limit per buyer is not asked."""
 
-    def __init__(self, provider: ProviderDesk, start_ms: int, buyers: int) -> None:
-        super().__init__(provider, start_ms, buyers)
+    def __init__(
+        self, provider: ProviderDesk, start_ms: int, buyers: int, units: int = UNITS
+    ) -> None:
+        super().__init__(provider, start_ms, buyers, units)
         ends_at_ms = self.terms.ends_at_ms
         self.terms = SaleTerms(self.sale_id, "open", start_ms, ends_at_ms, None)
 

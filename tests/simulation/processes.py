@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import permutations
 
 import msgspec
 
@@ -12,14 +13,15 @@ from commerce.goods.inventory.service import OF_OPEN_SALES, RETRY_PAUSE_S, UNKNO
 from commerce.kernel.errors import CommerceError
 from commerce.orders.payments.model import PaymentReport
 from server.providers.signatures import TOLERANCE_S
-from tests.simulation.world import LostConnectionError, Process, World
+from tests.simulation.world import Killed, LostConnectionError, Process, World
 
 POOL = "p"
 RETRY_PAUSE_MS = int(RETRY_PAUSE_S * 1000)
 # The real worker's jobs come every second or so; rare rounds leave more to find dead.
-ROUND_MS = 20_000
-CALM_ROUND_MS = 60_000
+ROUND_MS = 36_000
+CALM_ROUND_MS = 120_000
 JOBS = ("sweep", "expire_orders", "run_calls", "poll", "tend")
+ORDERS = tuple(permutations(JOBS))
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -82,7 +84,7 @@ class Gateway(Process):
                 batch[item[0].user_id] = item
         self.waiting = rest
         first_ms = self.world.now_ms
-        self.soon(self.world.dice.randint(1, 8), lambda: self.decide([*batch.values()], first_ms))
+        self.soon(self.world.between(1, 8), lambda: self.decide([*batch.values()], first_ms))
 
     def decide(self, batch: list[tuple[Request, Reply]], first_ms: int) -> None:
         """Have a batch decided; an unknown outcome is asked again with the same ids."""
@@ -166,15 +168,18 @@ class Worker(Process):
     def start(self) -> None:
         """Begin with the first round."""
         super().start()
-        self.soon(self.world.dice.randint(1, ROUND_MS), self.round)
+        self.soon(self.world.between(1, ROUND_MS), self.round)
 
     def round(self) -> None:
         """Run every job once."""
         pause_ms = CALM_ROUND_MS if self.world.is_healed else ROUND_MS
-        self.soon(self.world.dice.randint(pause_ms // 2, pause_ms), self.round)
-        for job in self.world.dice.sample(JOBS, len(JOBS)):
-            if self.is_up:
-                self.world.guarded(self, lambda job=job: self.run(job))  # type: ignore[misc]
+        self.soon(self.world.between(pause_ms // 2, pause_ms), self.round)
+        for job in self.world.pick(ORDERS):
+            try:
+                self.run(job)
+            except Killed:
+                self.die()
+                return
 
     def run(self, job: str) -> None:
         """Run one job; a lost connection is a log line there."""

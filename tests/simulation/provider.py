@@ -63,8 +63,8 @@ class Provider:
         if account is None or account.state != "created":
             return False
         self.move(account, state)
-        if state == "authorised" and self.world.dice.random() < CAPTURES_BY_ITSELF:
-            pause_ms = self.world.dice.randrange(CAPTURES_WITHIN_MS)
+        if state == "authorised" and self.world.roll() < CAPTURES_BY_ITSELF:
+            pause_ms = self.world.between(0, CAPTURES_WITHIN_MS - 1)
             self.world.after(pause_ms, lambda: self.capture_by_itself(account))
         return True
 
@@ -99,6 +99,6 @@ class Provider:
         if event_id in self.acked or attempt > WEBHOOKS_MAX:
             return
         world = self.world
-        gateway = world.dice.choice(self.gateways)
+        gateway = world.pick(self.gateways)
         world.send(lambda: gateway.webhook(event_id, report, lambda: self.acked.add(event_id)))
         world.after(WEBHOOK_PAUSE_MS * attempt, lambda: self.tell(event_id, report, attempt + 1))

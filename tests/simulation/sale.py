@@ -1,4 +1,4 @@
-"""One simulated sale: 20 units, 60 presses, and everything that follows."""
+"""One simulated sale: up to 20 units, 60 presses, and everything that follows."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from tests.simulation.processes import Gateway, Worker
 from tests.simulation.provider import Provider
 from tests.simulation.world import END_MS, HEAL_MS, World
 
-PRESSES = 60
-BUYERS = 45
+# A crowd for each: three presses a unit, by fewer buyers than presses. Small sales meet their ends
+# more often, large ones have longer lines and batches.
+UNITS_OF_SALES = (5, 10, 20)
+PRESSES_A_UNIT = 3
+BUYERS_A_UNIT = 9 / 4
 ADJUSTMENTS = 4
-MakeCore = Callable[[ProviderDesk, int, int], Core]
+MakeCore = Callable[[ProviderDesk, int, int, int], Core]
 MakeGateway = Callable[[World, str], Gateway]
 
 
@@ -46,7 +49,8 @@ def simulate(
     """Play a seed to its end and check everything."""
     world = World(seed)
     provider = Provider(world)
-    world.core = make_core(provider, world.start_ms, BUYERS)
+    units = world.pick(UNITS_OF_SALES)
+    world.core = make_core(provider, world.start_ms, int(units * BUYERS_A_UNIT), units)
     try:
         return _play(world, provider, make_gateway, seed, workers)
     finally:
@@ -72,7 +76,7 @@ def _play(
     return Verdict(
         seed=seed,
         problems=check_all(books, shop),
-        trace=list(world.trace),
+        trace=world.trace,
         faults=world.faults,
         sold=states.count("sold"),
         late=states.count("refused_late"),
@@ -84,28 +88,30 @@ def _play(
 def _open_doors(world: World, shop: Shop) -> None:
     """Plan the presses: most in the first second, some when holds have ended."""
     buyers = [Buyer(shop, user_id) for user_id in world.core.users]
-    for n in range(PRESSES):
+    units, _, _ = world.core.figures()
+    for n in range(units * PRESSES_A_UNIT):
         # A second press comes in the crowd as well, or when the first holds have ended.
-        buyer = buyers[n] if n < BUYERS else world.dice.choice(buyers)
-        is_early = n < BUYERS or world.dice.random() < 0.4
-        world.after(world.dice.randint(0, 1_000 if is_early else 800_000), buyer.press)
+        is_first = n < len(buyers)
+        buyer = buyers[n] if is_first else world.pick(buyers)
+        is_early = is_first or world.roll() < 0.4
+        world.after(world.between(0, 1_000 if is_early else 800_000), buyer.press)
     operator = buyers[0]
     for n in range(ADJUSTMENTS):
-        delta = world.dice.choice([-6, -2, -1, 1, 2])
+        delta = world.pick([-6, -2, -1, 1, 2])
         change = partial(world.core.adjust, delta, f"change {n}")
         ask = partial(operator.request, f"change {n}", change)
-        world.after(world.dice.randint(0, 800_000), ask)
+        world.after(world.between(0, 800_000), ask)
 
 
 def _plan_faults(world: World, gateways: list[Gateway]) -> None:
     """Plan the faults that strike by themselves: kills in idle moments, and clocks that jump."""
     for gateway in gateways:
-        for _ in range(world.dice.choice([0, 1, 3])):
-            world.after(world.dice.randint(0, HEAL_MS), gateway.die)
-        if world.dice.random() < 0.5:
-            skew_ms = world.dice.choice([-3_600_000, -60_000, 60_000, 3_600_000])
+        for _ in range(world.pick([0, 1, 3])):
+            world.after(world.between(0, HEAL_MS), gateway.die)
+        if world.roll() < 0.5:
+            skew_ms = world.pick([-3_600_000, -60_000, 60_000, 3_600_000])
             jump = partial(_jump, world, gateway, skew_ms)
-            world.after(world.dice.randint(0, HEAL_MS), jump)
+            world.after(world.between(0, HEAL_MS), jump)
 
 
 def _jump(world: World, gateway: Gateway, skew_ms: int) -> None:
@@ -118,7 +124,7 @@ def _jump(world: World, gateway: Gateway, skew_ms: int) -> None:
 def _heal(world: World, gateways: list[Gateway]) -> None:
     """Stop the faults; clocks are right again, and whoever is down comes back by itself."""
     world.note("the world is whole again")
-    world.is_healed = True
+    world.heal()
     world.core.jump_node_clock(0)
     for gateway in gateways:
         gateway.skew_ms = 0

@@ -324,7 +324,7 @@ class SideBySide(RuleBasedStateMachine):
     def look(self) -> None:
         """Compare everything that is kept; the auditor has a look at the real one."""
         model, real = (side.tell() for side in self.sides)
-        assert model == real
+        assert model == real, f"the model says {model}, the database {real}"
 
     def teardown(self) -> None:
         """Compare the end, and leave nothing that the next story would meet."""

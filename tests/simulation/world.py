@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import heapq
 import random
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import TypeVar
 
 import msgspec
@@ -24,7 +26,10 @@ HEAL_MS = 900_000
 # Holds end 15 min after their press at the latest, the sale after 30; retries follow within 5 min.
 END_MS = 3_000_000
 TRACE_MAX = 40
+# How late a message may be: other messages, and whole retries, overtake it.
+SLOW_MS = 20_000
 Told = TypeVar("Told")
+Thing = TypeVar("Thing")
 
 
 class LostConnectionError(Exception):
@@ -50,6 +55,20 @@ class Storm(msgspec.Struct, frozen=True):
     provider_answer_lost: float
     kill_in_call: float
 
+    def in_commit(self) -> list[float]:
+        """Return the rates of what may break in one commit, summed up one by one."""
+        rates = (
+            self.kill_before,
+            self.lost_before,
+            self.late_commit,
+            self.kill_after,
+            self.lost_after,
+        )
+        return list(accumulate(rates))
+
+
+CALM = Storm(*(0.0,) * len(Storm.__struct_fields__))
+
 
 def draw_storm(dice: random.Random) -> Storm:
     """Draw a storm: every seed is hard on other things."""
@@ -72,6 +91,11 @@ def draw_storm(dice: random.Random) -> Storm:
     )
 
 
+# Their places in `Storm.in_commit`; from the fourth on the work is done first.
+KILLS_BEFORE, COMES_LATE, KILLS_AFTER = 0, 2, 3
+BREAKS_AFTER = KILLS_AFTER
+
+
 class Process:
     """Something that can be killed, and comes back empty-handed."""
 
@@ -88,7 +112,7 @@ class Process:
         self.is_up = False
         self.life += 1
         self.world.note(f"{self.name} is killed")
-        self.world.after(self.world.dice.randint(500, 5_000), self.start)
+        self.world.after(self.world.between(500, 5_000), self.start)
 
     def start(self) -> None:
         """Begin with nothing."""
@@ -106,18 +130,45 @@ class World:
     core: Core
 
     def __init__(self, seed: int) -> None:
-        self.dice = random.Random(seed)
-        self.storm = draw_storm(self.dice)
+        dice = random.Random(seed)
+        self.roll = dice.random
+        self._brew(draw_storm(dice))
         self.start_ms = self.now_ms = START_MS
-        self.is_healed = False
-        self.trace: deque[str] = deque(maxlen=TRACE_MAX)
+        self._trace: deque[tuple[int, str]] = deque(maxlen=TRACE_MAX)
         self.faults = 0
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
 
     def note(self, text: str) -> None:
         """Remember what happened, for whoever has to find out why."""
-        self.trace.append(f"{(self.now_ms - self.start_ms) / 1000:9.3f} s  {text}")
+        self._trace.append((self.now_ms, text))
+
+    @property
+    def trace(self) -> list[str]:
+        """The last events in words."""
+        return [f"{(at_ms - self.start_ms) / 1000:9.3f} s  {text}" for at_ms, text in self._trace]
+
+    @property
+    def is_healed(self) -> bool:
+        """Whether nothing breaks any more."""
+        return self.storm is CALM
+
+    def heal(self) -> None:
+        """Let nothing break from now on."""
+        self._brew(CALM)
+
+    def _brew(self, storm: Storm) -> None:
+        self.storm = storm
+        self._in_commit = storm.in_commit()
+        self._calm_send = (1 - storm.drop) * (1 - storm.duplicate) * (1 - storm.delay)
+
+    def between(self, lowest: int, highest: int) -> int:
+        """Draw a whole number, both ends included; the library's way takes five times as long."""
+        return lowest + int(self.roll() * (highest - lowest + 1))
+
+    def pick(self, things: Sequence[Thing]) -> Thing:
+        """Draw one of a few."""
+        return things[int(self.roll() * len(things))]
 
     def after(self, delay_ms: int, act: Callable[[], None]) -> None:
         """Put an event into the queue."""
@@ -127,29 +178,40 @@ class World:
     def run_until(self, end_ms: int) -> None:
         """Let events happen until so long after the start."""
         until_ms = self.start_ms + end_ms
-        while self._queue and self._queue[0][0] <= until_ms:
-            self.now_ms, _, act = heapq.heappop(self._queue)
-            self.core.set_clock(self.now_ms)
+        queue, set_clock = self._queue, self.core.set_clock
+        while queue and queue[0][0] <= until_ms:
+            self.now_ms, _, act = heapq.heappop(queue)
+            set_clock(self.now_ms)
             act()
         self.now_ms = until_ms
         self.core.set_clock(self.now_ms)
 
     def strikes(self, rate: float) -> bool:
         """Say whether a fault of this rate happens now."""
-        if self.is_healed or rate == 0 or self.dice.random() >= rate:
+        if rate == 0 or self.roll() >= rate:
             return False
         self.faults += 1
         return True
 
     def send(self, act: Callable[[], None]) -> None:
         """Send a message: it may be lost, come twice, or overtake others."""
-        if self.strikes(self.storm.drop):
+        if self._calm_send == 1.0 or self.roll() < self._calm_send:
+            self.after(self.between(1, 40), act)
+            return
+        # At least one of the three strikes, each as often as by itself.
+        storm, roll = self.storm, self.roll
+        is_lost = is_twice = is_slow = False
+        while not (is_lost or is_twice or is_slow):
+            is_lost = roll() < storm.drop
+            is_twice = roll() < storm.duplicate
+            is_slow = roll() < storm.delay
+        self.faults += 1
+        if is_lost:
             self.note("a message is lost")
             return
-        copies = 2 if self.strikes(self.storm.duplicate) else 1
-        for _ in range(copies):
-            is_slow = self.strikes(self.storm.delay)
-            self.after(self.dice.randint(1, 20_000 if is_slow else 40), act)
+        self.after(self.between(1, SLOW_MS if is_slow else 40), act)
+        if is_twice:
+            self.after(self.between(1, SLOW_MS if self.strikes(storm.delay) else 40), act)
 
     def commit(self, process: Process, work: Callable[[], Told]) -> Told:
         """Do work in the database for a process.
@@ -157,21 +219,28 @@ class World:
         Raises LostConnectionError with the work done, not done, or done some time later; raises
         Killed for the process, before or after. The caller lets Killed pass to `guarded`.
         """
-        if self.strikes(self.storm.kill_before):
+        rates = self._in_commit
+        roll = self.roll() if rates[-1] else 1.0
+        if roll >= rates[-1]:
+            return work()
+        return self._break(process, work, bisect_right(rates, roll))
+
+    def _break(self, process: Process, work: Callable[[], Told], fault: int) -> Told:
+        """Let a commit meet a fault: the number of its rate in `Storm.in_commit`."""
+        if fault < BREAKS_AFTER:
+            self.faults += 1
+            if fault == KILLS_BEFORE:
+                raise Killed
+            if fault == COMES_LATE:
+                self.note(f"a commit of {process.name} comes late")
+                self.after(self.between(1, 8_000), lambda: alone(work))
+            raise LostConnectionError
+        work()  # A refusal is told to its asker: nothing was committed, nothing breaks.
+        self.faults += 1
+        if fault == KILLS_AFTER:
             raise Killed
-        if self.strikes(self.storm.lost_before):
-            raise LostConnectionError
-        if self.strikes(self.storm.late_commit):
-            self.note(f"a commit of {process.name} comes late")
-            self.after(self.dice.randint(1, 8_000), lambda: alone(work))
-            raise LostConnectionError
-        done = work()
-        if self.strikes(self.storm.kill_after):
-            raise Killed
-        if self.strikes(self.storm.lost_after):
-            self.note(f"the answer to a commit of {process.name} is lost")
-            raise LostConnectionError
-        return done
+        self.note(f"the answer to a commit of {process.name} is lost")
+        raise LostConnectionError
 
     def guarded(self, process: Process, act: Callable[[], None]) -> None:
         """Run a part of a process, and bury the process when it is killed in it."""

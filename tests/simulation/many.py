@@ -1,0 +1,141 @@
+"""Play many seeds on every core of the machine, and stop at the first that fails.
+
+Invariant: memory does not grow with the number of seeds: a task is a few hundred of them and its
+answer is their sums, and a process that has played `SEEDS_A_LIFE` makes room for a fresh one. Each
+seed is played as if alone, whatever its process has played before.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from tests.simulation.sale import Verdict, simulate
+
+SEEDS_A_TASK = {"model": 100, "postgres": 2}
+SEEDS_A_LIFE = {"model": 20_000, "postgres": 400}
+# A sale leaves cycles of a megabyte; looking for them all the time took a third of it.
+COLLECTED_AFTER = 20
+Play = Callable[[int], Verdict]
+
+
+class Task(msgspec.Struct, frozen=True):
+    """Seeds to play, from `first` on."""
+
+    first: int
+    seeds: int
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a task showed; `failed` is its first seed that went wrong, the last one played then."""
+
+    seeds: int
+    faults: int
+    failed: Verdict | None = None
+
+
+class _Process:
+    """What a process keeps between its tasks."""
+
+    play: Play = staticmethod(simulate)
+
+
+def play_all(core: str, *, first: int, seeds: int, processes: int) -> Iterator[Outcome]:
+    """Play the seeds, many at once, and yield what each task showed, in no order."""
+    size = SEEDS_A_TASK[core]
+    ends = range(first, first + seeds, size)
+    tasks = [Task(one, min(size, first + seeds - one)) for one in ends]
+    with _setting(core) as database_server_url:
+        # A fresh interpreter each: a fork would take open connections along.
+        context = multiprocessing.get_context("spawn")
+        with context.Pool(
+            processes,
+            initializer=_begin_process,
+            initargs=(database_server_url,),
+            maxtasksperchild=SEEDS_A_LIFE[core] // size,
+        ) as pool:
+            yield from pool.imap_unordered(play_task, tasks)
+
+
+def count_processes() -> int:
+    """Return how many simulations this machine plays at once."""
+    return len(os.sched_getaffinity(0))
+
+
+def play_task(task: Task) -> Outcome:
+    """Play a task's seeds, up to the first that fails."""
+    faults = 0
+    for number in range(task.seeds):
+        verdict = _Process.play(task.first + number)
+        faults += verdict.faults
+        if verdict.problems:
+            return Outcome(number + 1, faults, verdict)
+        if number % COLLECTED_AFTER == COLLECTED_AFTER - 1:
+            gc.collect()
+    return Outcome(task.seeds, faults)
+
+
+def _begin_process(database_server_url: str | None) -> None:
+    gc.disable()
+    if database_server_url is not None:
+        gc.enable()
+        _Process.play = staticmethod(play_on_one_database(database_server_url))
+
+
+@contextmanager
+def _setting(core: str) -> Iterator[str | None]:
+    """Start what a core needs; give the address of its server, if it has one."""
+    if core == "model":
+        yield None
+        return
+    from server.ops.embedded import Embedded
+    from tests.support import databases
+    from tests.support.folders import make_folder
+
+    data = make_folder("hubbub-sim-")
+    servers = Embedded(data, with_redis=False)
+    servers.start(say=lambda line: None)
+    try:
+        assert servers.database_url is not None
+        databases.make_template(servers.database_url)
+        # What dies here is simulated; nothing has to outlive the machine.
+        databases.run_apart(databases.execute(servers.database_url, "ALTER SYSTEM SET fsync = off"))
+        databases.run_apart(databases.execute(servers.database_url, "SELECT pg_reload_conf()"))
+        yield servers.database_url
+    finally:
+        servers.stop()
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def play_on_one_database(server_url: str) -> Play:
+    """Return what plays seeds one after the other on a database that only this process uses."""
+    from tests.simulation.core import ProviderDesk
+    from tests.simulation.postgres_core import PostgresCore
+    from tests.support import databases
+
+    # What the services say about faults is not news here.
+    logging.disable(logging.CRITICAL)
+    url = databases.clone(server_url, databases.TEMPLATE_NAME)
+    kept: list[PostgresCore] = []
+
+    def make(desk: ProviderDesk, start_ms: int, buyers: int, units: int) -> PostgresCore:
+        if kept:
+            kept[0].reopen(desk, start_ms, buyers, units)
+        else:
+            kept.append(_OpenCore(url, desk, start_ms, buyers, units))
+        return kept[0]
+
+    class _OpenCore(PostgresCore):
+        """A core that stays open when a sale is over; the end of the server closes it."""
+
+        def close(self) -> None:
+            """Stay open."""
+
+    return lambda seed: simulate(seed, make)
