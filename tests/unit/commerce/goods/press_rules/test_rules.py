@@ -50,7 +50,8 @@ def test_without_the_rule_nobody_has_to_be_present() -> None:
 
 
 @pytest.mark.parametrize(
-    ("present_ms", "retry_ms"), [(0, 20_000), (7_999, 12_001), (19_999, 1), (20_000, None)]
+    ("present_ms", "retry_ms"),
+    [(0, 20_000), (7_999, 12_001), (19_000, 1_000), (19_999, 1), (20_000, None)],
 )
 def test_a_socket_shows_how_long_it_is_here(present_ms: int, retry_ms: int | None) -> None:
     refusal = decide_presence(STAY, Press("a", ROOM, present_ms), ROOM)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from commerce.orders.payments.model import ProviderPayment
-from commerce.orders.reconciliation.model import Difference, OurPayment, Sums
+from commerce.orders.reconciliation.model import Difference, Kind, OurPayment, Sums
 from commerce.orders.reconciliation.rules import (
     DIFFERENCES_SHOWN_MAX,
     GRACE_MS,
@@ -108,9 +108,33 @@ def test_what_is_on_its_way_waits_but_not_other_money(fields: dict[str, Any]) ->
     assert kinds([mine(**fields)], their(provider_ref="pi_2")) == ["missing_here"]
 
 
-def test_a_difference_says_both_sides() -> None:
-    [one] = compare([mine()], their(amount_minor=1), now_ms=NOW_MS)
-    assert (one.payment, one.order, one.ours, one.theirs) == ("p1", "o1", "900 CNY", "1 CNY")
+@pytest.mark.parametrize(
+    ("ours", "theirs", "kind", "said"),
+    [
+        ({}, None, "missing_there", ("captured 900 CNY", "")),
+        ({}, {"amount_minor": 1}, "other_amount", ("900 CNY", "1 CNY")),
+        ({}, {"state": "voided"}, "other_state", ("captured", "voided")),
+        ({}, {"refunded_minor": 5}, "other_refunds", ("0", "5")),
+        (
+            {"order_state": "expired"},
+            {},
+            "captured_not_paid",
+            ("order expired", "captured 900 CNY"),
+        ),
+    ],
+)
+def test_a_difference_says_both_sides(
+    ours: dict[str, Any], theirs: dict[str, Any] | None, kind: Kind, said: tuple[str, str]
+) -> None:
+    remote = {} if theirs is None else their(**theirs)
+    found = compare([mine(**ours)], remote, now_ms=NOW_MS)
+    assert found == [Difference(kind, "stripe", "p1", "pi_1", "o1", *said)]
+
+
+def test_what_only_the_provider_has_is_named_as_it_names_it() -> None:
+    found = compare([], their(payment_id="p9", currency="EUR"), now_ms=NOW_MS)
+    expected = Difference("missing_here", "stripe", "p9", "pi_1", None, "", "captured 900 EUR")
+    assert found == [expected]
 
 
 def test_sums_are_by_currency_and_side() -> None:
@@ -120,8 +144,16 @@ def test_sums_are_by_currency_and_side() -> None:
         mine(state="authorised"),
         mine(currency="EUR", amount_minor=7),
     ]
-    theirs = {**their(refunded_minor=4), **their(provider_ref="pi_2", state="authorised")}
-    assert add_up(ours, theirs) == [Sums("CNY", 1_800, 900, 900, 4), Sums("EUR", 7, 0, 0, 0)]
+    theirs = {
+        **their(refunded_minor=4),
+        **their(provider_ref="pi_2", state="authorised", amount_minor=50),
+        **their(provider_ref="pi_3", currency="USD", amount_minor=3),
+    }
+    assert add_up(ours, theirs) == [
+        Sums("CNY", 1_800, 900, 900, 4),
+        Sums("EUR", 7, 0, 0, 0),
+        Sums("USD", 0, 0, 3, 0),
+    ]
 
 
 def test_a_capped_report_counts_all_and_lists_the_gravest() -> None:

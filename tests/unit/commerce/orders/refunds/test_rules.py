@@ -21,6 +21,7 @@ from commerce.orders.refunds.rules import (
 
 LINES = [SoldLine("a", 2, 2, 2_000), SoldLine("b", 1, 1, 500), SoldLine("c", 1, 0, 700)]
 LEFT = 2_500
+GOLDEN = "859636ebd0e47d7004376f2c758834a6759f41a5a35fc71da7874837cb4213a3"
 
 
 def wish(**fields: Any) -> RefundWish:
@@ -72,6 +73,16 @@ def test_more_than_is_left_is_refused(fields: dict[str, Any]) -> None:
     assert refusal(wish(**fields)).code == "refund_too_large"
 
 
+def test_what_is_left_of_a_line_is_said() -> None:
+    error = refusal(wish(lines=[LineWish("a", 3)]))
+    assert error.detail == {"reservation": "a", "left": 2}
+
+
+def test_the_smallest_refund_is_one_minor_unit() -> None:
+    plan = plan_refund(wish(amount_minor=1), LINES, LEFT)
+    assert (plan.amount_minor, plan.lines) == (1, [])
+
+
 def test_nothing_is_left_of_nothing() -> None:
     error = refusal(wish(), left_minor=0)
     assert (error.code, error.detail) == ("refund_too_large", {"left_minor": 0})
@@ -84,12 +95,14 @@ def test_lines_worth_more_than_the_money_left_are_refused() -> None:
 
 
 def test_a_line_of_another_order_is_refused() -> None:
-    assert refusal(wish(lines=[LineWish("z")])).code == "invalid_request"
+    error = refusal(wish(lines=[LineWish("z")]))
+    assert (error.code, error.detail) == ("invalid_request", {"field": "lines"})
 
 
 def test_goods_that_cost_nothing_need_an_amount() -> None:
-    with pytest.raises(CommerceError, match="cost nothing"):
+    with pytest.raises(CommerceError, match="cost nothing") as caught:
         plan_refund(wish(lines=[LineWish("a")]), [SoldLine("a", 1, 1, 0)], LEFT)
+    assert caught.value.detail == {"field": "lines"}
 
 
 @pytest.mark.parametrize(
@@ -107,10 +120,21 @@ def test_an_impossible_wish_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(CommerceError) as caught:
         check_wish(wish(**fields))
     assert caught.value.code == "invalid_request"
+    assert caught.value.detail == {"field": next(iter(fields))}
 
 
-def test_a_sound_wish_passes() -> None:
-    check_wish(wish(amount_minor=1, lines=[LineWish("a"), LineWish("b", 2)]))
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"amount_minor": 1, "lines": [LineWish("a"), LineWish("b", 2)]},
+        {"reason": "x"},
+        {"reason": "x" * 500},
+        {"lines": [LineWish("a", 1)]},
+        {"lines": [LineWish(str(number)) for number in range(20)]},
+    ],
+)
+def test_a_sound_wish_passes(fields: dict[str, Any]) -> None:
+    check_wish(wish(**fields))
 
 
 def test_money_must_be_there_before_it_goes_back() -> None:
@@ -120,7 +144,7 @@ def test_money_must_be_there_before_it_goes_back() -> None:
     for state, found in (("awaiting_payment", money), ("paid", None), ("expired", money)):
         with pytest.raises(CommerceError) as caught:
             check_refundable(state, found)
-        assert caught.value.code == "wrong_state"
+        assert (caught.value.code, caught.value.detail) == ("wrong_state", {"state": state})
     with pytest.raises(CommerceError) as caught:
         check_refundable("paid", Refundable("p", "authorised", "CNY", 100))
     assert (caught.value.code, caught.value.retryable) == ("not_captured", True)
@@ -131,6 +155,14 @@ def test_the_hash_tells_wishes_apart_and_not_their_order() -> None:
     assert hash_request(wish(lines=lines)) == hash_request(wish(lines=lines[::-1]))
     wishes = [wish(), wish(amount_minor=1), wish(lines=lines), wish(restock=True)]
     assert len({hash_request(one) for one in [*wishes, wish(reason="other")]}) == 5
+    units = [wish(lines=[LineWish("a", qty)]) for qty in (None, 1, 2)]
+    assert len({hash_request(one) for one in units}) == 3
+
+
+def test_the_hash_is_stored_and_so_never_changes() -> None:
+    """Whoever repeats an old request under a newer version still meets it."""
+    asked = wish(reason="碎了", amount_minor=5, lines=[LineWish("a"), LineWish("b", 2)])
+    assert hash_request(asked) == GOLDEN
 
 
 @given(st.lists(st.tuples(st.integers(1, 3_000), st.integers(0, 3)), max_size=12))

@@ -111,7 +111,12 @@ def test_below_the_floor_is_asked_for_and_at_it_not() -> None:
         "cut_percent": 0,
         "floor_minor": 500,
     }
-    assert ask(guard, 0, list_minor=0) is not None
+    assert ask(guard, 0, list_minor=0) == {
+        "price_minor": 0,
+        "list_price_minor": 0,
+        "cut_percent": 0,
+        "floor_minor": 500,
+    }
 
 
 def test_only_the_same_price_again_confirms() -> None:
