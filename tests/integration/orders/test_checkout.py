@@ -199,7 +199,6 @@ async def test_reservations_of_two_rooms_make_no_order(till: Till) -> None:
         ({"reservations": [7]}, "reservations[0]"),
         ({"reservations": [str(uuid.UUID(int=1))] * 2}, "reservations"),
         ({"reservations": [str(uuid.UUID(int=n)) for n in range(21)]}, "reservations"),
-        ({"reservations": [str(uuid.UUID(int=1))], "coupon": "X"}, "coupon"),
         ({"reservations": [str(uuid.UUID(int=1))], "ship_to": "x" * 2_001}, "ship_to"),
         ({"reservations": [str(uuid.UUID(int=1))], "ship_to": 5}, "ship_to"),
     ],

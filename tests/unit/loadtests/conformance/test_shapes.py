@@ -23,6 +23,8 @@ GOOD_STATE = {
     "pinned": None,
     "bag": [],
     "sales": [],
+    "drops": [],
+    "groups": [],
     "announcement": None,
     "viewers": 2,
     "likes": 3,
