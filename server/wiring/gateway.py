@@ -26,7 +26,7 @@ from realtime.presence.service import count_viewers
 from realtime.rooms.drain import DrainLimits
 from realtime.rooms.hub import Hub
 from realtime.rooms.limits import RoomLimits
-from realtime.rooms.ports import Authenticator
+from realtime.rooms.ports import Authenticator, Process
 from server.app import build_app
 from server.audit_watch import AuditWatch
 from server.bridge import RoomCommands, StockBoard
@@ -135,18 +135,12 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     commands = RoomCommands(core.inventory, waiting_list, draws, groups, permits)
     states = RoomStates(carrier.database)
     process = build_process(process_name)
-    assert settings.redis_url is not None
     address_of = address_reader(settings.trusted_proxies)
     gateway = Gateway(
         process,
         ports=GatewayPorts(states, tokens, commands, states, states, states, address_of),
         broker=carrier.broker,
-        link=RedisLink(
-            settings.redis_url,
-            prefix=settings.redis_prefix,
-            name=process_name,
-            random=process.random,
-        ),
+        link=_link(settings, process),
         limits=_limits(settings),
     )
     carrier.announcer.carry_line = gateway.chat.carry
@@ -185,6 +179,17 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     ]
     app = build_app(services, _edge(settings, tokens), more_routes)
     return GatewayProcess(app, gateway, boards=boards, shop=Shop(carrier, core, till, watch))
+
+
+def _link(settings: Settings, process: Process) -> RedisLink:
+    """Return the process's subscription."""
+    assert settings.redis_url is not None
+    return RedisLink(
+        settings.redis_url,
+        prefix=settings.redis_prefix,
+        name=process.name,
+        random=process.random,
+    )
 
 
 def _edge(settings: Settings, tokens: Authenticator) -> Edge:
