@@ -49,6 +49,8 @@ class Server:
             "GET /api/orders": {"orders": []},
             "GET /api/reservations": {"reservations": []},
             "GET /api/waiting-list": {"entries": [ENTRY, OFFERED]},
+            "GET /api/coupons": {"claims": []},
+            "POST /api/quotes": 404,
             "GET /api/rooms/demo": make_state(),
             "DELETE /api/waiting-list/e1": {"entry": ENTRY | {"state": "left"}},
         }
