@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ids import order_id as derive_order_id
-from commerce.orders.checkout.model import ORDER, Hold, LateLine
+from commerce.orders.checkout.model import ORDER, Hold, LateLine, PlaceOrder
 from commerce.orders.checkout.rules import (
     check_still_held,
     decide_late,
@@ -76,17 +76,12 @@ class ModelOrders(ABC):
 
     def place_order(self, user_id: str, key: str, ids: Sequence[str]) -> str:
         """Order reservations; a repeated key meets its own order."""
-        id, request_hash = derive_order_id(user_id, key), hash_request(ids, None)
+        wish = PlaceOrder(user_id, key, list(ids))
+        id, request_hash = derive_order_id(user_id, key), hash_request(wish)
         known = self.orders.get(id)
         if known is None:
             found = [self.holds[one] for one in ids if one in self.holds]
-            draft = quote_order(
-                user_id=user_id,
-                key=key,
-                reservation_ids=ids,
-                holds=[as_hold(held) for held in found],
-                ship_to=None,
-            )
+            draft = quote_order(wish, [as_hold(held) for held in found])
             check_still_held([held.as_state() for held in found], self.now_ms)
             for held in found:
                 held.release_at_ms = next_release_at_ms(held.as_state(), self.now_ms)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -28,12 +28,7 @@ from commerce.orders.checkout.model import PlaceOrder
 from commerce.orders.checkout.service import CheckoutService
 from commerce.orders.checkout.settlement import OrderSettlement
 from commerce.orders.payments.model import (
-    Payment,
-    PaymentEvent,
     PaymentReport,
-    ProviderPayment,
-    Refund,
-    RefundReport,
 )
 from commerce.orders.payments.ports import PaymentPorts
 from commerce.orders.payments.service import PaymentService
@@ -55,6 +50,7 @@ from tests.simulation.core import (
     ProviderDesk,
     ReservationBook,
 )
+from tests.simulation.desk import Desk, NodeClock
 from tests.simulation.world import Killed
 from tests.support.shop import Silence, arm_flash, make_shop, read_stock
 
@@ -95,68 +91,6 @@ SELECT_STEPS = """
     SELECT version, claimed_delta, total_delta, at_ms FROM stock_journal
     WHERE pool_id = $1 ORDER BY version
 """
-
-
-class NodeClock:
-    """The clock of an application's node, which may be wrong."""
-
-    def __init__(self, start_ms: int) -> None:
-        self.at_ms = start_ms
-        self.skew_ms = 0
-
-    def now_ms(self) -> int:
-        """Return what the node believes."""
-        return self.at_ms + self.skew_ms
-
-
-class Desk:
-    """The simulated provider behind the product's port."""
-
-    signature_header = "X-Simulated-Signature"
-
-    def __init__(self, desk: ProviderDesk) -> None:
-        self.desk = desk
-
-    def refuse_total(self, amount_minor: int, currency: str) -> str | None:
-        """Take any amount."""
-        return None
-
-    async def create(self, payment: Payment) -> PaymentReport:
-        """Open a payment."""
-        return self.desk.call("create", payment)
-
-    async def capture(self, payment: Payment) -> PaymentReport:
-        """Take the money."""
-        return self.desk.call("capture", payment)
-
-    async def void(self, payment: Payment) -> PaymentReport:
-        """Let go of the money."""
-        return self.desk.call("void", payment)
-
-    async def refund(self, payment: Payment, refund: Refund) -> RefundReport:
-        """Give the money back; late money is the only one that goes back here, and whole."""
-        said = self.desk.call("refund", payment)
-        return RefundReport(
-            payment.id,
-            refund.id,
-            f"refund of {said.provider_ref}",
-            "done",
-            refund.amount_minor,
-            refund.currency,
-        )
-
-    async def list_since(self, since_ms: int) -> AsyncIterator[ProviderPayment]:
-        """Nobody reconciles in here."""
-        for nothing in ():
-            yield nothing
-
-    async def status(self, payment: Payment) -> PaymentReport:
-        """Say what a payment is."""
-        return self.desk.call("status", payment)
-
-    def read_webhook(self, body: bytes, signature: str, now_ms: int) -> PaymentEvent:
-        """Parse a webhook; the signature is the event's id."""
-        return PaymentEvent(signature, "simulated", msgspec.json.decode(body, type=PaymentReport))
 
 
 class PostgresCore:
