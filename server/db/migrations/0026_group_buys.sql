@@ -180,6 +180,7 @@ DECLARE
     named_states text[];
     named_deadlines bigint[];
     open_ids uuid[];
+    were_open uuid[];
     open_left integer[];
     open_deadlines bigint[];
     open_leaders uuid[];
@@ -246,6 +247,7 @@ BEGIN
     open_deadlines := coalesce(open_deadlines, '{}');
     open_leaders := coalesce(open_leaders, '{}');
     known := cardinality(open_ids);
+    were_open := open_ids;
 
     SELECT array_agg(r.state ORDER BY q.ord), array_agg(r.group_id ORDER BY q.ord),
         array_agg(r.version ORDER BY q.ord),
@@ -257,10 +259,20 @@ BEGIN
         named_deadlines
     FROM unnest(p_ids, p_users, p_groups) WITH ORDINALITY AS q (id, user_id, group_id, ord)
     LEFT JOIN reservations r ON r.id = q.id
-    LEFT JOIN sale_buyers b ON b.sale_id = p_sale AND b.user_id = q.user_id
-    LEFT JOIN reservations o ON o.sale_id = p_sale AND o.user_id = q.user_id
-        AND o.group_id IS NOT NULL AND o.state IN ('held', 'paying')
-    LEFT JOIN buy_groups g ON g.id = q.group_id AND g.sale_id = p_sale;
+    -- LIMIT keeps each a look-up of its own: joined flat, all of the sale was read for each wish.
+    LEFT JOIN LATERAL (
+        SELECT m.qty FROM sale_buyers m
+        WHERE m.sale_id = p_sale AND m.user_id = q.user_id LIMIT 1
+    ) b ON true
+    LEFT JOIN LATERAL (
+        SELECT m.id FROM reservations m
+        WHERE m.sale_id = p_sale AND m.user_id = q.user_id AND m.group_id IS NOT NULL
+          AND m.state IN ('held', 'paying') LIMIT 1
+    ) o ON true
+    LEFT JOIN LATERAL (
+        SELECT m.state, m.deadline_ms FROM buy_groups m
+        WHERE m.id = q.group_id AND m.sale_id = p_sale LIMIT 1
+    ) g ON true;
 
     free := s.total - s.claimed;
     promised := promised_to_groups(p_sale);
@@ -348,7 +360,7 @@ BEGIN
             FROM unnest(group_ids, outcomes) AS q (id, outcome)
             WHERE q.outcome = 0 GROUP BY q.id
         ) f
-        WHERE g.id = f.id AND f.id = ANY (open_ids[1:known]);
+        WHERE g.id = f.id AND f.id = ANY (were_open);
         INSERT INTO reservations (id, pool_id, sale_id, user_id, qty, unit_price_minor, origin,
             group_id, version, seq, decided_at_ms, shown_until_ms, release_at_ms)
         SELECT q.id, p_pool, p_sale, q.user_id, 1, x.price_minor, 'group', q.group_id, s.version,
