@@ -127,7 +127,7 @@ STATE = {
     "bag": Each(BAG_ITEM),
     "sales": Each(SALE),
     "drops": Each(DROP),
-    "groups": Each(GROUP_ROW),
+    "groups?": Each(GROUP_ROW),
     "announcement": Maybe(str),
     "viewers": int,
     "likes": int,

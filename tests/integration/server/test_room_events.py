@@ -21,6 +21,8 @@ from commerce.sales.draws.service import hold_due_draws
 from commerce.sales.flash_sales.halting import halt, unhalt
 from commerce.sales.flash_sales.model import FlashSaleTerms
 from commerce.sales.flash_sales.service import arm, finish, note_sold_out, open_one
+from commerce.sales.group_buys.campaigns import finish_campaign, open_campaign
+from commerce.sales.group_buys.model import CampaignTerms
 from commerce.sales.show_floor.store import select_sale_view
 from commerce.shows.bag.service import pin, unpin
 from realtime.protocol.messages import ChatLine
@@ -131,6 +133,7 @@ async def test_every_act_is_told_so_that_nobody_needs_to_ask_again(database_url:
     await world.act(lambda tx: shop.floor.end(tx, room))
     await draw_one(world)
     await drop_coupons(world)
+    await group_one(world)
     assert world.types == set(EVENTS)
     await database.close()
 
@@ -177,6 +180,23 @@ async def draw_one(world: World) -> None:
     await world.act(draw)
     drawn = world.seen["sales"][-1]["draw"]
     assert commit_of(bytes.fromhex(drawn["seed"])) == drawn["commit"]
+
+
+async def group_one(world: World) -> None:
+    """Open and close a group buy in the show that is on."""
+    shop, sale_id = world.shop, ""
+
+    async def open_one_group(transaction: PgTransaction) -> None:
+        nonlocal sale_id
+        await transaction.execute("UPDATE room_events SET at_ms = at_ms - 1000")
+        terms = CampaignTerms(sku=shop.sku, price_minor=100, need=2, quantity=4)
+        sale_id, _ = await open_campaign(transaction, FreshIds(), shop.room, terms, key="group")
+        view = await select_sale_view(transaction, sale_id)
+        transaction.announce(shop.room.id, "group_buy.opened", {"sale": msgspec.to_builtins(view)})
+
+    await world.act(open_one_group)
+    await world.act(lambda tx: finish_campaign(tx, sale_id, "end"))
+    assert world.seen["sales"][-1]["state"] == "ended"
 
 
 async def sell(database: PgDatabase, sale_id: str, state: str) -> None:
