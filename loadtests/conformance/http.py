@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from loadtests.conformance.matching import find_mismatch
 from loadtests.conformance.model import MismatchError, require
-from loadtests.conformance.shapes import ERROR, find_mismatch
+from loadtests.conformance.shapes import ERROR
 
 TIMEOUT_S = 15.0
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from loadtests.conformance.shapes import EVENTS, FRAMES, find_mismatch
+from loadtests.conformance.matching import find_mismatch
+from loadtests.conformance.shapes import EVENTS, FRAMES
 
 Event = tuple[str, Any, int]
 

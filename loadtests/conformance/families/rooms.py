@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from loadtests.conformance.http import expect_error, expect_shape
+from loadtests.conformance.matching import Each
 from loadtests.conformance.model import check, require
-from loadtests.conformance.shapes import LOBBY_ROOM, Each
+from loadtests.conformance.shapes import LOBBY_ROOM
 from loadtests.conformance.stage import Stage
 
 

@@ -21,7 +21,8 @@ from commerce.sales.draws.service import Draws, hold_due_draws, tell_entrants
 from commerce.sales.flash_sales.halting import halt, unhalt
 from commerce.sales.flash_sales.service import finish
 from commerce.sales.show_floor.store import select_sale_view
-from loadtests.conformance.shapes import DRAW_LOST, DRAW_WON, find_mismatch
+from loadtests.conformance.matching import find_mismatch
+from loadtests.conformance.shapes import DRAW_LOST, DRAW_WON
 from server.db.database import PgDatabase, Told
 from server.room_state import RoomStates
 from tests.support.drawing import arm_draw_sale, close_entries, enter_many, whole_draw

@@ -22,7 +22,8 @@ from commerce.kernel.errors import CommerceError
 from commerce.sales.flash_sales.halting import halt, unhalt
 from commerce.sales.flash_sales.service import finish
 from commerce.sales.show_floor.store import select_sale_view
-from loadtests.conformance.shapes import OFFER, find_mismatch
+from loadtests.conformance.matching import find_mismatch
+from loadtests.conformance.shapes import OFFER
 from server.db.database import PgDatabase, Told
 from tests.support.shop import Shop, arm_flash, make_shop, make_user, read_stock
 

@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from commerce.sales.draws.service import hold_due_draws
-from loadtests.conformance.shapes import DRAW, DRAW_ENTRY, DRAW_RECEIPT, SALE, find_mismatch
+from loadtests.conformance.matching import find_mismatch
+from loadtests.conformance.shapes import DRAW, DRAW_ENTRY, DRAW_RECEIPT, SALE
 from realtime.protocol.errors import CommandError
 from realtime.rooms.ports import Caller, Identity, RoomRef
 from server.bridge import RoomCommands

@@ -8,15 +8,8 @@ import httpx
 import orjson
 import pytest
 
-from loadtests.conformance.shapes import (
-    GROUP,
-    GROUP_ROW,
-    MY_SEAT,
-    SALE,
-    SEAT,
-    STATE,
-    find_mismatch,
-)
+from loadtests.conformance.matching import find_mismatch
+from loadtests.conformance.shapes import GROUP, GROUP_ROW, MY_SEAT, SALE, SEAT, STATE
 from realtime.protocol.errors import CommandError
 from realtime.rooms.ports import Caller, Identity, RoomRef
 from server.bridge import RoomCommands

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from commerce.insight.audit.service import audit
-from loadtests.conformance.shapes import RESERVATION, find_mismatch
+from loadtests.conformance.matching import find_mismatch
+from loadtests.conformance.shapes import RESERVATION
 from server.wiring.gateway import GatewayProcess
 from tests.integration.server.test_edge import NOBODY, TERMS, Person, sign_in, staff
 from tests.support.shop import make_shop

@@ -9,7 +9,8 @@ import httpx
 import orjson
 import pytest
 
-from loadtests.conformance.shapes import ENTRY, find_mismatch
+from loadtests.conformance.matching import find_mismatch
+from loadtests.conformance.shapes import ENTRY
 from realtime.protocol.errors import CommandError
 from realtime.rooms.ports import Caller, Identity, RoomRef
 from server.bridge import RoomCommands

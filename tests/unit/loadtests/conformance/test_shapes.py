@@ -6,16 +6,8 @@ from typing import Any
 
 import pytest
 
-from loadtests.conformance.shapes import (
-    ANYTHING,
-    FRAMES,
-    LINE,
-    STATE,
-    Each,
-    Maybe,
-    OneOf,
-    find_mismatch,
-)
+from loadtests.conformance.matching import ANYTHING, Each, Maybe, OneOf, find_mismatch
+from loadtests.conformance.shapes import FRAMES, LINE, STATE
 
 GOOD_STATE = {
     "room": "demo",
