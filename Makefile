@@ -15,6 +15,8 @@ SEED ?= $(shell date +%s)
 SEEDS ?= 1000
 FROM ?= 0
 CORE ?= model
+# How many processes share the tests that need servers; each starts its own.
+PROCESSES ?= 2
 # Options for the tests, as in `make unit T='-k latch -x'`.
 T ?=
 
@@ -74,9 +76,10 @@ mutants: $(VENV)/dev.stamp ## Change the rules in every small way; fails for wha
 e2e: $(VENV)/js.stamp browser ## The real program, with Chromium.
 	$(PYTEST) -m e2e $(T)
 
-# One process for all that needs servers: they are started once.
+# The tests of a file stay together: what a file starts for all of them is started once.
 rest: $(VENV)/js.stamp
-	$(PYTEST) --ignore=tests/unit --ignore=tests/architecture -m 'not bench' $(T)
+	$(PYTEST) --ignore=tests/unit --ignore=tests/architecture -m 'not bench' \
+		-n $(PROCESSES) --dist loadfile $(T)
 
 load: $(VENV)/dev.stamp ## A small flash sale under Locust; ends with PASS or FAIL.
 	$(PY) -m loadtests
