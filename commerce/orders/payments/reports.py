@@ -126,8 +126,11 @@ class Reports:
         """Let a team's seat go on without the money of a locked payment, as its order decides.
 
         Its order is locked too. An authorisation that cannot be captured is owed its void. None
-        when the payment is for other goods: nothing has changed.
+        when the payment is for other goods, or was let go before: nothing has changed. The order
+        may stand on the money that came after it by then.
         """
+        if await store.is_let_go(transaction, payment.id):
+            return None
         what = await self._orders.lose_money(transaction, payment.order_id)
         if what is None:
             return None

@@ -37,6 +37,7 @@ UPDATE_PROVIDER = """
     WHERE id = $1 AND (provider_ref IS NULL OR (url IS NULL AND $3::text IS NOT NULL))
 """
 UPDATE_CARD = "UPDATE payments SET card = $2 WHERE id = $1"
+IS_LET_GO = "SELECT let_go_reason IS NOT NULL FROM payments WHERE id = $1"
 UPDATE_LET_GO = "UPDATE payments SET let_go_reason = $2 WHERE id = $1"
 SELECT_LIMITED_BY_CARD = f"""
     SELECT {COLUMNS} FROM payments p
@@ -219,6 +220,11 @@ async def update_card(connection: Connection, payment_id: str, card: str) -> Non
 async def update_let_go(connection: Connection, payment_id: str, reason: str) -> None:
     """Note why the money of a locked payment was let go."""
     await connection.execute(UPDATE_LET_GO, payment_id, reason)
+
+
+async def is_let_go(connection: Connection, payment_id: str) -> bool:
+    """Say whether the money of a locked payment was let go: no order stands on it any more."""
+    return bool(await connection.fetchval(IS_LET_GO, payment_id))
 
 
 async def select_limited_by_card(connection: Connection, payment_id: str) -> Payment | None:

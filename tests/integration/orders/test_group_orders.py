@@ -4,82 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections import Counter
 
 import httpx
 import pytest
 
-from commerce.goods.inventory.sweeper import sweep
-from commerce.insight.audit.service import audit
 from commerce.kernel.errors import CommerceError
-from commerce.orders.checkout.leaving import Leaving
 from commerce.sales.group_buys.campaigns import complete, fail_due_teams, finish_campaign
-from commerce.sales.group_buys.service import GroupBuys
 from commerce.sales.group_buys.store import select_team
+from tests.support.club import Club, check_books, refuse_capture
 from tests.support.grouping import end_seats, join, open_group_buy, pass_deadline, read_team
 from tests.support.shop import make_shop
-from tests.support.till import Buyer, Till, told_by
-
-
-class Club:
-    """A campaign of a till, and those who join it."""
-
-    def __init__(self, till: Till, sale: str) -> None:
-        self.till, self.sale = till, sale
-        self.groups = GroupBuys(till.database, till.inventory)
-        self.leaving = Leaving(till.database, till.inventory, till.checkout)
-
-    async def member(self, team: str | None = None) -> tuple[Buyer, str, str, str]:
-        """Let somebody join and order; return buyer, team, order, page to pay at."""
-        buyer = await self.till.buyer(f"Buyer {uuid.uuid4().hex[:4]}")
-        seat = await join(self.groups, self.sale, user=buyer.id, team=team)
-        answer = (await buyer.order([seat.reservation.id])).json()
-        return buyer, seat.group_id, answer["order"]["id"], answer["payment"]["url"]
-
-    async def team_of(self, paid: int, *, unpaid: int = 0) -> tuple[str, list[tuple[Buyer, str]]]:
-        """Let so many join one team, the first of them paying."""
-        members: list[tuple[Buyer, str]] = []
-        team: str | None = None
-        for n in range(paid + unpaid):
-            buyer, team, order, url = await self.member(team)
-            members.append((buyer, order))
-            if n < paid:
-                await buyer.press(url, "pay")
-        assert team is not None
-        return team, members
-
-    async def states(self) -> Counter[str]:
-        """Count orders by state."""
-        return Counter(await self.till.values("SELECT state FROM orders"))
-
-    async def run_jobs(self) -> None:
-        """Do what a worker does, twice at once, until nothing is left to do."""
-        for _ in range(3):
-            await asyncio.gather(*(fail_due_teams(self.till.database) for _ in range(2)))
-            await sweep(self.till.database)
-            await asyncio.gather(*(self.till.settlement.pay_formed() for _ in range(2)))
-            await asyncio.gather(*(self.till.settlement.expire_orders() for _ in range(2)))
-            await asyncio.gather(*(self.till.payments.run_payment_calls() for _ in range(2)))
-
-    async def money(self) -> Counter[str]:
-        """Count payments at the provider by state."""
-        return Counter(await self.till.values("SELECT state FROM sandbox.payments"))
+from tests.support.till import Till, told_by
 
 
 @pytest.fixture
 async def club(till: Till) -> Club:
     """Teams of 3 out of 30."""
     return Club(till, await open_group_buy(till.database, await make_shop(till.database)))
-
-
-async def check_books(club: Club) -> None:
-    """Money in is money out, and every promise is kept."""
-    assert (await audit(club.till.database)).violations == []
-    calls = await club.till.values(
-        "SELECT count(*) FROM payment_calls WHERE kind IN ('capture', 'void', 'refund')"
-        " GROUP BY payment_id, kind"
-    )
-    assert set(calls) <= {1}
 
 
 async def test_nothing_is_taken_before_the_team_forms_and_then_everybody_once(club: Club) -> None:
@@ -226,15 +167,6 @@ async def test_a_refund_of_one_member_leaves_the_team_whole(club: Club) -> None:
     row = await read_team(club.till.database, team)
     assert (row.state, row.paid, row.joined) == ("formed", 3, 3)
     await check_books(club)
-
-
-async def refuse_capture(club: Club, order_id: str) -> None:
-    """Let a bank cancel an authorisation behind the provider's back: no webhook, no capture."""
-    await club.till.change(
-        "UPDATE sandbox.payments SET state = 'voided' WHERE order_reference = $1"
-        " AND state = 'authorised'",
-        order_id,
-    )
 
 
 async def test_a_capture_that_fails_gives_one_more_chance_and_then_the_seat_back(
