@@ -79,6 +79,7 @@ GROUP_CHECKS = (
         FROM facts f
         JOIN reservations r ON r.user_id = f.user_id AND r.sale_id = f.sale_id
             AND r.group_id IS NOT NULL AND r.state IN ('held', 'paying')
+            AND r.reopened_at_ms IS NULL
         GROUP BY f.sale_id, f.user_id HAVING count(*) > 1
         """,
     ),

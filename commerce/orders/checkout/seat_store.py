@@ -25,7 +25,7 @@ NOTE_LOST = """
 """
 HOLD_AGAIN = """
     UPDATE reservations SET state = 'paying', shown_until_ms = clock_ms() + $2::bigint,
-        release_at_ms = clock_ms() + $3::bigint
+        release_at_ms = clock_ms() + $3::bigint, reopened_at_ms = clock_ms()
     WHERE id = ANY ($1::uuid[]) AND state IN ('paying', 'sold')
 """
 SELECT_MY_ORDER = """

@@ -6,8 +6,8 @@ import pytest
 
 from commerce.orders.payments.model import Payment, PaymentReport
 from commerce.orders.payments.ports import ProviderRefusedError, ProviderUnavailableError
-from tests.support.club import Club, check_books
-from tests.support.grouping import open_group_buy, read_team
+from tests.support.club import Club, check_books, refuse_capture
+from tests.support.grouping import join, open_group_buy, read_team
 from tests.support.shop import make_shop
 from tests.support.till import Till
 
@@ -48,4 +48,21 @@ async def test_old_money_that_is_let_go_late_does_not_take_the_seat_from_the_new
     assert await club.states() == {"paid": 3}
     assert await club.money() == {"captured": 3, "voided": 1}
     assert (await read_team(club.till.database, team)).paid == 3
+    await check_books(club)
+
+
+async def test_a_buyer_who_is_in_the_next_team_keeps_the_chance_in_the_first(club: Club) -> None:
+    """Two seats of one buyer are live at once then, and only one of them can be joined."""
+    _, members = await club.team_of(paid=3)
+    buyer, order_id = members[2]
+    await refuse_capture(club, order_id)
+    second = await join(club.groups, club.sale, user=buyer.id, is_new=True)
+    await club.run_jobs()
+    order = await buyer.read(order_id)
+    assert order["state"] == "awaiting_payment"
+    await check_books(club)
+    await buyer.press(order["payment"]["url"], "pay")
+    await club.run_jobs()
+    assert await club.states() == {"paid": 3}
+    assert (await read_team(club.till.database, second.group_id)).joined == 1
     await check_books(club)
