@@ -22,6 +22,7 @@ from commerce.kernel.ports import Database, Ids, Transaction
 from commerce.records.clock.store import select_now_ms
 from commerce.sales.flash_sales.rules import SALE, check_reason
 from commerce.sales.flash_sales.store import (
+    find_sale,
     select_item_of_sku,
     select_regular_of_sku,
     update_state,
@@ -54,6 +55,8 @@ async def open_campaign(
     if known is not None:
         check_same(known.request_hash, terms)
         return sale_id, False
+    if await find_sale(transaction, sale_id) is not None:
+        raise CommerceError("idempotency_conflict", "This key was used for another kind of sale.")
     show = await live_show(transaction, room)
     item_id = await select_item_of_sku(transaction, show.id, terms.sku)
     if item_id is None:

@@ -14,6 +14,8 @@ from commerce.goods.waiting_list.service import WaitingList
 from commerce.insight.audit.service import audit
 from commerce.kernel.errors import CommerceError
 from commerce.sales.flash_sales.halting import halt
+from commerce.sales.flash_sales.model import FlashSaleTerms
+from commerce.sales.flash_sales.service import arm
 from commerce.sales.group_buys.campaigns import (
     end_campaigns,
     fail_due_teams,
@@ -270,3 +272,16 @@ async def test_a_campaign_that_cannot_be_kept_is_not_opened(
                 CampaignTerms(**wish),  # type: ignore[arg-type]
                 key="k",
             )
+
+
+async def test_the_key_of_a_flash_sale_opens_no_campaign(database: PgDatabase, shop: Shop) -> None:
+    """Sales of both kinds are named by their host's keys: one key is one sale."""
+    flash = FlashSaleTerms(
+        sku=shop.sku, price_minor=9_900, quantity=5, per_buyer=1, countdown_s=0, duration_s=60
+    )
+    async with database.transaction() as transaction:
+        await arm(transaction, FreshIds(), shop.room, flash, key="k")
+    terms = CampaignTerms(sku=shop.sku, price_minor=9_900, need=3, quantity=30)
+    with pytest.raises(CommerceError, match="idempotency_conflict"):
+        async with database.transaction() as transaction:
+            await open_campaign(transaction, FreshIds(), shop.room, terms, key="k")
