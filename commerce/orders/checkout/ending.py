@@ -15,11 +15,16 @@ FREED_BY_EVENT = {"lose_seat": ["paying", "sold"]}
 
 
 async def end_order(
-    transaction: Transaction, order: OrderRow, *, event: str, hold_state: str
+    transaction: Transaction,
+    order: OrderRow,
+    *,
+    event: str,
+    hold_state: str,
+    reason: str = "group_failed",
 ) -> None:
     """End a locked order without money: its units are free at once, its payments are voided.
 
-    Its coupon goes back to the buyer.
+    Its coupon goes back to the buyer. `reason` is that of a refund, for what was taken at once.
     The caller holds the locks of the order's payments and of the order.
     """
     lines = await store.select_pools_of_order(transaction, order.id)
@@ -41,7 +46,7 @@ async def end_order(
     await payments.insert_voids_of_order(transaction, order.id)
     if order.state == "awaiting_group":
         # A provider that took the money at once has to give it back.
-        await seat_store.insert_late_refunds(transaction, order.id, "group_failed")
+        await seat_store.insert_late_refunds(transaction, order.id, reason)
     for sale_id in {sale for _, _, sale in lines}:
         transaction.touch(order.room_id, sale_id)
     transaction.tell(order.room_id, order.user_id, f"order.{state}", news(order, state))

@@ -7,18 +7,20 @@ a member's money.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from commerce.goods.inventory.store import lock_pools
 from commerce.kernel.errors import CommerceError
 from commerce.kernel.ports import Database, Ids, SystemLine, Transaction
 from commerce.orders.checkout import seat_store, store
+from commerce.orders.checkout.charging import TOTAL_MISMATCH, is_charge_still_right
 from commerce.orders.checkout.ending import end_order
 from commerce.orders.checkout.model import ORDER, HoldState, OrderRow, Seat
 from commerce.orders.checkout.paid import mark_paid, news
 from commerce.orders.checkout.rules import PAYING_MS, decide_seat, mask_name
 from commerce.orders.payments import store as payments
-from commerce.orders.payments.model import Seated, Settled, Settlement
+from commerce.orders.payments.model import Payment, Seated, Settled, Settlement
 from commerce.records.clock.store import select_now_ms
 from commerce.sales.coupons import ledger
 from commerce.sales.group_buys import store as groups
@@ -107,6 +109,8 @@ async def lose_money(
 async def pay_formed(database: Database, ids: Ids) -> int:
     """Job: take the money of formed teams' members, each once; return how many were paid.
 
+    Each order is quoted once more before: the days in which a team forms are time for a mistake.
+
     Safe to run twice at once, and to be killed: whoever comes second finds the order paid.
     """
     async with database.reading() as connection:
@@ -119,6 +123,9 @@ async def _pay(database: Database, ids: Ids, order_id: str) -> bool:
         granted = await payments.lock_payments_of_order(transaction, order_id)
         order = await store.lock_order(transaction, order_id)
         if order is None or order.state != "awaiting_group":
+            return False
+        if not await is_charge_still_right(transaction, order):
+            await _give_up(transaction, order, granted)
             return False
         holds = [hold.id for hold in await store.lock_holds_of_order(transaction, order_id)]
         now_ms = await select_now_ms(transaction)
@@ -134,6 +141,18 @@ async def _pay(database: Database, ids: Ids, order_id: str) -> bool:
                     delay_ms=0,
                 )
     return True
+
+
+async def _give_up(transaction: Transaction, order: OrderRow, granted: Sequence[Payment]) -> None:
+    """End a locked order that costs something else than it was quoted; the team stays whole."""
+    await end_order(
+        transaction, order, event="cancel", hold_state="released", reason=TOTAL_MISMATCH
+    )
+    for payment in granted:
+        if payment.state == "authorised":
+            await payments.update_let_go(transaction, payment.id, TOTAL_MISMATCH)
+            told = {"order": order.id, "reason": TOTAL_MISMATCH}
+            transaction.tell(order.room_id, order.user_id, "payment.voided", told)
 
 
 async def _lock(

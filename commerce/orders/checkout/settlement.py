@@ -12,13 +12,14 @@ from typing import Literal
 
 from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Database, Ids, Transaction
-from commerce.orders.checkout import charge_store, late_store, seat_store, store
+from commerce.orders.checkout import late_store, seat_store, store
 from commerce.orders.checkout.cards import find_card_refusal
+from commerce.orders.checkout.charging import TOTAL_MISMATCH, is_charge_still_right
 from commerce.orders.checkout.ending import end_order
 from commerce.orders.checkout.late import reserve_again
 from commerce.orders.checkout.model import ORDER, OrderRow
 from commerce.orders.checkout.paid import mark_paid
-from commerce.orders.checkout.rules import decide_settlement, is_charge_right, is_late
+from commerce.orders.checkout.rules import decide_settlement, is_late
 from commerce.orders.checkout.seats import lose_money, pay_formed, settle_seat
 from commerce.orders.payments import store as payments
 from commerce.orders.payments.model import Settled, Settlement, TooLate
@@ -28,8 +29,8 @@ from commerce.sales.coupons import ledger
 
 log = logging.getLogger(__name__)
 
-# Why money is let go that an order would not cost any more: somebody changed its rows.
-TOTAL_MISMATCH = "total_mismatch"
+# Orders that stand on money: other money that comes for them is let go, and ends nothing.
+HAS_MONEY = ("awaiting_group", "paid")
 # One round of the job is bounded, so that the worker's other jobs get their turn.
 EXPIRED_A_ROUND_MAX = 100
 
@@ -64,9 +65,9 @@ class OrderSettlement:
         if order is None:
             raise not_found("order")
         refusal = await find_card_refusal(transaction, order_id, card)
-        if refusal is None and not await self._is_charge_right(transaction, order):
+        if refusal is None and not await is_charge_still_right(transaction, order):
             refusal = TOTAL_MISMATCH
-        if refusal is not None and order.state != "paid":
+        if refusal is not None and order.state not in HAS_MONEY:
             if ORDER.allows(order.state, "cancel"):
                 await end_order(transaction, order, event="cancel", hold_state="released")
             return TooLate(refusal)
@@ -85,16 +86,6 @@ class OrderSettlement:
             held = [hold.id for hold in holds]
             await mark_paid(transaction, self._ids, order, held, now_ms)
         return settlement
-
-    async def _is_charge_right(self, transaction: Transaction, order: OrderRow) -> bool:
-        """Quote an unpaid order once more: what is about to be taken is what was shown."""
-        if not ORDER.allows(order.state, "pay"):
-            return True
-        charge = await charge_store.select_charge(transaction, order.id)
-        if is_charge_right(charge, order.total_minor):
-            return True
-        log.error("order %s is not charged as it was quoted; its money is let go", order.id)
-        return False
 
     async def lose_money(
         self, transaction: Transaction, order_id: str
