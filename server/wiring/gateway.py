@@ -31,9 +31,7 @@ from server.app import build_app
 from server.audit_watch import AuditWatch
 from server.bridge import RoomCommands, StockBoard
 from server.db.database import PgDatabase
-from server.drop_board import DropBoard
-from server.entry_board import EntryBoard
-from server.group_board import GroupBoard
+from server.figures import FigureBoard, drop_board, entry_board, group_board
 from server.jobs.worker import Job, repeat
 from server.metrics import render_metrics
 from server.ops.addresses import address_reader
@@ -69,7 +67,7 @@ PRESSES_EVERY_S = 1.0
 # Twice as often as anybody scrapes.
 AUDIT_SEEN_EVERY_S = 5.0
 
-Boards = Sequence[StockBoard | EntryBoard | DropBoard | GroupBoard]
+Boards = Sequence[StockBoard | FigureBoard]
 
 
 class Shop(msgspec.Struct, frozen=True):
@@ -200,7 +198,7 @@ def _edge(settings: Settings, tokens: Authenticator) -> Edge:
 def _boards(database: PgDatabase, hub: Hub, inventory: InventoryService) -> Boards:
     """Return the readers of figures, each of which hears the hub's hints."""
     stock = StockBoard(database, hub, learn=inventory.find_sale)
-    others = EntryBoard(database, hub), DropBoard(database, hub), GroupBoard(database, hub)
+    others = entry_board(database, hub), drop_board(database, hub), group_board(database, hub)
     boards: Boards = (stock, *others)
     for board in boards:
         hub.on_hint(board.hint)

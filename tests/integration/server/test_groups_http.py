@@ -13,7 +13,7 @@ from loadtests.conformance.shapes import GROUP, GROUP_ROW, MY_SEAT, SALE, SEAT, 
 from realtime.protocol.errors import CommandError
 from realtime.rooms.ports import Caller, Identity, RoomRef
 from server.bridge import RoomCommands
-from server.group_board import GroupBoard
+from server.figures import group_board
 from server.wiring.gateway import GatewayProcess
 from tests.integration.server.test_edge import NOBODY, TERMS, Person, sign_in, staff
 
@@ -108,7 +108,7 @@ async def test_the_room_shows_teams_with_a_seat_and_takes_the_others_away(
     assert (row["id"], row["joined"], find_mismatch(row, GROUP_ROW)) == (group_id, 1, None)
     hub = Board()
     database = gateway.app.state.services.database
-    board = GroupBoard(database, hub)  # type: ignore[arg-type]
+    board = group_board(database, hub)  # type: ignore[arg-type]
     async with database.reading() as connection:
         room_id = str(await connection.fetchval("SELECT id FROM rooms WHERE slug = 'demo'"))
     board.hint(room_id, {f"stock:{sale}"})
