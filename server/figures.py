@@ -127,6 +127,10 @@ async def _read_entries(connection: Connection, rooms: Sequence[str]) -> list[Fi
 
 async def _read_teams(connection: Connection, rooms: Sequence[str]) -> list[Figure]:
     return [
-        (team.room_id, f"group:{team.id}", [team.joined, team.need, team.deadline_ms, team.sale_id])
+        (
+            team.room_id,
+            f"group:{team.id}",
+            [team.joined, team.need, team.deadline_ms, team.sale_id, team.leader],
+        )
         for team in await select_open_of_rooms(connection, rooms, TEAMS_SHOWN_MAX)
     ]

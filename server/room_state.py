@@ -112,6 +112,7 @@ async def read_state(connection: Connection, room: Room) -> dict[str, Any]:
                 "joined": team.joined,
                 "need": team.need,
                 "deadline_ms": team.deadline_ms,
+                "leader": team.leader,
             }
             for team in teams
         ],

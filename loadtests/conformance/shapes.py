@@ -89,7 +89,14 @@ DROP = {
     "ends_at_ms": int,
     "min_age_s": int,
 }
-GROUP_ROW = {"id": str, "sale": str, "joined": int, "need": int, "deadline_ms": int}
+GROUP_ROW = {
+    "id": str,
+    "sale": str,
+    "joined": int,
+    "need": int,
+    "deadline_ms": int,
+    "leader": str,
+}
 LINE = (str, str, str, str, Each(str), int)
 STATE = {
     "room": str,

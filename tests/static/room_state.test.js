@@ -75,6 +75,15 @@ test('who waits for a sale is there only while somebody does, as in a state fetc
   assert.deepEqual(applyKeys(told, { 'waiting:sale-f1': [6, [0, 0]] }).state, model.state);
 });
 
+test('a team with a seat free is in its place by the time it ends, and null takes it out', () => {
+  const told = applyKeys(model, { 'group:b': [1, [1, 3, 9_000, 'sale-f1', 'A***']], 'group:a': [2, [2, 3, 5_000, 'sale-f1', 'B***']] });
+  assert.deepEqual(told.state.groups, [
+    { id: 'a', sale: 'sale-f1', joined: 2, need: 3, deadline_ms: 5_000, leader: 'B***' },
+    { id: 'b', sale: 'sale-f1', joined: 1, need: 3, deadline_ms: 9_000, leader: 'A***' },
+  ]);
+  assert.deepEqual(applyKeys(told, { 'group:a': [3, null] }).state.groups?.map(({ id }) => id), ['b']);
+});
+
 test('how the process is comes as keys, and belongs to the connection', () => {
   const told = applyKeys(model, { degraded: [3, true], load: [4, 2] });
   assert.deepEqual(told.carrier, { isDegraded: true, load: 2 });

@@ -189,6 +189,8 @@ class OpenTeam(msgspec.Struct, frozen=True):
     joined: int
     need: int
     deadline_ms: int
+    leader: str
+    """Masked, as in `TeamView`."""
 
 
 class MySeat(msgspec.Struct, frozen=True, omit_defaults=True):

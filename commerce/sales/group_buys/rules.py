@@ -66,6 +66,11 @@ def check_same(stored_hash: str, terms: CampaignTerms) -> None:
         raise CommerceError("idempotency_conflict", "This key was used for another campaign.")
 
 
+def mask_leader(name: str) -> str:
+    """Return the first letter of a name: enough for friends, nothing for strangers."""
+    return f"{name[:1]}***"
+
+
 def count_promised(teams: Sequence[Team]) -> int:
     """Return the units that forming teams still need: nobody else may have them."""
     return sum(team.need - team.joined for team in teams if team.state == "forming")

@@ -22,7 +22,7 @@ from commerce.sales.group_buys.model import (
     OpenTeam,
     Team,
 )
-from commerce.sales.group_buys.rules import hash_terms
+from commerce.sales.group_buys.rules import hash_terms, mask_leader
 
 # The campaign of a sale, beside its other columns; `read_campaign` takes them out again.
 CAMPAIGN_COLUMNS = "gc.need AS group_need, gc.lasts_ms AS group_lasts_ms"
@@ -110,14 +110,15 @@ SELECT_MEMBERS = """
 """
 # Those that viewers of a room see: a team that is over for them is not among them.
 SELECT_OPEN_OF_ROOMS = """
-    SELECT q.room_id, q.id, q.sale_id, q.joined, q.need, q.deadline_ms FROM (
-        SELECT s.room_id, g.id, g.sale_id, g.joined, g.need, g.deadline_ms,
+    SELECT q.room_id, q.id, q.sale_id, q.joined, q.need, q.deadline_ms, u.name AS leader FROM (
+        SELECT s.room_id, g.id, g.sale_id, g.joined, g.need, g.deadline_ms, g.leader_id,
             row_number() OVER (PARTITION BY s.room_id ORDER BY g.deadline_ms, g.id) AS place
         FROM sales s JOIN buy_groups g ON g.sale_id = s.id
             AND g.state = 'forming' AND g.joined < g.need AND g.deadline_ms > clock_ms()
         WHERE s.room_id = ANY ($1::uuid[]) AND s.kind = 'group'
           AND s.state NOT IN ('cancelled', 'halted')
-    ) q WHERE q.place <= $2 ORDER BY q.room_id, q.place
+    ) q LEFT JOIN users u ON u.id = q.leader_id
+    WHERE q.place <= $2 ORDER BY q.room_id, q.place
 """
 
 
@@ -281,6 +282,7 @@ async def select_open_of_rooms(
             row["joined"],
             row["need"],
             row["deadline_ms"],
+            mask_leader(row["leader"] or ""),
         )
         for row in rows
     ]

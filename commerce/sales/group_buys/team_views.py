@@ -7,6 +7,7 @@ from typing import Any
 from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Connection
 from commerce.sales.group_buys.model import MySeat, TeamView
+from commerce.sales.group_buys.rules import mask_leader
 
 # Names and ids of members stay here; a preview has numbers alone.
 COLUMNS = """
@@ -73,8 +74,3 @@ def _view(row: Any) -> TeamView:
     fields = {name: row[name] for name in TeamView.__struct_fields__ if name != "leader"}
     fields["id"], fields["sale"] = str(fields["id"]), str(fields["sale"])
     return TeamView(leader=mask_leader(row["leader"]), **fields)
-
-
-def mask_leader(name: str) -> str:
-    """Return the first letter of a name: enough for friends, nothing for strangers."""
-    return f"{name[:1]}***"

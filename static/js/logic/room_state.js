@@ -16,7 +16,8 @@
  *   reference_minor?: number, reference_days?: number, opens_at_ms: number | null, ends_at_ms: number | null,
  *   fairness?: 'draw', draw?: Draw, per_buyer: number | null, stock: Stock, waiting?: Waiting, item?: string | null, normal_price_minor?: number | null, hold_s?: number | null,
  *   rules?: import('./press_rules.js').PressRules, group?: {need: number, lasts_ms: number}}} Sale */
-/** @typedef {{id: string, sale: string, joined: number, need: number, deadline_ms: number}} Team a team with a seat free */
+/** @typedef {{id: string, sale: string, joined: number, need: number, deadline_ms: number, leader: string}} Team a team with a seat free; the leader's
+ *   name is masked */
 /** @typedef {{commit: string, entry_closes_at_ms: number, entries?: number, seed?: string, digest?: string, winners?: number}} Draw
  *   who may buy is drawn among those who entered in time; the seed comes with the draw */
 /** @typedef {{id: string, room: string, title: string, title_zh?: string | null, amount_minor?: number, percent?: number,
@@ -88,14 +89,14 @@ function withNewSale(state, { sale }) {
  * A team's figures; null is one that nobody can join any more, or that others came before.
  * @param {RoomState} state
  * @param {string} id
- * @param {[joined: number, need: number, deadline_ms: number, sale: string] | null} value
+ * @param {[joined: number, need: number, deadline_ms: number, sale: string, leader: string] | null} value
  * @returns {RoomState}
  */
 function withTeam(state, id, value) {
   const others = (state.groups ?? []).filter((one) => one.id !== id);
   if (!value) return { ...state, groups: others };
-  const [joined, need, deadline_ms, sale] = value;
-  const groups = [...others, { id, sale, joined, need, deadline_ms }];
+  const [joined, need, deadline_ms, sale, leader] = value;
+  const groups = [...others, { id, sale, joined, need, deadline_ms, leader }];
   return { ...state, groups: groups.sort((a, b) => a.deadline_ms - b.deadline_ms || (a.id < b.id ? -1 : 1)) };
 }
 

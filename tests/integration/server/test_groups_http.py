@@ -113,7 +113,10 @@ async def test_the_room_shows_teams_with_a_seat_and_takes_the_others_away(
         room_id = str(await connection.fetchval("SELECT id FROM rooms WHERE slug = 'demo'"))
     board.hint(room_id, {f"stock:{sale}"})
     await board.read()
-    assert hub.keys == {f"group:{group_id}": [1, 3, row["deadline_ms"], sale]}
+    preview = (await http.get(f"/api/groups/{group_id}")).json()["group"]
+    assert row["leader"] == preview["leader"]
+    figures = [1, 3, row["deadline_ms"], sale, preview["leader"]]
+    assert hub.keys == {f"group:{group_id}": figures}
     for person in people[1:]:
         await person.call("POST", f"/api/sales/{sale}/groups", {})
     board.hint(room_id, {"*"})
