@@ -11,6 +11,7 @@ from functools import partial
 from commerce.goods.inventory.batcher import Batcher, unknown_outcome
 from commerce.goods.inventory.model import PooledSale, Request, Reservation
 from commerce.goods.inventory.service import InventoryService
+from commerce.goods.inventory.sharing import SharedQuestions
 from commerce.goods.inventory.store import REFUSED_BY_DATABASE
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ids import reservation_id
@@ -41,6 +42,7 @@ class GroupBuys:
         self._database = database
         self._inventory = inventory
         self._batchers: dict[str, Batcher[Joined]] = {}
+        self._looks: SharedQuestions[TeamView] = SharedQuestions()
 
     async def join(
         self,
@@ -77,7 +79,13 @@ class GroupBuys:
         raise join_refused(answer)
 
     async def find_team(self, group_id: str) -> TeamView:
-        """Return a team as anybody may see it; raises `not_found`."""
+        """Return a team as anybody may see it; raises `not_found`.
+
+        A link is open to everybody, signed in or not: a crowd that looks at once is one question.
+        """
+        return await self._looks.ask(group_id, lambda: self._look(group_id))
+
+    async def _look(self, group_id: str) -> TeamView:
         async with self._database.reading() as connection:
             return await team_views.select_team_view(connection, group_id)
 

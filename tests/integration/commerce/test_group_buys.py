@@ -13,17 +13,20 @@ from commerce.goods.inventory.sweeper import sweep
 from commerce.goods.waiting_list.service import WaitingList
 from commerce.insight.audit.service import audit
 from commerce.kernel.errors import CommerceError
+from commerce.kernel.ports import Connection
 from commerce.sales.flash_sales.halting import halt
 from commerce.sales.flash_sales.model import FlashSaleTerms
 from commerce.sales.flash_sales.service import arm
+from commerce.sales.group_buys import team_views
 from commerce.sales.group_buys.campaigns import (
     end_campaigns,
     fail_due_teams,
     finish_campaign,
     open_campaign,
 )
-from commerce.sales.group_buys.model import CampaignTerms, Wish
+from commerce.sales.group_buys.model import CampaignTerms, TeamView, Wish
 from commerce.sales.group_buys.service import GroupBuys
+from commerce.sales.group_buys.team_views import select_team_view
 from server.db.database import PgDatabase
 from server.wiring.sources import FreshIds
 from tests.support.grouping import end_seats, join, open_group_buy, pass_deadline, read_team
@@ -285,3 +288,21 @@ async def test_the_key_of_a_flash_sale_opens_no_campaign(database: PgDatabase, s
     with pytest.raises(CommerceError, match="idempotency_conflict"):
         async with database.transaction() as transaction:
             await open_campaign(transaction, FreshIds(), shop.room, terms, key="k")
+
+
+async def test_a_crowd_that_looks_at_a_shared_link_is_one_question(
+    database: PgDatabase, shop: Shop, groups: GroupBuys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team = (await join(groups, await open_group_buy(database, shop))).group_id
+    asked: list[str] = []
+
+    async def count(connection: Connection, group_id: str) -> TeamView:
+        asked.append(group_id)
+        return await select_team_view(connection, group_id)
+
+    monkeypatch.setattr(team_views, "select_team_view", count)
+    views = await asyncio.gather(*(groups.find_team(team) for _ in range(50)))
+    assert {view.joined for view in views} == {1}
+    assert asked == [team]
+    with pytest.raises(CommerceError, match="not_found"):
+        await groups.find_team(str(uuid.uuid4()))
