@@ -24,7 +24,8 @@ async def end_order(
 ) -> None:
     """End a locked order without money: its units are free at once, its payments are voided.
 
-    Its coupon goes back to the buyer. `reason` is that of a refund, for what was taken at once.
+    Its coupon goes back to the buyer, with its time when a team has failed. `reason` is that of a
+    refund, for what was taken at once.
     The caller holds the locks of the order's payments and of the order.
     """
     lines = await store.select_pools_of_order(transaction, order.id)
@@ -40,6 +41,8 @@ async def end_order(
             from_states=FREED_BY_EVENT.get(event, ["paying"]),
             to_state=hold_state,
         )
+    if order.state == "awaiting_group" and event == "expire":
+        await ledger.give_time_back(transaction, order.id)
     await ledger.return_claim(transaction, order.id)
     state = ORDER.next(order.state, event)
     await store.update_state(transaction, order.id, state)

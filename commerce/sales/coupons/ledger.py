@@ -13,6 +13,10 @@ LOCK_COUPON_OF_CLAIM = """
     SELECT c.id FROM coupons c JOIN coupon_claims k ON k.coupon_id = c.id
     WHERE k.id = $1 FOR NO KEY UPDATE OF c
 """
+LOCK_COUPON_OF_ORDER = """
+    SELECT c.id FROM coupons c JOIN coupon_claims k ON k.coupon_id = c.id
+    WHERE k.order_id = $1 FOR NO KEY UPDATE OF c
+"""
 # The database's clock, read behind the lock, decides whether it is still good.
 LOCK = """
     UPDATE coupon_claims SET state = 'locked', order_id = $3, off_minor = $4
@@ -37,6 +41,12 @@ SELECT_CLAIM_OF_ORDER = "SELECT id, off_minor FROM coupon_claims WHERE order_id 
 RETURN = """
     UPDATE coupon_claims SET state = 'claimed', order_id = NULL, off_minor = 0, used_at_ms = NULL
     WHERE order_id = $1 RETURNING coupon_id
+"""
+# What was left of it as it was ordered with.
+GIVE_TIME_BACK = """
+    UPDATE coupon_claims k
+    SET expires_at_ms = greatest(k.expires_at_ms, clock_ms() + k.expires_at_ms - o.created_at_ms)
+    FROM orders o WHERE o.id = $1 AND o.coupon_claim_id = k.id AND k.order_id = o.id
 """
 UNSPEND = "UPDATE coupons SET spent_minor = spent_minor - $2 WHERE id = $1"
 SELECT_OF_ORDER = """
@@ -87,6 +97,16 @@ async def use_late(connection: Connection, order_id: str) -> bool:
         await use_claim(connection, order_id)
         return await connection.fetchval(SELECT_CLAIM_OF_ORDER, order_id) is not None
     return await connection.fetchval(SPEND, coupon_id, off_minor) is not None
+
+
+async def give_time_back(connection: Connection, order_id: str) -> None:
+    """Make an order's coupon good again for as long as it was when the order was placed.
+
+    For an order that waited for others and failed by them: a coupon that comes back expired has
+    not come back. Called before `return_claim`; the caller holds the order's lock.
+    """
+    await connection.fetchval(LOCK_COUPON_OF_ORDER, order_id)
+    await connection.execute(GIVE_TIME_BACK, order_id)
 
 
 async def return_claim(connection: Connection, order_id: str) -> None:

@@ -231,3 +231,35 @@ async def test_a_charge_that_changed_while_the_team_formed_is_not_taken(walk: Wa
     assert (await read_team(walk.club.till.database, walk.team)).state == "formed"
     await walk.club.till.change(change, walk.order_id, -1)
     await walk.check()
+
+
+async def test_a_coupon_that_waited_for_a_team_in_vain_is_good_for_as_long_as_before(
+    walk: Walk,
+) -> None:
+    """A team may form for longer than a coupon lives; it had two hours when it was ordered with."""
+    hour_ms = 3_600_000
+    await walk.place()
+    await walk.pay()
+    till = walk.club.till
+    await till.change("UPDATE orders SET created_at_ms = clock_ms() - $1::bigint", 3 * hour_ms)
+    await till.change(
+        "UPDATE coupon_claims SET expires_at_ms = clock_ms() - $1::bigint,"
+        " claimed_at_ms = claimed_at_ms - $2::bigint",
+        hour_ms,
+        10 * hour_ms,
+    )
+    await walk.deadline()
+    await walk.jobs()
+    await walk.check()
+    [left_ms] = await till.values("SELECT expires_at_ms - clock_ms() FROM coupon_claims")
+    assert 1.9 * hour_ms < left_ms <= 2 * hour_ms
+    await again(walk)
+
+
+async def test_whoever_leaves_a_team_wins_no_time_for_a_coupon(walk: Walk) -> None:
+    """Else a coupon could be kept alive for ever by joining and leaving."""
+    await walk.place()
+    await walk.pay()
+    before = await walk.club.till.values("SELECT expires_at_ms FROM coupon_claims")
+    await walk.leave()
+    assert await walk.club.till.values("SELECT expires_at_ms FROM coupon_claims") == before
