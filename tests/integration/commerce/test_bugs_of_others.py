@@ -1,8 +1,7 @@
 """Bugs that other shops shipped, each with a test that would have found it here.
 
-Named after the project and the number of its issue. Those of group buys (an expired group treated
-as success, litemall 159; a group's expiry counted from the campaign's start; "group full?" read
-before the insert) come with group buys.
+Named after the project and the number of its issue. Those of group buys and coupons are with their
+features' own tests; `docs/testing.md` names each.
 """
 
 from __future__ import annotations
