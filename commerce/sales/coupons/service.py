@@ -6,6 +6,7 @@ nobody claimed goes back to the coupon when its drop is over.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 
@@ -139,7 +140,9 @@ class Drops:
             ]
         if Claiming.GONE in result.outcomes and drop_id not in self._gone:
             select = partial(store.select_claimers, drop_id=drop_id)
-            self._gone[drop_id] = await self._inventory.ask(select)
+            # The batch itself is decided: that this cannot be read must not undo its answers.
+            with contextlib.suppress(CommerceError, *REFUSED_BY_DATABASE):
+                self._gone[drop_id] = await self._inventory.ask(select)
         return [_answer(request, index, result) for index, request in enumerate(requests)]
 
 

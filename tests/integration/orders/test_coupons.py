@@ -302,3 +302,22 @@ async def test_many_claim_at_once_and_no_more_than_there_are(stand: Stand) -> No
     refused = {answer.code for answer in answers if isinstance(answer, CommerceError)}
     assert (len(won), refused) == (25, {"coupons_gone", "limit_reached"})
     assert await is_sound(stand.till)
+
+
+async def test_answers_stand_when_the_list_of_claimers_cannot_be_read(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch is committed by then; only the short cut for the next losers is missing."""
+
+    async def fail(*_: Any, **__: Any) -> frozenset[str]:
+        raise CommerceError("unknown_outcome", "No answer.")
+
+    monkeypatch.setattr(store, "select_claimers", fail)
+    dropped = await stand.drop(await stand.coupon(), quantity=1)
+    people = [await make_user(stand.till.database) for _ in range(3)]
+    answers = await asyncio.gather(
+        *(stand.claim(dropped.id, user) for user in people), return_exceptions=True
+    )
+    assert [type(one) for one in answers].count(Claimed) == 1
+    codes = [one.code for one in answers if isinstance(one, CommerceError)]
+    assert codes == ["coupons_gone"] * 2
