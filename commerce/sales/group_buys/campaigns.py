@@ -37,6 +37,8 @@ from commerce.shows.schedule.store import lock_room
 
 # One round of the job is bounded, so that the worker's other jobs get their turn.
 TEAMS_A_ROUND_MAX = 200
+# Whoever calls a campaign off holds the pool of the SKU meanwhile, which other sales stand on.
+CALLED_OFF_AT_ONCE_MAX = 50
 
 
 async def open_campaign(
@@ -102,8 +104,7 @@ async def finish_campaign(
     state = SALE.next(campaign.state, event)
     ends_at_ms, _, _ = await update_state(transaction, sale_id, state, reason)
     if state == "cancelled":
-        for team in await store.select_forming(transaction, sale_id):
-            await _fail(transaction, await store.lock_team(transaction, team.id), "cancelled")
+        await _call_off(transaction, sale_id)
     await _give_back(transaction, campaign, source)
     payload = {"sale": sale_id, "state": state, "ends_at_ms": ends_at_ms}
     if reason:
@@ -175,9 +176,18 @@ async def fail_due_teams(database: Database) -> int:
             team = await store.lock_team(transaction, seen.id)
             if team.state != "forming" or team.deadline_ms > await select_now_ms(transaction):
                 continue
-            await _fail(transaction, team, "deadline")
+            campaign = await store.select_campaign(transaction, team.sale_id)
+            is_called_off = campaign.state == "cancelled"
+            await _fail(transaction, team, "cancelled" if is_called_off else "deadline")
             count += 1
     return count
+
+
+async def _call_off(transaction: Transaction, sale_id: str) -> None:
+    """Fail the first teams of a cancelled campaign; the others are over, and fail by the job."""
+    for team in await store.select_forming(transaction, sale_id, CALLED_OFF_AT_ONCE_MAX):
+        await _fail(transaction, await store.lock_team(transaction, team.id), "cancelled")
+    await store.end_deadlines(transaction, sale_id)
 
 
 async def _fail(transaction: Transaction, team: Team, reason: str) -> None:

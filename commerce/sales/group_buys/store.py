@@ -71,11 +71,17 @@ SELECT_TEAMS = """
 """
 SELECT_TEAM = SELECT_TEAMS + " WHERE g.id = $1"
 LOCK_TEAM = SELECT_TEAM + " FOR NO KEY UPDATE OF g"
-SELECT_FORMING = SELECT_TEAMS + " WHERE g.sale_id = $1 AND g.state = 'forming' ORDER BY g.id"
+SELECT_FORMING = (
+    SELECT_TEAMS + " WHERE g.sale_id = $1 AND g.state = 'forming' ORDER BY g.id LIMIT $2"
+)
 SELECT_DUE = (
     SELECT_TEAMS + " WHERE g.state = 'forming' AND g.deadline_ms <= (SELECT clock_ms())"
     " ORDER BY g.deadline_ms, g.id LIMIT $1"
 )
+END_DEADLINES = """
+    UPDATE buy_groups SET deadline_ms = greatest(opened_at_ms + 1, least(deadline_ms, clock_ms()))
+    WHERE sale_id = $1 AND state = 'forming'
+"""
 FAIL_TEAM = """
     UPDATE buy_groups SET state = 'failed', reason = $2, ended_at_ms = clock_ms() WHERE id = $1
 """
@@ -230,9 +236,14 @@ async def lock_team(connection: Connection, group_id: str) -> Team:
     return _team(await connection.fetchrow(LOCK_TEAM, group_id))
 
 
-async def select_forming(connection: Connection, sale_id: str) -> list[Team]:
-    """Return the teams of a campaign that form, ids ascending."""
-    return [_team(row) for row in await connection.fetch(SELECT_FORMING, sale_id)]
+async def select_forming(connection: Connection, sale_id: str, limit: int) -> list[Team]:
+    """Return teams of a campaign that form, ids ascending."""
+    return [_team(row) for row in await connection.fetch(SELECT_FORMING, sale_id, limit)]
+
+
+async def end_deadlines(connection: Connection, sale_id: str) -> None:
+    """End the time of every team of a campaign that forms; its pool is locked."""
+    await connection.execute(END_DEADLINES, sale_id)
 
 
 async def select_due(connection: Connection, limit: int) -> list[Team]:
