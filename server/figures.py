@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from commerce.kernel.ports import Connection
 from commerce.sales.coupons.store import select_left_of_rooms
@@ -23,8 +23,15 @@ log = logging.getLogger(__name__)
 
 TEAMS_SHOWN_MAX = 20
 
-Figure = tuple[str, str, Any]
-"""Room, state key, value."""
+
+class Figure(NamedTuple):
+    """What a state key of a room shows."""
+
+    room_id: str
+    key: str
+    value: Any
+
+
 Read = Callable[[Connection, Sequence[str]], Awaitable[Sequence[Figure]]]
 
 
@@ -117,20 +124,17 @@ def group_board(database: PgDatabase, hub: Hub) -> FigureBoard:
 
 async def _read_drops(connection: Connection, rooms: Sequence[str]) -> list[Figure]:
     counts = await select_left_of_rooms(connection, rooms)
-    return [(room_id, f"drop:{id}", left) for room_id, id, left in counts]
+    return [Figure(room_id, f"drop:{drop}", left) for room_id, drop, left in counts]
 
 
 async def _read_entries(connection: Connection, rooms: Sequence[str]) -> list[Figure]:
     counts = await select_pending_counts(connection, rooms)
-    return [(room_id, f"entries:{id}", entries) for room_id, id, entries in counts]
+    return [Figure(room_id, f"entries:{sale}", entries) for room_id, sale, entries in counts]
 
 
 async def _read_teams(connection: Connection, rooms: Sequence[str]) -> list[Figure]:
-    return [
-        (
-            team.room_id,
-            f"group:{team.id}",
-            [team.joined, team.need, team.deadline_ms, team.sale_id, team.leader],
-        )
-        for team in await select_open_of_rooms(connection, rooms, TEAMS_SHOWN_MAX)
-    ]
+    figures = []
+    for team in await select_open_of_rooms(connection, rooms, TEAMS_SHOWN_MAX):
+        value = [team.joined, team.need, team.deadline_ms, team.sale_id, team.leader]
+        figures.append(Figure(team.room_id, f"group:{team.id}", value))
+    return figures

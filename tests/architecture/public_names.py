@@ -142,8 +142,8 @@ def state_keys() -> set[str]:
     found = set()
     for name, node in calls():
         source = ast.unparse(node.func)
-        position = 1 if name == "set_state" else 0
-        if name == "set_state" or source.endswith("state.put"):
+        position = 0 if source.endswith("state.put") else 1
+        if name in ("set_state", "Figure") or source.endswith("state.put"):
             key = node.args[position]
             if isinstance(key, ast.Constant):
                 found.add(str(key.value))
