@@ -1,4 +1,4 @@
-"""Three phones form a team by its shared link, and a fourth is offered a new one."""
+"""Three phones form a team from the room and by its link, and a fourth is offered a new one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,49 @@ from collections.abc import Callable
 from playwright.async_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.support.api import audit_now, enter, log_in
+from tests.support.api import audit_now, log_in
 from tests.support.program import Program
 
 STEP_MS = 30_000
 JOIN = "#group-join"
+STRIP = "live-group-buy"
+
+
+async def pay_at_provider(page: Page) -> None:
+    """Pay on the sandbox's page, and come to the order."""
+    await page.wait_for_url("**/sandbox-pay/**", timeout=STEP_MS)
+    await page.click("button[value=pay]")
+    await page.wait_for_url("**/orders/*", timeout=STEP_MS)
+
+
+async def open_and_pay(page: Page, name: str) -> str:
+    """Open a team from the room's card as somebody without a name, pay, and return its path."""
+    strip = page.locator(STRIP)
+    await expect(strip).to_contain_text("¥249 in a team of 3", timeout=STEP_MS)
+    await strip.get_by_role("button", name="Open a team").click()
+    await page.fill("#sign-in-name", name)
+    await page.locator("live-sign-in button").click()
+    sheet = page.locator("#team-sheet")
+    await expect(sheet.locator("[data-ref=state]")).to_contain_text("It needs 2 more.")
+    await sheet.locator("[data-ref=pay]").click()
+    await page.locator("#checkout-sheet [data-ref=pay]").click()
+    await pay_at_provider(page)
+    await expect(page.locator("#order")).to_contain_text("1 of 3 have paid", timeout=STEP_MS)
+    path = await page.locator("#order a[href^='/g/']").get_attribute("href")
+    assert path is not None
+    return path
+
+
+async def join_in_room(page: Page, name: str) -> None:
+    """Join the team that the room's card shows, and pay."""
+    join = page.locator(STRIP).get_by_role("button", name="Join")
+    await expect(page.locator(STRIP)).to_contain_text("O***’s team · needs 2 more", timeout=STEP_MS)
+    await join.click()
+    await page.fill("#sign-in-name", name)
+    await page.locator("live-sign-in button").click()
+    await page.locator("#team-sheet [data-ref=pay]").click()
+    await page.locator("#checkout-sheet [data-ref=pay]").click()
+    await pay_at_provider(page)
 
 
 async def join_and_pay(page: Page, name: str) -> None:
@@ -19,41 +57,36 @@ async def join_and_pay(page: Page, name: str) -> None:
     await page.click(JOIN)
     await page.fill("#sign-in-name", name)
     await page.locator("live-sign-in button").click()
-    await page.wait_for_url("**/sandbox-pay/**", timeout=STEP_MS)
-    await page.click("button[value=pay]")
-    await page.wait_for_url("**/orders/*", timeout=STEP_MS)
+    await pay_at_provider(page)
 
 
 async def test_three_phones_form_a_team_and_a_fourth_is_offered_a_new_one(
     serve: Callable[..., Program], open_page: OpenPage
 ) -> None:
     url = serve().url
-    host, opener = await log_in(url, "host"), await enter(url, "Olga")
+    host = await log_in(url, "host")
     await host.call("POST", "/api/rooms/demo/start")
     terms = {"sku": "demo-tea-bowl", "price_minor": 24_900, "need": 3, "quantity": 6}
-    answer = await host.call("POST", "/api/rooms/demo/group-buys", terms, status=201)
-    sale = answer["sale"]["id"]
-    # The opener lets the seat go again when others are in: the team is the phones' alone.
-    seat = await opener.call("POST", f"/api/sales/{sale}/groups", {"open": True}, status=201)
-    link = f"{url}/g/{seat['group']}"
-    first, fourth = await open_page(link, 360, 740), await open_page(link, 1280, 800)
-    await expect(first.locator("#group-state")).to_contain_text("Needs 2 more")
-    await expect(first.locator(JOIN)).to_have_text("Join this team")
-    await join_and_pay(first, "Ada")
-    await expect(first.locator("#order")).to_contain_text("1 of 3 have paid", timeout=STEP_MS)
-    await expect(first.locator("#order a[href^='/g/']")).to_be_visible()
-    await opener.call("DELETE", f"/api/groups/{seat['group']}/seat")
-    second, third = await open_page(link), await open_page(link)
-    await join_and_pay(second, "Bo")
+    await host.call("POST", "/api/rooms/demo/group-buys", terms, status=201)
+    room = f"{url}/r/demo"
+    first, second = await open_page(room, 360, 740), await open_page(room, 360, 740)
+    link = url + await open_and_pay(first, "Olga")
+    await join_in_room(second, "Bo")
+    third, fourth = await open_page(link, 360, 740), await open_page(link, 1280, 800)
+    await expect(third.locator("#group-state")).to_contain_text("Needs 1 more")
+    await expect(third.locator(JOIN)).to_have_text("Join this team")
     await join_and_pay(third, "Cleo")
     for page in (first, second, third):
         await page.reload()
         await expect(page.locator("#order")).to_contain_text("Paid. It is yours.", timeout=STEP_MS)
         await expect(page.locator("#order")).to_contain_text("Bought as a team of 3")
 
+    watching = await open_page(room)
     await expect(fourth.locator("#group-state")).to_contain_text("Complete", timeout=STEP_MS)
     await expect(fourth.locator(JOIN)).to_have_text("Open a new team")
+    await expect(watching.locator(STRIP)).to_contain_text("No team yet", timeout=STEP_MS)
     await join_and_pay(fourth, "Dora")
+    await expect(watching.locator(STRIP)).to_contain_text("D***’s team · needs 2 more")
     await expect(fourth.locator("#order")).to_contain_text("1 of 3 have paid", timeout=STEP_MS)
     await fourth.locator("[data-act=cancel]").click()
     await fourth.click("#cancel-yes")
@@ -61,5 +94,5 @@ async def test_three_phones_form_a_team_and_a_fourth_is_offered_a_new_one(
     operator = await log_in(url, "operator")
     report = await audit_now(operator)
     assert report["violations"] == []
-    for caller in (host, opener, operator):
+    for caller in (host, operator):
         await caller.close()

@@ -15,7 +15,8 @@ import { t, titleOf } from '../../lib/i18n.js';
 
 /** @typedef {import('../../logic/card_state.js').Hold} Hold */
 /** @typedef {import('../../logic/room_state.js').BagItem} BagItem */
-/** @typedef {{hold: Hold, item: BagItem | null, left: {left_ms: number, part: number, isLast: boolean}}} CheckoutOrder */
+/** @typedef {{hold: Hold, item: BagItem | null, left: {left_ms: number, part: number, isLast: boolean}, isTeam?: boolean}} CheckoutOrder
+ *   the money of a team's seat is taken when the team is full */
 /** @typedef {import('../live-hold-ring/live-hold-ring.js').LiveHoldRing} LiveHoldRing */
 
 /** @typedef {{subtotal_minor: number, discounts: {amount_minor: number, title?: string, title_zh?: string}[], shipping_minor: number,
@@ -89,7 +90,7 @@ export class LiveCheckout extends LiveElement {
         <div class="sums-total"><dt>${t('checkout.total')}</dt><dd data-ref="total"></dd></div>
       </dl>
       <button class="button button-main button-lime" type="button" data-ref="pay"></button>
-      <p class="checkout-foot muted">${t('checkout.foot')}</p>`);
+      <p class="checkout-foot muted" data-ref="foot"></p>`);
     this.ref('pay').addEventListener('click', () => {
       if (this.#order && !this.#isGoing && this.#price !== null) this.emit('pay', { hold: this.#order.hold });
     });
@@ -99,7 +100,8 @@ export class LiveCheckout extends LiveElement {
 
   update() {
     if (!this.#order) return;
-    const { hold, item, left } = this.#order;
+    const { hold, item, left, isTeam } = this.#order;
+    setText(this.ref('foot'), t(isTeam ? 'team.promise' : 'checkout.foot'));
     const price = this.#price;
     const goods = moneyExact(price?.parts.subtotal_minor ?? hold.unit_price_minor * hold.qty, hold.currency);
     const total = price === null ? '…' : price ? moneyExact(price.total_minor, hold.currency) : goods;

@@ -7,6 +7,7 @@
 import { find, setAttribute } from '../../lib/element.js';
 import { ordinal, timeOfDay } from '../../lib/format.js';
 import { t } from '../../lib/i18n.js';
+import { shareLink } from './share.js';
 
 /** @typedef {import('./page.js').RoomPage} RoomPage */
 
@@ -196,20 +197,12 @@ function listenToWindow(page) {
 
 /** @param {RoomPage} page */
 async function share(page) {
-  const url = location.origin + location.pathname;
-  try {
-    if (navigator.share) {
-      await navigator.share({ title: page.title, url });
-      return;
-    }
-    await navigator.clipboard.writeText(url);
-    const word = find('#shared-word');
-    word.hidden = false;
-    page.news.say(t('room.shared'));
-    setTimeout(() => {
-      word.hidden = true;
-    }, WORD_MS);
-  } catch {
-    // The person closed the share sheet, or the browser allows neither; the address bar has the link.
-  }
+  // Where neither is allowed, the address bar has the link.
+  if ((await shareLink({ title: page.title, url: location.origin + location.pathname })) !== 'copied') return;
+  const word = find('#shared-word');
+  word.hidden = false;
+  page.news.say(t('room.shared'));
+  setTimeout(() => {
+    word.hidden = true;
+  }, WORD_MS);
 }

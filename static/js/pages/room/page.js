@@ -25,6 +25,7 @@ import { News } from './news.js';
 import { Purchase } from './purchase.js';
 import { Sheets } from './sheets.js';
 import { Talk } from './talk.js';
+import { Teams } from './teams.js';
 
 /** @typedef {import('../../logic/room_state.js').RoomState} RoomState */
 /** @typedef {import('../../logic/card_state.js').Offer} Offer */
@@ -88,6 +89,7 @@ export class RoomPage {
     this.purchase = new Purchase({ socket, clock, room: () => this.state, onChange: () => this.changed(), needUser: () => this.sheets.askName('buy') });
     this.chance = new Chance(this);
     this.drops = new Drops(this);
+    this.teams = new Teams(this);
     this.talk = new Talk({
       socket, clock, list: element('live-chat-list'), composer: element('live-composer'),
       notes: [find('#chat-busy'), find('#chat-busy-short')], lines: initial.chat,
@@ -124,6 +126,7 @@ export class RoomPage {
     drawUser(user);
     void this.purchase.refresh();
     void this.drops.refresh();
+    void this.teams.refresh();
   }
 
   /** A name was given: the line speaks for that user from now on. @param {User} user */
@@ -168,6 +171,7 @@ export class RoomPage {
     const { state } = this;
     if (state.likes > before.likes) this.#growHearts(state.likes - before.likes);
     this.purchase.waiting.notice(before, state);
+    this.teams.notice(before, state);
     const now_ms = this.clock.now();
     for (const sale of cameBack(before, state, this.#notes, now_ms)) {
       this.#notes = { ...this.#notes, [sale]: now_ms };
@@ -189,7 +193,10 @@ export class RoomPage {
     const chars = hello.limits?.chat_chars ?? hello.limits?.chars_max;
     if (chars) this.talk.composer.textMax = chars;
     if (hello.user && hello.user.id !== this.user?.id) this.setUser(hello.user);
-    else void this.purchase.refresh();
+    else {
+      void this.purchase.refresh();
+      void this.teams.refresh();
+    }
   }
 
   /** @param {import('../../logic/room_state.js').SaleEvent} event */
@@ -199,6 +206,7 @@ export class RoomPage {
     if (type === 'user.muted' && payload.user === this.user?.id) this.talk.mute(payload.until_ms);
     if (type === 'announcement') this.#dismissed = null;
     if (type === 'coupon.armed') this.news.say(t('drop.news', { what: couponOff(payload.drop.coupon) }));
+    if (type === 'group_buy.opened') this.teams.opened(payload.sale);
     if (type === 'flash.drawn') this.purchase.draws.drawn(payload.sale);
     this.news.event(this.state, event);
   }
@@ -212,6 +220,7 @@ export class RoomPage {
     if (type === 'reservation.expired') {
       this.purchase.expired(payload.sale, payload.reservation);
       this.news.tell(t('card.gone'));
+      void this.teams.refresh();
     }
     if (type === 'offer.made') this.purchase.waiting.made(payload);
     if (type === 'waiting.closed') {
@@ -224,6 +233,8 @@ export class RoomPage {
       this.news.tell(placeWords(payload));
     }
     if (type.startsWith('order.') || type.startsWith('payment.')) void this.purchase.refresh();
+    if (type === 'group.formed' || type === 'group.failed') this.teams.told(type, payload);
+    if (type.startsWith('order.')) void this.teams.refresh();
     if (type === 'order.paid') void this.sheets.showReceipt(payload.order.id);
     if (type === 'payment.declined') this.news.tell(t('orders.declined'));
     if (type === 'payment.voided') void this.sheets.tellVoided(payload.order);
@@ -319,6 +330,7 @@ export class RoomPage {
     this.sheets.draw(now_ms);
     this.chance.draw(now_ms);
     this.drops.draw(now_ms);
+    this.teams.draw(now_ms);
     this.news.time(this.state, now_ms);
     this.#schedule(offer, now_ms);
   }

@@ -239,6 +239,12 @@ export class Purchase {
     this.answer(sale, { kind: 'gone', at_ms: this.clock.now() });
   }
 
+  /** A hold that was given back by other ways than its own. @param {string} sale @param {string} reservation */
+  forget(sale, reservation) {
+    this.#ended.add(reservation);
+    if (this.holds.get(sale)?.id === reservation) this.holds.delete(sale);
+  }
+
   /** Read anew what one holds and has bought; the push is a courtesy, this is the truth. */
   async refresh() {
     this.draws.restart();
@@ -264,7 +270,7 @@ export class Purchase {
     const before = this.holds;
     this.holds = new Map([...before].filter(([, hold]) => hold.reserved_at_ms >= asked_ms));
     for (const reservation of reservations) {
-      if (this.#ended.has(reservation.id)) continue;
+      if (this.#ended.has(reservation.id) || isGranted(orders, reservation.id)) continue;
       const order = orders.find((one) => one.state === 'awaiting_payment' && one.lines.some((line) => line.reservation === reservation.id));
       const known = before.get(reservation.sale);
       this.hold(reservation);
@@ -289,6 +295,15 @@ export class Purchase {
  */
 function isOrdered(orders, reservation) {
   return orders.some((order) => order.state !== 'cancelled' && order.state !== 'expired' && order.lines.some((line) => line.reservation === reservation));
+}
+
+/**
+ * Whether a unit's money is granted, and waits for its team: there is nothing to pay any more, though it is not sold yet.
+ * @param {Order[]} orders
+ * @param {string} reservation
+ */
+function isGranted(orders, reservation) {
+  return orders.some((order) => order.state === 'awaiting_group' && order.lines.some((line) => line.reservation === reservation));
 }
 
 /** @param {number} wait_ms */

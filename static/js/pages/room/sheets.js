@@ -40,6 +40,7 @@ export class Sheets {
     this.receipt = this.#sheet('receipt-sheet');
     this.proof = this.#sheet('proof-sheet');
     this.drawProof = this.#sheet('draw-sheet');
+    this.teams = this.#sheet('team-sheet');
     this.pricing = new Pricing(() => this.#checkout, () => this.checkout.isOpen);
     this.#placeBag();
     document.addEventListener('live:signed-in', (event) => {
@@ -88,7 +89,7 @@ export class Sheets {
   }
 
   closeAll() {
-    for (const sheet of [this.name, this.bag, this.checkout, this.receipt, this.proof, this.drawProof]) sheet.close();
+    for (const sheet of [this.name, this.bag, this.checkout, this.receipt, this.proof, this.drawProof, this.teams]) sheet.close();
   }
 
   /** The payment page was left again. */
@@ -196,7 +197,8 @@ export class Sheets {
       this.checkout.close();
       return;
     }
-    this.#checkout.order = { hold: present ?? hold, item: this.page.itemOfHold(hold), left };
+    const isTeam = this.page.state.sales.some((sale) => sale.id === hold.sale && sale.kind === 'group');
+    this.#checkout.order = { hold: present ?? hold, item: this.page.itemOfHold(hold), left, isTeam };
     if (left.isLast && left.left_ms > 0) this.page.news.tell(t('card.last_title', { duration: duration(60_000) }));
   }
 }
