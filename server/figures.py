@@ -135,6 +135,6 @@ async def _read_entries(connection: Connection, rooms: Sequence[str]) -> list[Fi
 async def _read_teams(connection: Connection, rooms: Sequence[str]) -> list[Figure]:
     figures = []
     for team in await select_open_of_rooms(connection, rooms, TEAMS_SHOWN_MAX):
-        value = [team.joined, team.need, team.deadline_ms, team.sale_id, team.leader]
-        figures.append(Figure(team.room_id, f"group:{team.id}", value))
+        id, value = team.id, [team.joined, team.need, team.deadline_ms, team.sale_id, team.leader]
+        figures.append(Figure(team.room_id, f"group:{id}", value))
     return figures
