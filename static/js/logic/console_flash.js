@@ -54,7 +54,7 @@ export function parsePrice(text, minor_units) {
  * @param {number} high
  * @returns {number | null}
  */
-function parseCount(text, low, high) {
+export function parseCount(text, low, high) {
   if (!/^\d{1,9}$/.test(text.trim())) return null;
   const count = Number(text.trim());
   return count >= low && count <= high ? count : null;

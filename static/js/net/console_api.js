@@ -174,6 +174,35 @@ export class ConsoleApi {
   }
 
   /**
+   * @param {string} sku
+   * @param {import('../logic/console_groups.js').GroupWish} wish
+   * @returns {Promise<{sale: Sale}>}
+   */
+  openGroupBuy(sku, wish) {
+    return this.#act('POST', `${this.base}/group-buys`, { sku, ...wish });
+  }
+
+  /** @param {string} sale */
+  closeGroupBuy(sale) {
+    return this.#act('POST', `/api/group-buys/${encodeURIComponent(sale)}/close`, {});
+  }
+
+  /** @param {string} sale */
+  cancelGroupBuy(sale) {
+    return this.#act('POST', `/api/group-buys/${encodeURIComponent(sale)}/cancel`, {});
+  }
+
+  /** @returns {Promise<{groups: import('../logic/teams.js').TeamView[]}>} */
+  teams() {
+    return call('GET', `${this.base}/groups`);
+  }
+
+  /** @param {string} group */
+  completeTeam(group) {
+    return this.#act('POST', `/api/groups/${encodeURIComponent(group)}/complete`, {});
+  }
+
+  /**
    * @param {string} order
    * @param {{amount_minor: number, reason: string, restock: boolean, lines?: import('../logic/order_rows.js').LineWish[]}} body
    * @returns {Promise<{order: StaffOrder}>}

@@ -13,6 +13,8 @@ import '../components/live-order-list/live-order-list.js';
 import '../components/live-plot/live-plot.js';
 import '../components/live-press-bars/live-press-bars.js';
 import '../components/live-drop-desk/live-drop-desk.js';
+import '../components/live-group-desk/live-group-desk.js';
+import '../components/live-group-form/live-group-form.js';
 import '../components/live-evidence/live-evidence.js';
 import '../components/live-refund-form/live-refund-form.js';
 import '../components/live-sheet/live-sheet.js';
@@ -37,6 +39,7 @@ import { loadTexts, t, titleOf } from '../lib/i18n.js';
 import { store, stored } from '../lib/stored.js';
 import { TICK_MS, countSaid, removeLine, startFlow, takeLines, tickFlow } from '../logic/chat_flow.js';
 import { nextStep, saleOnShow, stoppableSale, withLiveState } from '../logic/console_run.js';
+import { campaignOnDesk } from '../logic/console_groups.js';
 import { linkWord } from '../logic/console_link.js';
 import { dropOnShow } from '../logic/coupons.js';
 import { applyFrame, dropsOf, modelOf } from '../logic/room_state.js';
@@ -45,6 +48,7 @@ import { RESYNC_MS, ServerClock } from '../net/clock.js';
 import { ConsoleApi } from '../net/console_api.js';
 import { RoomSocket } from '../net/socket.js';
 import { ConsoleActs } from './console_acts.js';
+import { ConsoleGroups } from './console_groups.js';
 import { listenToConsole } from './console_input.js';
 
 /** @typedef {import('../lib/element.js').LiveElement} LiveElement */
@@ -104,6 +108,7 @@ export class ConsolePage {
     this.floors = stored(FLOORS_STORED + this.room, {});
     this.keysOn = stored(KEYS_STORED, true);
     this.acts = new ConsoleActs(this);
+    this.groups = new ConsoleGroups(this);
     this.socket = new RoomSocket({
       room: this.room,
       position: () => this.model,
@@ -223,6 +228,7 @@ export class ConsolePage {
     this.#reading = true;
     try {
       this.data = await this.api.read();
+      if (this.seesMoney) await this.groups.read();
       this.mutes = new Map(this.data.mutes.map((mute) => [mute.user, mute.until_ms]));
       this.#lost = false;
     } catch (error) {
@@ -294,6 +300,8 @@ export class ConsolePage {
     give(this.element('live-next'), { step: nextStep(run, this.plans), armed: this.armed, currency, isLive: this.isLive });
     give(this.element('live-now-panel'), { item, sale: saleOnShow(state, state.pinned), stoppable: stoppableSale(state, state.pinned), now: data?.now ?? null, pinned_at_ms, now_ms, show: state.show, announcement: state.announcement ?? null });
     give(this.element('live-drop-desk'), { drop: dropOnShow(dropsOf(state), now_ms), now_ms, currency, isLive: this.isLive });
+    const group = campaignOnDesk(state, this.groups.teams);
+    give(this.element('live-group-desk'), { sale: group, teams: this.groups.teams, itemTitle: titleOf(run.find((row) => row.sku === group?.sku)), now_ms, isLive: this.isLive });
     give(this.element('live-audit-light'), { audit: data?.audit ?? null, now_ms });
     give(this.element('live-figures'), { figures: data?.figures ?? null, viewers: state.viewers, currency });
     give(this.element('live-order-feed'), { orders: data?.orders ?? [] });

@@ -11,7 +11,7 @@ import { actOf } from '../logic/console_keys.js';
 /** @typedef {import('../logic/console_keys.js').ConsoleAct} ConsoleAct */
 
 /** @type {ReadonlySet<ConsoleAct>} */
-const MONEY_ACTS = new Set(['next', 'pin', 'arm', 'close_sale', 'halt_sale', 'add_units', 'say', 'select_up', 'select_down', 'pin_selected', 'orders']);
+const MONEY_ACTS = new Set(['next', 'pin', 'arm', 'group_buy', 'close_sale', 'halt_sale', 'add_units', 'say', 'select_up', 'select_down', 'pin_selected', 'orders']);
 
 /**
  * Listen to everything, once.
@@ -39,6 +39,10 @@ export function listenToConsole(page) {
     'halt-sale': () => acts.haltSale(),
     'drop-coupons': ({ wish, title }) => acts.dropCoupons(wish, title),
     'close-drop': ({ drop }) => acts.closeDrop(drop),
+    'group-buy': () => page.groups.openForm(),
+    'open-group': ({ sku, wish }) => page.groups.create(sku, wish),
+    'close-group': ({ sale }) => page.groups.close(sale),
+    'complete-team': ({ team }) => page.groups.complete(team),
     'open-orders': () => acts.orders.list.open(),
     'read-orders': (wish) => acts.orders.read(wish),
     refund: ({ order }) => acts.orders.refund(order),
@@ -97,7 +101,7 @@ function press(page, event) {
   const { acts, chat } = page;
   /** @type {Record<ConsoleAct, () => unknown>} */
   const doing = {
-    next: () => acts.next(), pin: () => acts.pin(), arm: () => acts.arm(), close_sale: () => acts.closeSale(), halt_sale: () => acts.haltSale(), add_units: () => acts.openUnits(), say: () => acts.say(),
+    next: () => acts.next(), pin: () => acts.pin(), arm: () => acts.arm(), group_buy: () => page.groups.openForm(), close_sale: () => acts.closeSale(), halt_sale: () => acts.haltSale(), add_units: () => acts.openUnits(), say: () => acts.say(),
     line_down: () => chat.move(1), line_up: () => chat.move(-1), delete_line: () => chat.actOnSelected('delete'), mute: () => chat.actOnSelected('mute'),
     undo: () => page.undoBar.undo(), compose: () => chat.compose(), select_up: () => acts.select(-1), select_down: () => acts.select(1),
     pin_selected: () => page.selected && acts.pinItem(page.selected), keys: () => page.openKeys(), leave: () => acts.leave(),
