@@ -10,9 +10,11 @@ import msgspec
 import orjson
 import pytest
 
+from commerce.goods.adjustments.model import Adjustment
+from commerce.goods.adjustments.service import change_pool
 from commerce.goods.inventory.model import Refused, Reserved
 from commerce.goods.inventory.service import InventoryService
-from commerce.goods.inventory.store import lock_pools, select_figures, update_total
+from commerce.goods.inventory.store import lock_pools, select_figures
 from commerce.goods.inventory.sweeper import sweep
 from commerce.goods.waiting_list.model import Entry
 from commerce.goods.waiting_list.service import WaitingList, tell_waiters, tend_lines
@@ -165,9 +167,13 @@ async def test_added_units_go_to_the_line_first(line: Line) -> None:
     await line.open(1)
     waiting = [await line.join() for _ in range(2)]
     pool = str((await read_stock(line.database, line.sale))["pool_id"])
+    host = await make_user(line.database)
     async with line.database.transaction() as transaction:
         await lock_pools(transaction, [pool])
-        assert await update_total(transaction, pool_id=pool, delta=3, reason="restocked") == 2
+        sku = await transaction.fetchval("SELECT sku FROM sales WHERE id = $1", line.sale)
+        wish = Adjustment(str(uuid.uuid4()), host, sku, 3, "found more", line.sale)
+        done = await change_pool(transaction, pool, wish, journal_reason="restocked")
+        assert done.to_waiting_list == 2
     assert await line.states(*waiting) == ["offered", "offered"]
     assert isinstance(await line.press(), Reserved)
     assert isinstance(await line.press(), Refused)

@@ -132,8 +132,8 @@ async def test_every_act_is_told_so_that_nobody_needs_to_ask_again(database_url:
     await world.act(lambda tx: shop.floor.schedule(tx, room, title="Next", starts_at_ms=now_ms))
     await world.act(lambda tx: shop.floor.end(tx, room))
     await draw_one(world)
-    await drop_coupons(world)
     await group_one(world)
+    await drop_coupons(world)
     assert world.types == set(EVENTS)
     await database.close()
 
