@@ -316,6 +316,7 @@ def role_of(pid: int) -> str:
 def wait_for_end(pid: int, timeout_s: float = 10.0) -> None:
     """Wait until a killed process is gone."""
     deadline_s = time.monotonic() + timeout_s
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline_s, f"{pid} lives on"
-        time.sleep(0.02)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline_s, f"{pid} lives on"
+            time.sleep(0.02)
