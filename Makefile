@@ -76,10 +76,12 @@ mutants: $(VENV)/dev.stamp ## Change the rules in every small way; fails for wha
 e2e: $(VENV)/js.stamp browser ## The real program, with Chromium.
 	$(PYTEST) -m e2e $(T)
 
-# The tests of a file stay together: what a file starts for all of them is started once.
+# The tests of a file stay together: what a file starts for all of them is started once. Whole
+# programs, kills and races then have the machine to themselves: they watch the clock.
 rest: $(VENV)/js.stamp
-	$(PYTEST) --ignore=tests/unit --ignore=tests/architecture -m 'not bench' \
-		-n $(PROCESSES) --dist loadfile $(T)
+	$(PYTEST) --ignore=tests/unit --ignore=tests/architecture \
+		-m 'not (bench or e2e or faults or race)' -n $(PROCESSES) --dist loadfile $(T)
+	$(PYTEST) -m 'e2e or faults or race' $(T)
 
 load: $(VENV)/dev.stamp ## A small flash sale under Locust; ends with PASS or FAIL.
 	$(PY) -m loadtests

@@ -29,7 +29,8 @@ async def test_the_hosts_light_shows_what_viewers_pages_reported(
     await console.fill("#login-name", "host")
     await console.fill("#login-password", "demo-host")
     await console.click("#login-go")
-    await expect(console.locator(LIGHT)).to_contain_text("No sale event in the last minute")
+    light = expect(console.locator(LIGHT))
+    await light.to_contain_text("No sale event in the last minute", timeout=20_000)
     viewers = [Viewer(url) for _ in range(SOCKETS)]
     tasks = [asyncio.create_task(viewer.run()) for viewer in viewers]
     try:

@@ -33,7 +33,7 @@ async def test_sigkill_of_a_gateway_loses_no_sale_event_and_no_reservation(
     async def press(n: int) -> str | None:
         _, viewer = people[n]
         try:
-            answer = await viewer.ask("reserve", {"sale": sale["id"], "qty": 1}, key=f"press {n}")
+            answer = await viewer.ask("reserve", {"sale": sale["id"], "qty": 1}, key=f"press-{n}")
         except Refusal as refusal:
             if refusal.error["code"] not in ("held_out", "sold_out", "not_open"):
                 raise
