@@ -15,6 +15,7 @@ from commerce.goods.inventory.model import QTY_MAX
 from commerce.goods.press_rules.model import Press
 from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ids import KEY_CHARS_MAX
+from commerce.sales.group_buys.model import Wish as SeatWish
 
 KEY_PATTERN = re.compile(r"[\x21-\x7e]+")
 
@@ -62,3 +63,13 @@ def check_key(key: str | None) -> str:
     if len(key) > KEY_CHARS_MAX or not KEY_PATTERN.fullmatch(key):
         raise invalid("The key is too long or not plain ASCII.", field="Idempotency-Key")
     return key
+
+
+def read_seat_wish(group: str | None, is_open: bool) -> tuple[SeatWish, str | None]:
+    """Return what somebody who joins a team asks for; a named team comes before a new one.
+
+    Raises `invalid_request` for a name that is no id.
+    """
+    if group is not None:
+        return SeatWish.NAMED, check_id(group, "group")
+    return (SeatWish.OPEN if is_open else SeatWish.ANY), None

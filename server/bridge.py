@@ -37,7 +37,6 @@ from commerce.records.room_log.store import mark_published
 from commerce.sales.draws.service import Draws
 from commerce.sales.draws.views import view_entry as view_draw_entry
 from commerce.sales.draws.views import view_receipt
-from commerce.sales.group_buys.model import Wish as TeamWish
 from commerce.sales.group_buys.service import GroupBuys
 from commerce.sales.group_buys.views import view_seat
 from realtime.brokers.ports import BrokerUnavailableError
@@ -46,7 +45,7 @@ from realtime.protocol.messages import ChatLine, LogEntry
 from realtime.rooms.hub import Hub
 from realtime.rooms.ports import Caller, Reply
 from realtime.rooms.publisher import RoomPublisher
-from server.arguments import Wish, check_id, check_key, check_qty
+from server.arguments import Wish, check_id, check_key, check_qty, read_seat_wish
 from server.auth.permits import LIFETIME_MS, Permits
 from server.db.database import PgDatabase, Told
 from server.db.faults import UNAVAILABLE
@@ -346,8 +345,7 @@ class RoomCommands:
         return {"permit": token, "expires_in_ms": LIFETIME_MS}
 
     async def _join_group(self, user_id: str, wanted: JoinGroupArgs, key: str) -> dict[str, Any]:
-        named = check_id(wanted.group, "group") if wanted.group is not None else None
-        wish = TeamWish.NAMED if named else TeamWish.OPEN if wanted.open else TeamWish.ANY
+        wish, named = read_seat_wish(wanted.group, wanted.open)
         seat = await self._groups.join(
             user_id=user_id,
             sale_id=check_id(wanted.sale, "sale"),

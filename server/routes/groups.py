@@ -9,14 +9,14 @@ from starlette.routing import BaseRoute, Route
 
 from commerce.orders.checkout.leaving import Leaving
 from commerce.sales.group_buys.campaigns import complete, finish_campaign, open_campaign
-from commerce.sales.group_buys.model import CampaignTerms, Wish
+from commerce.sales.group_buys.model import CampaignTerms
 from commerce.sales.group_buys.store import select_campaign, select_team
 from commerce.sales.group_buys.team_views import select_team_view, select_teams_of_show
 from commerce.sales.group_buys.views import view_seat
 from commerce.sales.show_floor.store import select_sale_view
 from commerce.shows.schedule.rules import check_command, check_see_money
 from commerce.shows.schedule.store import select_current_show, select_room, select_room_by_id
-from server.arguments import check_id
+from server.arguments import read_seat_wish
 from server.routes.errors import json_response
 from server.routes.requests import (
     idempotency_key,
@@ -39,13 +39,6 @@ class JoinBody(msgspec.Struct, frozen=True):
 
     group: str | None = None
     open: bool = False
-
-
-def read_wish(body: JoinBody) -> tuple[Wish, str | None]:
-    """Return what somebody who joins asks for; a named team comes before a new one."""
-    if body.group is not None:
-        return Wish.NAMED, check_id(body.group, "group")
-    return (Wish.OPEN if body.open else Wish.ANY), None
 
 
 async def open_group_buy(request: Request) -> Response:
@@ -118,7 +111,8 @@ async def join(request: Request) -> Response:
     services, user = services_of(request), require_user(request)
     key = idempotency_key(request)
     sale_id = path_id(request, "sale")
-    wish, group_id = read_wish(await read_optional_body(request, JoinBody))
+    wanted = await read_optional_body(request, JoinBody)
+    wish, group_id = read_seat_wish(wanted.group, wanted.open)
     seat = await services.groups.join(
         user_id=user.user_id, sale_id=sale_id, key=key, wish=wish, group_id=group_id
     )
