@@ -1,0 +1,1 @@
+"""Live video: one publisher a room, forwarded to its viewers without decoding."""
