@@ -11,7 +11,7 @@ from tests.static.test_console_page import NOW_MS, open_console
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 BROKEN = {
     "check": "claimed_is_live",

@@ -13,11 +13,12 @@ import pytest
 
 from tests.static.test_console_page import HOSTILE, MODERATOR, NOW_MS, open_console, wait_told
 from tests.static.test_room_page import open_room
+from tests.support.browser import wait_until
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 FIELD = "#chat-field"
 MODES = "/api/rooms/demo/modes"
@@ -76,12 +77,12 @@ async def test_slow_mode_counts_down_after_an_own_line(browser: Browser) -> None
         await page.wait_for_selector(f"{FIELD}[data-hint]")
         await page.fill(FIELD, "nice bowl")
         await page.press(FIELD, "Enter")
-        await page.wait_for_function(
-            "document.querySelector('#chat-field').placeholder.startsWith('Slow mode, ')"
+        await wait_until(
+            page, "document.querySelector('#chat-field').placeholder.startsWith('Slow mode, ')"
         )
         server.send(modes_event(9, {}))
-        await page.wait_for_function(
-            "document.querySelector('#chat-field').placeholder === 'Say something…'"
+        await wait_until(
+            page, "document.querySelector('#chat-field').placeholder === 'Say something…'"
         )
 
 
@@ -156,10 +157,10 @@ async def test_a_moderator_searches_goes_on_deletes_and_mutes(browser: Browser) 
         await page.keyboard.press("/")
         await page.wait_for_selector(".search-line")
         await page.keyboard.type("三号 50%")
-        await page.wait_for_function("document.querySelectorAll('.search-line').length === 1")
+        await wait_until(page, "document.querySelectorAll('.search-line').length === 1")
         await page.keyboard.press("Enter")
         await page.click("live-chat-search [data-ref=more]")
-        await page.wait_for_function("document.querySelectorAll('.search-line').length === 3")
+        await wait_until(page, "document.querySelectorAll('.search-line').length === 3")
         lines = page.locator(".search-line")
         assert HOSTILE in await lines.nth(0).inner_text()
         assert "Deleted by Wren" in await lines.nth(1).inner_text()
@@ -194,8 +195,9 @@ async def test_a_search_that_fails_says_so(browser: Browser) -> None:
                }, true)"""
         )
         await page.click("live-console-chat [data-ref=search]")
-        await page.wait_for_function(
-            "document.querySelector('.search-note').textContent.startsWith('Others are searching')"
+        await wait_until(
+            page,
+            "document.querySelector('.search-note').textContent.startsWith('Others are searching')",
         )
 
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from server.routes.pages import CONTENT_SECURITY_POLICY
+from tests.support.browser import wait_until
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 ROOT = Path(__file__).parents[2]
 SITE = "http://hubbub.invalid"
@@ -51,7 +52,7 @@ async def open_sheet(browser: Browser, **options: Any) -> AsyncIterator[Page]:
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     await page.route("**/*", hand_out)
     await page.goto(f"{SITE}/tests/static/index.html")
-    await page.wait_for_function("window.sheet && window.sheet.isReady")
+    await wait_until(page, "window.sheet && window.sheet.isReady")
     # Elements draw in the next microtask; a frame later everything is in place.
     await page.evaluate("new Promise(requestAnimationFrame)")
     yield page

@@ -11,7 +11,7 @@ from tests.static.test_console_page import open_console, wait_told
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 
 async def test_a_deep_cut_is_armed_only_when_its_price_is_typed_twice(browser: Browser) -> None:

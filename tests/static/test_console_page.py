@@ -16,11 +16,12 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from server.routes.pages import CONTENT_SECURITY_POLICY, embed_json
+from tests.support.browser import wait_until
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route, WebSocketRoute
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "static"
@@ -320,7 +321,7 @@ async def test_closing_a_sale_says_what_becomes_of_the_units_first(browser: Brow
         await page.keyboard.press("x")
         await dialog.wait_for(state="visible")
         # The dialog gives Enter to its button once that has the focus.
-        await page.wait_for_function("document.activeElement.closest('live-ask')")
+        await wait_until(page, "document.activeElement.closest('live-ask')")
         await page.keyboard.press("Enter")
         await wait_told(page, server, 1)
     for line in ("17 left go back", "42 holds stay valid", "41 orders stand"):

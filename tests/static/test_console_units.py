@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.static.test_console_page import MODERATOR, Server, open_console, wait_told
+from tests.support.browser import wait_until
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 FORM = "live-units-form"
 QUANTITY = f"{FORM} input[name=quantity]"
@@ -63,7 +64,7 @@ async def test_ten_more_say_who_gets_them_and_can_be_taken_back(browser: Browser
         assert await page.input_value(QUANTITY) == "10"
         says = await page.inner_text(f"{FORM} [data-ref=says]")
         assert says == "10 more: 3 go to the waiting list first."
-        await page.wait_for_function("document.activeElement.closest('live-units-form')")
+        await wait_until(page, "document.activeElement.closest('live-units-form')")
         await page.keyboard.press("Enter")
         await wait_told(page, server, 1)
         undo = page.locator(".undo-text")

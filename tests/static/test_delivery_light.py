@@ -11,7 +11,7 @@ from tests.static.test_console_page import MODERATOR, NOW_MS, open_console
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 
 def make_delivery(asked: int, acked: int, within_400: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tests.static.test_console_page import FLASH, NOW_MS, Server, open_console, 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 LINE = "live-now-panel [data-ref=draw]"
 DRAW = {"commit": "c0ff", "entry_closes_at_ms": NOW_MS + 20_000, "entries": 1}

@@ -28,7 +28,7 @@ from tests.static.test_room_page import (
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route, WebSocketRoute
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 ENTRY = {"id": "n1", "sale": FLASH_ID, "qty": 1, "state": "entered"}
 RECEIPT = {"entry": "n1", "sale": FLASH_ID, "qty": 1, "state": "entered", "rank": None, "of": None}

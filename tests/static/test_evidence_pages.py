@@ -20,7 +20,7 @@ from tests.static.test_room_page import SITE, STATIC, USER
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 AT = NOW_MS - 60_000
 PATH = "/api/orders/o1/evidence"

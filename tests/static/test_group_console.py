@@ -17,7 +17,7 @@ from tests.static.test_console_page import NOW_MS, Server, make_sale, open_conso
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 DESK = "live-group-desk"
 FORM = "live-group-form"

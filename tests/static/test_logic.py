@@ -15,7 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Route
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 ROOT = Path(__file__).parents[2]
 SITE = "http://hubbub.invalid"

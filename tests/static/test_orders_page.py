@@ -17,11 +17,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from server.routes.pages import CONTENT_SECURITY_POLICY
 from tests.static.test_room_page import FLASH_ID, ROOT, SITE, STATIC, USER, make_state
+from tests.support.browser import wait_until
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 ENTRY = {
     "id": "e1",
@@ -250,10 +251,10 @@ async def test_whoever_comes_back_finds_the_list_as_it_was_left(browser: Browser
         await page.get_by_role("button", name="Older orders").click()
         await page.locator("[href='/orders/o250']").scroll_into_view_if_needed()
         place = await page.evaluate("scrollY")
-        await page.wait_for_function("place => history.state?.y === place", arg=place)
+        await wait_until(page, "place => history.state?.y === place", arg=place)
         await page.reload()
         await page.locator("[href='/orders/o399']").wait_for()
-        await page.wait_for_function("place => scrollY === place", arg=place)
+        await wait_until(page, "place => scrollY === place", arg=place)
 
 
 @pytest.mark.parametrize(("language", "heading"), [("en", "Orders"), ("zh", "订单")])

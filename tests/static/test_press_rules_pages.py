@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, Page, WebSocketRoute
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 RULES = {"version": 1, "present_s": 20, "per_card": 2}
 PRESENT = {

@@ -18,7 +18,7 @@ from tests.static.test_console_page import (
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 
 def feed(**changes: Any) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from tests.static.test_room_page import NOW_MS, Server, open_room
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 
 UNPINNED = ["show.unpinned", {"item": "item-3"}, NOW_MS - 90]

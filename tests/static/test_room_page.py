@@ -21,7 +21,7 @@ from server.routes.pages import CONTENT_SECURITY_POLICY, embed_json
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route, WebSocketRoute
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "static"

@@ -11,11 +11,12 @@ import pytest
 
 from tests.static import test_room_page as room
 from tests.static.test_console_page import FLASH, open_console, wait_told
+from tests.support.browser import wait_until
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 SHOTS = os.environ.get("HUBBUB_SHOTS")
 DOUBT = {
@@ -177,9 +178,7 @@ async def test_the_room_reads_why_the_sale_was_stopped_and_sees_it_go_on(
         server.send(["S", 8, [["flash.halted", halted, 1]]])
         await room.wait_for_state(page, "refused-halted")
         said = await page.inner_text(room.CARD)
-        await page.wait_for_function(
-            "document.querySelector('#news').textContent.includes('wrong')"
-        )
+        await wait_until(page, "document.querySelector('#news').textContent.includes('wrong')")
         await shoot(page, f"room-halted-{language}")
         unhalted = {"sale": room.FLASH_ID, "state": "open"}
         server.send(["S", 9, [["flash.unhalted", unhalted, 2]]])
@@ -223,8 +222,10 @@ async def test_a_reference_is_struck_through_with_its_days_or_nothing_is(
     async with room.open_room(browser, language=language) as (page, server):
         server.send(["S", 8, [["flash.armed", {"sale": sale}, 1]]])
         card = page.locator(room.CARD)
-        await page.wait_for_function(
-            "want => document.querySelector('live-sale-card s').textContent === want", arg=struck
+        await wait_until(
+            page,
+            "want => document.querySelector('live-sale-card s').textContent === want",
+            arg=struck,
         )
         said = await card.inner_text()
         await shoot(page, f"room-reference-{language}-{reference}")

@@ -19,7 +19,7 @@ from tests.static.test_room_page import NOW_MS, SITE, Server, make_state, open_r
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route, WebSocketRoute
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 SALE = "sale-g1"
 LASTS_MS = 600_000

@@ -27,7 +27,7 @@ from tests.static.test_room_page import (
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route, WebSocketRoute
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 ENTRY = {"id": "e1", "sale": FLASH_ID, "qty": 1, "state": "waiting", "place": 4, "waiting": 4}
 OFFER = RESERVATION | {"id": "h9", "expires_in_ms": 84_000}

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
+from typing import TYPE_CHECKING
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+# The headless build draws no window around a page: a third of the processor time.
+NAMES = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
 FLAGS = (
     "--no-sandbox",  # CI runs as root, where Chromium's sandbox refuses to start.
     "--disable-gpu",
@@ -24,3 +36,15 @@ def find_chromium() -> str | None:
     if named:
         return named
     return next((path for path in map(shutil.which, NAMES) if path), None)
+
+
+async def wait_until(page: Page, condition: str, arg: object = None) -> None:
+    """Wait until an expression, or a function of `arg`, is true in the page; fail after 10 s.
+
+    Playwright's own `wait_for_function` evaluates text in the page, which our content security
+    policy forbids unless the condition holds at the first look.
+    """
+    deadline = time.monotonic() + 10
+    while not await page.evaluate(condition, arg):
+        assert time.monotonic() < deadline, f"never true: {condition}"
+        await page.wait_for_timeout(25)
