@@ -301,7 +301,8 @@ class InventoryService:
     async def ask(self, question: Callable[[Any], Awaitable[Told]]) -> Told:
         """Ask again after a lost connection: the ids make a repeated batch meet its own rows.
 
-        As well when the server's lock timeout ends the wait for a row: the whole question again.
+        As well when the server ends the wait for a row, by its lock timeout or out of a deadlock:
+        the whole question again.
         Raises `unknown_outcome` when there is no answer for `UNKNOWN_AFTER_MS`: of the last try it
         is known that nothing was committed, of one before it, or of an earlier press, it is not.
         """

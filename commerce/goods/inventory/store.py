@@ -105,9 +105,9 @@ LOST_CONNECTION = (
     asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
 )
-# The hot row, the first that a batch locks, is in other hands: nothing was committed, and every
-# part of the batch would wait for the same row.
-HELD_UP = (asyncpg.LockNotAvailableError,)
+# A row that a batch locks is in other hands, or it gave way to another transaction: nothing was
+# committed, no request is to blame, and every part of the batch would meet the same.
+HELD_UP = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 # The database answered and refused; the batch did not commit.
 REFUSED_BY_DATABASE = (asyncpg.PostgresError,)
 
