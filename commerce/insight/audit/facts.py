@@ -4,9 +4,9 @@ Pools and logs have two: FULL reads every row of theirs; KEPT adds what is not y
 of (marks, the journal's tail) to the auditor's own sums, so that a pool of a million reservations
 costs no more than what changed. Both are exact at their snapshot.
 
-FULL may start behind the first rows of a journal, which earlier steps have read: the rows of a
-journal are committed in the order of their versions and never changed, so what one snapshot showed
-up to a version is what every later one shows up to it.
+FULL may start behind the first rows of a journal or a log, which earlier steps have read: such rows
+are committed in the order of their versions or offsets and never changed, so what one snapshot
+showed up to one of them is what every later one shows up to it.
 """
 
 from __future__ import annotations
@@ -59,6 +59,15 @@ NEXT_PIECE = f"""
 }) j
 """  # noqa: S608 - our own words.
 
+# The same of one log: room, how many rows were read, up to which offset, how many more.
+NEXT_LOG_PIECE = """
+    SELECT $2::bigint + count(*) AS rows,
+        greatest($3::bigint, coalesce(max(w.log_offset), 0)) AS version
+    FROM (
+        SELECT e.log_offset FROM room_events e
+        WHERE e.room_id = $1 AND e.log_offset > $3::bigint ORDER BY e.log_offset LIMIT $4::bigint
+    ) w
+"""
 POOL_ROWS = f"""
     SELECT k.pool_id, k.total, k.claimed, k.version, ({LIVE.format(pool="k.pool_id")})::bigint
         AS live, q.rows + j.journal_rows AS journal_rows,
@@ -95,7 +104,8 @@ ENDS = """
 """
 ROOM_ROWS = f"""
     SELECT h.room_id, h.log_offset, {ENDS},
-        (SELECT count(*) FROM room_events e WHERE e.room_id = h.room_id) AS events
+        q.rows + (SELECT count(*) FROM room_events e
+            WHERE e.room_id = h.room_id AND e.log_offset > q.version) AS events
     FROM keys q JOIN room_log_heads h ON h.room_id = q.room_id
 """  # noqa: S608 - our own words.
 ROOM_KEPT = f"""
@@ -139,6 +149,10 @@ KEYS: dict[Kind, str] = {
 POOLS_AND_PIECES = """
     SELECT u.* FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
         $6::bigint[]) AS u (pool_id, rows, version, claimed, total, off_version)
+"""
+# Rooms with what earlier steps have read of their logs; its version is an offset.
+ROOMS_AND_PIECES = """
+    SELECT u.* FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS u (room_id, rows, version)
 """
 FULL: dict[Kind, str] = {
     "pool": POOL_ROWS,

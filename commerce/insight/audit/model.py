@@ -43,10 +43,11 @@ Pair = tuple[str, str]
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """What was read of a pool's journal so far, from its first row: up to `version`.
+    """What was read of a pool's journal or a room's log so far, from its first row on.
 
-    As many `rows` as `version` says that none is missing; `off_version` is the first at which less
-    than nothing was claimed, or more than the total.
+    That is up to `version`, an offset of a log. As many `rows` as `version` says that none is
+    missing. Of a journal alone: what is `claimed` of the `total` there, and in `off_version` the
+    first version at which less than nothing was claimed, or more than the total.
     """
 
     rows: int = 0
@@ -62,7 +63,7 @@ UNREAD = Piece()
 class Keys(msgspec.Struct):
     """What to look at: pools, orders, rooms, coupons by id, buyers as (sale, user).
 
-    `pieces` is what earlier steps have read of pools' journals, by pool.
+    `pieces` is what earlier steps have read of journals and logs, by pool and by room.
     """
 
     pool: set[str] = set()

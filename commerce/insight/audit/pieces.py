@@ -1,100 +1,155 @@
-"""Read a pool's journal in pieces of bounded size, and keep what was read between two steps.
+"""Read a pool's journal, or a room's log, in pieces of bounded size; keep them between two steps.
 
-Invariant: only the last piece is judged, together with the stock row and the reservations of its
-own snapshot. A version is made under its stock row's lock and committed before the next one, so
-each snapshot shows a journal up to some version and without a hole that was not there for good;
-what is written between two pieces lies behind both. Rows that are changed after all (their trigger
-marks the pool) begin the journal anew.
+Invariant: only the last piece is judged, together with the stock row and the reservations, or the
+head of the log, of its own snapshot. A version is made under its stock row's lock, an offset under
+its head's, and committed before the next one, so each snapshot shows a journal or a log up to some
+row and without a hole that was not there for good; what is written between two pieces lies behind
+both. Rows that are changed after all (their trigger marks the pool or the room) begin it anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+import msgspec
+
 from commerce.insight.audit import facts
-from commerce.insight.audit.model import UNREAD, Piece
+from commerce.insight.audit.model import UNREAD, Kind, Piece
 from commerce.kernel.ports import Connection
 
-SELECT_PIECES = """
-    SELECT pool_id::text, rows, version, claimed, total, off_version FROM audit_journals
-    WHERE pool_id = ANY ($1::uuid[])
-"""
-KEEP_PIECE = """
-    INSERT INTO audit_journals AS j (pool_id, rows, version, claimed, total, off_version, is_owed)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
-    ON CONFLICT (pool_id) DO UPDATE SET rows = excluded.rows, version = excluded.version,
-        claimed = excluded.claimed, total = excluded.total, off_version = excluded.off_version,
-        is_owed = j.is_owed OR excluded.is_owed
-"""
-OWE = """
-    INSERT INTO audit_journals (pool_id, is_owed)
-    SELECT u.id, true FROM unnest($1::uuid[]) AS u (id)
-    ON CONFLICT (pool_id) DO UPDATE SET is_owed = true
-"""
-SELECT_OWED = "SELECT pool_id::text FROM audit_journals WHERE is_owed ORDER BY pool_id LIMIT $1"
-COUNT_OWED = "SELECT count(*) FROM audit_journals WHERE is_owed"
-FORGET = "DELETE FROM audit_journals WHERE pool_id = ANY ($1::uuid[])"
+
+class Reading(msgspec.Struct, frozen=True):
+    """How rows of a kind are read on, and the table that keeps how far: column by piece's field."""
+
+    next_piece: str
+    table: str
+    key: str
+    columns: dict[str, str]
+
+    def values(self, piece: Piece) -> list[int | None]:
+        """Return what is kept of a piece, in the order of the columns."""
+        return [getattr(piece, name) for name in self.columns]
+
+    @property
+    def select(self) -> str:
+        """SQL: what was read of these keys."""
+        shown = ", ".join(f"{column} AS {name}" for name, column in self.columns.items())
+        return (
+            f"SELECT {self.key}::text AS id, {shown} FROM {self.table}"  # noqa: S608 - ours.
+            f" WHERE {self.key} = ANY ($1::uuid[])"
+        )
+
+    @property
+    def keep(self) -> str:
+        """SQL: keep one piece; what a round owes stays owed."""
+        columns = list(self.columns.values())
+        places = ", ".join(f"${number}" for number in range(1, len(columns) + 3))
+        excluded = ", ".join(f"{column} = excluded.{column}" for column in columns)
+        return (
+            f"INSERT INTO {self.table} AS j ({self.key}, {', '.join(columns)}, is_owed)"  # noqa: S608
+            f" VALUES ({places}) ON CONFLICT ({self.key}) DO UPDATE SET {excluded},"
+            " is_owed = j.is_owed OR excluded.is_owed"
+        )
+
+    @property
+    def owe(self) -> str:
+        """SQL: leave these keys to the next round."""
+        return (
+            f"INSERT INTO {self.table} ({self.key}, is_owed)"  # noqa: S608 - ours.
+            " SELECT u.id, true FROM unnest($1::uuid[]) AS u (id)"
+            f" ON CONFLICT ({self.key}) DO UPDATE SET is_owed = true"
+        )
+
+
+READINGS: dict[Kind, Reading] = {
+    "pool": Reading(
+        facts.NEXT_PIECE,
+        "audit_journals",
+        "pool_id",
+        {name: name for name in Piece.__struct_fields__},
+    ),
+    "room": Reading(
+        facts.NEXT_LOG_PIECE, "audit_logs", "room_id", {"rows": "rows", "version": "log_offset"}
+    ),
+}
 
 
 async def read_on(
-    connection: Connection, pool: str, piece: Piece, *, rows_max: int
+    connection: Connection, kind: Kind, id: str, piece: Piece, *, rows_max: int
 ) -> tuple[Piece, bool]:
-    """Read at most `rows_max` more rows of a pool's journal; returns (piece, is at its end)."""
-    read = [getattr(piece, name) for name in Piece.__struct_fields__]
-    after = Piece(**await connection.fetchrow(facts.NEXT_PIECE, pool, *read, rows_max))
+    """Read at most `rows_max` more rows of a journal or log; returns (piece, is at its end)."""
+    reading = READINGS[kind]
+    row = await connection.fetchrow(reading.next_piece, id, *reading.values(piece), rows_max)
+    after = Piece(**row)
     return after, after.rows - piece.rows < rows_max
 
 
 async def finish(
-    connection: Connection, pools: Collection[str], pieces: dict[str, Piece], *, rows_max: int
+    connection: Connection,
+    kind: Kind,
+    ids: Collection[str],
+    pieces: dict[str, Piece],
+    *,
+    rows_max: int,
 ) -> bool:
-    """Read on in the journal of a step that is one pool; say whether its end was reached.
+    """Read on in the journal or log of a step that is one key; say whether its end was reached.
 
-    `pieces` is what was read before, by pool, and what is read now. A step of several pools is
-    small by its weight, and is read where it is judged.
+    `pieces` is what was read before, by key, and what is read now. A step of several keys is small
+    by its weight, and is read where it is judged.
     """
-    if len(pools) != 1:
+    if kind not in READINGS or len(ids) != 1:
         return True
-    [pool] = pools
-    pieces[pool], is_end = await read_on(
-        connection, pool, pieces.get(pool, UNREAD), rows_max=rows_max
+    [id] = ids
+    pieces[id], is_end = await read_on(
+        connection, kind, id, pieces.get(id, UNREAD), rows_max=rows_max
     )
     return is_end
 
 
-async def select_pieces(connection: Connection, pools: Iterable[str]) -> dict[str, Piece]:
-    """Return what was read of journals that some step has begun, by pool."""
-    rows = await connection.fetch(SELECT_PIECES, list(pools))
-    return {
-        row["pool_id"]: Piece(**{name: row[name] for name in Piece.__struct_fields__})
-        for row in rows
-    }
+async def select_pieces(connection: Connection, kind: Kind, ids: Iterable[str]) -> dict[str, Piece]:
+    """Return what was read of journals or logs that some step has begun, by key."""
+    reading = READINGS[kind]
+    rows = await connection.fetch(reading.select, list(ids))
+    return {row["id"]: Piece(**{name: row[name] for name in reading.columns}) for row in rows}
 
 
 async def keep_pieces(
-    connection: Connection, pieces: Mapping[str, Piece], *, is_owed: bool
+    connection: Connection, kind: Kind, pieces: Mapping[str, Piece], *, is_owed: bool
 ) -> None:
     """Keep what was read for the next step; what a round owes stays owed."""
-    for pool, piece in pieces.items():
-        read = [getattr(piece, name) for name in Piece.__struct_fields__]
-        await connection.execute(KEEP_PIECE, pool, *read, is_owed)
+    reading = READINGS[kind]
+    for id, piece in pieces.items():
+        await connection.execute(reading.keep, id, *reading.values(piece), is_owed)
 
 
-async def owe(connection: Connection, pools: Iterable[str]) -> None:
-    """Leave pools to the next round, with what was read of them."""
-    await connection.execute(OWE, list(pools))
+async def owe(connection: Connection, kind: Kind, ids: Iterable[str]) -> None:
+    """Leave pools or rooms to the next round, with what was read of them."""
+    await connection.execute(READINGS[kind].owe, list(ids))
 
 
-async def select_owed(connection: Connection, limit: int) -> set[str]:
-    """Return pools whose sums a round has begun to make."""
-    return {row["pool_id"] for row in await connection.fetch(SELECT_OWED, limit)}
+async def select_owed(connection: Connection, kind: Kind, limit: int) -> set[str]:
+    """Return pools or rooms whose sums a round has begun to make."""
+    key, table = READINGS[kind].key, READINGS[kind].table
+    rows = await connection.fetch(
+        f"SELECT {key}::text FROM {table} WHERE is_owed ORDER BY {key} LIMIT $1",  # noqa: S608
+        limit,
+    )
+    return {row[0] for row in rows}
 
 
 async def count_owed(connection: Connection) -> int:
-    """Return how many pools wait for their sums."""
-    return int(await connection.fetchval(COUNT_OWED))
+    """Return how many pools and rooms wait for their sums."""
+    counts = [
+        await connection.fetchval(f"SELECT count(*) FROM {one.table} WHERE is_owed")  # noqa: S608
+        for one in READINGS.values()
+    ]
+    return sum(counts)
 
 
-async def forget(connection: Connection, pools: Iterable[str]) -> None:
-    """Forget what was read: a journal's end was reached, or it begins anew."""
-    await connection.execute(FORGET, list(pools))
+async def forget(connection: Connection, kind: Kind, ids: Iterable[str]) -> None:
+    """Forget what was read: an end was reached, or it begins anew."""
+    key, table = READINGS[kind].key, READINGS[kind].table
+    await connection.execute(
+        f"DELETE FROM {table} WHERE {key} = ANY ($1::uuid[])",  # noqa: S608 - ours.
+        list(ids),
+    )

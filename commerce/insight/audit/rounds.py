@@ -1,10 +1,9 @@
 """The continuous audit: rounds over what changed, and a turn over everything in slices.
 
 Invariants: a round is one transaction over one instant, and takes away the marks of that instant
-alone; what it reads is bounded by the named limits below, but for one log that it sees for the
-first time, and for the sum over one pool's live reservations, which its indexes give. A long
-journal is read in pieces (`pieces.py`). A finding stays until its row was looked at again and is
-right.
+alone; what it reads is bounded by the named limits below, but for the sum over one pool's live
+reservations, which its indexes give. A long journal and a long log are read in pieces
+(`pieces.py`). A finding stays until its row was looked at again and is right.
 """
 
 from __future__ import annotations
@@ -55,8 +54,8 @@ async def look_at_changes(database: Database) -> AuditReport:
         for kind in KINDS:
             getattr(keys, kind).update(getattr(again, kind))
         await store.follow(transaction, keys)
-        read = await _bring_pools(transaction, marks, again.pool)
-        read += await _bring_logs(transaction, marks, again.room)
+        read = await _bring(transaction, "pool", marks, again.pool)
+        read += await _bring(transaction, "room", marks, again.room)
         await _check(transaction, keys, now_ms)
         clock = await store.select_offenders(
             transaction, "clock", keys, is_kept=True, now_ms=now_ms
@@ -83,7 +82,7 @@ async def look_at_changes(database: Database) -> AuditReport:
 async def look_at_a_slice(database: Database) -> None:
     """Audit the next keys of the turn from their rows; changed by nobody, they carry no mark.
 
-    The turn waits at a pool with a long journal until slices have read it to its end.
+    The turn waits at a long journal or log until slices have read it to its end.
     """
     async with database.transaction() as transaction:
         await store.begin_alone(transaction)
@@ -105,35 +104,37 @@ async def look_at_a_slice(database: Database) -> None:
 
 
 async def _add_up(transaction: Connection, keys: Keys) -> bool:
-    """Keep the sums of a slice's pools and logs; False when a journal goes on in the next slice."""
-    if keys.pool:
-        read = await pieces.select_pieces(transaction, keys.pool)
-        if not await pieces.finish(transaction, keys.pool, read, rows_max=ROWS_A_SLICE_MAX):
-            await pieces.keep_pieces(transaction, read, is_owed=False)
+    """Keep the sums of a slice's pools and logs; False when one goes on in the next slice."""
+    for kind in pieces.READINGS:
+        ids = getattr(keys, kind)
+        if not ids:
+            continue
+        read = await pieces.select_pieces(transaction, kind, ids)
+        if not await pieces.finish(transaction, kind, ids, read, rows_max=ROWS_A_SLICE_MAX):
+            await pieces.keep_pieces(transaction, kind, read, is_owed=False)
             return False
-        await store.keep_pools(transaction, keys.pool, read)
-        await pieces.forget(transaction, keys.pool)
-    if keys.room:
-        await store.keep_rooms(transaction, keys.room)
+        await store.keep_sums(transaction, kind, ids, read)
+        await pieces.forget(transaction, kind, ids)
     return True
 
 
-async def _bring_pools(transaction: Connection, marks: Marks, again: set[str]) -> int:
-    """Bring the pools' sums to this instant; return how many rows were read from the first on.
+async def _bring(transaction: Connection, kind: Kind, marks: Marks, again: set[str]) -> int:
+    """Bring the sums of pools, or of logs, to this instant; return how many rows that read anew.
 
-    A pool that is not known yet, was tampered with or was found wrong is read from its rows, the
+    What is not known yet, was tampered with or was found wrong is read from its first row, the
     small ones first; the first that does not fit is read as far as it does, and what is left of it
     and of the others is owed to the next round.
     """
-    await pieces.forget(transaction, marks.deep)
-    owed = await pieces.select_owed(transaction, MARKS_A_ROUND_MAX)
-    owed |= {pool for pool in marks.live if pool in marks.deep}
-    pools = {*marks.live, *again, *owed}
-    known = await pieces.select_pieces(transaction, pools)
+    deltas = marks.live if kind == "pool" else marks.events
+    await pieces.forget(transaction, kind, marks.deep)
+    owed = await pieces.select_owed(transaction, kind, MARKS_A_ROUND_MAX)
+    owed |= {id for id in deltas if id in marks.deep}
+    ids = {*deltas, *again, *owed}
+    known = await pieces.select_pieces(transaction, kind, ids)
     done: dict[str, Piece] = {}
     late: list[str] = []
     read = 0
-    for id, size, is_kept in await store.select_sizes(transaction, "pool", pools):
+    for id, size, is_kept in await store.select_sizes(transaction, kind, ids):
         is_wanted = not is_kept or id in owed
         if not is_wanted and not (id in again and size <= ROWS_A_ROUND_MAX // 10):
             continue
@@ -142,47 +143,21 @@ async def _bring_pools(transaction: Connection, marks: Marks, again: set[str]) -
             done[id] = piece
             read += size - piece.rows
         elif is_wanted and room:
-            after, is_end = await pieces.read_on(transaction, id, piece, rows_max=room)
+            after, is_end = await pieces.read_on(transaction, kind, id, piece, rows_max=room)
             if is_end:
                 done[id] = after
             else:
-                await pieces.keep_pieces(transaction, {id: after}, is_owed=True)
+                await pieces.keep_pieces(transaction, kind, {id: after}, is_owed=True)
             read = ROWS_A_ROUND_MAX
         elif is_wanted:
             late.append(id)
     await store.advance_sums(
-        transaction, "pool", {id: delta for id, delta in marks.live.items() if id not in done}
+        transaction, kind, {id: delta for id, delta in deltas.items() if id not in done}
     )
-    await store.keep_pools(transaction, done, done)
-    await pieces.forget(transaction, done)
-    await pieces.owe(transaction, late)
-    marks.keys.pool.update(owed)
-    return read
-
-
-async def _bring_logs(transaction: Connection, marks: Marks, again: set[str]) -> int:
-    """Bring the logs' sums to this instant; return how many rows were read from the first on.
-
-    As pools, but one that does not fit is left to the next round, and the first is read whole.
-    """
-    whole: list[str] = []
-    late: list[str] = []
-    read = 0
-    for id, size, is_kept in await store.select_sizes(transaction, "room", {*marks.events, *again}):
-        is_wanted = not is_kept or id in marks.deep
-        if not is_wanted and not (id in again and size <= ROWS_A_ROUND_MAX // 10):
-            continue
-        if whole and read + size > ROWS_A_ROUND_MAX:
-            if is_wanted:
-                late.append(id)
-            continue
-        whole.append(id)
-        read += size
-    await store.advance_sums(
-        transaction, "room", {id: n for id, n in marks.events.items() if id not in whole}
-    )
-    await store.keep_rooms(transaction, whole)
-    await store.mark_deep(transaction, late)
+    await store.keep_sums(transaction, kind, done, done)
+    await pieces.forget(transaction, kind, done)
+    await pieces.owe(transaction, kind, late)
+    getattr(marks.keys, kind).update(owed)
     return read
 
 

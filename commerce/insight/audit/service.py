@@ -4,11 +4,12 @@ A full run goes in chunks, each of them one REPEATABLE READ snapshot: every inva
 a pool, a buyer, an order or a log, so it is judged at one instant, also while a sale runs; one
 snapshot over all chunks would keep VACUUM from the hot rows for as long as the run takes.
 
-A journal longer than a chunk is read in several, and its pool is judged in the last of them: the
-stock row, the reservations and the rest of the journal are of that one snapshot, and what earlier
-chunks have read of the journal is in it too, unchanged, because a journal only grows at its end, in
-the order of its versions. So a write between two chunks is read by a later one, and invents no
-violation. The exception is a hand that changes journal rows during the run: run it again then.
+A journal or a room's log longer than a chunk is read in several, and judged in the last of them:
+the stock row and the reservations, or the log's head, and the rest of the rows are of that one
+snapshot, and what earlier chunks have read is in it too, unchanged, because a journal and a log
+only grow at their ends, in the order of their numbers. So a write between two chunks is read by a
+later one, and invents no violation. The exception is a hand that changes such rows during the run:
+run it again then.
 """
 
 from __future__ import annotations
@@ -97,14 +98,16 @@ async def _audit_chunk(
 ) -> tuple[tuple[str, str] | None, int]:
     """Audit the next keys in a snapshot of their own; returns (where to go on, how many).
 
-    Where a journal is not at its end yet, that is the same place and 0; `read` has how far it is.
+    Where a journal or log is not at its end yet, that is the same place and 0; `read` has how far.
     """
     async with database.reading() as connection:
         await store.only_look_up(connection)
         step = await next_step(connection, walk, cursor, weight_max=ROWS_A_CHUNK_MAX)
-        if not await pieces.finish(connection, step.keys.pool, read, rows_max=ROWS_A_CHUNK_MAX):
+        ids = getattr(step.keys, walk.kind)
+        if not await pieces.finish(connection, walk.kind, ids, read, rows_max=ROWS_A_CHUNK_MAX):
             return cursor, 0
-        step.keys.pieces = {id: read.pop(id) for id in step.keys.pool if id in read}
+        if walk.kind in pieces.READINGS:
+            step.keys.pieces = {id: read.pop(id) for id in ids if id in read}
         if len(step.keys):
             offenders += await store.select_offenders(
                 connection, walk.kind, step.keys, is_kept=False, now_ms=0

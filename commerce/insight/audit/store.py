@@ -53,9 +53,6 @@ TAKE_MARKS = """
     RETURNING m.pool_id, m.live_delta, m.is_deep, m.sale_id, m.buyers, m.order_id, m.room_id,
         m.events_delta, m.coupon_id
 """
-MARK_DEEP = """
-    INSERT INTO audit_marks (room_id, is_deep) SELECT r.id, true FROM unnest($1::uuid[]) AS r (id)
-"""
 COUNT_MARKS = "SELECT count(*) FROM audit_marks"
 BUYERS_OF_ORDERS = """
     SELECT DISTINCT r.sale_id, r.user_id FROM unnest($1::uuid[]) AS q (order_id)
@@ -78,6 +75,8 @@ SIZES: dict[str, str] = {
         LEFT JOIN audit_rooms a ON a.room_id = h.room_id ORDER BY 2
     """,
 }
+# What of a piece goes into a query.
+PIECES: dict[Kind, tuple[str, ...]] = {"pool": Piece.__struct_fields__, "room": ("rows", "version")}
 # Rows of marks that are still there will be added later, so they are not in the sums yet.
 KEEP_POOLS = f"""
     WITH keys AS ({facts.POOLS_AND_PIECES}), facts AS ({facts.POOL_ROWS})
@@ -104,7 +103,7 @@ ADVANCE_POOLS = f"""
     ) t WHERE p.pool_id = t.pool_id
 """  # noqa: S608 - our own words.
 KEEP_ROOMS = f"""
-    WITH keys AS ({facts.KEYS["room"]}), facts AS ({facts.ROOM_ROWS})
+    WITH keys AS ({facts.ROOMS_AND_PIECES}), facts AS ({facts.ROOM_ROWS})
     INSERT INTO audit_rooms (room_id, events)
     SELECT f.room_id, f.events - coalesce((SELECT sum(m.events_delta) FROM audit_marks m
         WHERE m.room_id = f.room_id), 0) FROM facts f
@@ -212,11 +211,6 @@ async def take_marks(connection: Connection, *, marks_max: int, weight_max: int)
     return marks
 
 
-async def mark_deep(connection: Connection, rooms: Iterable[str]) -> None:
-    """Leave logs to the next round, which reads them from their rows."""
-    await connection.execute(MARK_DEEP, list(rooms))
-
-
 async def count_marks(connection: Connection) -> int:
     """Return how many marks are left."""
     return int(await connection.fetchval(COUNT_MARKS))
@@ -239,16 +233,12 @@ async def select_sizes(
     return [tuple(row) for row in await connection.fetch(SIZES[kind], list(ids))]
 
 
-async def keep_pools(
-    connection: Connection, pools: Collection[str], pieces: Mapping[str, Piece]
+async def keep_sums(
+    connection: Connection, kind: Kind, ids: Collection[str], pieces: Mapping[str, Piece]
 ) -> None:
-    """Add up pools from their rows, on top of what was read of their journals; keep the sums."""
-    await connection.execute(KEEP_POOLS, *_piece_arrays(pools, pieces))
-
-
-async def keep_rooms(connection: Connection, rooms: Collection[str]) -> None:
-    """Add up logs from their rows and keep the sums."""
-    await connection.execute(KEEP_ROOMS, list(rooms))
+    """Add up pools or rooms from their rows, on top of what was read of them; keep the sums."""
+    query = KEEP_POOLS if kind == "pool" else KEEP_ROOMS
+    await connection.execute(query, *_piece_arrays(kind, ids, pieces))
 
 
 async def advance_sums(connection: Connection, kind: Kind, deltas: dict[str, int]) -> None:
@@ -262,15 +252,16 @@ async def select_offenders(
 ) -> list[Offender]:
     """Ask every check of a kind about some keys; returns the rows that break one.
 
-    Unless the sums are kept, a pool's journal is read after the piece that the keys have of it.
+    Unless the sums are kept, a journal or log is read after the piece that the keys have of it.
     """
     if kind == "clock":
         query = _union(CLOCK_CHECKS)
         rows = await connection.fetch(query)
     else:
         named, arrays = facts.KEYS[kind], _arrays(kind, keys)
-        if kind == "pool" and not is_kept:
-            named, arrays = facts.POOLS_AND_PIECES, _piece_arrays(keys.pool, keys.pieces)
+        if kind in PIECES and not is_kept:
+            named = facts.POOLS_AND_PIECES if kind == "pool" else facts.ROOMS_AND_PIECES
+            arrays = _piece_arrays(kind, getattr(keys, kind), keys.pieces)
         relation = (facts.KEPT if is_kept else facts.FULL)[kind]
         query = f"WITH keys AS MATERIALIZED ({named}), facts AS MATERIALIZED ({relation}) "
         query += _union([check for check in CHECKS if check.kind == kind])
@@ -295,11 +286,10 @@ def _arrays(kind: Kind, keys: Keys) -> list[list[str]]:
     return [list(getattr(keys, kind))]
 
 
-def _piece_arrays(pools: Collection[str], pieces: Mapping[str, Piece]) -> list[list[Any]]:
-    """Return the parameters of `POOLS_AND_PIECES`."""
-    read = [pieces.get(pool, UNREAD) for pool in pools]
-    columns = [[getattr(piece, name) for piece in read] for name in Piece.__struct_fields__]
-    return [list(pools), *columns]
+def _piece_arrays(kind: Kind, ids: Collection[str], pieces: Mapping[str, Piece]) -> list[list[Any]]:
+    """Return the parameters of `POOLS_AND_PIECES` or `ROOMS_AND_PIECES`."""
+    read = [pieces.get(id, UNREAD) for id in ids]
+    return [list(ids), *([getattr(piece, name) for piece in read] for name in PIECES[kind])]
 
 
 def _key_of(kind: Kind, row: dict[str, Any]) -> str:
