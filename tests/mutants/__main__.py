@@ -28,6 +28,7 @@ RULES = [
     "goods/press_rules",
     "goods/waiting_list",
     "goods/adjustments",
+    "insight/evidence",
     "orders/checkout",
     "orders/payments",
     "orders/reconciliation",
