@@ -28,8 +28,8 @@ class Shop:
         self.gateways = gateways
         self.provider = provider
         self.told: list[Told] = []
-        self.open: set[str] = set()
-        """What was asked and is not answered, in words."""
+        self.open: set[Question] = set()
+        """What was asked and is not answered."""
         self.presses: set[str] = set()
         """The ids of all reservations that a press may have."""
         self.broken: list[str] = []
@@ -42,21 +42,42 @@ class Shop:
         then: Callable[[Answer], None],
     ) -> None:
         """Ask any gateway, and again until an answer says something."""
-        self.open.add(what)
+        question = Question(self, what, send, then)
+        self.open.add(question)
+        question.attempt()
 
-        def attempt() -> None:
-            if what not in self.open:
-                return
-            gateway = self.world.pick(self.gateways)
-            self.world.send(lambda: send(gateway, hear))
-            self.world.after(PATIENCE_MS, attempt)
 
-        def hear(answer: Answer) -> None:
-            if answer.code != "unknown_outcome" and what in self.open:
-                self.open.remove(what)
-                then(answer)
+class Question:
+    """What somebody asks until they hear; no cycle of closures, so that it is freed at once."""
 
-        attempt()
+    __slots__ = ("_send", "_then", "shop", "what")
+
+    def __init__(
+        self,
+        shop: Shop,
+        what: str,
+        send: Callable[[Gateway, Callable[[Answer], None]], None],
+        then: Callable[[Answer], None],
+    ) -> None:
+        self.shop = shop
+        self.what = what
+        self._send = send
+        self._then = then
+
+    def attempt(self) -> None:
+        """Ask any gateway, unless there is an answer, and once more when patience ends."""
+        shop = self.shop
+        if self not in shop.open:
+            return
+        world, gateway = shop.world, shop.world.pick(shop.gateways)
+        world.send(lambda: self._send(gateway, self.hear))
+        world.after(PATIENCE_MS, self.attempt)
+
+    def hear(self, answer: Answer) -> None:
+        """Take an answer that says something, once."""
+        if answer.code != "unknown_outcome" and self in self.shop.open:
+            self.shop.open.remove(self)
+            self._then(answer)
 
 
 class Buyer:
@@ -135,15 +156,15 @@ class Buyer:
 
     def look(self, entry_id: str) -> None:
         """Read one's entry, use an offer, or go."""
-        entry = self.world.core.read_entry(entry_id)
-        if entry.state == "offered" and entry.reservation_id is not None:
+        state, offer = self.world.core.look(entry_id)
+        if state == "offered" and offer is not None:
             if self.world.roll() < 0.15:
                 self.request(
                     f"pass {entry_id}", lambda: self.world.core.leave(self.user_id, entry_id)
                 )
             else:
-                self.use(entry.reservation_id)
-        elif entry.state == "waiting":
+                self.use(offer)
+        elif state == "waiting":
             if self.world.roll() < 0.01:
                 self.request(
                     f"leave {entry_id}", lambda: self.world.core.leave(self.user_id, entry_id)

@@ -27,7 +27,7 @@ def check_all(books: Books, shop: Shop) -> list[str]:
     granted = {id: one.version for id, one in books.reservations.items()}
     return [
         *books.problems,
-        *(f"nobody answered: {what}" for what in sorted(shop.open)),
+        *sorted(f"nobody answered: {question.what}" for question in shop.open),
         *shop.broken,
         *check_journal(books.steps, granted, shop.told),
         *check_holds(books, shop),

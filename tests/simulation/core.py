@@ -6,7 +6,7 @@ method is one request or one round of a job; time stands still while it runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -91,9 +91,8 @@ class Core(Protocol):
     sale_id: str
     users: Sequence[str]
     """The ids of the buyers."""
-
-    def set_clock(self, now_ms: int) -> None:
-        """Move the database's clock, never back."""
+    now_ms: int
+    """The database's clock; the world moves it, never back."""
 
     def jump_node_clock(self, skew_ms: int) -> None:
         """Let the clock of the application's nodes be wrong by this much."""
@@ -113,8 +112,8 @@ class Core(Protocol):
     def leave(self, user_id: str, entry_id: str) -> None:
         """Leave the line, or pass an offer on."""
 
-    def read_entry(self, entry_id: str) -> EntryBook:
-        """Return an entry."""
+    def look(self, entry_id: str) -> tuple[str, str | None]:
+        """Return an entry's state, and the reservation that it was offered."""
 
     def place_order(self, user_id: str, key: str, ids: Sequence[str]) -> str:
         """Order reservations; return the order's id."""
@@ -127,6 +126,12 @@ class Core(Protocol):
 
     def adjust(self, delta: int, key: str) -> None:
         """Change the total by `delta` units."""
+
+    def due_jobs(self) -> Collection[str]:
+        """Name the jobs that have something to do now: the others would write nothing.
+
+        One too many is a round in vain; one that is missing for good is a debt that the checks see.
+        """
 
     def take_webhook(self, event_id: str, report: PaymentReport) -> None:
         """Take a provider's report, once."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from commerce.goods.adjustments.model import PoolCounts
 from commerce.goods.adjustments.rules import check_total
@@ -34,12 +34,12 @@ from tests.simulation.core import (
     ProviderDesk,
     ReservationBook,
 )
-from tests.simulation.model_orders import ModelOrders
+from tests.simulation.model_orders import NEVER_MS, ModelOrders
 from tests.simulation.model_rows import Entry, Held
 
 SALE = "00000000-0000-4000-8000-000000000001"
 LIVE = ("held", "paying", "sold")
-NEVER_MS = 2**63 - 1
+Done = TypeVar("Done")
 
 
 class ModelCore(ModelOrders):
@@ -60,33 +60,35 @@ class ModelCore(ModelOrders):
         # Most questions are asked when there is nothing to do; these say so without a look.
         self.next_due_ms = 0
         """No hold ends before."""
-        self.is_line_empty = True
+        self.line: dict[str, Entry] = {}
+        """Who waits, in order of arrival."""
+        self.sold_now: int | None = 0
+        """The paid units; None when they are to be counted anew."""
+        # What lives changes with the version alone.
+        self.owned_version = 0
+        self.owned_now: dict[str, frozenset[str]] = {}
 
     def close(self) -> None:
         """Nothing is open."""
-
-    def set_clock(self, now_ms: int) -> None:
-        """Move the clock."""
-        self.now_ms = now_ms
 
     def jump_node_clock(self, skew_ms: int) -> None:
         """Keep the skew, which nothing here may ask."""
         self.skew_ms = skew_ms
 
-    @contextmanager
-    def undone_when_refused(self) -> Iterator[None]:
-        """Take back what was done before a refusal, as a transaction does."""
-        kept = None
-        if self.due():
-            kept = copy.deepcopy((self.holds, self.entries, self.buyers, self.steps))
+    def whole(self, work: Callable[[], Done]) -> Done:
+        """Do work that ends what is due first; when it refuses, that is taken back as well."""
+        if not self.due():
+            return work()
+        kept = copy.deepcopy((self.holds, self.entries, self.buyers, self.steps))
         figures = self.figures()
         try:
-            yield
+            return work()
         except CommerceError:
-            if kept is not None:
-                self.holds, self.entries, self.buyers, self.steps = kept
-                self.total, self.claimed, self.version = figures
-                self.next_due_ms, self.is_line_empty = 0, False
+            self.holds, self.entries, self.buyers, self.steps = kept
+            self.total, self.claimed, self.version = figures
+            self.next_due_ms, self.sold_now = 0, None
+            self.line = {id: one for id, one in self.entries.items() if one.state == "waiting"}
+            self.next_dead_order_ms = self.owned_version = 0
             raise
 
     # Stock ------------------------------------------------------------------------------------
@@ -104,7 +106,9 @@ class ModelCore(ModelOrders):
 
     def sold(self) -> int:
         """Return the paid units."""
-        return sum(held.qty for held in self.holds.values() if held.state == "sold")
+        if self.sold_now is None:
+            self.sold_now = sum(one.qty for one in self.holds.values() if one.state == "sold")
+        return self.sold_now
 
     def reserve(self, requests: list[Request]) -> BatchResult:
         """Decide and commit one batch."""
@@ -150,11 +154,14 @@ class ModelCore(ModelOrders):
 
     def owned(self) -> dict[str, frozenset[str]]:
         """Return the ids of what holds or has units, by owner."""
-        owned: dict[str, frozenset[str]] = {}
-        for id, held in self.holds.items():
-            if held.state in LIVE:
-                owned[held.user_id] = owned.get(held.user_id, frozenset()) | {id}
-        return owned
+        if self.owned_version != self.version:
+            owned: dict[str, set[str]] = {}
+            for id, held in self.holds.items():
+                if held.state in LIVE:
+                    owned.setdefault(held.user_id, set()).add(id)
+            self.owned_now = {user_id: frozenset(ids) for user_id, ids in owned.items()}
+            self.owned_version = self.version
+        return self.owned_now
 
     def free(self, ids: Sequence[str], from_states: Sequence[str], to_state: str) -> None:
         """Give units back, once, and serve the line in the same moment."""
@@ -165,6 +172,7 @@ class ModelCore(ModelOrders):
             held.state = to_state
             self.buyers[held.user_id] -= held.qty
         self.step(-sum(held.qty for held in freed), 0)
+        self.next_dead_order_ms = 0
         after = "missed" if to_state == "expired" else "passed"
         for held in freed:
             entry = self.entry_of(held.id)
@@ -210,27 +218,30 @@ class ModelCore(ModelOrders):
             return
         if self.total + delta < LIMITS["quantity"][0]:
             raise invalid("A flash sale has units.", field="quantity")
-        with self.undone_when_refused():
-            if delta < 0:
-                self.expire_due()
-            check_total(PoolCounts("p", self.total, self.claimed, self.version), delta)
+        self.whole(lambda: self._check_change(delta))
         self.changes[key] = delta
         self.step(0, delta)
         self.serve()
+
+    def _check_change(self, delta: int) -> None:
+        if delta < 0:
+            self.expire_due()
+        check_total(PoolCounts("p", self.total, self.claimed, self.version), delta)
 
     # The waiting list -------------------------------------------------------------------------
 
     def in_line(self) -> list[Entry]:
         """Return who waits, in order of arrival."""
-        if self.is_line_empty:
-            return []
-        waiting = [entry for entry in self.entries.values() if entry.state == "waiting"]
-        self.is_line_empty = not waiting
-        return waiting
+        return list(self.line.values())
+
+    def step_out(self, entry: Entry, state: str, reason: str | None = None) -> None:
+        """Let somebody who waits wait no more."""
+        entry.state, entry.reason = state, reason
+        del self.line[entry.id]
 
     def serve(self) -> None:
         """Give what is free to those who wait."""
-        waiting = self.in_line() if self.claimed < self.total else []
+        waiting = self.in_line() if self.line and self.claimed < self.total else []
         if not waiting:
             return
         ends_at_ms = self.terms.ends_at_ms
@@ -240,42 +251,45 @@ class ModelCore(ModelOrders):
             [Waiter(e.id, e.qty, self.buyers[e.user_id], PER_BUYER, is_over) for e in waiting],
         )
         for id, reason in closed.items():
-            self.entries[id].state, self.entries[id].reason = "closed", reason
+            self.step_out(self.entries[id], "closed", reason)
         if not offers:
             return
         won = [self.entries[id] for id in offers]
         self.step(sum(entry.qty for entry in won), 0)
         for entry in won:
-            entry.state, entry.reservation_id = "offered", f"offer:{entry.id}"
+            self.step_out(entry, "offered")
+            entry.reservation_id = f"offer:{entry.id}"
             entry.offered_version = self.version
             self.hold(entry.reservation_id, entry.user_id, entry.qty, "waiting_list", OFFER_MS)
             self.holds[entry.reservation_id].entry_id = entry.id
 
     def join(self, user_id: str, qty: int, key: str) -> str:
         """Wait for units."""
-        with self.undone_when_refused():
-            return self._join(user_id, qty, key)
+        return self.whole(lambda: self._join(user_id, qty, key))
 
     def _join(self, user_id: str, qty: int, key: str) -> str:
         self.expire_due()
         wish = Wish(entry_id(user_id, SALE, key), SALE, user_id, qty)
         known = self.entries.get(wish.id)
-        mine = [e for e in self.entries.values() if e.user_id == user_id]
-        live = [e.id for e in mine if e.state in ("waiting", "offered")]
+        live = [
+            entry.id
+            for entry in self.entries.values()
+            if entry.user_id == user_id and entry.state in ("waiting", "offered")
+        ]
         line = Line(
             now_ms=self.now_ms,
             total=self.total,
             claimed=self.claimed,
             sold=self.sold(),
-            waiting=len(self.in_line()),
+            waiting=len(self.line),
             bought=self.buyers[user_id],
             known_qty=known.qty if known else None,
             live_entry=live[0] if live else None,
         )
         join = decide_join(self.terms, line, wish)
         if join is Join.JOINED:
-            self.entries[wish.id] = Entry(wish.id, user_id, qty, self.now_ms)
-            self.is_line_empty = False
+            entry = Entry(wish.id, user_id, qty, self.now_ms)
+            self.entries[wish.id] = self.line[wish.id] = entry
         elif join is not Join.REPLAYED:
             raise CommerceError(join.value, "No place in the line.")
         return wish.id
@@ -284,7 +298,7 @@ class ModelCore(ModelOrders):
         """Leave the line, or pass an offer on."""
         entry = self.entries[entry_id]
         if entry.state == "waiting":
-            entry.state = "left"
+            self.step_out(entry, "left")
         elif entry.state == "offered":
             assert entry.reservation_id is not None
             self.free([entry.reservation_id], ["held"], "released")
@@ -304,16 +318,42 @@ class ModelCore(ModelOrders):
             joined_at_ms=e.joined_at_ms,
         )
 
+    def look(self, entry_id: str) -> tuple[str, str | None]:
+        """Return an entry's state and offer."""
+        entry = self.entries[entry_id]
+        return entry.state, entry.reservation_id
+
+    def due_jobs(self) -> list[str]:
+        """Name the jobs that may have something to do: each knows before which time it has not."""
+        now_ms, due = self.now_ms, []
+        if now_ms >= self.next_due_ms:
+            due.append("sweep")
+        if now_ms >= self.next_dead_order_ms:
+            due.append("expire_orders")
+        if now_ms >= self.next_call_ms:
+            due.append("run_calls")
+        if now_ms >= self.next_question_ms:
+            due.append("poll")
+        if self.line and (self.claimed < self.total or self.why_hopeless()):
+            due.append("tend")
+        return due
+
     def tend(self) -> None:
         """Job: close what nothing can come for."""
-        if not self.in_line():
+        if not self.line:
             return
         self.serve()
-        ends_at_ms = self.terms.ends_at_ms
-        is_over = ends_at_ms is not None and self.now_ms >= ends_at_ms
-        if is_over or self.sold() == self.total:
+        reason = self.why_hopeless()
+        if reason is not None:
             for entry in self.in_line():
-                entry.state, entry.reason = "closed", "ended" if is_over else "sold_out"
+                self.step_out(entry, "closed", reason)
+
+    def why_hopeless(self) -> str | None:
+        """Return why nothing can come for who waits, or None."""
+        ends_at_ms = self.terms.ends_at_ms
+        if ends_at_ms is not None and self.now_ms >= ends_at_ms:
+            return "ended"
+        return "sold_out" if self.sold() == self.total else None
 
     def figures(self) -> tuple[int, int, int]:
         """Return the pool's total, what is claimed of it, and its version."""

@@ -32,6 +32,7 @@ from tests.simulation.core import CURRENCY, PER_BUYER, PRICE_MINOR, OrderBook, P
 from tests.simulation.model_rows import Attempt, Call, Entry, Held, Order
 
 POOL, SHOW = "p", "s"
+NEVER_MS = 2**63 - 1
 
 
 class ModelOrders(ABC):
@@ -39,6 +40,7 @@ class ModelOrders(ABC):
 
     total: int
     claimed: int
+    sold_now: int | None
 
     def __init__(self, provider: ProviderDesk, start_ms: int) -> None:
         self.provider = provider
@@ -55,6 +57,8 @@ class ModelOrders(ABC):
         self.unanswered: dict[str, Attempt] = {}
         self.pending: dict[tuple[str, str], Call] = {}
         self.tries: dict[str, list[Attempt]] = {}
+        # Before these times the jobs have nothing to look at.
+        self.next_dead_order_ms = self.next_call_ms = self.next_question_ms = NEVER_MS
 
     @abstractmethod
     def free(self, ids: Sequence[str], from_states: Sequence[str], to_state: str) -> None:
@@ -77,7 +81,7 @@ class ModelOrders(ABC):
     def place_order(self, user_id: str, key: str, ids: Sequence[str]) -> str:
         """Order reservations; a repeated key meets its own order."""
         wish = PlaceOrder(user_id, key, list(ids))
-        id, request_hash = derive_order_id(user_id, key), hash_request(wish)
+        id = derive_order_id(user_id, key)
         known = self.orders.get(id)
         if known is None:
             found = [self.holds[one] for one in ids if one in self.holds]
@@ -86,10 +90,11 @@ class ModelOrders(ABC):
             for held in found:
                 held.release_at_ms = next_release_at_ms(held.as_state(), self.now_ms)
                 held.state, held.is_extended = "paying", True
-            order = Order(id, user_id, request_hash, draft.total_minor, list(ids))
+                self.next_dead_order_ms = min(self.next_dead_order_ms, held.release_at_ms)
+            order = Order(id, user_id, draft.request_hash, draft.total_minor, list(ids))
             self.orders[id] = self.unpaid[id] = order
             self.create(self.open(order))
-        elif known.request_hash != request_hash:
+        elif known.request_hash != hash_request(wish):
             raise CommerceError("idempotency_conflict", "This key ordered something else.")
         elif known.state == "awaiting_payment":
             self.create(self.attempts_of(id)[-1])
@@ -129,10 +134,15 @@ class ModelOrders(ABC):
 
     def expire_orders(self) -> None:
         """Job: end waiting orders that have lost a reservation."""
+        # What ends frees units, which looks like another death: then the next round looks again.
+        self.next_dead_order_ms = NEVER_MS
         for order in list(self.unpaid.values()):
             self.expire_if_dead(order)
             if order.state != "awaiting_payment":
                 del self.unpaid[order.id]
+                continue
+            ends_ms = min(self.holds[id].release_at_ms for id in order.reservation_ids)
+            self.next_dead_order_ms = min(self.next_dead_order_ms, ends_ms)
 
     def expire_if_dead(self, order: Order) -> None:
         """End a waiting order that has lost a reservation."""
@@ -153,6 +163,7 @@ class ModelOrders(ABC):
             settlement = Settled()
         if isinstance(settlement, Settled):
             order.state = ORDER.next(order.state, "pay")
+            self.sold_now = None
             for one in held:
                 one.state = "sold"
                 entry = self.entry_of(one.id)
@@ -219,6 +230,7 @@ class ModelOrders(ABC):
         self.pending[key] = call
         if call.state == "failed":
             call.state, call.attempts, call.next_at_ms = "pending", 1, self.now_ms
+        self.next_call_ms = min(self.next_call_ms, call.next_at_ms)
 
     def create(self, attempt: Attempt) -> None:
         """Try to create a payment at once; otherwise a worker will."""
@@ -253,7 +265,9 @@ class ModelOrders(ABC):
         """Walk a payment to the reported state."""
         attempt = self.attempts[report.payment_id]
         check_amount(attempt.payment, report)
-        attempt.is_known_there = True
+        if not attempt.is_known_there:
+            attempt.is_known_there = True
+            self.next_question_ms = min(self.next_question_ms, attempt.created_at_ms + SILENT_MS)
         steps = decide_steps(attempt.state, report)
         for step in steps:
             attempt.state = PAYMENT.next(attempt.state, step)
@@ -291,6 +305,9 @@ class ModelOrders(ABC):
         for _ in range(CALLS_A_ROUND_MAX):
             call = self.claim_call()
             if call is None:
+                self.next_call_ms = min(
+                    (one.next_at_ms for one in self.pending.values()), default=NEVER_MS
+                )
                 return
             try:
                 self.make(call)
@@ -304,7 +321,7 @@ class ModelOrders(ABC):
                 call.state = "failed" if call.state == "pending" else call.state
 
     def ask_what_it_is(self, attempt: Attempt) -> None:
-        """Learn why money cannot be let go."""
+        """Learn what a payment is, or not."""
         try:
             self.take(self.provider.call("status", attempt.payment))
         except (ProviderUnavailableError, ProviderRefusedError, CommerceError):
@@ -312,9 +329,7 @@ class ModelOrders(ABC):
 
     def claim_call(self) -> Call | None:
         """Take the most urgent due call, the oldest first; what was withdrawn is not there."""
-        over = [key for key, call in self.pending.items() if call.state != "pending"]
-        for key in over:
-            del self.pending[key]
+        self.pending = {key: one for key, one in self.pending.items() if one.state == "pending"}
         due = [call for call in self.pending.values() if call.next_at_ms <= self.now_ms]
         if not due:
             return None
@@ -339,20 +354,20 @@ class ModelOrders(ABC):
 
     def poll(self) -> None:
         """Job: ask after payments that nothing was heard of."""
+        next_question_ms = self.now_ms + SILENT_MS  # What is asked now or opened is due by then.
         for id, attempt in list(self.unanswered.items()):
             order = self.orders[attempt.payment.order_id]
             if attempt.state != "created" or order.state != "awaiting_payment":
                 del self.unanswered[id]
                 continue
-            if not attempt.is_known_there:
-                continue
-            newest_ms = max(attempt.created_at_ms, attempt.polled_at_ms)
-            if newest_ms + SILENT_MS <= self.now_ms:
+            due_ms = max(attempt.created_at_ms, attempt.polled_at_ms) + SILENT_MS
+            if attempt.is_known_there and due_ms <= self.now_ms:
                 attempt.polled_at_ms = self.now_ms
-                try:
-                    self.take(self.provider.call("status", attempt.payment))
-                except (ProviderUnavailableError, ProviderRefusedError, CommerceError):
-                    continue
+                self.ask_what_it_is(attempt)
+            elif attempt.is_known_there:
+                next_question_ms = min(next_question_ms, due_ms)
+        # Last: a worker that is killed while it asks has not looked at the rest.
+        self.next_question_ms = next_question_ms if self.unanswered else NEVER_MS
 
 
 def as_hold(held: Held) -> Hold:

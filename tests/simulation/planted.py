@@ -13,7 +13,7 @@ from commerce.orders.checkout.model import LateLine
 from commerce.orders.payments.model import Settled, Settlement
 from tests.simulation.core import UNITS, ProviderDesk
 from tests.simulation.model_core import ModelCore
-from tests.simulation.model_rows import Order
+from tests.simulation.model_rows import Entry, Order
 from tests.simulation.processes import Gateway, Reply, told
 from tests.simulation.world import LostConnectionError
 
@@ -99,6 +99,7 @@ class SettlesDeadHolds(ModelCore):
             order.state = "paid"
             for id in order.reservation_ids:
                 self.holds[id].state = "sold"
+            self.sold_now = None
         return Settled()
 
 
@@ -122,11 +123,9 @@ class JumpsTheLine(ModelCore):
 class ServesLastFirst(ModelCore):
     """Whoever came last is served first."""
 
-    def serve(self) -> None:
+    def in_line(self) -> list[Entry]:
         """Turn the line round."""
-        self.entries = dict(reversed(self.entries.items()))
-        super().serve()
-        self.entries = dict(reversed(self.entries.items()))
+        return super().in_line()[::-1]
 
 
 class ForgetsMoney(ModelCore):

@@ -19,19 +19,19 @@ import uvloop
 from commerce.goods.adjustments.model import Adjustment
 from commerce.goods.inventory.model import BatchResult, Request
 from commerce.goods.inventory.service import InventoryService
-from commerce.goods.inventory.store import reserve_batch, select_owned
+from commerce.goods.inventory.store import SELECT_DUE_POOLS, reserve_batch, select_owned
 from commerce.goods.inventory.sweeper import sweep
 from commerce.goods.waiting_list.service import WaitingList, tell_waiters, tend_lines
+from commerce.goods.waiting_list.store import SELECT_TO_TEND
 from commerce.insight.audit.service import audit
 from commerce.kernel.ids import adjustment_id
 from commerce.orders.checkout.model import PlaceOrder
 from commerce.orders.checkout.service import CheckoutService
 from commerce.orders.checkout.settlement import OrderSettlement
-from commerce.orders.payments.model import (
-    PaymentReport,
-)
+from commerce.orders.checkout.store import SELECT_DEAD
+from commerce.orders.payments.model import PaymentReport
 from commerce.orders.payments.ports import PaymentPorts
-from commerce.orders.payments.service import PaymentService
+from commerce.orders.payments.service import SILENT_MS, PaymentService
 from commerce.orders.refunds.completion import RefundCompletion
 from commerce.sales.flash_sales.quantity import change_quantity
 from commerce.sales.flash_sales.store import select_sale
@@ -56,27 +56,44 @@ from tests.support.shop import Silence, arm_flash, make_shop, read_stock
 
 Told = TypeVar("Told")
 SIMULATED_CLOCK = """
-    CREATE TABLE simulated_clock (at_ms bigint NOT NULL);
-    INSERT INTO simulated_clock VALUES ({start_ms});
+    CREATE SEQUENCE simulated_clock START {start_ms};
     CREATE OR REPLACE FUNCTION clock_ms() RETURNS bigint LANGUAGE sql VOLATILE PARALLEL SAFE
-    AS $$ SELECT at_ms FROM simulated_clock $$;
+    AS $$ SELECT last_value FROM simulated_clock $$;
 """
 INSERT_BUYERS = """
     INSERT INTO users (id, name, role) SELECT id, 'B', 'guest' FROM unnest($1::uuid[]) id
 """
 SELECT_TABLES = "SELECT format('%I.%I', schemaname, relname) FROM pg_stat_user_tables"
+# A function, because it keeps its plans: to plan so many statements took longer than to run them.
+FORGET_SALE = """
+    CREATE FUNCTION forget_sale() RETURNS void LANGUAGE plpgsql AS $$ BEGIN {deletes} END $$
+"""
 SELECT_RESERVATIONS = """
     SELECT id::text, user_id::text, qty, state, origin, version, decided_at_ms, release_at_ms
     FROM reservations WHERE pool_id = $1
 """
-SELECT_DUE_CALL = """
-    SELECT 1 FROM payment_calls WHERE state = 'pending' AND next_at_ms <= clock_ms() LIMIT 1
+# The jobs' own questions, asked at once: rounds in vain were half of a sale.
+SELECT_DUE_JOBS = f"""
+    SELECT EXISTS ({SELECT_DUE_POOLS}) AS sweep,
+        EXISTS ({SELECT_DEAD}) AS expire_orders,
+        EXISTS (
+            SELECT 1 FROM payment_calls WHERE state = 'pending' AND next_at_ms <= clock_ms()
+        ) AS run_calls,
+        EXISTS (
+            SELECT 1 FROM payments p JOIN orders o ON o.id = p.order_id
+            WHERE p.state = 'created' AND p.provider_ref IS NOT NULL
+              AND o.state = 'awaiting_payment'
+              AND greatest(p.created_at_ms, p.polled_at_ms) <= clock_ms() - {SILENT_MS}
+        ) AS poll,
+        EXISTS ({SELECT_TO_TEND})
+            OR EXISTS (SELECT 1 FROM waiting_list WHERE NOT is_told) AS tend
 """
+SELECT_PLACE = "SELECT state, reservation_id::text FROM waiting_list WHERE id = $1"
 SELECT_ENTRIES = """
     SELECT w.id::text, w.user_id::text, w.qty, w.state, w.reservation_id::text,
         r.version AS offered_version, w.created_at_ms AS joined_at_ms
     FROM waiting_list w LEFT JOIN reservations r ON r.id = w.reservation_id
-    WHERE w.sale_id = $1 AND ($2::uuid IS NULL OR w.id = $2) ORDER BY w.seq
+    WHERE w.sale_id = $1 ORDER BY w.seq
 """
 SELECT_ORDERS = """
     SELECT o.id::text, o.user_id::text, o.state, o.total_minor, ARRAY(
@@ -101,9 +118,9 @@ class PostgresCore:
     ) -> None:
         self.runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         self._loop = self.runner.get_loop()
+        self.now_ms = start_ms
         self.clock = NodeClock(start_ms)
         self.clock_in_database_ms = start_ms
-        self._filled: list[str] = []
         self.runner.run(self._open(url, desk))
         self.run(self._begin(buyers, units))
 
@@ -113,26 +130,28 @@ class PostgresCore:
         Deleting some hundred rows takes milliseconds; a new database takes half a second.
         """
         self.desk.desk = desk
-        self.clock.at_ms, self.clock.skew_ms = start_ms, 0
+        self.now_ms, self.clock.skew_ms = start_ms, 0
         self.run(self._forget())
         self.run(self._begin(buyers, units))
 
     async def _forget(self) -> None:
         # As a replica: no trigger of the product has a say, and no foreign key an order.
-        deletes = "; ".join(f"DELETE FROM {name}" for name in self._filled)
         await self._direct.execute(
-            f"BEGIN; SET LOCAL session_replication_role = replica; {deletes}; COMMIT"
+            "BEGIN; SET LOCAL session_replication_role = replica; SELECT forget_sale(); COMMIT"
         )
 
     async def _open(self, url: str, desk: ProviderDesk) -> None:
         # Past the pools, whose reset is a round trip more.
         direct = self._direct = await asyncpg.connect(url)
         # What the migrations filled stays as it is.
-        self._filled = [
+        filled = [
             name
             for (name,) in await direct.fetch(SELECT_TABLES)
             if not await direct.fetchval(f"SELECT EXISTS (SELECT 1 FROM {name})")
         ]
+        await direct.execute(
+            FORGET_SALE.format(deletes="".join(f"DELETE FROM {name};" for name in filled))
+        )
         await direct.execute(SIMULATED_CLOCK.format(start_ms=self.clock.at_ms))
         self.database = PgDatabase(await open_pool(url))
         self.connections = await open_reserve_pool(url)
@@ -184,17 +203,14 @@ class PostgresCore:
         return self._loop.run_until_complete(self._at_present(work))
 
     async def _at_present(self, work: Coroutine[Any, Any, Told]) -> Told:
-        if self.clock_in_database_ms != self.clock.at_ms:
-            await self._direct.execute("UPDATE simulated_clock SET at_ms = $1", self.clock.at_ms)
-            self.clock_in_database_ms = self.clock.at_ms
+        if self.clock_in_database_ms != self.now_ms:
+            self.clock.at_ms = self.clock_in_database_ms = self.now_ms
+            await self._direct.fetchval("SELECT setval('simulated_clock', $1)", self.now_ms)
         return await work
 
-    async def _fetch(self, query: str, *values: Any) -> list[Any]:
-        return list(await self._direct.fetch(query, *values))
-
-    def set_clock(self, now_ms: int) -> None:
-        """Move the database's clock, in time for the next work."""
-        self.clock.at_ms = now_ms
+    def fetch(self, query: str, *values: Any) -> list[Any]:
+        """Read what does not depend on the time: it is a round trip less."""
+        return list(self._loop.run_until_complete(self._direct.fetch(query, *values)))
 
     def jump_node_clock(self, skew_ms: int) -> None:
         """Let the services' own clock be wrong."""
@@ -210,7 +226,7 @@ class PostgresCore:
 
     def owned(self) -> dict[str, frozenset[str]]:
         """Return the ids of what holds or has units, by owner."""
-        return self.run(self._owned())
+        return self._loop.run_until_complete(self._owned())
 
     async def _owned(self) -> dict[str, frozenset[str]]:
         async with self.connections.acquire() as connection:
@@ -229,13 +245,15 @@ class PostgresCore:
         """Leave the line."""
         self.run(self.line.leave(user_id=user_id, entry_id=entry_id))
 
-    def read_entry(self, entry_id: str) -> EntryBook:
-        """Return an entry."""
-        return self._entries(entry_id)[0]
+    def look(self, entry_id: str) -> tuple[str, str | None]:
+        """Return an entry's state and offer."""
+        ((state, offer),) = self.fetch(SELECT_PLACE, entry_id)
+        return state, offer
 
-    def _entries(self, entry_id: str | None) -> list[EntryBook]:
-        rows = self.run(self._fetch(SELECT_ENTRIES, self.sale_id, entry_id))
-        return [EntryBook(**dict(row)) for row in rows]
+    def due_jobs(self) -> list[str]:
+        """Name the jobs that would find something to do."""
+        row = self.run(self._direct.fetchrow(SELECT_DUE_JOBS, 1, None))
+        return [job for job, is_due in row.items() if is_due]
 
     def place_order(self, user_id: str, key: str, ids: Sequence[str]) -> str:
         """Order reservations."""
@@ -246,7 +264,7 @@ class PostgresCore:
         return self._orders(order_id)[0]
 
     def _orders(self, order_id: str | None) -> list[OrderBook]:
-        rows = self.run(self._fetch(SELECT_ORDERS, order_id))
+        rows = self.fetch(SELECT_ORDERS, order_id)
         return [
             OrderBook(
                 **{**dict(row), "payments": [tuple(one.split(" ")) for one in row["payments"]]}
@@ -283,9 +301,7 @@ class PostgresCore:
         self.run(self.settlement.expire_orders())
 
     def run_calls(self) -> None:
-        """Job: make the calls that are due; eight claims in vain a round took half of the time."""
-        if not self.run(self._fetch(SELECT_DUE_CALL)):
-            return
+        """Job: make the calls that are due."""
         try:
             self.run(self.payments.run_payment_calls())
         except BaseExceptionGroup as group:  # Calls are made side by side; one kill is enough.
@@ -310,13 +326,12 @@ class PostgresCore:
     def read(self) -> Books:
         """Return everything, with what the auditor has to say."""
         stock = self.run(read_stock(self.database, self.sale_id))
-        rows = self.run(self._fetch(SELECT_RESERVATIONS, self.pool_id))
-        steps = self.run(self._fetch(SELECT_STEPS, self.pool_id))
-        buyers = self.run(
-            self._fetch(
-                "SELECT user_id::text, qty FROM sale_buyers WHERE sale_id = $1", self.sale_id
-            )
+        rows = self.fetch(SELECT_RESERVATIONS, self.pool_id)
+        steps = self.fetch(SELECT_STEPS, self.pool_id)
+        buyers = self.fetch(
+            "SELECT user_id::text, qty FROM sale_buyers WHERE sale_id = $1", self.sale_id
         )
+        entries = self.fetch(SELECT_ENTRIES, self.sale_id)
         report = self.run(audit(self.database))
         return Books(
             total=stock["total"],
@@ -324,7 +339,7 @@ class PostgresCore:
             steps=[Step(*row) for row in steps],
             reservations={row["id"]: ReservationBook(**dict(row)) for row in rows},
             orders={order.id: order for order in self._orders(None)},
-            entries=self._entries(None),
+            entries=[EntryBook(**dict(row)) for row in entries],
             buyers={row[0]: row[1] for row in buyers},
             problems=[f"the auditor: {one}" for one in report.violations],
         )

@@ -55,6 +55,8 @@ def simulate(
         return _play(world, provider, make_gateway, seed, workers)
     finally:
         world.core.close()
+        world.end()
+        provider.gateways = []
 
 
 def _play(
@@ -63,11 +65,10 @@ def _play(
     gateways = [make_gateway(world, f"gateway {n}") for n in (1, 2)]
     provider.gateways = gateways
     # Two workers at once during a handover; with none, a batch frees what is due itself.
-    for n in range(workers):
-        Worker(world, f"worker {n + 1}")
+    hands = [Worker(world, f"worker {n + 1}") for n in range(workers)]
     shop = Shop(world, gateways, provider)
     _open_doors(world, shop)
-    _plan_faults(world, gateways)
+    _plan_faults(world, gateways, hands)
     world.run_until(HEAL_MS)
     _heal(world, gateways)
     world.run_until(END_MS)
@@ -103,11 +104,12 @@ def _open_doors(world: World, shop: Shop) -> None:
         world.after(world.between(0, 800_000), ask)
 
 
-def _plan_faults(world: World, gateways: list[Gateway]) -> None:
+def _plan_faults(world: World, gateways: list[Gateway], workers: list[Worker]) -> None:
     """Plan the faults that strike by themselves: kills in idle moments, and clocks that jump."""
-    for gateway in gateways:
+    for process in (*gateways, *workers):
         for _ in range(world.pick([0, 1, 3])):
-            world.after(world.between(0, HEAL_MS), gateway.die)
+            world.after(world.between(0, HEAL_MS), process.die)
+    for gateway in gateways:
         if world.roll() < 0.5:
             skew_ms = world.pick([-3_600_000, -60_000, 60_000, 3_600_000])
             jump = partial(_jump, world, gateway, skew_ms)

@@ -7,12 +7,12 @@ whole, every process runs, and what is owed has to be paid.
 
 from __future__ import annotations
 
-import heapq
 import random
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import accumulate
+from heapq import heappop, heappush
+from itertools import accumulate, count
 from typing import TypeVar
 
 import msgspec
@@ -28,6 +28,7 @@ END_MS = 3_000_000
 TRACE_MAX = 40
 # How late a message may be: other messages, and whole retries, overtake it.
 SLOW_MS = 20_000
+QUICK_MS = 40
 Told = TypeVar("Told")
 Thing = TypeVar("Thing")
 
@@ -137,7 +138,7 @@ class World:
         self._trace: deque[tuple[int, str]] = deque(maxlen=TRACE_MAX)
         self.faults = 0
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
-        self._count = 0
+        self._next_number = count().__next__
 
     def note(self, text: str) -> None:
         """Remember what happened, for whoever has to find out why."""
@@ -157,6 +158,11 @@ class World:
         """Let nothing break from now on."""
         self._brew(CALM)
 
+    def end(self) -> None:
+        """Let go of everything: without cycles the memory of a sale is free at once."""
+        self._queue.clear()
+        del self.core
+
     def _brew(self, storm: Storm) -> None:
         self.storm = storm
         self._in_commit = storm.in_commit()
@@ -172,19 +178,17 @@ class World:
 
     def after(self, delay_ms: int, act: Callable[[], None]) -> None:
         """Put an event into the queue."""
-        self._count += 1
-        heapq.heappush(self._queue, (self.now_ms + delay_ms, self._count, act))
+        heappush(self._queue, (self.now_ms + delay_ms, self._next_number(), act))
 
     def run_until(self, end_ms: int) -> None:
         """Let events happen until so long after the start."""
         until_ms = self.start_ms + end_ms
-        queue, set_clock = self._queue, self.core.set_clock
+        queue, core = self._queue, self.core
         while queue and queue[0][0] <= until_ms:
-            self.now_ms, _, act = heapq.heappop(queue)
-            set_clock(self.now_ms)
+            core.now_ms, _, act = heappop(queue)
+            self.now_ms = core.now_ms
             act()
-        self.now_ms = until_ms
-        self.core.set_clock(self.now_ms)
+        self.now_ms = core.now_ms = until_ms
 
     def strikes(self, rate: float) -> bool:
         """Say whether a fault of this rate happens now."""
@@ -195,23 +199,27 @@ class World:
 
     def send(self, act: Callable[[], None]) -> None:
         """Send a message: it may be lost, come twice, or overtake others."""
-        if self._calm_send == 1.0 or self.roll() < self._calm_send:
-            self.after(self.between(1, 40), act)
+        calm, roll = self._calm_send, self.roll()
+        if roll < calm:
+            # Where in the calm part the roll fell says how long it takes: most messages are here,
+            # so the calls that `after` and `between` would be are spared.
+            at_ms = self.now_ms + 1 + int(roll / calm * QUICK_MS)
+            heappush(self._queue, (at_ms, self._next_number(), act))
             return
         # At least one of the three strikes, each as often as by itself.
-        storm, roll = self.storm, self.roll
+        storm, draw = self.storm, self.roll
         is_lost = is_twice = is_slow = False
         while not (is_lost or is_twice or is_slow):
-            is_lost = roll() < storm.drop
-            is_twice = roll() < storm.duplicate
-            is_slow = roll() < storm.delay
+            is_lost = draw() < storm.drop
+            is_twice = draw() < storm.duplicate
+            is_slow = draw() < storm.delay
         self.faults += 1
         if is_lost:
             self.note("a message is lost")
             return
-        self.after(self.between(1, SLOW_MS if is_slow else 40), act)
+        self.after(self.between(1, SLOW_MS if is_slow else QUICK_MS), act)
         if is_twice:
-            self.after(self.between(1, SLOW_MS if self.strikes(storm.delay) else 40), act)
+            self.after(self.between(1, SLOW_MS if self.strikes(storm.delay) else QUICK_MS), act)
 
     def commit(self, process: Process, work: Callable[[], Told]) -> Told:
         """Do work in the database for a process.
