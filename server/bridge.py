@@ -283,6 +283,14 @@ class RoomCommands:
             on_answer=lambda answer: reply(_answer_reserve(answer)),
         )
 
+    def left(self, conn: str) -> None:
+        """End the permits of whoever has left."""
+        self._permits.leave(conn)
+
+    def sent_away(self, conn: str) -> None:
+        """Keep the permits of whoever is told to come back."""
+        self._permits.excuse(conn)
+
     async def _run(
         self, caller: Caller, command: str, args: bytes, key: str | None
     ) -> dict[str, Any]:

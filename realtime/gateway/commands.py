@@ -58,6 +58,14 @@ class CommandDesk:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def left(self, conn: str) -> None:
+        """Tell the handler of a connection that has gone."""
+        self._handler.left(conn)
+
+    def sent_away(self, conn: str) -> None:
+        """Tell the handler of a connection that is to come back."""
+        self._handler.sent_away(conn)
+
     async def _carry_out(self, caller: Caller, command: Command, reply: Reply) -> None:
         try:
             reply(await self._handler(caller, command.command, command.args, command.key))

@@ -250,6 +250,7 @@ class Connection(PacedMember):
             return
         if retry_ms is not None and self._transport is not None:
             self._put(self._transport, frame_text(build_goodbye(code, retry_ms)))
+            self.gateway.desk.sent_away(self._conn)
         self._start_closing(code)
         try:
             self._wire.send_close(code, reason or code.name.lower())
@@ -350,6 +351,7 @@ class Connection(PacedMember):
         if self._room is not None:
             self.gateway.hub.leave(self._room, self)
             self.gateway.deliveries.leave(self._room, self)
+            self.gateway.desk.left(self._conn)
             self._room = None
 
     def _start_closing(self, code: int) -> None:

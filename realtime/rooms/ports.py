@@ -116,6 +116,12 @@ class CommandHandler(Protocol):
         presses when a sale opens is one of thousands: a task for each would cost a third more.
         """
 
+    def left(self, conn: str) -> None:
+        """Hear that a connection has gone, whether it ever asked for anything or not."""
+
+    def sent_away(self, conn: str) -> None:
+        """Hear that a connection is about to be told to come back later; `left` follows."""
+
 
 class ChatStore(Protocol):
     """Keeps chat lines for moderation and replay."""

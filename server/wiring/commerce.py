@@ -25,6 +25,7 @@ from commerce.sales.pricing.tariffs import FlatShipping, IncludedTax
 from commerce.sales.show_floor.service import ShowFloor
 from realtime.brokers.redis import RedisBroker
 from realtime.rooms.publisher import RoomPublisher
+from server.auth.departures import Departures
 from server.auth.passwords import Passwords
 from server.auth.permits import Permits
 from server.auth.secret import derive_key, keyed_hash, load_secret
@@ -170,9 +171,9 @@ def build_tokens(settings: Settings) -> Tokens:
     return Tokens(load_secret(settings.data, settings.secret), SystemClock().now_ms)
 
 
-def build_permits(settings: Settings) -> Permits:
+def build_permits(settings: Settings, departures: Departures) -> Permits:
     """Return the maker and judge of permits to press, the same in every process."""
-    return Permits(load_secret(settings.data, settings.secret), SystemClock().now_ms)
+    return Permits(load_secret(settings.data, settings.secret), SystemClock().now_ms, departures)
 
 
 def build_accounts(database: PgDatabase) -> AccountService:

@@ -29,6 +29,8 @@ from realtime.rooms.limits import RoomLimits
 from realtime.rooms.ports import Authenticator, Process
 from server.app import build_app
 from server.audit_watch import AuditWatch
+from server.auth.departures import EXCHANGED_EVERY_S, Departures
+from server.auth.permits import LIFETIME_MS
 from server.bridge import RoomCommands, StockBoard
 from server.db.database import PgDatabase
 from server.figures import FigureBoard, drop_board, entry_board, group_board
@@ -77,6 +79,7 @@ class Shop(msgspec.Struct, frozen=True):
     core: ReservationCore
     till: Till
     audit: AuditWatch
+    departures: Departures
 
 
 class GatewayProcess:
@@ -100,9 +103,13 @@ class GatewayProcess:
             PRESSES_EVERY_S,
             lambda: self._shop.core.presses.flush(self._shop.carrier.database),
         )
+        exchange = Job(
+            "departures", EXCHANGED_EVERY_S, lambda: self._shop.departures.exchange(LIFETIME_MS)
+        )
         look = Job("audit seen", AUDIT_SEEN_EVERY_S, self._shop.audit.look)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(repeat(look), name="audit watch")
+            tasks.create_task(repeat(exchange), name="departures")
             tasks.create_task(self._gateway.run(), name="realtime")
             tasks.create_task(self._shop.core.news.run(), name="inventory news")
             for board in self._boards:
@@ -127,7 +134,8 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     core = await build_reservation_core(settings, carrier)
     till = build_till(settings, carrier.database)
     waiting_list = WaitingList(carrier.database, core.inventory)
-    permits, tokens = build_permits(settings), build_tokens(settings)
+    departures = Departures(carrier.broker, SystemClock().now_ms, FreshIds().new())
+    permits, tokens = build_permits(settings, departures), build_tokens(settings)
     draws = Draws(carrier.database, core.inventory)
     groups = GroupBuys(carrier.database, core.inventory)
     commands = RoomCommands(core.inventory, waiting_list, draws, groups, permits)
@@ -176,7 +184,8 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         *leaving_routes(Leaving(carrier.database, core.inventory, till.checkout)),
     ]
     app = build_app(services, _edge(settings, tokens), more_routes)
-    return GatewayProcess(app, gateway, boards=boards, shop=Shop(carrier, core, till, watch))
+    shop = Shop(carrier, core, till, watch, departures)
+    return GatewayProcess(app, gateway, boards=boards, shop=shop)
 
 
 def _link(settings: Settings, process: Process) -> RedisLink:

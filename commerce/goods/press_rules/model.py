@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-PermitState = Literal["missing", "good", "forged", "expired", "other_user", "other_sale"]
+PermitState = Literal["missing", "good", "forged", "expired", "other_user", "other_sale", "left"]
 
 
 class PressRules(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -57,6 +57,8 @@ class House:
         self.is_down = False
         self.token_lives_ms = 3_600_000
         self.padding = ""
+        self.departed: list[str] = []
+        self.excused: list[str] = []
 
     # RoomSource
 
@@ -117,6 +119,12 @@ class House:
         if command == "gone":
             reply(CommandError("sold_out", "No more.", detail={"version": 7}))
         return command == "gone"
+
+    def left(self, conn: str) -> None:
+        self.departed.append(conn)
+
+    def sent_away(self, conn: str) -> None:
+        self.excused.append(conn)
 
     # ChatStore, LikeStore and DeliveryStore
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from realtime.rooms.ports import Caller
-from tests.integration.realtime.house import House, Served
+from tests.integration.realtime.house import House, Served, eventually
 
 
 @pytest.fixture
@@ -61,3 +61,34 @@ async def test_a_known_proxy_is_believed(served: Served, callers: list[Caller]) 
     await client.send("q", 1, "look", {}, "key")
     await client.until("r")
     assert callers[0].address == "1.1.1.1, 2.2.2.2 by 127.0.0.1"
+
+
+async def test_the_handler_hears_of_whoever_has_gone(
+    served: Served, house: House, callers: list[Caller]
+) -> None:
+    """However the socket ended, once, and only then."""
+    polite, rude = await served.open("guest/ann"), await served.open("guest/bob")
+    for client in (polite, rude):
+        await client.until("h")
+        await client.send("q", 1, "look", {}, "key")
+        await client.until("r")
+    assert house.departed == []
+    conns = [caller.conn for caller in callers]
+    await polite.socket.close()
+    await eventually(lambda: house.departed == conns[:1])
+    rude.socket.transport.abort()
+    await eventually(lambda: house.departed == conns)
+    assert house.excused == []
+
+
+async def test_whoever_is_told_to_come_back_is_named_before_they_are_gone(
+    served: Served, house: House, callers: list[Caller]
+) -> None:
+    client = await served.open("guest/ann")
+    await client.until("h")
+    await client.send("q", 1, "look", {}, "key")
+    await client.until("r")
+    await served.gateway.drain()
+    assert await client.close_code() == 4200
+    assert house.excused == [callers[0].conn]
+    await eventually(lambda: house.departed == [callers[0].conn])

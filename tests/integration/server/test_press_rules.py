@@ -12,6 +12,7 @@ import pytest
 
 from realtime.protocol.errors import CommandError
 from realtime.rooms.ports import Caller, Identity, RoomRef
+from server.auth.departures import GRACE_MS
 from server.auth.permits import LIFETIME_MS, Permits
 from server.bridge import RoomCommands
 from server.wiring.commerce import build_tokens
@@ -41,11 +42,12 @@ class Viewer:
         self.room_id = room_id
         self.present_ms = LONG_MS
         self.address = "203.0.113.7"
+        self.conn = "g1-7"
 
     async def ask(self, command: str, *, key: str = "", **args: Any) -> Any:
         """Run a command over the socket; return its result, or the CommandError."""
         room = RoomRef(self.room_id, "demo", "e", "h", 0)
-        caller = Caller(self.identity, room, "g1-7", self.address, self.present_ms)
+        caller = Caller(self.identity, room, self.conn, self.address, self.present_ms)
         key = key or str(uuid.uuid4())
         try:
             return orjson.loads(await self.commands(caller, command, orjson.dumps(args), key))
@@ -209,6 +211,30 @@ async def test_whoever_has_left_keeps_a_permit_for_its_short_life_alone(
     status, error = await viewer.post(sale, permit=permit)
     assert (status, error["code"]) == (403, "permit_invalid")
     assert error["detail"]["reason"] == "expired"
+
+
+async def test_a_permit_ends_soon_after_its_socket(
+    host: Person, viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the grace the next socket renews it; the one that has left is worth nothing then."""
+    sale = await arm(host, {"present_s": 20})
+    permit = (await viewer.ask("permit", sale=sale))["permit"]
+    viewer.commands.left("g1-7")
+    departures = viewer.services.permits._departures
+    await departures.exchange(LIFETIME_MS)
+    assert await viewer.post(sale, permit=permit) == (201, None), "a lost line costs nobody"
+    viewer.present_ms = 0
+    viewer.conn = "g1-8"
+    renewed = (await viewer.ask("permit", sale=sale, permit=permit))["permit"]
+
+    over_ms = departures._now_ms() + GRACE_MS
+    monkeypatch.setattr(departures, "_now_ms", lambda: over_ms)
+
+    status, error = await viewer.post(sale, permit=permit)
+    assert (status, error["code"]) == (403, "permit_invalid")
+    assert error["detail"]["reason"] == "left"
+    assert (await viewer.ask("permit", sale=sale, permit=permit)).code == "not_present_long_enough"
+    assert await viewer.post(sale, permit=renewed) == (201, None)
 
 
 async def test_a_permit_is_no_use_in_other_hands(

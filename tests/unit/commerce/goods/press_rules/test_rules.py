@@ -84,7 +84,7 @@ def test_over_http_a_permit_is_asked_for() -> None:
     assert refusal.detail == {"rule": "present_s", "needed_s": 20}
 
 
-@pytest.mark.parametrize("state", ["forged", "expired", "other_user", "other_sale"])
+@pytest.mark.parametrize("state", ["forged", "expired", "other_user", "other_sale", "left"])
 def test_a_bad_permit_is_refused_with_its_reason(state: PermitState) -> None:
     refusal = decide_presence(STAY, Press("a", permit=state), ROOM)
     assert refusal is not None
