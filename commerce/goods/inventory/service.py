@@ -101,7 +101,7 @@ class InventoryService:
         self._monotonic_ms = monotonic_ms
         self._latches = Latches(monotonic_ms)
         self._batchers: dict[str, PoolBatcher] = {}
-        self._sales = KnownSales(self.ask)
+        self._sales = KnownSales(self.ask, monotonic_ms)
         self._gate = PressGate(self.ask, monotonic_ms)
         self.draw_gate = DrawGate(self.ask)
 
@@ -137,10 +137,14 @@ class InventoryService:
 
         That is what the crowd of an opening needs: its presses are refused by the latch or queue
         for the next batch. `on_answer` is called once, now or later, as `decide` would return or
-        raise. A press about which more is to be asked first is left to `decide`.
+        raise. A press about which more is to be asked first is left to `decide`; one for a sale
+        that the database had not a moment ago is refused.
         """
         sale = self._sales.get(sale_id)
         if sale is None:
+            if self._sales.is_absent(sale_id):
+                on_answer(not_found("sale"))
+                return True
             return False
         refused = self.refuse_at_once(user_id=user_id, sale_id=sale_id, key=key)
         if refused is not None:
