@@ -72,15 +72,17 @@ SELECT_TEAMS = """
 SELECT_TEAM = SELECT_TEAMS + " WHERE g.id = $1"
 LOCK_TEAM = SELECT_TEAM + " FOR NO KEY UPDATE OF g"
 SELECT_FORMING = (
-    SELECT_TEAMS + " WHERE g.sale_id = $1 AND g.state = 'forming' ORDER BY g.id LIMIT $2"
+    SELECT_TEAMS + " WHERE s.id = $1 AND g.pool_id = s.pool_id AND g.state = 'forming'"
+    " ORDER BY g.id LIMIT $2"
 )
 SELECT_DUE = (
     SELECT_TEAMS + " WHERE g.state = 'forming' AND g.deadline_ms <= (SELECT clock_ms())"
     " ORDER BY g.deadline_ms, g.id LIMIT $1"
 )
 END_DEADLINES = """
-    UPDATE buy_groups SET deadline_ms = greatest(opened_at_ms + 1, least(deadline_ms, clock_ms()))
-    WHERE sale_id = $1 AND state = 'forming'
+    UPDATE buy_groups g
+    SET deadline_ms = greatest(g.opened_at_ms + 1, least(g.deadline_ms, clock_ms()))
+    FROM sales s WHERE s.id = $1 AND g.pool_id = s.pool_id AND g.state = 'forming'
 """
 FAIL_TEAM = """
     UPDATE buy_groups SET state = 'failed', reason = $2, ended_at_ms = clock_ms() WHERE id = $1

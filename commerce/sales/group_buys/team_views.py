@@ -28,7 +28,7 @@ TABLES = """
 SELECT_VIEW = f"SELECT {COLUMNS} FROM buy_groups g {TABLES} WHERE g.id = $1"  # noqa: S608
 SELECT_OF_CAMPAIGNS = f"""
     SELECT {COLUMNS} FROM buy_groups g {TABLES}
-    WHERE s.kind = 'group' AND s.show_id = $1
+    WHERE s.kind = 'group' AND s.show_id = $1 AND g.pool_id = s.pool_id
     ORDER BY g.state <> 'forming', g.deadline_ms, g.id LIMIT $2
 """  # noqa: S608 - our own words.
 SELECT_MINE = f"""

@@ -10,7 +10,9 @@ from commerce.goods.carts.model import Granted
 from commerce.goods.carts.service import CartService
 from commerce.goods.inventory.model import Reserved
 from commerce.goods.inventory.service import InventoryService
+from commerce.sales.group_buys.service import GroupBuys
 from server.db.database import PgDatabase
+from tests.support.grouping import end_seats, join, open_group_buy
 from tests.support.journal import find_untrue
 from tests.support.shop import arm_flash, make_shop, read_stock
 
@@ -41,4 +43,19 @@ async def test_what_follows_an_expiry_is_not_dated_before_it(
     else:
         answer = await inventory.reserve(user_id=user, sale_id=sale, qty=1, key="k")
         assert isinstance(answer, Reserved)
+    assert await find_untrue(database, pool_id) == []
+
+
+async def test_a_seat_that_follows_an_expiry_is_not_dated_before_it(
+    database: PgDatabase, inventory: InventoryService
+) -> None:
+    """A batch of wishes ends due seats first, as a batch of presses does."""
+    sale = await open_group_buy(database, await make_shop(database), quantity=3)
+    groups = GroupBuys(database, inventory)
+    await join(groups, sale)
+    await end_seats(database, sale)
+    async with database.transaction() as transaction:
+        await transaction.execute(SLOW_CLOCK)
+    await join(groups, sale)
+    pool_id = str((await read_stock(database, sale))["pool_id"])
     assert await find_untrue(database, pool_id) == []
