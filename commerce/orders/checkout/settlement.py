@@ -20,7 +20,7 @@ from commerce.orders.checkout.late import reserve_again
 from commerce.orders.checkout.model import ORDER, OrderRow
 from commerce.orders.checkout.paid import mark_paid
 from commerce.orders.checkout.rules import decide_settlement, is_late
-from commerce.orders.checkout.seats import lose_money, pay_formed, settle_seat
+from commerce.orders.checkout.seats import FormedOrders, lose_money, settle_seat
 from commerce.orders.payments import store as payments
 from commerce.orders.payments.model import Settled, Settlement, TooLate
 from commerce.orders.payments.ports import PayingOrder
@@ -41,6 +41,7 @@ class OrderSettlement:
     def __init__(self, database: Database, ids: Ids) -> None:
         self._database = database
         self._ids = ids
+        self._formed = FormedOrders(database, ids)
 
     async def lock(self, transaction: Transaction, order_id: str) -> PayingOrder:
         """Lock the order's row."""
@@ -95,7 +96,7 @@ class OrderSettlement:
 
     async def pay_formed(self) -> int:
         """Job: take the money of formed teams' members; return how many were paid."""
-        return await pay_formed(self._database, self._ids)
+        return await self._formed.pay()
 
     async def expire_orders(self) -> int:
         """Job: end waiting orders that have lost a reservation; return how many ended."""

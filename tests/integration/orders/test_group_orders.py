@@ -9,6 +9,8 @@ import httpx
 import pytest
 
 from commerce.kernel.errors import CommerceError
+from commerce.orders.checkout import seats
+from commerce.orders.checkout.seats import REST_ROUNDS
 from commerce.sales.group_buys.campaigns import complete, fail_due_teams, finish_campaign
 from commerce.sales.group_buys.store import select_team
 from tests.support.club import Club, check_books, refuse_capture
@@ -46,6 +48,53 @@ async def test_nothing_is_taken_before_the_team_forms_and_then_everybody_once(cl
     assert order["lines"][0]["origin"] == "group"
     assert order["lines"][0]["group"]["state"] == "formed"
     await check_books(club)
+
+
+BREAK = """
+    CREATE FUNCTION break_off() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'broken';
+    END
+    $$;
+    CREATE TRIGGER break_off BEFORE UPDATE ON orders FOR EACH ROW
+        WHEN (OLD.id = '{order}' AND NEW.state = 'paid') EXECUTE FUNCTION break_off();
+"""
+
+
+async def test_what_breaks_in_one_order_costs_no_other_its_money(club: Club) -> None:
+    """The oldest order breaks: the others of its team, and other teams', are paid all the same."""
+    _, [(_, broken), *_] = await club.team_of(paid=3)
+    await club.team_of(paid=3)
+    await club.till.change(BREAK.format(order=broken))
+    assert await club.till.settlement.pay_formed() == 3
+    assert await club.states() == {"awaiting_group": 1, "paid": 5}
+    await club.till.change("DROP TRIGGER break_off ON orders")
+    paid = [await club.till.settlement.pay_formed() for _ in range(REST_ROUNDS)]
+    # It rests meanwhile: a log that tells of it four times a second is read by nobody.
+    assert paid == [0] * (REST_ROUNDS - 1) + [1]
+    await club.run_jobs()
+    assert await club.states() == {"paid": 6}
+    assert await club.money() == {"captured": 6}
+    await check_books(club)
+
+
+async def test_a_lost_connection_is_the_round_s_end(
+    club: Club, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every other order would wait for the same server."""
+    await club.team_of(paid=3)
+    tried: list[str] = []
+
+    async def lose(database: object, ids: object, order_id: str) -> bool:
+        tried.append(order_id)
+        raise ConnectionResetError
+
+    monkeypatch.setattr(seats, "_pay", lose)
+    with pytest.raises(ConnectionResetError):
+        await club.till.settlement.pay_formed()
+    assert len(tried) == 1
+    monkeypatch.undo()
+    assert await club.till.settlement.pay_formed() == 2
 
 
 async def test_a_team_that_misses_its_deadline_lets_each_members_money_go_once(club: Club) -> None:
