@@ -25,6 +25,23 @@ CLAIMED = """
     SELECT k.claimed FROM stock k JOIN sales s ON s.pool_id = k.pool_id WHERE s.id = $1
 """
 END_HOLD = "UPDATE reservations SET release_at_ms = clock_ms() - 1 WHERE id = $1"
+PASS_DEADLINE = """
+    UPDATE buy_groups SET opened_at_ms = opened_at_ms - deadline_ms + clock_ms() - 1,
+        deadline_ms = clock_ms() - 1
+    WHERE sale_id = $1
+"""
+STATE_OF_TEAMS = "SELECT string_agg(state, ',') FROM buy_groups WHERE sale_id = $1"
+# How often each member's money was asked for, or let go.
+CALLS = """
+    SELECT array_agg(q.calls) FROM (
+        SELECT count(c.id) AS calls FROM orders o
+        JOIN order_lines l ON l.order_id = o.id
+        JOIN reservations r ON r.id = l.reservation_id AND r.sale_id = $1
+        JOIN payments p ON p.order_id = o.id
+        LEFT JOIN payment_calls c ON c.payment_id = p.id AND c.kind = $2
+        GROUP BY p.id
+    ) q
+"""
 CLOSE_ENTRIES = "UPDATE draws SET entry_closes_at_ms = clock_ms() WHERE sale_id = $1"
 
 
@@ -196,6 +213,42 @@ async def refund_an_order(scene: Scene) -> None:
     assert back == 1
 
 
+async def _grant(scene: Scene) -> str:
+    """Let somebody join a team and pay; return the order, whose money waits for the team."""
+    order = await scene.seat(await scene.guest())
+    await scene.press_pay(order["payment"]["url"])
+    id = str(order["order"]["id"])
+    await scene.comes_true("SELECT state = 'awaiting_group' FROM orders WHERE id = $1", id)
+    return id
+
+
+async def form_a_team(scene: Scene) -> None:
+    """Every member is paid for, once, whoever dies between the last payment and the others'."""
+    await scene.sell_to_teams(need=3)
+    members = [await _grant(scene) for _ in range(2)]
+    last = await scene.seat(await scene.guest())
+    async with scene.struck():
+        await scene.press_pay(last["payment"]["url"])
+    for member in (*members, str(last["order"]["id"])):
+        await scene.settled(member, "paid")
+    assert await scene.ask(STATE_OF_TEAMS, scene.sale) == "formed"
+    assert await scene.ask(CALLS, scene.sale, "capture") == [1, 1, 1]
+    assert await scene.ask(CLAIMED, scene.sale) == 3
+
+
+async def fail_a_team(scene: Scene) -> None:
+    """Every member's money is let go, once, and their seats are free."""
+    await scene.sell_to_teams(need=3)
+    members = [await _grant(scene) for _ in range(2)]
+    async with scene.struck():
+        await scene.direct.execute(PASS_DEADLINE, scene.sale)
+    for member in members:
+        await scene.settled(member, "expired")
+    assert await scene.ask(STATE_OF_TEAMS, scene.sale) == "failed"
+    assert await scene.ask(CALLS, scene.sale, "void") == [1, 1]
+    assert await scene.ask(CLAIMED, scene.sale) == 0
+
+
 KILLS: dict[str, tuple[Point, Callable[[Scene], Awaitable[None]]]] = {
     "reservation batch": (points.RESERVATION_BATCH, press_in_a_crowd),
     "cart": (points.CART, take_a_cart),
@@ -205,6 +258,9 @@ KILLS: dict[str, tuple[Point, Callable[[Scene], Awaitable[None]]]] = {
     "offer at an expiry": (points.EXPIRY, let_a_hold_end_before_a_line),
     "news of an offer": (points.OFFER_NEWS, let_a_hold_end_before_a_line),
     "draw": (points.DRAW, hold_a_draw),
+    "formation of a team": (points.FORMATION, form_a_team),
+    "payment of a formed team": (points.PAY_FORMED, form_a_team),
+    "failure of a team": (points.TEAM_FAILURE, fail_a_team),
     "hold to paying": (points.ORDER, place_an_order),
     "payment confirmation": (points.CONFIRMATION, pay_an_order),
     "claim of the capture": (points.CAPTURE_CLAIM, pay_an_order),

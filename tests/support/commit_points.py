@@ -22,6 +22,10 @@ VOID_ANSWER = Point("worker", "UPDATE payment_calls SET state = 'done'", b"void"
 REFUND_ANSWER = Point("worker", "UPDATE payments SET refunded_minor", rows=1)
 EXPIRY = Point("worker", "FROM expire_due(", rows=1)
 OFFER_NEWS = Point("worker", "UPDATE waiting_list w SET is_told", rows=1)
+# The payment that fills a team forms it; the other members' orders follow one by one.
+FORMATION = Point("gateway", "UPDATE buy_groups SET paid = paid + 1", rows=1)
+PAY_FORMED = Point("worker", "UPDATE reservations SET state = 'sold'", rows=1)
+TEAM_FAILURE = Point("worker", "UPDATE buy_groups SET state = 'failed'", rows=1)
 DRAW = Point("worker", "SELECT hold_draw(")
 # The provider is mounted in a gateway: it dies in the middle of its own work.
 PROVIDER_CAPTURE = Point("gateway", "UPDATE sandbox.payments SET state", b"captured")

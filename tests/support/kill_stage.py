@@ -117,6 +117,7 @@ class Scene:
         self.direct: asyncpg.Connection
         self.host: Caller
         self.sale: str
+        self._end_of_sale: str
 
     async def open(self) -> Scene:
         """Let the host in."""
@@ -127,7 +128,7 @@ class Scene:
 
     async def close(self) -> None:
         """End the sale, and let everybody go."""
-        await self.insist(self.host, "POST", f"/api/sales/{self.sale}/close")
+        await self.insist(self.host, "POST", self._end_of_sale)
         for person in self._people:
             await person.close()
         await self.direct.close()
@@ -135,11 +136,21 @@ class Scene:
     async def sell(self, **terms: Any) -> None:
         """Open a flash sale."""
         self.sale = (await start_flash_sale(self.host, countdown_s=0, **terms))["id"]
+        self._end_of_sale = f"/api/sales/{self.sale}/close"
 
         async def is_open() -> bool:
             return bool(await self.ask("SELECT state = 'open' FROM sales WHERE id = $1", self.sale))
 
         await eventually(is_open)
+
+    async def sell_to_teams(self, need: int) -> None:
+        """Open a group buy with units for one team."""
+        await self.host.call("POST", "/api/rooms/demo/start")
+        terms = {"sku": "demo-tea-bowl", "price_minor": 9_900, "need": need, "quantity": need}
+        path = "/api/rooms/demo/group-buys"
+        answer = await self.insist(self.host, "POST", path, terms, status=201)
+        self.sale = answer["sale"]["id"]
+        self._end_of_sale = f"/api/group-buys/{self.sale}/cancel"
 
     async def guest(self) -> Caller:
         """Let a buyer in."""
@@ -171,6 +182,12 @@ class Scene:
         path = f"/api/sales/{self.sale}/reservations"
         answer = await self.insist(person, "POST", path, {"qty": qty}, status=201)
         return str(answer["reservation"]["id"])
+
+    async def seat(self, person: Caller) -> dict[str, Any]:
+        """Join a team of the sale, and order the seat."""
+        path = f"/api/sales/{self.sale}/groups"
+        answer = await self.insist(person, "POST", path, {}, status=201)
+        return await self.order(person, answer["reservation"]["id"])
 
     async def order(self, person: Caller, reservation: str) -> dict[str, Any]:
         """Order what is held."""
