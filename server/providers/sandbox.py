@@ -138,8 +138,9 @@ class SandboxProvider:
         return "it is too much" if amount_minor > AMOUNT_MINOR_MAX else None
 
     async def capture(self, payment: Payment) -> PaymentReport:
-        """Take the authorised money."""
-        return _report(await self._call("POST", f"/api/payments/{payment.provider_ref}/capture"))
+        """Take of the authorised money what the payment is over by now; the rest is let go."""
+        path = f"/api/payments/{payment.provider_ref}/capture"
+        return _report(await self._call("POST", path, {"amount_minor": payment.amount_minor}))
 
     async def void(self, payment: Payment) -> PaymentReport:
         """Let the money go."""

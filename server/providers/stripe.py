@@ -35,7 +35,7 @@ from commerce.orders.payments.ports import (
     ProviderRefusedError,
     ProviderUnavailableError,
 )
-from server.providers.stripe_amounts import from_stripe, refuse_amount, to_stripe
+from server.providers.stripe_amounts import from_stripe, refuse_amount, said, to_stripe
 
 # Stripe's own default: long enough for clocks that differ, short enough to make replays stale.
 TOLERANCE_S = 300
@@ -130,9 +130,10 @@ class StripeProvider:
         return refuse_amount(amount_minor, currency)
 
     async def capture(self, payment: Payment) -> PaymentReport:
-        """Take the authorised money, all of it."""
+        """Take of the authorised money what the payment is over by now; the rest is let go."""
+        amount = to_stripe(payment.amount_minor, payment.currency)
         call = self._stripe.payment_intents.capture_async(
-            _ref(payment), {}, _key(f"capture:{payment.id}")
+            _ref(payment), {"amount_to_capture": amount}, _key(f"capture:{payment.id}")
         )
         return await self._settle(payment, call, wanted="captured")
 
@@ -252,6 +253,7 @@ class EventObject(msgspec.Struct, frozen=True):
     object: str
     amount: int
     currency: str
+    amount_received: int | None = None
     status: str | None = None
     metadata: dict[str, str] | None = None
     payment_intent: str | None = None
@@ -280,7 +282,7 @@ def _read(event: Event) -> PaymentReport | RefundReport | None:
     metadata, currency = thing.metadata or {}, thing.currency.upper()
     if PAYMENT_KEY not in metadata:
         return None
-    amount_minor = from_stripe(thing.amount, currency)
+    amount_minor = from_stripe(said(thing), currency)
     if thing.object == "payment_intent":
         return PaymentReport(
             payment_id=metadata[PAYMENT_KEY],
@@ -309,7 +311,7 @@ def _report(intent: stripe.PaymentIntent) -> PaymentReport:
         payment_id=payment_id,
         provider_ref=intent.id,
         state=STATES.get(intent.status, "created"),
-        amount_minor=from_stripe(int(intent.amount), currency),
+        amount_minor=from_stripe(said(intent), currency),
         currency=currency,
         url=f"/pay/stripe/{payment_id}",
         fingerprint=_fingerprint(intent),
@@ -348,7 +350,7 @@ def _provider_payment(
         provider_ref=intent.id,
         payment_id=metadata[PAYMENT_KEY],
         state=STATES.get(intent.status, "created"),
-        amount_minor=from_stripe(int(intent.amount), currency),
+        amount_minor=from_stripe(said(intent), currency),
         currency=currency,
         refunded_minor=from_stripe(refunded, currency),
         created_at_ms=int(intent.created) * 1000,

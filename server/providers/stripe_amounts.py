@@ -6,6 +6,8 @@ decimals any more is still sent in hundredths, what nobody counts in hundredths 
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from commerce.orders.payments.ports import ProviderRefusedError
 
 HUNDREDTHS = 100
@@ -31,6 +33,14 @@ MOST_OF_SMALL_UNITS = 999_999_999_999
 NOT_OF_SMALL_UNITS = frozenset(LEAST) - {"HUF", "INR", "JPY"} | {"CNY"}
 
 
+class Asked(Protocol):
+    """A PaymentIntent, of an answer or of an event; `amount_received` may be missing or empty."""
+
+    @property
+    def amount(self) -> int:
+        """What it asks for, in Stripe's units."""
+
+
 def to_stripe(amount_minor: int, currency: str) -> int:
     """Return an amount as Stripe counts it; raises ProviderRefusedError when it cannot be sent."""
     if currency in SENT_IN_HUNDREDTHS:
@@ -46,6 +56,14 @@ def from_stripe(amount: int, currency: str) -> int:
     if currency in SENT_IN_HUNDREDTHS:
         return amount // HUNDREDTHS
     return amount * HUNDREDTHS if currency in SENT_WHOLE else amount
+
+
+def said(intent: Asked) -> int:
+    """Return what a PaymentIntent is over: what was taken once it is, else what it asks for.
+
+    Stripe leaves `amount` as it was when less than that is taken; the rest is let go.
+    """
+    return int(getattr(intent, "amount_received", None) or intent.amount)
 
 
 def refuse_amount(amount_minor: int, currency: str) -> str | None:

@@ -16,7 +16,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from server.db.faults import UNAVAILABLE
-from server.sandbox.model import NewPayment, NewRefund, SandboxError, SandboxPayment
+from server.sandbox.model import (
+    Capture,
+    NewPayment,
+    NewRefund,
+    SandboxError,
+    SandboxPayment,
+)
 from server.sandbox.page import PaymentPage, choose_lang
 from server.sandbox.service import Sandbox
 
@@ -70,7 +76,10 @@ def _api_routes(sandbox: Sandbox, api_key: str) -> list[Route]:
         _check_key(request, api_key)
         if request.path_params["act"] not in API_ACTS:
             raise SandboxError(404, "not_found", "There is no such act.")
-        payment = await sandbox.act(request.path_params["id"], request.path_params["act"])
+        wish = _read_capture(await _read(request))
+        payment = await sandbox.act(
+            request.path_params["id"], request.path_params["act"], wish.amount_minor
+        )
         return _answer(sandbox, payment)
 
     async def refund(request: Request) -> Response:
@@ -99,6 +108,14 @@ def _api_routes(sandbox: Sandbox, api_key: str) -> list[Route]:
         Route("/api/payments/{id}/refunds", refund, methods=["POST"]),
         Route("/api/payments/{id}/{act}", act, methods=["POST"]),
     ]
+
+
+def _read_capture(body: bytes) -> Capture:
+    """Return what a capture asks for; a void asks for nothing."""
+    try:
+        return msgspec.json.decode(body, type=Capture) if body else Capture()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise SandboxError(422, "invalid_capture", "The body is not a capture.") from None
 
 
 def _page_routes(sandbox: Sandbox) -> list[Route]:

@@ -40,6 +40,12 @@ class NewPayment(msgspec.Struct, frozen=True):
     return_path: str
 
 
+class Capture(msgspec.Struct, frozen=True):
+    """How much of the granted money a shop takes; all of it when it does not say."""
+
+    amount_minor: int | None = None
+
+
 class NewRefund(msgspec.Struct, frozen=True):
     """What a shop wants back; `reference` is the shop's own id and the idempotency key."""
 

@@ -75,12 +75,16 @@ class Sandbox:
         async with self._database.reading() as connection:
             return _found(await store.select_by_page(connection, page_key))
 
-    async def act(self, payment_id: str, act: str) -> SandboxPayment:
+    async def act(
+        self, payment_id: str, act: str, amount_minor: int | None = None
+    ) -> SandboxPayment:
         """Do what the shop asks: capture or void; asking again changes nothing.
 
-        Raises SandboxError 404, or 409 when the payment's state does not allow it.
+        Capturing takes `amount_minor` of what was granted (None: all) and lets the rest go: from
+        then on the payment is over that much. Raises SandboxError 404; 409 when the payment's
+        state does not allow it; 422 for less than 1, or more than was granted.
         """
-        payment, _ = await self._change(payment_id, act)
+        payment, _ = await self._change(payment_id, act, taken_minor=amount_minor)
         return payment
 
     async def refund(self, payment_id: str, new: NewRefund) -> tuple[SandboxPayment, SandboxRefund]:
@@ -144,7 +148,7 @@ class Sandbox:
         return payment
 
     async def _change(
-        self, payment_id: str, act: str, card: str = ""
+        self, payment_id: str, act: str, card: str = "", taken_minor: int | None = None
     ) -> tuple[SandboxPayment, str | None]:
         """Take a step and store the webhook that tells of it; None when nothing changed."""
         _check_name(payment_id)
@@ -158,6 +162,11 @@ class Sandbox:
             if state == payment.state:
                 return payment, None
             payment = msgspec.structs.replace(payment, state=state)
+            if act == "capture" and taken_minor is not None:
+                if not 1 <= taken_minor <= payment.amount_minor:
+                    raise SandboxError(422, "invalid_capture", "That much was not granted.")
+                payment = msgspec.structs.replace(payment, amount_minor=taken_minor)
+                await store.update_amount(transaction, payment.id, taken_minor)
             await store.update_state(transaction, payment.id, state)
             if act == "pay":
                 payment = msgspec.structs.replace(payment, card=card or f"own-{payment.id}")

@@ -37,6 +37,7 @@ INSERT_REFUND = """
 UPDATE_STATE = """
     UPDATE sandbox.payments SET state = $2, updated_at_ms = clock_ms() WHERE id = $1
 """
+UPDATE_AMOUNT = "UPDATE sandbox.payments SET amount_minor = $2 WHERE id = $1"
 UPDATE_CARD = "UPDATE sandbox.payments SET card = $2 WHERE id = $1"
 # The first attempt is made by whoever wrote the row; the job looks a moment later.
 INSERT_WEBHOOK = """
@@ -120,6 +121,11 @@ async def insert_refund(
 async def update_state(connection: Connection, payment_id: str, state: str) -> None:
     """Write the next state of a locked payment."""
     await connection.execute(UPDATE_STATE, payment_id, state)
+
+
+async def update_amount(connection: Connection, payment_id: str, amount_minor: int) -> None:
+    """Note how much of a locked payment is taken; the rest is let go."""
+    await connection.execute(UPDATE_AMOUNT, payment_id, amount_minor)
 
 
 async def update_card(connection: Connection, payment_id: str, card: str) -> None:

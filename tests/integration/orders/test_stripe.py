@@ -37,6 +37,8 @@ async def test_a_card_is_authorised_confirmed_and_then_captured(
     assert (await order.read())["payment"]["state"] == "captured"
     assert stripe_side.wires.keys("/v1/payment_intents") == [f"create:{shown['id']}"]
     assert stripe_side.wires.keys("/capture") == [f"capture:{shown['id']}"]
+    [taken] = [one for one in stripe_side.wires.requests if one.url.path.endswith("/capture")]
+    assert taken.content.decode() == f"amount_to_capture={PRICE}"
     assert (await audit(stripe_till.database)).violations == []
 
 

@@ -90,6 +90,23 @@ async def test_acts_follow_the_table_and_repeat_harmlessly(till: Till) -> None:
     assert len(types) == 2, "one webhook a change"
 
 
+async def test_a_shop_may_take_less_than_was_granted_and_never_more(till: Till) -> None:
+    """The rest is let go: from then on the payment is over what was taken."""
+    payment = (await open_payment(till)).json()["payment"]
+    url = f"/sandbox-pay/api/payments/{payment['id']}"
+    client = shop(till)
+    total = payment["amount_minor"]
+    await client.post(payment["url"], data={"act": "pay"})
+    for wrong in ({"amount_minor": total + 1}, {"amount_minor": 0}, []):
+        assert (await client.post(f"{url}/capture", json=wrong)).status_code == 422
+    for _ in range(2):
+        taken = await client.post(f"{url}/capture", json={"amount_minor": total - 100})
+        assert taken.json()["payment"]["amount_minor"] == total - 100
+    back = {"reference": "r1", "amount_minor": total}
+    too_much = await client.post(f"{url}/refunds", json=back)
+    assert too_much.json()["error"]["code"] == "too_much"
+
+
 async def test_money_goes_back_in_parts_and_never_more_than_there_is(till: Till) -> None:
     """A reference is one refund; the payment is refunded once all of it is back."""
     payment = (await open_payment(till)).json()["payment"]

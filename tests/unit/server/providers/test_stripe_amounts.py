@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from commerce.orders.payments.ports import ProviderRefusedError
-from server.providers.stripe_amounts import from_stripe, refuse_amount, to_stripe
+from server.providers.stripe_amounts import from_stripe, refuse_amount, said, to_stripe
 
 
 @pytest.mark.parametrize(
@@ -52,3 +54,10 @@ def test_a_total_that_stripe_would_refuse_is_known_before(
 ) -> None:
     """Too little, too much, or no whole step."""
     assert (refuse_amount(amount_minor, currency) is None) is is_taken
+
+
+@pytest.mark.parametrize(("received", "over"), [(None, 500), (0, 500), (300, 300), (500, 500)])
+def test_a_payment_is_over_what_was_taken_once_it_is(received: int | None, over: int) -> None:
+    """Stripe names the amount that was asked for also when less was taken."""
+    assert said(SimpleNamespace(amount=500, amount_received=received)) == over
+    assert said(SimpleNamespace(amount=500)) == 500
