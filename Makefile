@@ -23,7 +23,7 @@ T ?=
 .DEFAULT_GOAL := help
 .PHONY: help run test check fix types-js unit static integration race faults fuzz simulate mutants e2e rest \
 	load conformance bench-fanout bench-recovery bench-slow bench-reserve bench-groups bench-coupons bench-audit \
-	lock browser clean
+	lock browser clip clean
 
 help: ## Print these targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1@/' \
@@ -119,6 +119,9 @@ lock: $(VENV)/dev.stamp ## Pin the newest versions that requirements*.in allow.
 		--no-header requirements.in --output-file requirements.txt
 	$(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-header requirements-dev.in --output-file requirements-dev.txt
+
+clip: $(VENV)/dev.stamp browser ## Draw the demo's film again, about three minutes.
+	$(PY) -m tests.clip $(T)
 
 clean: ## Remove .venv and caches; data in ./var stays.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

@@ -1,0 +1,108 @@
+"""Publish a clip by WHIP again and again, as a camera would, while nobody else publishes.
+
+Invariant: a person's camera always wins. The clip never takes over, and is gone when it is ended
+from the other side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from fractions import Fraction
+
+import av
+from aiortc import (
+    MediaStreamTrack,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+
+from realtime.video.clip import PACKETS_PER_S, Clip, PlayClock
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 12.0
+RETRY_S = 2.0
+RETRY_S_MAX = 15.0
+# Answers an SDP offer with an SDP answer, and what ends the session there.
+Signal = Callable[[str], Awaitable[str]]
+
+
+class ClipTrack(MediaStreamTrack):
+    """Pictures or sounds of a clip, looped, each at its time; timestamps never go back."""
+
+    def __init__(self, kind: str, clip: Clip, clock: PlayClock) -> None:
+        super().__init__()
+        self.kind = kind
+        self._pieces = clip.pictures if kind == "video" else clip.sounds
+        self._per_s = clip.frames_per_s if kind == "video" else PACKETS_PER_S
+        self._clock = clock
+        self._next = 0
+
+    async def recv(self) -> av.Packet:
+        """Wait for the next piece's time and return it."""
+        now_s = asyncio.get_running_loop().time()
+        # Zero too: a sender that never waits would starve the loop.
+        await asyncio.sleep(self._clock.wait_s(self._next, self._per_s, now_s))
+        packet = av.Packet(self._pieces[self._next % len(self._pieces)])
+        packet.pts = self._next
+        packet.time_base = Fraction(1, self._per_s)
+        self._next += 1
+        return packet
+
+
+class ClipPublication:
+    """One WebRTC connection that sends a clip."""
+
+    def __init__(self, clip: Clip) -> None:
+        self.connection = RTCPeerConnection(
+            RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        )
+        clock = PlayClock(asyncio.get_running_loop().time())
+        for kind in ("video", "audio") if clip.sounds else ("video",):
+            track = ClipTrack(kind, clip, clock)
+            transceiver = self.connection.addTransceiver(track, direction="sendonly")
+            mime_types = {f"{kind}/{clip.codec}" if kind == "video" else "audio/opus"}
+            transceiver.setCodecPreferences(
+                [
+                    codec
+                    for codec in RTCRtpSender.getCapabilities(kind).codecs
+                    if codec.mimeType in mime_types or codec.mimeType.endswith("/rtx")
+                ]
+            )
+        self._connected = asyncio.Event()
+        self._ended = asyncio.Event()
+        self.connection.add_listener("connectionstatechange", self._note_state)
+
+    async def start(self, signal: Signal) -> None:
+        """Offer, take the answer, and wait until packets flow.
+
+        Raises what `signal` raises, and TimeoutError when no connection comes about.
+        """
+        try:
+            await self.connection.setLocalDescription(await self.connection.createOffer())
+            answer = await signal(self.connection.localDescription.sdp)
+            await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self._connected.wait()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def wait_ended(self) -> None:
+        """Wait until the other side, or the network, has ended it."""
+        await self._ended.wait()
+
+    async def close(self) -> None:
+        """End it on our side."""
+        await self.connection.close()
+
+    def _note_state(self) -> None:
+        if self.connection.connectionState == "connected":
+            self._connected.set()
+        elif self.connection.connectionState in {"closed", "failed"}:
+            self._ended.set()
