@@ -1,0 +1,1 @@
+"""Clients of live video: publishers, viewers that count, verifiers that decode, loss, pages."""

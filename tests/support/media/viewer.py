@@ -1,0 +1,179 @@
+"""Viewers by the hundred: real connections that count what comes, and decrypt nothing of it.
+
+A viewer does ICE and DTLS as any client does. Once connected it reads its socket by itself, many
+packets at a time, and takes sequence, timestamp and marker from the plain RTP header, so that one
+core can watch for hundreds. What is inside is proved by a `Verifier` beside them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.rtp import RtcpReceiverInfo, RtcpRrPacket
+from aiortc.sdp import SessionDescription
+
+CONNECT_TIMEOUT_S = 15.0
+REPORT_EVERY_S = 1.0
+PACKETS_PER_TURN = 64  # Then other sockets get their turn.
+Signal = Callable[[str], Awaitable[str]]
+
+
+class Count(msgspec.Struct):
+    """What one viewer saw of one kind of media."""
+
+    packets: int = 0
+    size_bytes: int = 0
+    frames: int = 0  # Packets with the marker: for video the last of each picture.
+    first_sequence: int | None = None
+    highest: int | None = None  # Extended: goes on over wraps.
+    ssrc: int = 0
+
+    def note(self, sequence: int, marker: bool, size: int) -> None:
+        """Count one packet."""
+        self.packets += 1
+        self.size_bytes += size
+        self.frames += marker
+        if self.highest is None:
+            self.first_sequence = self.highest = sequence
+            return
+        ahead = (sequence - self.highest) & 0xFFFF
+        if ahead < 0x8000:
+            self.highest += ahead
+
+    @property
+    def missing(self) -> int:
+        """Sequence numbers of the stretch that did not come, or came only as a retransmission."""
+        if self.highest is None or self.first_sequence is None:
+            return 0
+        return max(0, self.highest - self.first_sequence + 1 - self.packets)
+
+
+class Viewer:
+    """One viewer; `video` and `audio` say what it got."""
+
+    def __init__(self, kinds: tuple[str, ...] = ("video", "audio")) -> None:
+        self.connection = RTCPeerConnection(
+            RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        )
+        self._receivers = []
+        for kind in kinds:
+            receiver = self.connection.addTransceiver(kind, direction="recvonly").receiver
+            receiver.receive = _leave_alone  # No thread, no decoder, no jitter buffer.
+            self._receivers.append(receiver)
+        self.video, self.audio, self.retransmitted = Count(), Count(), Count()
+        self.first_packet = asyncio.Event()
+        self._by_payload_type: dict[int, Count] = {}
+        self._sockets: list[socket.socket] = []
+        self._reports: asyncio.Task[None] | None = None
+        self._buffer = bytearray(2_048)
+
+    async def start(self, signal: Signal) -> None:
+        """Offer, take the answer, wait for the connection, and count from then on."""
+        connected = asyncio.Event()
+
+        def note() -> None:
+            if self.connection.connectionState in {"connected", "failed", "closed"}:
+                connected.set()
+
+        self.connection.add_listener("connectionstatechange", note)
+        await self.connection.setLocalDescription(await self.connection.createOffer())
+        answer = await signal(self.connection.localDescription.sdp)
+        self._learn_payload_types(answer)
+        await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await connected.wait()
+        if self.connection.connectionState != "connected":
+            raise ConnectionError(f"the viewer is {self.connection.connectionState}")
+        self._take_sockets()
+        self._reports = asyncio.create_task(self._report())
+
+    async def close(self) -> None:
+        """Leave, and say so by DTLS."""
+        if self._reports is not None:
+            self._reports.cancel()
+            await asyncio.gather(self._reports, return_exceptions=True)
+        self.vanish()
+        await self.connection.close()
+
+    def vanish(self) -> None:
+        """Read no more and say nothing: what a viewer does whose network is gone."""
+        if self._reports is not None:
+            self._reports.cancel()
+        loop = asyncio.get_running_loop()
+        for one in self._sockets:
+            loop.remove_reader(one.fileno())
+            one.close()
+        self._sockets.clear()
+
+    def _learn_payload_types(self, answer: str) -> None:
+        for media in SessionDescription.parse(answer).media:
+            for codec in media.rtp.codecs:
+                if codec.mimeType.lower().endswith("/rtx"):
+                    count = self.retransmitted
+                else:
+                    count = self.video if media.kind == "video" else self.audio
+                self._by_payload_type[codec.payloadType] = count
+
+    def _take_sockets(self) -> None:
+        """Read the connection's sockets ourselves; asyncio would take one packet a turn."""
+        loop: Any = asyncio.get_running_loop()
+        ice = self._receivers[0].transport.transport._connection
+        for protocol in ice._protocols:
+            shared = protocol.transport.get_extra_info("socket")
+            own = socket.socket(fileno=os.dup(shared.fileno()))
+            own.setblocking(False)
+            loop._remove_reader(shared.fileno())
+            loop.add_reader(own.fileno(), self._drain, own, protocol)
+            self._sockets.append(own)
+
+    def _drain(self, own: socket.socket, protocol: Any) -> None:
+        buffer = self._buffer
+        for _ in range(PACKETS_PER_TURN):
+            try:
+                size, address = own.recvfrom_into(buffer)
+            except (BlockingIOError, ConnectionError):
+                return
+            second = buffer[1]
+            if 127 < buffer[0] < 192 and not 192 <= second <= 208:
+                count = self._by_payload_type.get(second & 0x7F)
+                if count is not None:
+                    if count.highest is None:
+                        count.ssrc = int.from_bytes(buffer[8:12], "big")
+                        self.first_packet.set()
+                    count.note(buffer[2] << 8 | buffer[3], second > 127, size)
+            else:
+                protocol.datagram_received(bytes(buffer[:size]), address)
+
+    async def _report(self) -> None:
+        """Send receiver reports as a browser does: a server ends viewers that say nothing."""
+        ssrc = random.getrandbits(32)
+        transport = self._receivers[0].transport
+        while True:
+            await asyncio.sleep(REPORT_EVERY_S * random.uniform(0.5, 1.5))
+            reports = [
+                RtcpReceiverInfo(
+                    ssrc=count.ssrc,
+                    fraction_lost=0,
+                    packets_lost=min(count.missing, 0x7FFFFF),
+                    highest_sequence=count.highest & 0xFFFFFFFF,
+                    jitter=0,
+                    lsr=0,
+                    dlsr=0,
+                )
+                for count in (self.video, self.audio)
+                if count.highest is not None
+            ]
+            with contextlib.suppress(ConnectionError):
+                await transport._send_rtp(bytes(RtcpRrPacket(ssrc=ssrc, reports=reports)))
+
+
+async def _leave_alone(parameters: object) -> None:
+    """Stand in for a receiver's start."""
