@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable
 
 import psutil
+import pytest
 import redis
 
 from tests.faults.conftest import Crowd, all_at
@@ -116,15 +118,19 @@ async def test_redis_killed_in_mid_sale_turns_readiness_red_and_loses_nothing(
     await finish(program, host, people)
 
 
+@pytest.mark.parametrize(
+    "blow", [signal.SIGKILL, signal.SIGQUIT], ids=["killed", "stopped immediately"]
+)
 async def test_postgresql_killed_in_mid_sale_loses_nothing_acknowledged(
-    serve: Callable[..., Program], crowd: Crowd
+    serve: Callable[..., Program], crowd: Crowd, blow: signal.Signals
 ) -> None:
+    """SIGQUIT is PostgreSQL's own immediate stop: it drops everything and recovers as it starts."""
     program = serve(embedded=True)
     host = await log_in(program.url, "host")
     people = await crowd(program.url, VIEWERS)
     sale = await start_flash_sale(host, quantity=UNITS, countdown_s=0)
     pressing = asyncio.create_task(press_all(people, sale["id"]))
-    server_of(program, "postgres").kill()
+    server_of(program, "postgres").send_signal(blow)
     reserved = await pressing
     assert len(reserved) == len(set(reserved)) == UNITS
 
