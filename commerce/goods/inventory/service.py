@@ -103,7 +103,7 @@ class InventoryService:
         self._batchers: dict[str, PoolBatcher] = {}
         self._sales = KnownSales(self.ask, monotonic_ms)
         self._gate = PressGate(self.ask, monotonic_ms)
-        self.draw_gate = DrawGate(self.ask)
+        self.draw_gate = DrawGate(self.ask, monotonic_ms)
 
     async def reserve(
         self, *, user_id: str, sale_id: str, qty: int, key: str, press: Press = UNKNOWN_PRESS
@@ -147,8 +147,9 @@ class InventoryService:
                 return True
             return False
         refused = self.refuse_at_once(user_id=user_id, sale_id=sale_id, key=key)
-        if refused is not None:
-            on_answer(refused)
+        answer = refused or self.draw_gate.refuse_at_once(sale)
+        if answer is not None:
+            on_answer(answer)
             return True
         if sale.rules is not None or self.draw_gate.asks_about(sale):
             return False

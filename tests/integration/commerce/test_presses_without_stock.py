@@ -1,4 +1,4 @@
-"""Presses for sales that are not there: asked about once a second, and answered from memory."""
+"""Presses that no stock can answer: sales that are not there, are drawn, or are had in teams."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from commerce.goods.inventory import known_sales, store
+from commerce.goods.inventory.draw_gate import REFUSED_MS, DrawGate
 from commerce.goods.inventory.known_sales import ABSENT_MS, KnownSales
 from commerce.goods.inventory.model import Answer, PooledSale, Reserved
 from commerce.goods.inventory.service import InventoryService
 from commerce.kernel.errors import CommerceError
+from commerce.sales.draws.service import hold_due_draws
 from server.db.database import PgDatabase
+from tests.support.drawing import arm_draw_sale
 from tests.support.pressing import press
 from tests.support.shop import arm_flash, make_shop
 
@@ -58,6 +61,39 @@ async def test_a_sale_is_pressed_as_soon_as_it_is_there(
     sale = await arm_flash(database, await make_shop(database))
     assert not take(inventory, sale, told)
     assert isinstance(await press(inventory, sale), Reserved)
+    assert take(inventory, sale, told)
+
+
+async def test_a_crowd_that_presses_for_a_draw_costs_four_questions_a_second(
+    database: PgDatabase, inventory: InventoryService
+) -> None:
+    """For a quarter of a second `draw_only` is remembered; who asks properly hears the present."""
+    now_ms = [0]
+    inventory.draw_gate = DrawGate(inventory.ask, lambda: now_ms[0])
+    sale = await arm_draw_sale(database, await make_shop(database))
+    told: list[Answer | CommerceError] = []
+    await inventory.find_sale(sale)
+    assert not take(inventory, sale, told), "the first has to ask"
+    with pytest.raises(CommerceError, match="draw_only") as refused:
+        await press(inventory, sale)
+    now_ms[0] = REFUSED_MS - 1
+    assert all(take(inventory, sale, told) for _ in range(100))
+    assert {one.code for one in told if isinstance(one, CommerceError)} == {"draw_only"}
+    detail = told[0].detail if isinstance(told[0], CommerceError) else None
+    assert refused.value.detail is not None
+    assert detail is not None
+    passed_ms = refused.value.detail["entry_closes_in_ms"] - detail["entry_closes_in_ms"]
+    assert (len(told), passed_ms) == (100, REFUSED_MS - 1)
+    now_ms[0] = REFUSED_MS
+    assert not take(inventory, sale, told)
+
+    with pytest.raises(CommerceError, match="draw_only"):
+        await press(inventory, sale)
+    async with database.transaction() as transaction:
+        await transaction.execute("UPDATE draws SET entry_closes_at_ms = clock_ms()")
+    assert await hold_due_draws(database) == 1
+    assert take(inventory, sale, told), "the crowd may be late"
+    assert isinstance(await press(inventory, sale), Reserved), "whoever asks is not"
     assert take(inventory, sale, told)
 
 
