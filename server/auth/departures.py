@@ -69,11 +69,10 @@ class Departures:
         """
         now_ms = self._now_ms()
         self._earned = {conn: until for conn, until in self._earned.items() if until > now_ms}
-        self._gone = {
-            seat: ends_ms
-            for seat, ends_ms in self._gone.items()
-            if ends_ms - GRACE_MS + lifetime_ms > now_ms
-        }
+        self._gone, self._untold = (
+            {seat: at for seat, at in seats.items() if at - GRACE_MS + lifetime_ms > now_ms}
+            for seats in (self._gone, self._untold)
+        )
         if self._untold:
             telling, self._told = dict(self._untold), self._told + 1
             field = f"{self._life}:{self._told}"

@@ -145,6 +145,18 @@ async def test_what_could_not_be_told_is_told_later_and_once(board: Board, clock
     assert board.ttls == {SPAN_TTL_S}
 
 
+async def test_what_could_not_be_told_in_time_is_forgotten(board: Board, clock: Clock) -> None:
+    """A long outage of Redis fills no memory: those permits have ended by themselves."""
+    one = Process(board, clock, "one")
+    one.issue()
+    one.permits.leave("g1-1")
+    board.is_away = True
+    clock.now_ms += LIFETIME_MS
+    with pytest.raises(BrokerUnavailableError):
+        await exchange(one)
+    assert one.departures._untold == {}
+
+
 async def test_what_is_told_at_the_end_of_a_span_is_heard_in_the_next(
     board: Board, clock: Clock
 ) -> None:
