@@ -1,0 +1,50 @@
+"""What an operator can set of a forwarder, and what it counts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Mode = Literal["fast", "plain", "packet"]
+
+
+class VideoConfig(msgspec.Struct, frozen=True):
+    """The limits and addresses of one forwarder."""
+
+    mode: Mode = "fast"
+    viewers_per_room_max: int = 300
+    viewers_max: int = 500
+    # Addresses to bind; empty means every one of this machine but loopback. Tests bind "127.0.0.1".
+    bind_addresses: tuple[str, ...] = ()
+    # Told to peers instead of the bound ones, for a machine behind a one-to-one NAT.
+    advertise_addresses: tuple[str, ...] = ()
+    udp_ports: tuple[int, int] | None = None  # First and last; None leaves it to the system.
+    start_kbit_per_s: int = 1500  # What a browser sends before it has measured the line.
+    connect_timeout_s: float = 12.0
+    silence_timeout_s: float = 10.0  # Without a report of a viewer, or anything of a publisher.
+    orphan_timeout_s: float = 120.0  # Viewers whose publisher has not come back.
+    stall_s: float = 2.0  # Without a packet of the publisher: no longer live.
+
+
+class VideoCounters(msgspec.Struct):
+    """Plain counters since the start; a metrics page reads them."""
+
+    publishers: int = 0
+    viewers: int = 0
+    refused: int = 0
+    packets_in: int = 0
+    bytes_in: int = 0
+    packets_out: int = 0
+    bytes_out: int = 0
+    dropped_out: int = 0  # The socket's buffer was full; a repair may follow.
+    dropped_in: int = 0  # Datagrams that no peer of ours sends, or more than can be read.
+    batches_dropped: int = 0  # Frames skipped for every viewer since sending took too long.
+    repairs_asked: int = 0  # Of publishers.
+    repairs_sent: int = 0  # To viewers.
+    keyframes_asked: int = 0
+    keyframes_in: int = 0
+    gop_bursts: int = 0
+    connect_timeouts: int = 0
+    silences: int = 0
+    faults: int = 0  # A packet whose handling failed; the log says how.

@@ -1,0 +1,319 @@
+"""The built-in forwarder: publishers in, viewers out, nothing decoded.
+
+All of it runs in one loop. Sessions are added and taken away only here, each in one step without an
+await between its check and its change; what takes time (answers, closing) happens around that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from realtime.video.config import VideoConfig, VideoCounters
+from realtime.video.ice import PortRange, Surroundings
+from realtime.video.ingest import IngestTrack
+from realtime.video.links import Clock
+from realtime.video.outlets import Outlet
+from realtime.video.peers import AiortcPublisher, AiortcViewer
+from realtime.video.ports import FrameSink, Session, VideoError, VideoState
+from realtime.video.publishers import PublisherSession
+from realtime.video.room import Room
+from realtime.video.viewers import ViewerSession
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.25
+REPORT_S = 1.0
+CLOSE_S = 3.0
+RETRY_NOT_LIVE_S = 2
+RETRY_FULL_S = 10
+
+
+class BuiltinForwarder:
+    """Implements `ports.Forwarder`. Made within the loop that it serves."""
+
+    def __init__(self, config: VideoConfig, *, wall_ms: Callable[[], int]) -> None:
+        self.counters = VideoCounters()
+        self._config = config
+        self._clock = Clock(asyncio.get_running_loop().time, wall_ms)
+        self._around = Surroundings(
+            config=config, counters=self.counters, ports=PortRange(config.udp_ports)
+        )
+        self._rooms: dict[str, Room] = {}
+        self._sessions: dict[str, tuple[Room, PublisherSession | ViewerSession]] = {}
+        self._joining = 0
+        self._watchers: list[Callable[[str, VideoState], None]] = []
+        self._closing: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+        self._ticker = asyncio.get_running_loop().create_task(self._tick())
+
+    async def publish(self, room_id: str, offer: str, *, take_over: bool) -> Session:
+        """Answer a publisher's offer (recvonly). Raises VideoError.
+
+        With `take_over` a present publisher is ended and the viewers stay connected.
+        """
+        room = self._room(room_id)
+        self._check_publisher(room, take_over=take_over)
+        session = PublisherSession(secrets.token_urlsafe(16), room, self._forget)
+        peer = AiortcPublisher(self._around, session)
+        session.peer = peer
+        room.joining += 1
+        try:
+            # The codec that viewers are connected with, so that a take-over keeps them.
+            preferred = room.tracks["video"].codec if room.viewers else None
+            await peer.accept(offer, preferred=preferred)
+            self._check_publisher(room, take_over=take_over)
+        except BaseException as error:
+            self._refused(peer.close(), error)
+            raise
+        finally:
+            room.joining -= 1
+            self._drop_idle(room)
+        replaced = room.publisher
+        if replaced is not None:
+            self._forget(replaced)
+        session.ingests = {
+            kind: IngestTrack(kind, agreed.codec, agreed.types, repairs=agreed.repairs)
+            for kind, agreed in peer.tracks.items()
+        }
+        self._rooms[room_id] = room
+        room.publisher = session
+        self._sessions[session.id] = (room, session)
+        self.counters.publishers += 1
+        return Session(id=session.id, answer=peer.answer)
+
+    async def play(self, room_id: str, offer: str) -> Session:
+        """Answer a viewer's offer (sendonly). Raises VideoError."""
+        room = self._rooms.get(room_id)
+        if room is None or room.publisher is None or room.publisher.media_s is None:
+            self.counters.refused += 1
+            raise VideoError("not_live", "Nobody publishes.", retry_after_s=RETRY_NOT_LIVE_S)
+        self._check_caps(room)
+        session = ViewerSession(secrets.token_urlsafe(16), room, self._forget)
+        peer = AiortcViewer(self._around, session)
+        session.peer = peer
+        room.joining += 1
+        self._joining += 1
+        try:
+            video = room.publisher.ingests.get("video")
+            await peer.accept(offer, published=video.codec if video is not None else None)
+            if self._is_closed:
+                raise VideoError("not_live", "The server is stopping.", retry_after_s=5)
+        except BaseException as error:
+            self._refused(peer.close(), error)
+            raise
+        finally:
+            room.joining -= 1
+            self._joining -= 1
+            self._drop_idle(room)
+        now_s = self._clock.now_s()
+        session.outlets = {
+            kind: Outlet(room.tracks[kind], peer.types[kind], start, now_s)
+            for kind, start in peer.starts.items()
+        }
+        self._rooms[room_id] = room
+        room.viewers[session.id] = session
+        self._sessions[session.id] = (room, session)
+        self.counters.viewers += 1
+        self._tell(room)
+        return Session(id=session.id, answer=peer.answer)
+
+    async def trickle(self, session_id: str, fragment: str) -> None:
+        """Take candidates of an `application/trickle-ice-sdpfrag` body. Raises VideoError."""
+        session = self._session(session_id)
+        assert session.peer is not None, "a session is listed after its answer"
+        await session.peer.trickle(fragment)
+
+    async def end(self, session_id: str) -> None:
+        """Close a session and free what it held. Raises VideoError (`session_unknown`)."""
+        self._forget(self._session(session_id))
+
+    async def end_room(self, room_id: str) -> None:
+        """Close the publisher and all viewers of a room; does nothing when there are none."""
+        room = self._rooms.get(room_id)
+        if room is None:
+            return
+        for session in (*room.viewers.values(), room.publisher):
+            if session is not None:
+                self._forget(session)
+
+    def state(self, room_id: str) -> VideoState:
+        """What the room's picture is doing now."""
+        room = self._rooms.get(room_id)
+        return room.state(self._clock.now_s()) if room is not None else VideoState()
+
+    def watch(self, changed: Callable[[str, VideoState], None]) -> None:
+        """Have `changed(room_id, state)` called when `live`, `codec` or `viewers` changes."""
+        self._watchers.append(changed)
+
+    def add_sink(self, room_id: str, sink: FrameSink) -> Callable[[], None]:
+        """Hand the room's frames to `sink`, over changes of publisher; returns how to stop it."""
+        room = self._room(room_id)
+        self._rooms[room_id] = room
+        room.sinks.append(sink)
+        room.ask_keyframe()
+
+        def stop() -> None:
+            with contextlib.suppress(ValueError):
+                room.sinks.remove(sink)
+            self._drop_idle(room)
+
+        return stop
+
+    def ask_keyframe(self, room_id: str) -> None:
+        """Ask the publisher for a keyframe, throttled; does nothing when there is none."""
+        room = self._rooms.get(room_id)
+        if room is not None:
+            room.ask_keyframe()
+
+    async def close(self) -> None:
+        """End everything within a few seconds."""
+        self._is_closed = True
+        self._ticker.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._ticker
+        for _, session in tuple(self._sessions.values()):
+            self._forget(session)
+        for room in tuple(self._rooms.values()):
+            room.sinks.clear()
+            self._drop_idle(room)
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=CLOSE_S)
+
+    def _room(self, room_id: str) -> Room:
+        """Return the room, or a new one that is not listed yet."""
+        room = self._rooms.get(room_id)
+        if room is None:
+            room = Room(room_id, self._config, self.counters, self._clock)
+            room.unusable = self._forget
+        return room
+
+    def _session(self, session_id: str) -> PublisherSession | ViewerSession:
+        listed = self._sessions.get(session_id)
+        if listed is None:
+            raise VideoError("session_unknown", "The session ended, or never was.")
+        return listed[1]
+
+    def _check_publisher(self, room: Room, *, take_over: bool) -> None:
+        """Refuse a second publisher, and everybody once the server stops."""
+        listed = self._rooms.get(room.id, room)
+        if self._is_closed:
+            raise VideoError("publisher_present", "The server is stopping.", retry_after_s=5)
+        if listed.publisher is not None and not take_over:
+            self.counters.refused += 1
+            raise VideoError("publisher_present", "The room has a publisher.")
+
+    def _check_caps(self, room: Room) -> None:
+        """Refuse a viewer beyond the cap of the room or of the process."""
+        everywhere = sum(len(other.viewers) for other in self._rooms.values()) + self._joining
+        if (
+            len(room.viewers) + room.joining >= self._config.viewers_per_room_max
+            or everywhere >= self._config.viewers_max
+        ):
+            self.counters.refused += 1
+            raise VideoError("video_full", "No place is free.", retry_after_s=RETRY_FULL_S)
+
+    def _refused(self, closing: Coroutine[Any, Any, None], error: BaseException) -> None:
+        """Give back what a failed answer held."""
+        if isinstance(error, VideoError):
+            self.counters.refused += 1
+        self._in_background(closing)
+
+    def _forget(self, session: PublisherSession | ViewerSession) -> None:
+        """Take a session off the lists and close its connection in the background."""
+        listed = self._sessions.pop(session.id, None)
+        if listed is None:
+            return
+        room = listed[0]
+        session.stop()
+        if isinstance(session, PublisherSession):
+            self.counters.publishers -= 1
+            if room.publisher is session:
+                room.publisher = None
+                room.orphaned_s = self._clock.now_s()
+        else:
+            self.counters.viewers -= 1
+            room.viewers.pop(session.id, None)
+        if session.peer is not None:
+            self._in_background(session.peer.close())
+        self._tell(room)
+        self._drop_idle(room)
+
+    def _drop_idle(self, room: Room) -> None:
+        """Forget a room that nobody is in."""
+        if room.is_idle:
+            if self._rooms.get(room.id) is room:
+                del self._rooms[room.id]
+            self._in_background(room.close())
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what nobody waits for; errors go to the log."""
+
+        async def run() -> None:
+            try:
+                await work
+            except Exception:
+                self.counters.faults += 1
+                log.exception("A connection did not close cleanly")
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _tell(self, room: Room) -> None:
+        """Call the watchers when something they look at has changed."""
+        state, told = room.state(self._clock.now_s()), room.told
+        room.told = state
+        if (state.live, state.codec, state.viewers) == (told.live, told.codec, told.viewers):
+            return
+        for watcher in self._watchers:
+            try:
+                watcher(room.id, state)
+            except Exception:
+                self.counters.faults += 1
+                log.exception("A watcher failed on the state of room %s", room.id)
+
+    async def _tick(self) -> None:
+        """Notice who is gone, keep requests and reports going."""
+        reported_s = self._clock.now_s()
+        while True:
+            await asyncio.sleep(TICK_S)
+            now_s = self._clock.now_s()
+            is_report_due = now_s - reported_s >= REPORT_S
+            if is_report_due:
+                reported_s = now_s
+            for room in tuple(self._rooms.values()):
+                try:
+                    self._sweep(room, now_s)
+                    room.tick(now_s)
+                    self._tell(room)
+                    if is_report_due:
+                        await room.report(now_s)
+                except Exception:
+                    self.counters.faults += 1
+                    log.exception("The upkeep of room %s failed", room.id)
+
+    def _sweep(self, room: Room, now_s: float) -> None:
+        """End sessions that never connected, fell silent, or whose publisher stays away."""
+        config = self._config
+        for session in (*room.viewers.values(), room.publisher):
+            if session is None:
+                continue
+            if not session.is_connected:
+                if now_s - session.began_s > config.connect_timeout_s:
+                    self.counters.connect_timeouts += 1
+                    self._forget(session)
+            elif isinstance(session, PublisherSession):
+                if now_s - session.heard_s > config.silence_timeout_s:
+                    self.counters.silences += 1
+                    self._forget(session)
+            elif session.is_silent(now_s, config.silence_timeout_s):
+                self.counters.silences += 1
+                self._forget(session)
+        if room.publisher is None and now_s - room.orphaned_s > config.orphan_timeout_s:
+            for viewer in tuple(room.viewers.values()):
+                self._forget(viewer)

@@ -1,0 +1,121 @@
+"""Where a peer connection listens, and what it lets in; the only door to aioice.
+
+The library binds one system-chosen port on every address but loopback and hands every datagram of
+any size and sender to the transport above, where an empty one ends the session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import msgspec
+from aioice.candidate import Candidate, candidate_foundation, candidate_priority
+from aioice.ice import StunProtocol
+
+from realtime.video.config import VideoConfig, VideoCounters
+
+# The library's SRTP buffer: a longer datagram raises where nothing catches it.
+DATAGRAM_BYTES_MAX = 1500
+# Datagrams that wait to be read; a stranger may send any number.
+QUEUED_MAX = 2048
+SOCKET_BUFFER_BYTES = 1 << 18
+PORT_TRIES_MAX = 256
+
+
+class PortsExhaustedError(Exception):
+    """No port of the configured range could be bound on any address."""
+
+
+class PortRange:
+    """Walk round a range of UDP ports: one just given back is the last to be used again."""
+
+    def __init__(self, ports: tuple[int, int] | None) -> None:
+        self._ports = ports
+        self._next = ports[0] if ports else 0
+
+    def candidates(self) -> list[int]:
+        """Return which ports to try, in order; `[0]` leaves the choice to the system."""
+        if self._ports is None:
+            return [0]
+        first, last = self._ports
+        count = last - first + 1
+        tries = [
+            first + (self._next - first + step) % count
+            for step in range(min(count, PORT_TRIES_MAX))
+        ]
+        self._next = first + (self._next - first + 1) % count
+        return tries
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What all peers of one forwarder share."""
+
+    config: VideoConfig
+    counters: VideoCounters
+    ports: PortRange
+
+
+def confine(connection: Any, around: Surroundings) -> None:
+    """Bind a library's connection as configured, and keep from it what no peer sends."""
+    config, ports, counters = around.config, around.ports, around.counters
+    deliver = connection.data_received
+
+    def received(data: bytes, component: int) -> None:
+        if 0 < len(data) <= DATAGRAM_BYTES_MAX and connection._queue.qsize() < QUEUED_MAX:
+            deliver(data, component)
+        else:
+            counters.dropped_in += 1
+
+    async def gather(component: int, addresses: list[str], timeout: int = 5) -> list[Candidate]:
+        bound = list(config.bind_addresses or addresses)
+        if config.advertise_addresses:
+            bound = bound[:1] if config.bind_addresses else ["0.0.0.0"]  # noqa: S104 - Advertised.
+        found: list[Candidate] = []
+        for address in bound:
+            opened = await _bind(connection, address, ports)
+            if opened is None:  # As the library does: one address may be of no use.
+                continue
+            protocol, port = opened
+            hosts = config.advertise_addresses or (address,)
+            told = [_host_candidate(host, port, component) for host in hosts]
+            protocol.local_candidate = told[0]
+            connection._protocols.append(protocol)
+            found += told
+        if not found:
+            raise PortsExhaustedError("no UDP port could be bound")
+        return found
+
+    connection.data_received = received
+    connection.get_component_candidates = gather
+
+
+def _host_candidate(host: str, port: int, component: int) -> Candidate:
+    """What peers are told of a bound port."""
+    return Candidate(
+        foundation=candidate_foundation("host", "udp", host),
+        component=component,
+        transport="udp",
+        priority=candidate_priority(component, "host"),
+        host=host,
+        port=port,
+        type="host",
+    )
+
+
+async def _bind(connection: Any, address: str, ports: PortRange) -> tuple[StunProtocol, int] | None:
+    """Open a socket on an address; None when no port of the range is free there."""
+    loop = asyncio.get_running_loop()
+    for port in ports.candidates():
+        try:
+            transport, protocol = await loop.create_datagram_endpoint(
+                lambda: StunProtocol(connection), local_addr=(address, port)
+            )
+        except OSError:
+            continue
+        sock = transport.get_extra_info("socket")
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            sock.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
+        return protocol, int(sock.getsockname()[1])
+    return None

@@ -1,0 +1,39 @@
+"""What passes through a forwarder: one packet as every viewer of a room shares it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["audio", "video"]
+
+# RFC 7587 fixes Opus to 48 kHz, RFC 6184 and RFC 7741 fix video to 90 kHz.
+CLOCK_RATES: dict[Kind, int] = {"audio": 48_000, "video": 90_000}
+
+
+class MediaPacket(msgspec.Struct, frozen=True, gc=False):
+    """A packet of a room's track, without its header: that is written anew for each viewer.
+
+    `index` and `timestamp` (clock units) count on over wraps and changes of publisher.
+    """
+
+    index: int
+    timestamp: int
+    marker: bool
+    payload: bytes
+
+
+class CodecTypes(msgspec.Struct, frozen=True):
+    """The payload types that one offer gave a codec; `rtx` is None without RFC 4588."""
+
+    media: int
+    rtx: int | None = None
+
+
+class AgreedTrack(msgspec.Struct, frozen=True):
+    """What an answer agreed on for a publisher's track: `codec` is `H264`, `VP8` or `opus`."""
+
+    codec: str
+    types: CodecTypes
+    repairs: bool  # Whether the publisher sends lost packets again.

@@ -1,0 +1,76 @@
+"""Read offers and trickled fragments as text, before a library is made to work on them.
+
+Both come from strangers: their size is bounded, and candidates that cost this machine something
+(names to resolve by multicast, TCP, hundreds of addresses to check) are left out.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from realtime.video.ports import VideoError
+
+OFFER_CHARS_MAX = 64_000  # Chromium's offers are 6,000 to 9,000 long.
+FRAGMENT_CHARS_MAX = 8_000
+CANDIDATES_MAX = 32
+
+
+class Fragment(msgspec.Struct, frozen=True):
+    """What an `application/trickle-ice-sdpfrag` body (RFC 8840) says."""
+
+    user: str | None
+    candidates: tuple[str, ...]  # Without "a=candidate:".
+
+
+def check_size(text: str, chars_max: int) -> None:
+    """Refuse what is too long or no text. Raises VideoError (`bad_offer`)."""
+    if not text.strip() or len(text) > chars_max or "\x00" in text:
+        raise VideoError("bad_offer", "The description is empty, or too long.")
+
+
+def without_costly_candidates(offer: str) -> str:
+    """Return an offer with at most 32 candidates, all of them UDP addresses, and no end of them.
+
+    A browser whose addresses are hidden is learnt from its first check; the end of candidates would
+    make the library give up before that check has come.
+    """
+    kept: list[str] = []
+    candidates = 0
+    for line in offer.splitlines():
+        if line == "a=end-of-candidates":
+            continue
+        if line.startswith("a=candidate:"):
+            candidates += 1
+            if candidates > CANDIDATES_MAX or not is_usable(line[len("a=candidate:") :]):
+                continue
+        kept.append(line)
+    return "\r\n".join(kept) + "\r\n"
+
+
+def is_usable(candidate: str) -> bool:
+    """Say whether a candidate names a UDP address."""
+    fields = candidate.split()
+    return (
+        len(fields) >= 8
+        and fields[1].isdecimal()
+        and fields[2].lower() == "udp"
+        and fields[3].isdecimal()
+        and not fields[4].lower().endswith(".local")
+        and fields[5].isdecimal()
+        and 0 < int(fields[5]) < 65536
+    )
+
+
+def parse_fragment(text: str) -> Fragment:
+    """Read a trickled fragment. Raises VideoError (`bad_offer`)."""
+    check_size(text, FRAGMENT_CHARS_MAX)
+    user: str | None = None
+    candidates: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("a=ice-ufrag:"):
+            user = line[len("a=ice-ufrag:") :].strip()
+        elif line.startswith("a=candidate:"):
+            candidate = line[len("a=candidate:") :].strip()
+            if is_usable(candidate):
+                candidates.append(candidate)
+    return Fragment(user=user, candidates=tuple(candidates))

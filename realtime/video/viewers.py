@@ -1,0 +1,116 @@
+"""One viewer's session: what it is sent, what it asks for again, and whether it is still there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from realtime.video.links import ViewerPeer, ViewersRoom
+from realtime.video.media import Kind, MediaPacket
+from realtime.video.outlets import Outlet
+from realtime.video.reports import ntp_middle, ntp_of
+
+# What one feedback packet may ask for; a stranger's lists thousands.
+ASKED_MAX = 512
+# Reports come at least this many sent packets apart from a viewer that is there.
+UNREPORTED_PACKETS_MIN = 50
+CATCH_UP_PACKETS = 32
+CATCH_UP_PAUSE_S = 0.004
+
+
+class ViewerSession:
+    """A viewer's connection to one room; the events of its peer come here."""
+
+    def __init__(self, session_id: str, room: ViewersRoom, ended: Callable[[ViewerSession], None]):
+        self.id = session_id
+        self.room = room
+        self.peer: ViewerPeer | None = None
+        self.outlets: dict[Kind, Outlet] = {}
+        self.began_s = self.heard_s = room.clock.now_s()
+        self.is_connected = False
+        self._sent_when_heard = 0
+        self._ended = ended
+        self._burst: asyncio.Task[None] | None = None
+
+    def deliver(self, kind: Kind, batch: Sequence[MediaPacket]) -> None:
+        """Send a batch of a track to this viewer."""
+        outlet = self.outlets.get(kind)
+        if outlet is None or self.peer is None or not self.is_connected:
+            return
+        packets = outlet.take(batch)
+        if packets:
+            self.peer.send(packets, outlet)
+
+    def connected(self) -> None:
+        """Begin with a keyframe asked for, or with the last pictures of who gives none."""
+        self.is_connected = True
+        self.heard_s = self.room.clock.now_s()
+        for outlet in self.outlets.values():
+            outlet.wanted_from = self.room.tracks[outlet.kind].end
+        self.room.welcome(self.id)
+
+    def lost(self, kind: Kind, sequences: Sequence[int]) -> None:
+        """Send again what is still there, within the budget."""
+        self._heard()
+        outlet = self.outlets.get(kind)
+        if outlet is None or self.peer is None:
+            return
+        repairs = outlet.repairs(
+            sequences[:ASKED_MAX],
+            bits_per_s=self.room.bits_per_s(kind),
+            now_s=self.heard_s,
+        )
+        for packet in repairs:
+            self.peer.repair(packet, outlet)
+        self.room.counters.repairs_sent += len(repairs)
+
+    def keyframe_wanted(self) -> None:
+        """Pass the wish on, together with others'."""
+        self._heard()
+        self.room.ask_keyframe()
+
+    def received(self, kind: Kind, lsr: int, dlsr: int) -> None:
+        """Measure the round trip to this viewer."""
+        self._heard()
+        outlet = self.outlets.get(kind)
+        if outlet is not None and lsr:
+            now = ntp_middle(ntp_of(self.room.clock.wall_ms() / 1000))
+            outlet.round_trip(((now - lsr - dlsr) & 0xFFFF_FFFF) / 65536)
+
+    def ended(self) -> None:
+        """Have the room let go of this session."""
+        self.stop()
+        self._ended(self)
+
+    def stop(self) -> None:
+        """Send nothing any more."""
+        self.is_connected = False
+        if self._burst is not None:
+            self._burst.cancel()
+            self._burst = None
+
+    def is_silent(self, now_s: float, limit_s: float) -> bool:
+        """Say whether packets were sent for so long without a word about them."""
+        unreported = self._sent() - self._sent_when_heard
+        return now_s - self.heard_s > limit_s and unreported >= UNREPORTED_PACKETS_MIN
+
+    def burst_from(self, index: int) -> None:
+        """Start the picture in the past, and catch up with it."""
+        self.outlets["video"].start_at(index)
+        self._burst = asyncio.get_running_loop().create_task(self._catch_up())
+        self.room.counters.gop_bursts += 1
+
+    async def _catch_up(self) -> None:
+        outlet = self.outlets["video"]
+        while outlet.catching_up and self.peer is not None:
+            packets = outlet.catch_up(CATCH_UP_PACKETS)
+            self.peer.send(packets, outlet)
+            if outlet.catching_up:
+                await asyncio.sleep(CATCH_UP_PAUSE_S)
+
+    def _heard(self) -> None:
+        self.heard_s = self.room.clock.now_s()
+        self._sent_when_heard = self._sent()
+
+    def _sent(self) -> int:
+        return sum(outlet.packets_sent for outlet in self.outlets.values())

@@ -1,0 +1,204 @@
+"""Publishers and viewers on stock aiortc, which encode and decode for real, on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import fractions
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import av
+from aiortc import (
+    AudioStreamTrack,
+    MediaStreamTrack,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+from aiortc.mediastreams import MediaStreamError
+
+from realtime.video.config import VideoConfig
+from realtime.video.forwarder import BuiltinForwarder
+from realtime.video.ports import Session
+
+WIDTH, HEIGHT, FPS = 320, 240, 30
+LOOPBACK = VideoConfig(bind_addresses=("127.0.0.1",))
+ROOM = "room-1"
+
+
+@asynccontextmanager
+async def forwarding(config: VideoConfig = LOOPBACK) -> AsyncIterator[BuiltinForwarder]:
+    """A forwarder on loopback."""
+    forwarder = BuiltinForwarder(config, wall_ms=lambda: time.time_ns() // 1_000_000)
+    try:
+        yield forwarder
+    finally:
+        await forwarder.close()
+        assert forwarder.counters.faults == 0
+
+
+async def until(condition: Callable[[], Any], timeout_s: float = 15.0) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def picture(number: int) -> av.VideoFrame:
+    """A frame whose brightness steps on, with a bar that moves."""
+    frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
+    shade = 40 + (number * 7) % 160
+    for at, plane in enumerate(frame.planes):
+        data = bytearray(bytes([shade if at == 0 else 128]) * plane.buffer_size)
+        if at == 0:
+            row = (number * 4) % HEIGHT
+            data[row * plane.line_size : (row + 8) * plane.line_size] = bytes([235]) * (
+                min(8, HEIGHT - row) * plane.line_size
+            )
+        plane.update(bytes(data[: plane.buffer_size]))
+    return frame
+
+
+class Camera(MediaStreamTrack):
+    """Raw pictures: aiortc encodes them and answers requests for keyframes."""
+
+    kind = "video"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._began = time.monotonic()
+        self.number = 0
+
+    async def recv(self) -> av.VideoFrame:
+        wait = self._began + self.number / FPS - time.monotonic()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        frame = picture(self.number)
+        frame.pts = self.number * 90_000 // FPS
+        frame.time_base = fractions.Fraction(1, 90_000)
+        self.number += 1
+        return frame
+
+
+class Encoder(MediaStreamTrack):
+    """Encoded H.264 as OBS sends it: a keyframe every `gop` pictures, whoever asks for one."""
+
+    kind = "video"
+
+    def __init__(self, gop: int = 45) -> None:
+        super().__init__()
+        self._context = av.CodecContext.create("libx264", "w")
+        self._context.width, self._context.height = WIDTH, HEIGHT
+        self._context.pix_fmt = "yuv420p"
+        self._context.time_base = fractions.Fraction(1, FPS)
+        self._context.options = {
+            "profile": "baseline", "tune": "zerolatency", "preset": "ultrafast",
+            "x264-params": f"keyint={gop}:min-keyint={gop}:scenecut=0",
+        }  # fmt: skip
+        self._began = time.monotonic()
+        self.number = 0
+
+    async def recv(self) -> av.Packet:
+        wait = self._began + self.number / FPS - time.monotonic()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        frame = picture(self.number)
+        frame.pts, frame.time_base = self.number, fractions.Fraction(1, FPS)
+        self.number += 1
+        (packet,) = self._context.encode(frame)
+        return packet
+
+
+def connection() -> RTCPeerConnection:
+    """A client's connection that asks no server for its address."""
+    return RTCPeerConnection(
+        RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+    )
+
+
+def prefer(pc: RTCPeerConnection, codec: str) -> None:
+    """Have a connection's video offer only one codec, with its repair format."""
+    capabilities = RTCRtpSender.getCapabilities("video").codecs
+    for transceiver in pc.getTransceivers():
+        if transceiver.kind == "video":
+            transceiver.setCodecPreferences([c for c in capabilities if c.name in {codec, "rtx"}])
+
+
+class Publisher:
+    """A host: a camera and, unless told otherwise, a microphone."""
+
+    def __init__(
+        self, video: MediaStreamTrack | None = None, *, codec: str = "VP8", sound: bool = True
+    ) -> None:
+        self.pc = connection()
+        self.video = video or Camera()
+        self.pc.addTransceiver(self.video, direction="sendonly")
+        if sound:
+            self.pc.addTransceiver(AudioStreamTrack(), direction="sendonly")
+        prefer(self.pc, codec)
+
+    async def publish(
+        self, forwarder: BuiltinForwarder, room: str = ROOM, *, take_over: bool = False
+    ) -> Session:
+        """Offer, and take the answer."""
+        await self.pc.setLocalDescription(await self.pc.createOffer())
+        session = await forwarder.publish(room, self.pc.localDescription.sdp, take_over=take_over)
+        await self.pc.setRemoteDescription(RTCSessionDescription(session.answer, "answer"))
+        return session
+
+    async def vanish(self) -> None:
+        """Close without a word to the forwarder's HTTP side."""
+        await self.pc.close()
+
+
+class Viewer:
+    """A viewer that decodes every frame."""
+
+    def __init__(self, *, sound: bool = True) -> None:
+        self.pc = connection()
+        self.pc.addTransceiver("video", direction="recvonly")
+        if sound:
+            self.pc.addTransceiver("audio", direction="recvonly")
+        self.frames: list[tuple[float, int, int]] = []  # Arrival, pts, brightness.
+        self.sounds = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self.pc.on("track", self._track)
+
+    async def play(self, forwarder: BuiltinForwarder, room: str = ROOM) -> Session:
+        """Offer, and take the answer."""
+        await self.pc.setLocalDescription(await self.pc.createOffer())
+        session = await forwarder.play(room, self.pc.localDescription.sdp)
+        await self.pc.setRemoteDescription(RTCSessionDescription(session.answer, "answer"))
+        return session
+
+    def fps(self, last_s: float) -> float:
+        """Pictures decoded in each of the last seconds."""
+        since = time.monotonic() - last_s
+        return sum(1 for at, _, _ in self.frames if at >= since) / last_s
+
+    async def close(self) -> None:
+        """Leave."""
+        await self.pc.close()
+        for task in self._tasks:  # A track that never connected never ends by itself.
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _track(self, track: MediaStreamTrack) -> None:
+        self._tasks.append(asyncio.ensure_future(self._watch(track)))
+
+    async def _watch(self, track: MediaStreamTrack) -> None:
+        while True:
+            try:
+                frame = await track.recv()
+            except MediaStreamError:
+                return
+            if isinstance(frame, av.VideoFrame):
+                brightness = bytes(frame.planes[0])[0]
+                assert (frame.width, frame.height) == (WIDTH, HEIGHT)
+                self.frames.append((time.monotonic(), int(frame.pts), brightness))
+            else:
+                self.sounds += 1
