@@ -15,25 +15,36 @@ from commerce.goods.inventory.rules import SaleTerms
 from commerce.goods.inventory.store import free_reservations, lock_pools
 from commerce.insight.audit.service import audit
 from commerce.sales.group_buys.campaigns import fail_due_teams
-from commerce.sales.group_buys.model import Batch, Joining, JoinRequest, Wish
+from commerce.sales.group_buys.model import KEPT_UNTIL_MS, Batch, Joining, JoinRequest, Wish
 from commerce.sales.group_buys.rules import decide_joins
 from commerce.sales.group_buys.store import SELECT_TEAMS, _team, join_batch
 from server.db.database import PgDatabase, open_pool, open_reserve_pool
 from tests.support.grouping import open_group_buy
 from tests.support.shop import Shop, make_shop
 
-USERS = [str(uuid.UUID(int=n)) for n in range(1, 9)]
+USERS = [str(uuid.UUID(int=n)) for n in range(1, 15)]
 NEED, PER_BUYER = 3, 2
 JOIN = st.tuples(
     st.just("join"),
     st.lists(
         st.tuples(st.sampled_from(USERS), st.sampled_from(list(Wish)), st.integers(0, 5)),
         min_size=1,
-        max_size=6,
+        max_size=10,
         unique_by=lambda wish: wish[0],
     ),
 )
-OTHER = st.tuples(st.sampled_from(["free", "pay", "sell", "fail", "again"]), st.integers(0, 7))
+OTHER = st.tuples(
+    st.sampled_from(["free", "reopen", "sell", "fail", "again", "window"]), st.integers(0, 7)
+)
+# The money of a formed team's member is gone: the seat waits for other money, in nobody's way.
+REOPEN = """
+    UPDATE reservations SET state = 'paying', reopened_at_ms = clock_ms() WHERE id = (
+        SELECT id FROM reservations WHERE sale_id = $1 AND state = 'sold'
+        ORDER BY version, seq LIMIT 1
+    )
+"""
+# What a campaign may have come to; its teams go on in some of them.
+STATES = ("open", "ended", "halted", "cancelled")
 STEPS = st.lists(st.one_of(JOIN, JOIN, OTHER), min_size=3, max_size=14)
 
 
@@ -43,6 +54,7 @@ class World:
     def __init__(self, database: PgDatabase, connection: object, sale: str, pool: str) -> None:
         self.database, self.connection = database, connection
         self.sale, self.pool = sale, pool
+        self.state = "open"
         self.sent: list[JoinRequest] = []
         self.ids = (str(uuid.uuid4()) for _ in count())
 
@@ -59,10 +71,12 @@ class World:
         for row in rows:
             is_live = row["state"] in ("held", "paying", "sold")
             bought[str(row["user_id"])] = bought.get(str(row["user_id"]), 0) + is_live
-        seated = [r for r in rows if r["state"] in ("held", "paying")]
+        seated = [
+            r for r in rows if r["state"] in ("held", "paying") and r["reopened_at_ms"] is None
+        ]
         batch = Batch(
             free=stock["total"] - stock["claimed"],
-            unsold=len(seated),
+            unsold=sum(row["state"] in ("held", "paying") for row in rows),
             teams=[_team(row) for row in teams],
             granted={str(row["id"]): str(row["group_id"]) for row in rows},
             seated=frozenset(str(row["user_id"]) for row in seated),
@@ -73,7 +87,7 @@ class World:
     async def join(self, requests: list[JoinRequest]) -> None:
         """Let both sides decide, and compare."""
         batch, now_ms = await self.find()
-        terms = SaleTerms(self.sale, "open", 0, None, PER_BUYER), NEED
+        terms = SaleTerms(self.sale, self.state, 0, KEPT_UNTIL_MS, PER_BUYER), NEED
         expected = decide_joins(batch, terms, requests, (f"new{n}" for n in count()), now_ms)
         result = await join_batch(
             self.connection, pool_id=self.pool, sale_id=self.sale, requests=requests
@@ -92,6 +106,19 @@ class World:
         """Let time, buyers or money do something to the n-th live seat."""
         async with self.database.transaction() as transaction:
             await lock_pools(transaction, [self.pool])
+            if act == "window":
+                self.state = STATES[n % len(STATES)]
+                await transaction.execute(
+                    "UPDATE sales SET state = $2, ends_at_ms = $3, halted_from = 'open'"
+                    " WHERE id = $1",
+                    self.sale,
+                    self.state,
+                    KEPT_UNTIL_MS,
+                )
+                return
+            if act == "reopen":
+                await transaction.execute(REOPEN, self.sale)
+                return
             live = await transaction.fetch(
                 "SELECT id, group_id FROM reservations WHERE sale_id = $1"
                 " AND state IN ('held', 'paying') ORDER BY version, seq",
