@@ -21,9 +21,7 @@ import msgspec
 
 from server.ops.embedded import Embedded
 from server.ops.errors import EXIT_FAILED, EXIT_USAGE, OperationalError
-from server.ops.listeners import inherit_listener
 from server.ops.logging import configure_logging
-from server.ops.parent_link import ParentLink
 from server.ops.restart import restart_running
 from server.ops.supervisor import ROLES, Steps, Supervisor
 from server.settings import SettingError, Settings, read_settings, variable
@@ -69,7 +67,9 @@ def run(arguments: Sequence[str]) -> int:
 def serve(given: argparse.Namespace, settings: Settings) -> int:
     """Run everything, or be one of the children that do."""
     if given.parent is not None:
-        return _serve_as_child(given, settings)
+        from server.wiring.child import Child, serve_as_child
+
+        return serve_as_child(Child(given.role, given.name, given.parent, given.listener), settings)
     configure_logging(settings.log, "parent")
     settings = msgspec.structs.replace(settings, data=settings.data.expanduser().resolve())
     steps = Steps(
@@ -156,49 +156,6 @@ def evidence(given: argparse.Namespace, settings: Settings) -> int:
         return 0
 
     return _with_servers(settings, work)
-
-
-def _serve_as_child(given: argparse.Namespace, settings: Settings) -> int:
-    link = ParentLink(given.parent)
-    link.watch()
-    configure_logging(settings.log, given.name)
-    try:
-        if given.role == "gateway":
-            _run_gateway(given, settings, link.tell_ready)
-        else:
-            _run_worker(given, settings, link.tell_ready)
-    except OperationalError:
-        raise
-    except (Exception, BaseExceptionGroup):
-        log.exception("this process ends because its work failed")
-        return EXIT_FAILED
-    return 0
-
-
-def _run_gateway(
-    given: argparse.Namespace, settings: Settings, on_ready: Callable[[], None]
-) -> None:
-    import uvloop
-
-    from server.ops.gateway_process import run_gateway
-    from server.wiring.gateway import build_gateway
-
-    with inherit_listener(given.listener) as listener:
-        work = run_gateway(
-            settings, given.name, listener=listener, build=build_gateway, on_ready=on_ready
-        )
-        uvloop.run(work)
-
-
-def _run_worker(
-    given: argparse.Namespace, settings: Settings, on_ready: Callable[[], None]
-) -> None:
-    import uvloop
-
-    from server.ops.worker_process import run_worker
-    from server.wiring.worker import build_worker
-
-    uvloop.run(run_worker(settings, given.name, build=build_worker, on_ready=on_ready))
 
 
 def _with_servers(settings: Settings, work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
@@ -308,8 +265,8 @@ def _greeting(role: str, settings: Settings) -> str:
     from commerce.members.accounts.model import DEMO_STAFF
     from server.wiring.demo_shop import DEMO_ROOM
 
-    if role == "worker":
-        return "Hubbub's worker is ready. Stop it with Ctrl-C."
+    if role in {"worker", "media"}:
+        return f"Hubbub's {role} process is ready. Stop it with Ctrl-C."
     lines = [
         f"Hubbub is ready, with {settings.gateways} gateways.",
         f"  room     {settings.base_url}/r/{DEMO_ROOM}",

@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 HEADER = "x-request-id"
 # A proxy may name the request; anything unlike an id is replaced, so that no log line is forged.
 GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-# Who has the address of a payment page can pay on it.
-SECRET_PATH = re.compile(r"(/sandbox-pay/p/).+")
+# Who has the address of a payment page can pay on it; that of a session of video is half of a key.
+SECRET_PATH = re.compile(r"(/sandbox-pay/p/|/wh[ie]p/[^/]*/|/media/sessions/).+")
 # Asked for all the time; a line for each would bury the others.
 QUIET = ("/static/", "/healthz", "/readyz", "/metrics")
 

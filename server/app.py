@@ -15,13 +15,16 @@ from server.routes import (
     draws,
     goods,
     groups,
+    media_auth,
     moderation,
     operation,
     pages,
     rooms,
     sales,
     stock,
+    video,
     waiting,
+    whip,
 )
 from server.routes.errors import EXCEPTION_HANDLERS
 from server.routes.requests import Edge
@@ -43,6 +46,9 @@ def build_app(services: Services, edge: Edge, more_routes: Sequence[BaseRoute]) 
             *groups.ROUTES,
             *moderation.ROUTES,
             *chat.ROUTES,
+            *video.ROUTES,
+            *whip.ROUTES,
+            *media_auth.ROUTES,
             *more_routes,
             *pages.ROUTES,
         ],
@@ -51,5 +57,5 @@ def build_app(services: Services, edge: Edge, more_routes: Sequence[BaseRoute]) 
     )
     app.state.services = services
     app.state.edge = edge
-    app.state.pages = pages.Pages()
+    app.state.pages = pages.Pages(services.settings.engine_origins)
     return app

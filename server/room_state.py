@@ -117,6 +117,7 @@ async def read_state(connection: Connection, room: Room) -> dict[str, Any]:
             for team in teams
         ],
         "viewers": 0,
+        "video": None,  # Whoever carries it tells it, as with the viewers.
         "likes": await moderation.select_likes(connection, room.id),
         "modes": msgspec.to_builtins(await moderation.select_modes(connection, room.id)),
         "chat": [

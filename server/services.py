@@ -20,6 +20,7 @@ from server.auth.permits import Permits
 from server.db.database import PgDatabase
 from server.room_state import RoomStates
 from server.settings import Settings
+from server.video.service import LiveVideo
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -39,6 +40,7 @@ class Services(msgspec.Struct, frozen=True):
     floor: ShowFloor
     states: RoomStates
     archive: ChatArchive
+    video: LiveVideo
     count_viewers: Callable[[str], Awaitable[int]]
     """Viewers of a room over all processes; 0 while Redis is away."""
     is_link_ok: Callable[[], bool]

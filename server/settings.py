@@ -6,16 +6,16 @@ with one line that names it.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
+
+from server.meanings import MEANINGS
 
 BARE_NAMES = {"port": "PORT", "host": "HOST", "data": "DATA"}  # As `make run` documents them.
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -27,9 +27,12 @@ SECRET_FIELDS = {
     "stripe_secret_key",
     "stripe_webhook_secret",
     "stripe_publishable_key",  # No secret; but the secret one may stand there by mistake.
+    "turn_secret",
+    "whip_token",
+    "whip_publish_url",  # An operator may have put a token of the engine's into them.
+    "whip_play_url",
 }
 NEEDED_FOR_STRIPE = ("stripe_secret_key", "stripe_publishable_key", "stripe_webhook_secret")
-SECRET_CHARACTERS_MIN = 32  # 256 bits when it is hexadecimal and 64 long, 128 at the least.
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off"}
 
@@ -119,6 +122,51 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stripe_js_url: Annotated[
         str, Meta(description="Stripe's script for the payment page; another one for tests.")
     ] = "https://js.stripe.com/endive/stripe.js"
+    media_backend: Annotated[
+        Literal["none", "builtin", "whip"],
+        Meta(description="Who carries live video: nobody, our own process, or a WHIP/WHEP engine."),
+    ] = "none"
+    media_url: Annotated[
+        str | None,
+        Meta(description="Where gateways reach the media process; none: `serve` runs it itself."),
+    ] = None
+    media_viewers_per_room: Annotated[
+        int, Meta(ge=1, le=100_000, description="Viewers of one room's video.")
+    ] = 300
+    media_viewers: Annotated[
+        int, Meta(ge=1, le=100_000, description="Viewers of the media process's video in all.")
+    ] = 500
+    media_advertise: Annotated[
+        str | None,
+        Meta(description="IP address that viewers send media to; none: this machine's own."),
+    ] = None
+    media_bind: Annotated[
+        tuple[str, ...],
+        Meta(description="IP addresses that media is bound to, by commas; none: all but loopback."),
+    ] = ()
+    media_ports: Annotated[
+        str | None,
+        Meta(description="UDP ports for media, 40000-40999, one a session; none: any free ones."),
+    ] = None
+    ice_servers: Annotated[
+        tuple[str, ...],
+        Meta(description="STUN and TURN servers, turn:host:3478?transport=udp, by commas."),
+    ] = ()
+    turn_secret: Annotated[
+        str | None,
+        Meta(description="Secret shared with the TURN server; credentials are made from it."),
+    ] = None
+    whip_publish_url: Annotated[
+        str | None,
+        Meta(description="The engine's WHIP address, https://engine/{room}/whip[?token={token}]."),
+    ] = None
+    whip_play_url: Annotated[
+        str | None,
+        Meta(description="The engine's WHEP address, https://engine/{room}/whep[?token={token}]."),
+    ] = None
+    whip_token: Annotated[
+        str | None, Meta(description="Bearer token that the engine takes from us.")
+    ] = None
     log: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="Least level that is logged."),
@@ -150,6 +198,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         local = {f"http://{name}:{self.port}" for name in ("127.0.0.1", "localhost")}
         return frozenset({self.base_url, *self.origins, *local})
 
+    @property
+    def engine_origins(self) -> tuple[str, ...]:
+        """Origins of the video engine that browsers are sent on to, with their ticket."""
+        if self.media_backend != "whip":
+            return ()
+        addresses = (self.whip_publish_url or "", self.whip_play_url or "")
+        sent_on = [urlsplit(one) for one in addresses if "{token}" in one]
+        return tuple(sorted({f"{parts.scheme}://{parts.netloc}" for parts in sent_on}))
+
 
 def read_settings(environment: Mapping[str, str], **overrides: Any) -> Settings:
     """Build the settings from variables, then from `overrides` that are not None.
@@ -167,6 +224,7 @@ def read_settings(environment: Mapping[str, str], **overrides: Any) -> Settings:
         _check(name, value)
     settings = msgspec.convert(values, Settings)
     _check_stripe(settings)
+    _check_media(settings)
     return settings
 
 
@@ -239,63 +297,16 @@ def _check_stripe(settings: Settings) -> None:
             raise SettingError(f"HUBBUB_PAYMENTS is 'stripe', but {variable(name)} is missing.")
 
 
-def _is_key(prefixes: str) -> Callable[[str], bool]:
-    shape = re.compile(rf"({prefixes})_[A-Za-z0-9_]{{8,250}}")
-    return lambda text: shape.fullmatch(text) is not None
-
-
-def _is_address(text: str) -> bool:
-    parts = urlsplit(text)
-    is_own = parts.hostname in {"127.0.0.1", "localhost", "::1"}
-    is_plain = not set(text) & set(" ;,'\"")
-    return (
-        bool(parts.netloc)
-        and is_plain
-        and (parts.scheme == "https" or (is_own and parts.scheme == "http"))
-    )
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
-
-
-def _has_scheme(*schemes: str) -> Callable[[str], bool]:
-    return lambda text: urlsplit(text).scheme in schemes
-
-
-def _is_origin_or_local(text: str) -> bool:
-    return _is_address(text) and _is_origin(text)
-
-
-def _is_origin(text: str) -> bool:
-    parts = urlsplit(text)
-    return parts.scheme in {"http", "https"} and bool(parts.netloc) and parts.path in {"", "/"}
-
-
-MEANINGS: dict[str, tuple[Callable[[str], bool], str]] = {
-    "database_url": (
-        _has_scheme("postgresql", "postgres"),
-        "an address like postgresql://user@host/database",
-    ),
-    "redis_url": (_has_scheme("redis", "rediss", "unix"), "an address like redis://host:6379/0"),
-    "secret": (
-        lambda text: len(text) >= SECRET_CHARACTERS_MIN,
-        f"{SECRET_CHARACTERS_MIN} or more characters, like `openssl rand -hex 32` prints",
-    ),
-    "public_url": (_is_origin, "an address like https://shop.example, without a path"),
-    "internal_url": (_is_origin, "an address like http://gateway:8000, without a path"),
-    "stripe_secret_key": (_is_key("sk|rk"), "a key like sk_live_… or rk_live_…"),
-    "stripe_publishable_key": (_is_key("pk"), "a key like pk_live_…"),
-    "stripe_webhook_secret": (_is_key("whsec"), "a secret like whsec_…"),
-    "stripe_api_base": (_is_origin_or_local, "an https address without a path"),
-    "stripe_js_url": (_is_address, "an https address"),
-    "origins": (_is_origin, "origins like https://shop.example, separated by commas"),
-    "trusted_proxies": (_is_network, "addresses or networks like 10.0.0.0/8"),
-}
+def _check_media(settings: Settings) -> None:
+    """Raise SettingError when the chosen carrier of video lacks what it needs."""
+    if settings.media_backend == "whip":
+        for name in ("whip_publish_url", "whip_play_url"):
+            if getattr(settings, name) is None:
+                raise SettingError(
+                    f"HUBBUB_MEDIA_BACKEND is 'whip', but {variable(name)} is missing."
+                )
+    if settings.turn_secret is None and any(u.startswith("turn") for u in settings.ice_servers):
+        raise SettingError("HUBBUB_ICE_SERVERS has a TURN server: set HUBBUB_TURN_SECRET too.")
 
 
 def _refuse_near_misses(environment: Mapping[str, str]) -> None:

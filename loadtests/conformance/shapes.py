@@ -98,6 +98,25 @@ GROUP_ROW = {
     "leader": str,
 }
 LINE = (str, str, str, str, Each(str), int)
+TICKET = {
+    "protocol": OneOf(("whip", "whep")),
+    "url": str,
+    "token": str,
+    "ice_servers": Each({"urls": Each(str), "username?": str, "credential?": str}),
+    "expires_ms": int,
+}
+STREAM_KEY = {
+    "id": str,
+    "label": str,
+    "created_at_ms": int,
+    "last_used_at_ms": Maybe(int),
+}
+VIDEO = {
+    "live": bool,
+    "since_ms": Maybe(int),
+    "viewers": Maybe(int),
+    "codec": Maybe(str),
+}
 STATE = {
     "room": str,
     "show": Maybe(SHOW),
@@ -113,6 +132,7 @@ STATE = {
     "chat": Each(LINE),
     "host": {"id": str, "name": str, "avatar": Maybe(str)},
     "poster": Maybe(str),
+    "video?": Maybe(VIDEO),
 }
 LOBBY_ROOM = {
     "room": str,

@@ -71,7 +71,7 @@ class SnapshotDesk:
             self.is_running = False
 
     def _compose(self, snapshot: Snapshot) -> Blob:
-        """Frame a snapshot with this process's numbers for viewers and likes in it."""
+        """Frame a snapshot with what this process knows of viewers, likes and the picture."""
         room = self._room
         state = _STATE.decode(snapshot.state)
         state["viewers"] = msgspec.Raw(b"%d" % room.viewers)
@@ -79,6 +79,8 @@ class SnapshotDesk:
         likes = max(stored, room.state.get("likes") or 0)
         room.state.put("likes", likes)
         state["likes"] = msgspec.Raw(b"%d" % likes)
+        if "video" in state:
+            state["video"] = msgspec.Raw(msgspec.json.encode(room.state.get("video")))
         body = msgspec.json.encode(state)
         return Blob(build_snapshot(snapshot.epoch, snapshot.offset, body))
 

@@ -1,4 +1,4 @@
-"""Keep the gateway and worker processes of one `serve` running, and replace them one by one.
+"""Keep the gateway, worker and media processes of one `serve` running, and replace them one by one.
 
 Invariant: a child that dies is started again with back-off until five deaths in a minute; one that
 is replaced leaves only when its successor is ready, and is no death; when the keeper stops,
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class Role(msgspec.Struct, frozen=True):
-    """One child to keep: `kind` is gateway or worker, `name` is unique among all machines."""
+    """One child to keep: `kind` is gateway, worker or media, `name` is unique among machines."""
 
     kind: str
     name: str
@@ -164,21 +164,21 @@ class _Slot:
 
 
 class Children:
-    """The running children of a supervisor; `open_listener` is needed to keep gateways."""
+    """The running children of a supervisor; `listeners` opens one for each kind that serves."""
 
     def __init__(
         self,
         environment: Mapping[str, str],
         deaths: DeathCount,
         *,
-        open_listener: Callable[[], socket.socket],
+        listeners: Mapping[str, Callable[[], socket.socket]],
         command: Sequence[str] = (sys.executable, "-m", "server"),
         ready_timeout_s: float = READY_TIMEOUT_S,
     ) -> None:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self._environment = {**os.environ, **environment, "PYTHONPATH": path}
         self._deaths = deaths
-        self._open_listener = open_listener
+        self._listeners = listeners
         self._command = command
         self._ready_timeout_s = ready_timeout_s
         self._slots: list[_Slot] = []
@@ -193,8 +193,8 @@ class Children:
             async with slot.lock:
                 child = slot.child
                 if child is None:
-                    is_gateway = role.kind == "gateway"
-                    listener = self._open_listener() if is_gateway else None
+                    open_one = self._listeners.get(role.kind)
+                    listener = open_one() if open_one is not None else None
                     child = slot.child = await self._start(slot.role, listener)
                     if await child.become_ready(self._ready_timeout_s):
                         ready.set()
@@ -215,10 +215,15 @@ class Children:
     async def restart(self, say: Callable[[str], None]) -> None:
         """Replace every child, one after the other, gateways first; `say` hears of each.
 
+        The media process stays: its rooms' pictures would end with it, and two at once would
+        each have half of a room. Who wants its new code ends it, and it is started anew.
         Raises OperationalError when a successor does not become ready, or when all are stopped in
         the middle. The child it was for, and those after it, then serve on.
         """
         for slot in sorted(self._slots, key=lambda slot: slot.role.kind != "gateway"):
+            if slot.role.kind == "media":
+                say(f"{slot.role.name} stays as it is, and the pictures with it")
+                continue
             await self._replace(slot, say)
 
     async def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Run all of Hubbub on one machine: servers, migrations, gateways and the worker.
+"""Run all of Hubbub on one machine: servers, migrations, gateways, worker and media process.
 
 Invariant: the parent runs no uvicorn and holds no business; when it ends, nothing of it is left.
 """
@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import msgspec
@@ -27,7 +28,8 @@ from server.ops.restart import ServeNotice
 from server.settings import Settings, to_environment
 
 WATCH_S = 0.5  # How soon a dead embedded server is noticed.
-ROLES = ("all", "gateway", "worker")
+ROLES = ("all", "gateway", "worker", "media")
+LOOPBACK = "127.0.0.1"
 
 log = logging.getLogger(__name__)
 
@@ -54,16 +56,18 @@ class Supervisor:
         self._deaths = DeathCount()
         self._children: Children | None = None
         self._restart_asked: asyncio.Event | None = None
+        self._media_at: tuple[str, int] | None = None  # Where our own media process listens.
 
     async def run(self) -> None:
         """Serve until SIGTERM, SIGINT or SIGHUP. Raises OperationalError with one clear line."""
         self._catch_signals()
         settings = self._settings
         with contextlib.ExitStack() as held:
-            if self._role != "worker":
+            if self._role in {"all", "gateway"}:
                 reserved, port = reserve_port(settings.host, settings.port)
                 held.enter_context(reserved)
                 settings = msgspec.structs.replace(settings, port=port)
+            settings = self._place_media(settings, held)
             embedded = self._prepare_embedded(settings)
             if embedded is not None:
                 held.callback(embedded.stop)
@@ -95,6 +99,32 @@ class Supervisor:
             self._children.kill()
         self._stop.set()
 
+    def _place_media(self, settings: Settings, held: contextlib.ExitStack) -> Settings:
+        """Return the settings with the media process's address, on a loopback port of our own.
+
+        With an address given, the process with `--role media` is there, and only it is us.
+        """
+        if settings.media_backend != "builtin":
+            if self._role == "media":
+                raise OperationalError(
+                    "--role media needs HUBBUB_MEDIA_BACKEND=builtin.", exit_code=EXIT_USAGE
+                )
+            return settings
+        if settings.media_url is not None:
+            if self._role == "media":
+                self._media_at = (settings.host, media_port(settings))
+                held.enter_context(reserve_port(*self._media_at)[0])
+            return settings
+        if self._role != "all":
+            raise OperationalError(
+                f"--role {self._role} needs HUBBUB_MEDIA_URL, the address of the media process.",
+                exit_code=EXIT_USAGE,
+            )
+        reserved, port = reserve_port(LOOPBACK, 0)
+        held.enter_context(reserved)
+        self._media_at = (LOOPBACK, port)
+        return msgspec.structs.replace(settings, media_url=f"http://{LOOPBACK}:{port}")
+
     def _prepare_embedded(self, settings: Settings) -> Embedded | None:
         with_database, with_redis = settings.database_url is None, settings.redis_url is None
         if not (with_database or with_redis):
@@ -120,12 +150,15 @@ class Supervisor:
             )
 
     async def _serve(self, settings: Settings, embedded: Embedded | None) -> None:
+        listeners = {"gateway": partial(open_listener, settings.host, settings.port)}
+        if self._media_at is not None:
+            listeners["media"] = partial(open_listener, *self._media_at)
         children = self._children = Children(
             to_environment(settings),
             self._deaths,
-            open_listener=partial(open_listener, settings.host, settings.port),
+            listeners=listeners,
         )
-        roles = plan(self._role, settings.gateways)
+        roles = plan(self._role, settings.gateways, has_media=self._media_at is not None)
         ready = [asyncio.Event() for _ in roles]
         notice = ServeNotice(prepare_data_folder(settings.data))
         try:
@@ -202,7 +235,7 @@ class Supervisor:
             await asyncio.gather(doing, stopped, return_exceptions=True)
 
 
-def plan(role: str, gateways: int) -> list[Role]:
+def plan(role: str, gateways: int, *, has_media: bool = False) -> list[Role]:
     """Return the children of a role. Names carry a random part: machines share one Redis."""
     run = uuid4().hex[:4]
     names = []
@@ -210,7 +243,15 @@ def plan(role: str, gateways: int) -> list[Role]:
         names += [Role("gateway", f"g{number}-{run}") for number in range(1, gateways + 1)]
     if role in {"all", "worker"}:
         names.append(Role("worker", f"w1-{run}"))
+    if has_media:
+        names.append(Role("media", f"m1-{run}"))
     return names
+
+
+def media_port(settings: Settings) -> int:
+    """Return the port in the media process's address."""
+    parts = urlsplit(settings.media_url or "")
+    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 async def _all_set(events: list[asyncio.Event]) -> None:

@@ -6,6 +6,7 @@ Invariant: a strict Content-Security-Policy on every page; nothing inline, nothi
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -55,7 +56,12 @@ SECURITY_HEADERS = {
 class Pages:
     """Templates and texts of both languages, read once a process."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine_origins: Sequence[str] = ()) -> None:
+        """`engine_origins` are where pages send their offers when they are sent on (307)."""
+        policy = CONTENT_SECURITY_POLICY.replace(
+            "connect-src 'self'", " ".join(("connect-src 'self'", *engine_origins))
+        )
+        self._headers = {**SECURITY_HEADERS, "Content-Security-Policy": policy}
         self.texts = {
             language: json.loads((STATIC / "i18n" / f"{language}.json").read_text("utf-8"))
             for language in LANGUAGES
@@ -75,7 +81,7 @@ class Pages:
             user={"id": user.user_id, "name": user.name, "role": user.role} if user else None,
             **context,
         )
-        response = HTMLResponse(html, status_code=status, headers=SECURITY_HEADERS)
+        response = HTMLResponse(html, status_code=status, headers=self._headers)
         if request.query_params.get("lang") in LANGUAGES:
             response.set_cookie("lang", language, max_age=LANGUAGE_COOKIE_S, samesite="lax")
         return response

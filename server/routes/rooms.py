@@ -20,6 +20,7 @@ from server.arguments import check_id
 from server.routes.errors import json_response
 from server.routes.requests import path_id, path_text, read_body, require_user
 from server.services import Services, services_of
+from server.video.engine import VideoRoom
 
 
 class PinBody(msgspec.Struct, frozen=True):
@@ -76,9 +77,11 @@ async def show_room(request: Request) -> Response:
 
 
 async def read_room(services: Services, slug: str) -> dict[str, Any]:
-    """Return a room's state with its viewers of this moment."""
+    """Return a room's state with its viewers and its picture of this moment."""
     room_id, state = await services.states.state_of(slug)
     state["viewers"] = await services.count_viewers(room_id)
+    picture = await services.video.picture(room_id)
+    state["video"] = None if picture is None else picture.shown()
     return state
 
 
@@ -97,6 +100,7 @@ async def end_show(request: Request) -> Response:
     async with services.database.transaction() as transaction:
         room = await own_room(transaction, path_text(request, "room"), user)
         show = await services.floor.end(transaction, room)
+    await services.video.end_after_commit(VideoRoom(room.id, room.slug))
     return json_response({"show": msgspec.to_builtins(show)})
 
 

@@ -32,7 +32,6 @@ from server.audit_watch import AuditWatch
 from server.auth.departures import EXCHANGED_EVERY_S, Departures
 from server.auth.permits import LIFETIME_MS
 from server.bridge import RoomCommands, StockBoard
-from server.db.database import PgDatabase
 from server.figures import FigureBoard, drop_board, entry_board, group_board
 from server.jobs.worker import Job, repeat
 from server.metrics import render_metrics
@@ -50,6 +49,8 @@ from server.routes.requests import Edge
 from server.routes.stripe_page import StripePage, stripe_routes
 from server.services import Services
 from server.settings import Settings
+from server.video.picture import PictureBoard
+from server.video.service import LiveVideo
 from server.wiring.commerce import (
     SANDBOX_PATH,
     Carrier,
@@ -64,12 +65,13 @@ from server.wiring.commerce import (
     build_tokens,
 )
 from server.wiring.sources import FreshIds, SystemClock, build_process, monotonic_ms
+from server.wiring.video import build_video
 
 PRESSES_EVERY_S = 1.0
 # Twice as often as anybody scrapes.
 AUDIT_SEEN_EVERY_S = 5.0
 
-Boards = Sequence[StockBoard | FigureBoard]
+Boards = Sequence[StockBoard | FigureBoard | PictureBoard]
 
 
 class Shop(msgspec.Struct, frozen=True):
@@ -78,6 +80,7 @@ class Shop(msgspec.Struct, frozen=True):
     carrier: Carrier
     core: ReservationCore
     till: Till
+    video: LiveVideo
     audit: AuditWatch
     departures: Departures
 
@@ -122,6 +125,7 @@ class GatewayProcess:
 
     async def shutdown(self) -> None:
         """Let go of connections."""
+        await self._shop.video.engine.close()
         await self._shop.till.close()
         await self._shop.core.close()
         await self._shop.carrier.broker.close()
@@ -150,7 +154,9 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         limits=_limits(settings),
     )
     carrier.announcer.carry_line = gateway.chat.carry
-    boards = _boards(carrier.database, gateway.hub, core.inventory)
+    video = build_video(settings, carrier)
+    has_video = settings.media_backend != "none"
+    boards = _boards(carrier, gateway.hub, core.inventory, has_video=has_video)
     watch = AuditWatch(carrier.database, monotonic_ms)
     services = Services(
         settings=settings,
@@ -167,6 +173,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         floor=build_floor(settings),
         states=states,
         archive=ChatArchive(carrier.database),
+        video=video,
         count_viewers=_viewer_count(carrier),
         is_link_ok=lambda: gateway.link_ok,
         metrics=lambda: render_metrics(
@@ -184,7 +191,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         *leaving_routes(Leaving(carrier.database, core.inventory, till.checkout)),
     ]
     app = build_app(services, _edge(settings, tokens), more_routes)
-    shop = Shop(carrier, core, till, watch, departures)
+    shop = Shop(carrier, core, till, video, watch, departures)
     return GatewayProcess(app, gateway, boards=boards, shop=shop)
 
 
@@ -204,11 +211,14 @@ def _edge(settings: Settings, tokens: Authenticator) -> Edge:
     return Edge(tokens, settings.own_origins, settings.base_url.startswith("https:"))
 
 
-def _boards(database: PgDatabase, hub: Hub, inventory: InventoryService) -> Boards:
+def _boards(carrier: Carrier, hub: Hub, inventory: InventoryService, *, has_video: bool) -> Boards:
     """Return the readers of figures, each of which hears the hub's hints."""
+    database = carrier.database
     stock = StockBoard(database, hub, learn=inventory.find_sale)
     others = entry_board(database, hub), drop_board(database, hub), group_board(database, hub)
     boards: Boards = (stock, *others)
+    if has_video:
+        boards = (*boards, PictureBoard(carrier.broker, hub))
     for board in boards:
         hub.on_hint(board.hint)
     return boards

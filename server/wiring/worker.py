@@ -16,10 +16,12 @@ from realtime.presence.service import count_viewers
 from realtime.protocol.counters import Counters
 from server.jobs import sales
 from server.jobs.samples import sample_viewers
+from server.jobs.video import end_video_of_ended_shows
 from server.jobs.worker import Job, Worker
 from server.settings import Settings
 from server.wiring.commerce import build_carrier, build_till
 from server.wiring.sources import SystemClock
+from server.wiring.video import build_engine
 
 # A round costs what has changed, a slice of the turn what it is given. Resting five times as long
 # keeps both together to a sixth of one connection in the worst of rushes.
@@ -42,7 +44,10 @@ async def build_worker(settings: Settings, process_name: str) -> Worker:
     async def viewers(room_id: str) -> int:
         return await count_viewers(carrier.broker, room_id, now_ms=clock.now_ms())
 
+    engine = build_engine(settings, carrier)
+
     async def close() -> None:
+        await engine.close()
         await till.close()
         await carrier.broker.close()
         await database.close()
@@ -68,6 +73,7 @@ async def build_worker(settings: Settings, process_name: str) -> Worker:
         Job("silent payments", 5.0, till.payments.poll_silent_payments),
         Job("sandbox webhooks", 1.0, till.webhooks.deliver_due),
         Job("return leftovers", 1.0, partial(sales.return_leftovers, database)),
+        Job("end video", 2.0, partial(end_video_of_ended_shows, database, engine)),
         Job("sample viewers", 10.0, partial(sample_viewers, database, viewers)),
         Job(
             "audit",

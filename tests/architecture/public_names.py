@@ -11,6 +11,8 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import msgspec
 
@@ -19,6 +21,8 @@ from commerce.sales.show_floor.model import BagItem, Floor, SaleView, ShowView
 from realtime.protocol import messages
 from realtime.protocol.counters import Counters
 from server.__main__ import build_parser
+from server.media.app import collect_media_metrics
+from server.media.desk import DeskCounters, MediaDesk
 from server.metrics import collect_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,9 +73,11 @@ def raised_codes() -> set[str]:
 
 
 def metric_names() -> set[str]:
-    """Return every metric that a gateway exports, without the suffixes of the text format."""
+    """Return every metric that a process exports, without the suffixes of the text format."""
     counters = Counters(closes={4000: 1})
-    return {metric.name for metric in collect_metrics("g1", counters, is_link_up=True)}
+    desk = SimpleNamespace(counters=DeskCounters(), rooms={})
+    ours = {metric.name for metric in collect_metrics("g1", counters, is_link_up=True)}
+    return ours | {metric.name for metric in collect_media_metrics(cast(MediaDesk, desk), "m1")}
 
 
 def without_parameter_names(path: str) -> str:

@@ -69,6 +69,13 @@ test('of a key only a newer version counts, and a hello forgets versions', () =>
   assert.equal(applyKeys(greeted, { viewers: [1, 7] }).state.viewers, 7);
 });
 
+test('the picture is what was told last, and null once nobody publishes', () => {
+  const picture = { live: true, since_ms: 5, viewers: 2, codec: 'H264' };
+  const live = applyKeys(model, { video: [1, picture] });
+  assert.deepEqual(live.state.video, picture);
+  assert.equal(applyKeys(live, { video: [2, null] }).state.video, null);
+});
+
 test('who waits for a sale is there only while somebody does, as in a state fetched anew', () => {
   const told = applyKeys(model, { 'waiting:sale-f1': [5, [3, 1]], 'waiting:elsewhere': [1, [1, 0]] });
   assert.deepEqual(told.state.sales.at(-1)?.waiting, [3, 1]);

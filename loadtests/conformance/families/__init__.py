@@ -23,6 +23,7 @@ from loadtests.conformance.families import (
     sale_lane,
     selling,
     state_lane,
+    video,
     waiting,
     witness,
 )
@@ -49,6 +50,7 @@ MODULES = (
     refunds,
     pressing,
     evidence,
+    video,
     operation,
     witness,
 )

@@ -26,9 +26,12 @@
 /** @typedef {{id: string, coupon: Coupon, state: 'armed' | 'open' | 'gone' | 'ended' | 'cancelled', quantity: number,
  *   left: number, opens_at_ms: number, ends_at_ms: number, min_age_s: number}} Drop */
 /** @typedef {{slow_s?: number, emote_only?: boolean, links_off?: boolean}} Modes only those that are on */
+/** @typedef {{live: boolean, since_ms: number | null, viewers: number | null, codec: string | null}} Picture
+ *   live false: it stands still */
 /** @typedef {{room: string, show: Show | null, pinned: string | null, bag: BagItem[], sales: Sale[], drops?: Drop[], viewers: number, likes: number,
  *   modes: Modes, chat: ChatLine[], host?: {id: string, name: string, avatar?: string | null},
- *   announcement?: string | null, poster?: string | null, groups?: Team[]}} RoomState groups: soonest to end first */
+ *   announcement?: string | null, poster?: string | null, groups?: Team[],
+ *   video?: Picture | null}} RoomState groups: soonest to end first; video: null while nobody publishes */
 /** @typedef {[type: string, payload: any, at_ms: number]} SaleEvent */
 /** @typedef {{took_ms?: number, reason?: string}} SaleFacts what events told beside the state */
 /** @typedef {{isDegraded: boolean, load: number}} Carrier the process that serves this page: cut off from the others? what it gives up? */
@@ -255,6 +258,7 @@ function withEntries(state, sale, entries) {
 function withKey(state, key, value) {
   if (key === 'viewers') return { ...state, viewers: value };
   if (key === 'likes') return { ...state, likes: value };
+  if (key === 'video') return { ...state, video: value };
   if (key.startsWith('stock:')) return withSale(state, key.slice('stock:'.length), { stock: value });
   if (key.startsWith('drop:')) return withDrop(state, key.slice('drop:'.length), { left: value });
   if (key.startsWith('waiting:')) return withWaiting(state, key.slice('waiting:'.length), value);

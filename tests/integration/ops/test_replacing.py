@@ -72,7 +72,7 @@ class Family:
         self.children = Children(
             {"FOLDER": str(folder), "LEAVES_IN_S": str(leaves_in_s)},
             DeathCount(),
-            open_listener=partial(open_listener, "127.0.0.1", port),
+            listeners={"gateway": partial(open_listener, "127.0.0.1", port)},
             command=self.command,
             ready_timeout_s=1.0,
         )

@@ -12,6 +12,7 @@ import pytest
 from server.settings import Settings
 from server.wiring.gateway import GatewayProcess, build_gateway
 from server.wiring.seed import seed_demo
+from tests.integration.server.video_stage import VideoStage, open_stage
 from tests.support import databases
 
 URL = "http://127.0.0.1:8000"
@@ -52,3 +53,10 @@ async def http(gateway: GatewayProcess) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(gateway.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
         yield client
+
+
+@pytest.fixture
+async def stage(settings: Settings) -> AsyncIterator[VideoStage]:
+    """A gateway and a media process with a forwarder that remembers; the show is live."""
+    async with open_stage(settings) as opened:
+        yield opened

@@ -127,3 +127,67 @@ def test_misspelt_name_is_noticed_and_a_foreign_one_is_not() -> None:
 def test_listening_everywhere_is_shown_as_a_reachable_address() -> None:
     assert read_settings({"HOST": "0.0.0.0"}).base_url == "http://127.0.0.1:8000"
     assert read_settings({"HOST": "::1"}).base_url == "http://[::1]:8000"
+
+
+WHIP = {
+    "HUBBUB_MEDIA_BACKEND": "whip",
+    "HUBBUB_WHIP_PUBLISH_URL": "https://engine.example/{room}/whip",
+    "HUBBUB_WHIP_PLAY_URL": "https://engine.example/{room}/whep?token={token}",
+}
+
+
+def test_an_engine_needs_both_addresses_and_children_get_them() -> None:
+    settings = read_settings({**WHIP, "HUBBUB_ICE_SERVERS": "stun:a:1,stuns:[::1]:3478"})
+    assert settings.ice_servers == ("stun:a:1", "stuns:[::1]:3478")
+    assert read_settings(to_environment(settings)) == settings
+    for name in WHIP.keys() - {"HUBBUB_MEDIA_BACKEND"}:
+        with pytest.raises(SettingError, match=f"{name} is missing"):
+            read_settings({**WHIP, name: ""})
+
+
+def test_pages_may_call_an_engine_only_when_they_are_sent_there() -> None:
+    assert read_settings(WHIP).engine_origins == ("https://engine.example",)
+    proxied = {**WHIP, "HUBBUB_WHIP_PLAY_URL": "https://engine.example/{room}/whep"}
+    assert read_settings(proxied).engine_origins == ()
+    assert read_settings({}).engine_origins == ()
+
+
+def test_a_turn_server_needs_its_secret() -> None:
+    turn = {"HUBBUB_ICE_SERVERS": "turn:turn.example:3478?transport=udp"}
+    with pytest.raises(SettingError, match="HUBBUB_TURN_SECRET"):
+        read_settings(turn)
+    assert read_settings({**turn, "HUBBUB_TURN_SECRET": "s"}).turn_secret == "s"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HUBBUB_MEDIA_BACKEND", "livekit"),
+        ("HUBBUB_MEDIA_URL", "http://media:8100/x"),
+        ("HUBBUB_MEDIA_VIEWERS", "0"),
+        ("HUBBUB_MEDIA_ADVERTISE", "media.example"),
+        ("HUBBUB_MEDIA_BIND", "127.0.0.1,everywhere"),
+        ("HUBBUB_MEDIA_PORTS", "40000"),
+        ("HUBBUB_MEDIA_PORTS", "40999-40000"),
+        ("HUBBUB_MEDIA_PORTS", "80-90"),
+        ("HUBBUB_ICE_SERVERS", "https://turn.example"),
+        ("HUBBUB_ICE_SERVERS", 'stun:a>;rel="x"'),
+        ("HUBBUB_WHIP_PUBLISH_URL", "https://engine.example/whip"),
+        ("HUBBUB_WHIP_PUBLISH_URL", "https://{room}.example/whip"),
+        ("HUBBUB_WHIP_PUBLISH_URL", "https://user:secret@engine.example/{room}"),
+        ("HUBBUB_WHIP_PUBLISH_URL", "ftp://engine.example/{room}"),
+        ("HUBBUB_WHIP_PLAY_URL", "https://engine.example/{room}/{slug}"),
+        ("HUBBUB_WHIP_TOKEN", "a\x00b"),
+    ],
+)
+def test_a_wrong_media_setting_is_one_line(name: str, value: str) -> None:
+    with pytest.raises(SettingError, match=rf"^{name} is ") as refusal:
+        read_settings({**WHIP, name: value})
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_engines_secrets_are_not_repeated() -> None:
+    for name in ("HUBBUB_WHIP_PUBLISH_URL", "HUBBUB_WHIP_TOKEN"):
+        with pytest.raises(SettingError) as refusal:
+            read_settings({**WHIP, name: "hush-hush\x00"})
+        assert "hush-hush" not in str(refusal.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from realtime.protocol.codec import Blob
@@ -71,3 +72,15 @@ def test_whoever_is_closed_while_another_is_greeted_gets_nothing(
         room.waiting[reader] = "fresh"  # type: ignore[index]
     assert desk.serve_at_once(1_000)
     assert sorted(reader.got for reader in readers) == [0, 1]
+
+
+@pytest.mark.parametrize("picture", [None, {"live": True, "viewers": 2}])
+def test_a_snapshot_has_the_picture_that_this_process_was_told_of(
+    room: Room, desk: SnapshotDesk, picture: object
+) -> None:
+    room.state.put("video", picture)
+    frame = desk._compose(Snapshot("e", 0, b'{"likes":0,"video":null}')).plain
+    state = msgspec.json.decode(frame[frame.index(b"[") :])[3]
+    assert state["video"] == picture
+    without = desk._compose(Snapshot("e", 0, b'{"likes":0}')).plain
+    assert b"video" not in without

@@ -41,6 +41,13 @@ def test_roles_split_the_plan(role: str, kinds: list[str]) -> None:
     assert len({child.name for child in planned}) == len(planned)
 
 
+@pytest.mark.parametrize(("role", "others"), [("all", 3), ("media", 0)])
+def test_one_media_process_is_planned_where_it_is_ours(role: str, others: int) -> None:
+    kinds = [child.kind for child in plan(role, 2, has_media=True)]
+    assert kinds[others:] == ["media"]
+    assert "media" not in [child.kind for child in plan(role, 2)]
+
+
 def test_two_machines_never_share_a_process_name() -> None:
     names = {child.name for _ in range(20) for child in plan("worker", 2)}
     assert len(names) > 15

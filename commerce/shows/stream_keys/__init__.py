@@ -1,0 +1,1 @@
+"""Stream keys: how a host's own program publishes into the room."""

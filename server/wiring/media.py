@@ -1,0 +1,68 @@
+"""Build the media process: the forwarder, its desk, and the application that gateways call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from starlette.applications import Starlette
+
+from realtime.brokers.redis import RedisBroker
+from realtime.video.ports import Forwarder
+from server.auth.secret import derive_key, load_secret
+from server.media.app import media_app
+from server.media.desk import MediaDesk
+from server.ops.errors import OperationalError
+from server.settings import Settings
+from server.video.builtin import CONTROL_PURPOSE
+from server.wiring.sources import monotonic_ms
+
+log = logging.getLogger(__name__)
+
+# The forwarder ends everything within a few seconds; the process's own end waits for longer.
+CLOSE_TIMEOUT_S = 5.0
+
+
+class MediaProcess:
+    """The parts of the media process and their life."""
+
+    def __init__(
+        self, app: Starlette, desk: MediaDesk, *, forwarder: Forwarder, broker: RedisBroker
+    ) -> None:
+        self.app = app
+        self._desk = desk
+        self._forwarder = forwarder
+        self._broker = broker
+
+    async def run(self) -> None:
+        """Tell rooms what their pictures do, until cancelled."""
+        await self._desk.run()
+
+    async def shutdown(self) -> None:
+        """End all sessions and let go of Redis."""
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._forwarder.close()
+        except TimeoutError:
+            log.warning("sessions were left to end by themselves")
+        await self._broker.close()
+
+
+async def build_media(settings: Settings, process_name: str) -> MediaProcess:
+    """Put the media process together."""
+    return assemble_media(settings, process_name, open_forwarder(settings))
+
+
+def assemble_media(settings: Settings, process_name: str, forwarder: Forwarder) -> MediaProcess:
+    """Put the media process together around a forwarder."""
+    assert settings.redis_url is not None
+    broker = RedisBroker(settings.redis_url, prefix=settings.redis_prefix)
+    desk = MediaDesk(forwarder, broker, monotonic_ms=monotonic_ms)
+    key = derive_key(load_secret(settings.data, settings.secret), CONTROL_PURPOSE)
+    app = media_app(desk, key=key, process_name=process_name)
+    return MediaProcess(app, desk, forwarder=forwarder, broker=broker)
+
+
+def open_forwarder(settings: Settings) -> Forwarder:
+    """Return the forwarder of this release."""
+    raise OperationalError("this release has no forwarder of its own yet")
