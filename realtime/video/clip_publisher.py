@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from fractions import Fraction
+from typing import Any
 
 import av
 from aiortc import (
@@ -43,7 +44,7 @@ class ClipTrack(MediaStreamTrack):
         self._clock = clock
         self._next = 0
 
-    async def recv(self) -> av.Packet:
+    async def recv(self) -> av.Packet[Any]:
         """Wait for the next piece's time and return it."""
         now_s = asyncio.get_running_loop().time()
         # Zero too: a sender that never waits would starve the loop.
