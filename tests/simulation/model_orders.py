@@ -312,20 +312,30 @@ class ModelOrders(ABC):
             try:
                 self.make(call)
             except ProviderUnavailableError:
-                pause_ms = next_retry_ms(call.attempts)
-                call.state = "failed" if pause_ms is None else call.state
-                call.next_at_ms = self.now_ms + (pause_ms or 0)
+                self.postpone(call)
             except (ProviderRefusedError, CommerceError):
-                if call.kind == "void":
-                    self.ask_what_it_is(self.attempts[call.payment_id])
+                if call.kind in ("capture", "void") and not self.ask_what_it_is(
+                    self.attempts[call.payment_id]
+                ):
+                    self.postpone(call)
+                    continue
                 call.state = "failed" if call.state == "pending" else call.state
 
-    def ask_what_it_is(self, attempt: Attempt) -> None:
-        """Learn what a payment is, or not."""
+    def postpone(self, call: Call) -> None:
+        """Make a call again later, or give it up."""
+        pause_ms = next_retry_ms(call.attempts)
+        call.state = "failed" if pause_ms is None else call.state
+        call.next_at_ms = self.now_ms + (pause_ms or 0)
+
+    def ask_what_it_is(self, attempt: Attempt) -> bool:
+        """Learn what a payment is; False when the provider is away."""
         try:
             self.take(self.provider.call("status", attempt.payment))
-        except (ProviderUnavailableError, ProviderRefusedError, CommerceError):
-            return
+        except ProviderUnavailableError:
+            return False
+        except (ProviderRefusedError, CommerceError):
+            pass
+        return True
 
     def claim_call(self) -> Call | None:
         """Take the most urgent due call, the oldest first; what was withdrawn is not there."""

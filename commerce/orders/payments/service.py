@@ -229,8 +229,9 @@ class PaymentService:
         except ProviderUnavailableError as error:
             await self._postpone(call, str(error))
         except (ProviderRefusedError, CommerceError) as error:
-            if call.kind in ("capture", "void"):
-                await self._ask_what_it_is(call)
+            if call.kind in ("capture", "void") and not await self._ask_what_it_is(call):
+                await self._postpone(call, str(error))
+                return
             is_refused = call.kind == "capture" and isinstance(error, ProviderRefusedError)
             if is_refused and await self._replace_lost(call.payment.id):
                 return
@@ -249,13 +250,21 @@ class PaymentService:
         await self._follow_up(after)
         return True
 
-    async def _ask_what_it_is(self, call: PaymentCall) -> None:
-        """Learn why money cannot be let go: taken meanwhile, it goes back by a refund."""
+    async def _ask_what_it_is(self, call: PaymentCall) -> bool:
+        """Learn why money cannot be let go: taken meanwhile, it goes back by a refund.
+
+        False when the provider is away: the call must not be given up before anything is known,
+        for nobody asks after the money of an order that is over.
+        """
         try:
             payment = await self.find(call.payment.id)
             await self._take(payment, await self._provider_of(payment).status(payment))
-        except (ProviderUnavailableError, ProviderRefusedError, CommerceError) as error:
+        except ProviderUnavailableError as error:
+            log.warning("payment %s could not be asked after: %s", call.payment.id, error)
+            return False
+        except (ProviderRefusedError, CommerceError) as error:
             log.warning("asking after payment %s failed: %s", call.payment.id, error)
+        return True
 
     async def _ask(self, call: PaymentCall) -> PaymentReport:
         payment, provider = call.payment, self._provider_of(call.payment)

@@ -9,7 +9,7 @@ import pytest
 
 from commerce.insight.audit.service import audit
 from commerce.orders.payments.model import Payment, PaymentReport
-from commerce.orders.payments.ports import PaymentNotOpenedError
+from commerce.orders.payments.ports import PaymentNotOpenedError, ProviderUnavailableError
 from server.providers.sandbox import SandboxProvider
 from tests.support.refunding import PaidOrder
 from tests.support.till import Till, order_one, told_by
@@ -222,6 +222,38 @@ async def test_a_void_refused_because_money_was_taken_becomes_a_refund(till: Til
     order_id, _ = await order_one(till, sale, buyer)
     await buyer.client.post(f"/api/orders/{order_id}/cancel", headers={"Idempotency-Key": "c"})
     await till.change("UPDATE sandbox.payments SET state = 'captured'")
+    while await till.payments.run_payment_calls():
+        pass
+    assert (await till.remote(order_id))["state"] == "refunded"
+    assert await call_of(till, "void") == ("done", None)
+    report = await audit(till.database)
+    assert (report.violations, report.warnings) == ([], [])
+
+
+async def test_a_refused_void_is_not_given_up_while_nobody_says_why(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider is away just when it is asked what the money is: the void comes again.
+
+    Given up there, the money of an order that is over would stay taken until somebody looked.
+    """
+    _, sale = await till.sale()
+    buyer = await till.buyer()
+    order_id, _ = await order_one(till, sale, buyer)
+    await buyer.client.post(f"/api/orders/{order_id}/cancel", headers={"Idempotency-Key": "c"})
+    await till.change("UPDATE sandbox.payments SET state = 'captured'")
+
+    async def be_away(_self: SandboxProvider, _payment: Payment) -> PaymentReport:
+        raise ProviderUnavailableError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SandboxProvider, "status", be_away)
+        while await till.payments.run_payment_calls():
+            pass
+    state, error = await call_of(till, "void")
+    assert (state, bool(error)) == ("pending", True)
+    assert (await till.remote(order_id))["state"] == "captured"
+    await till.change("UPDATE payment_calls SET next_at_ms = 0")
     while await till.payments.run_payment_calls():
         pass
     assert (await till.remote(order_id))["state"] == "refunded"
