@@ -105,7 +105,7 @@ bench-coupons: $(VENV)/dev.stamp ## Coupon claims a second next to reservations;
 	$(PY) -m tests.bench.coupons $(T)
 
 bench-groups: $(VENV)/dev.stamp ## 10,000 people join teams of 3 at once, next to reservations; last line JSON.
-	$(PY) -m tests.bench.groups
+	$(PY) -m tests.bench.groups $(T)
 
 bench-audit: $(VENV)/dev.stamp ## A round of the auditor next to a million rows; last line JSON.
 	$(PY) -m tests.bench.audit
