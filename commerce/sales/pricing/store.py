@@ -8,13 +8,15 @@ from commerce.kernel.ports import Connection
 from commerce.sales.pricing.model import ItemOffers, LowestPrice, Offer
 from commerce.sales.pricing.rules import DAY_MS, REFERENCE_DAYS, describe_lowest
 
-# A row holds until the sale's next one; a sale whose time is over offers nothing, noted or not.
+# A price for whoever joins a team was not offered to everybody. A row holds until the sale's next
+# one; a sale whose time is over offers nothing, noted or not.
 SELECT_LOWEST = """
     WITH offered AS (
         SELECT l.price_minor, l.at_ms AS from_ms, least(
             lead(l.at_ms) OVER (PARTITION BY l.sale_id ORDER BY l.at_ms, l.id), s.ends_at_ms
         ) AS to_ms
-        FROM price_log l LEFT JOIN sales s ON s.id = l.sale_id WHERE l.sku = $1
+        FROM price_log l LEFT JOIN sales s ON s.id = l.sale_id
+        WHERE l.sku = $1 AND s.kind IS DISTINCT FROM 'group'
     )
     SELECT min(from_ms) AS first_ms,
         min(price_minor) FILTER (WHERE to_ms IS NULL OR to_ms > $2::bigint - $3::bigint)

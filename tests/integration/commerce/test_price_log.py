@@ -23,6 +23,7 @@ from commerce.sales.show_floor.store import select_sale_view
 from server.db.database import PgDatabase, open_pool
 from server.jobs.sales import open_and_end_sales
 from server.wiring.sources import FreshIds
+from tests.support.grouping import open_group_buy
 from tests.support.shop import Shop, arm_flash, make_shop
 
 BEFORE_MS = 60 * DAY_MS
@@ -233,3 +234,18 @@ async def test_the_log_is_only_ever_added_to(database: PgDatabase) -> None:
         with pytest.raises(asyncpg.PostgresError, match="only ever added"):
             async with database.transaction() as transaction:
                 await transaction.execute(statement)
+
+
+async def test_a_price_for_teams_is_no_price_that_everybody_could_have(
+    database: PgDatabase,
+) -> None:
+    """It is lower than every other, and must not become what a later sale is compared with."""
+    shop = await make_shop(database, stock=100)
+    await open_group_buy(database, shop)
+    async with database.reading() as connection:
+        now_ms = await connection.fetchval("SELECT clock_ms()")
+        logged = await connection.fetchval("SELECT min(price_minor) FROM price_log")
+        lowest = await select_lowest_of_30_days(connection, shop.sku, now_ms + 1)
+    assert logged == 9_900
+    assert lowest is not None
+    assert lowest.price_minor > 9_900
