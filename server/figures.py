@@ -1,4 +1,4 @@
-"""Reads figures of this process's rooms that viewers see: drops, draws' entries, teams.
+"""Reads figures of this process's rooms that viewers see: drops, draws' entries, teams, thresholds.
 
 Invariant: a room is read at most once a turn, whatever the rate at which people press, and once a
 while also when no hint came; what could not be read is read again.
@@ -15,6 +15,7 @@ from commerce.kernel.ports import Connection
 from commerce.sales.coupons.store import select_left_of_rooms
 from commerce.sales.draws.store import select_pending_counts
 from commerce.sales.group_buys.store import select_open_of_rooms
+from commerce.sales.unlocks.store import select_promised_of_rooms
 from realtime.rooms.hub import Hub
 from server.db.database import PgDatabase
 from server.db.faults import UNAVAILABLE
@@ -122,6 +123,11 @@ def group_board(database: PgDatabase, hub: Hub) -> FigureBoard:
     return FigureBoard(database, hub, _read_teams, every_s=0.25, refresh_s=2.0, takes_away=True)
 
 
+def unlock_board(database: PgDatabase, hub: Hub) -> FigureBoard:
+    """Return how many units are promised of those that let a price fall."""
+    return FigureBoard(database, hub, _read_unlocks, every_s=0.25, refresh_s=5.0)
+
+
 async def _read_drops(connection: Connection, rooms: Sequence[str]) -> list[Figure]:
     counts = await select_left_of_rooms(connection, rooms)
     return [Figure(room_id, f"drop:{drop}", left) for room_id, drop, left in counts]
@@ -138,3 +144,11 @@ async def _read_teams(connection: Connection, rooms: Sequence[str]) -> list[Figu
         id, value = team.id, [team.joined, team.need, team.deadline_ms, team.sale_id, team.leader]
         figures.append(Figure(team.room_id, f"group:{id}", value))
     return figures
+
+
+async def _read_unlocks(connection: Connection, rooms: Sequence[str]) -> list[Figure]:
+    counts = await select_promised_of_rooms(connection, rooms)
+    return [
+        Figure(room_id, f"unlock:{sale}", [promised, units])
+        for room_id, sale, promised, units in counts
+    ]

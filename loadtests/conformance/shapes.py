@@ -63,6 +63,14 @@ SALE = {
         "winners?": int,
     },
     "group?": {"need": int, "lasts_ms": int},
+    "unlock?": {
+        "units": int,
+        "price_minor": int,
+        "plain_minor": int,
+        "otherwise": OneOf(("charge", "release")),
+        "state": OneOf(("open", "unlocked", "missed")),
+        "promised": int,
+    },
 }
 COUPON = {
     "id": str,
@@ -330,6 +338,13 @@ EVENTS: dict[str, Any] = {
     "flash.resumed": {"sale": str},
     "flash.halted": {"sale": str, "reason": str},
     "flash.unhalted": {"sale": str, "state": OneOf(("armed", "open", "sold_out"))},
+    "flash.unlocked": {"sale": str, "price_minor": int, "promised": int, "units": int},
+    "flash.not_unlocked": {
+        "sale": str,
+        "promised": int,
+        "units": int,
+        "otherwise": OneOf(("charge", "release")),
+    },
     "flash.closed": {"sale": str, "state": OneOf(("ended", "cancelled")), "ends_at_ms": int},
     "chat.deleted": {"line": str},
     "user.muted": {"user": str, "until_ms": int},

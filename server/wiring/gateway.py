@@ -32,7 +32,7 @@ from server.audit_watch import AuditWatch
 from server.auth.departures import EXCHANGED_EVERY_S, Departures
 from server.auth.permits import LIFETIME_MS
 from server.bridge import RoomCommands, StockBoard
-from server.figures import FigureBoard, drop_board, entry_board, group_board
+from server.figures import FigureBoard, drop_board, entry_board, group_board, unlock_board
 from server.jobs.worker import Job, repeat
 from server.metrics import render_metrics
 from server.ops.addresses import address_reader
@@ -215,8 +215,8 @@ def _boards(carrier: Carrier, hub: Hub, inventory: InventoryService, *, has_vide
     """Return the readers of figures, each of which hears the hub's hints."""
     database = carrier.database
     stock = StockBoard(database, hub, learn=inventory.find_sale)
-    others = entry_board(database, hub), drop_board(database, hub), group_board(database, hub)
-    boards: Boards = (stock, *others)
+    kinds = (entry_board, drop_board, group_board, unlock_board)
+    boards: Boards = (stock, *(kind(database, hub) for kind in kinds))
     if has_video:
         boards = (*boards, PictureBoard(carrier.broker, hub))
     for board in boards:

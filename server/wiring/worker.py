@@ -10,6 +10,7 @@ from commerce.insight.audit.service import audit_and_keep
 from commerce.sales.coupons.service import close_due_drops, open_due_drops
 from commerce.sales.draws.service import hold_due_draws, tell_entrants
 from commerce.sales.group_buys.campaigns import end_campaigns, fail_due_teams
+from commerce.sales.unlocks.service import note_missed
 from realtime.chat.rules import ChatLimits
 from realtime.chat.sender import LineSender
 from realtime.presence.service import count_viewers
@@ -64,6 +65,8 @@ async def build_worker(settings: Settings, process_name: str) -> Worker:
         Job("fail teams", 0.25, partial(fail_due_teams, database)),
         Job("end group buys", 0.5, partial(end_campaigns, database)),
         Job("pay formed teams", 0.25, till.settlement.pay_formed),
+        Job("note missed thresholds", 0.25, partial(note_missed, database)),
+        Job("pay decided thresholds", 0.25, till.settlement.pay_decided),
         Job("sweep holds", 0.25, partial(sweep, database)),
         Job("tell the waiting list", 0.1, partial(tell_waiters, database)),
         Job("tend the waiting list", 0.25, partial(tend_lines, database)),

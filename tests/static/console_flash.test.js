@@ -32,6 +32,19 @@ test('entries close between 5 and 600 s, and before the sale does', () => {
   assert.equal(read({ fairness: 'draw', entry_s: '179' }).plan?.entry_s, 179);
 });
 
+test('a threshold goes with the request, at the list price too, and its price is the one to be sure of', () => {
+  const threshold = { unlock_units: '30', unlock_price: '250' };
+  assert.deepEqual(read({ price: '329', ...threshold }).plan?.unlock, { units: 30, price_minor: 25_000, otherwise: 'charge' });
+  assert.equal(read({ price: '329', ...threshold, otherwise: 'release' }).plan?.unlock?.otherwise, 'release');
+  assert.equal(read({ price: '329' }).problems.price, 'not_lower');
+  assert.deepEqual(Object.keys(read({ unlock_units: '101', unlock_price: '199' }).problems).sort(), ['unlock_price', 'unlock_units']);
+  assert.deepEqual(Object.keys(read({ unlock_units: '30' }).problems), ['unlock_price']);
+  const deep = read({ price: '329', unlock_units: '30', unlock_price: '59' });
+  assert.deepEqual([deep.asksRepeat, deep.problems.repeat], [true, 'repeat']);
+  assert.equal(read({ price: '329', unlock_units: '30', unlock_price: '59', repeat: '59' }).plan?.confirm_price_minor, 5_900);
+  assert.equal(read({ fairness: 'draw', entry_s: '30', ...threshold }).plan?.unlock, undefined);
+});
+
 test('each wrong field is named', () => {
   const { plan, problems } = read({ price: '', quantity: '101', per_buyer: '0', countdown_s: '-1', duration_s: '0' });
   assert.equal(plan, null);

@@ -53,6 +53,22 @@ def _drawn(state: State, payload: dict[str, Any]) -> State:
     }
 
 
+def _unlock(state_after: str) -> Callable[[State, dict[str, Any]], State]:
+    def change(state: State, payload: dict[str, Any]) -> State:
+        told = {"state": state_after, "promised": payload["promised"]}
+        price = {name: payload[name] for name in ("price_minor",) if name in payload}
+        return state | {
+            "sales": [
+                one | price | {"unlock": one["unlock"] | told}
+                if one["id"] == payload["sale"]
+                else one
+                for one in state["sales"]
+            ]
+        }
+
+    return change
+
+
 def _dropped(state: State, payload: dict[str, Any]) -> State:
     drop = payload["drop"]
     others = [one for one in state["drops"] if one["id"] != drop["id"]]
@@ -86,6 +102,8 @@ EVENTS: dict[str, Callable[[State, dict[str, Any]], State]] = {
     "flash.halted": _sale(state="halted"),
     "flash.unhalted": _sale(),
     "flash.drawn": _drawn,
+    "flash.unlocked": _unlock("unlocked"),
+    "flash.not_unlocked": _unlock("missed"),
     "flash.closed": _sale(),
     "coupon.armed": _dropped,
     "coupon.opened": _drop(state="open"),

@@ -14,6 +14,7 @@ from commerce.insight.audit.group_checks import GROUP_CHECKS
 from commerce.insight.audit.model import Check
 from commerce.insight.audit.price_checks import PRICE_CHECKS
 from commerce.insight.audit.refund_checks import REFUND_CHECKS
+from commerce.insight.audit.unlock_checks import UNLOCK_CHECKS
 
 # Longer than any sweeper's round; what is later than that frees no units for those who wait.
 SWEEPER_BEHIND_MS = 60_000
@@ -335,6 +336,7 @@ CHECKS = (
     *REFUND_CHECKS,
     *COUPON_CHECKS,
     *GROUP_CHECKS,
+    *UNLOCK_CHECKS,
     *ROOM_CHECKS,
     *CLOCK_CHECKS,
 )

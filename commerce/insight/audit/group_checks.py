@@ -86,7 +86,7 @@ GROUP_CHECKS = (
     Check(
         "order_waits_for_its_group",
         "order",
-        "An order that waits for a team has its money and a seat in it, and is paid or ended soon"
+        "An order that waits for a team or a threshold has its money; it is paid or ended soon"
         " after the team.",
         f"""
         SELECT f.id AS "order", g.id AS "group", g.state, r.state AS seat
@@ -95,7 +95,8 @@ GROUP_CHECKS = (
         LEFT JOIN reservations r ON r.id = l.reservation_id
         LEFT JOIN buy_groups g ON g.id = r.group_id
         WHERE f.state = 'awaiting_group' AND (
-            g.id IS NULL
+            (g.id IS NULL AND NOT EXISTS (
+                SELECT 1 FROM order_unlocks t WHERE t.order_id = f.id))
             OR g.ended_at_ms < (SELECT clock_ms()) - {JOBS_BEHIND_MS}
             OR (r.state <> 'paying' AND g.state = 'forming')
             OR NOT EXISTS (

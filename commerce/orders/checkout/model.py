@@ -64,6 +64,8 @@ class Hold(msgspec.Struct, frozen=True):
     room: str = ""
     """The room's slug."""
     group_id: str | None = None
+    unlock_minor: int | None = None
+    """What a unit will cost if enough are promised; None where that is open no more, or never."""
 
 
 class HoldState(msgspec.Struct, frozen=True):
@@ -74,6 +76,7 @@ class HoldState(msgspec.Struct, frozen=True):
     decided_at_ms: int
     release_at_ms: int
     is_extended: bool
+    unit_price_minor: int = 0
 
     def is_dead(self, now_ms: int) -> bool:
         """Say whether it holds nothing any more, also when no sweeper has come by yet."""
@@ -107,6 +110,14 @@ class Seat(msgspec.Struct, frozen=True):
     sale_id: str
 
 
+class OrderUnlock(msgspec.Struct, frozen=True):
+    """That an order's price may fall: its sale, its only reservation, and how many units."""
+
+    sale_id: str
+    reservation_id: str
+    qty: int
+
+
 class CardLine(msgspec.Struct, frozen=True):
     """Units of an order in a sale that limits what one card may pay for."""
 
@@ -126,6 +137,8 @@ class Draft(msgspec.Struct, frozen=True):
     ship_to: str | None
     request_hash: str
     coupon: str | None = None
+    unlocked: Quote | None = None
+    """What it will cost instead, if enough units of its sale are promised."""
 
     @property
     def total_minor(self) -> int:
@@ -198,12 +211,26 @@ class TeamOfLine(msgspec.Struct, frozen=True, omit_defaults=True):
     is_completed: bool = False
 
 
+class UnlockOfLine(msgspec.Struct, frozen=True):
+    """The condition on which a line's price falls, and what the order costs then.
+
+    `state` is open, unlocked or missed; `otherwise` says what becomes of the order when it is
+    missed: charge (the plain price is taken) or release (nothing is).
+    """
+
+    state: str
+    units: int
+    price_minor: int
+    total_minor: int
+    otherwise: str
+
+
 class LineView(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line of an order as its buyer sees it; `origin` is how its units were come by.
 
     It is left out after a press, else waiting_list, draw, group or staff. `total_minor` is what
     the line costs with its share of a discount; `price_source` is the kind of its unit price;
-    `group` is the team.
+    `group` is the team, `unlock` the threshold that it was ordered under.
     """
 
     sku: str
@@ -220,6 +247,7 @@ class LineView(msgspec.Struct, frozen=True, omit_defaults=True):
     origin: str = "walk_in"
     discount_minor: int = 0
     group: TeamOfLine | None = None
+    unlock: UnlockOfLine | None = None
 
 
 class PaymentView(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -10,7 +10,7 @@ from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ports import Connection, Database
 from commerce.orders.checkout import store
 from commerce.orders.checkout.model import Hold, PlaceOrder, PriceParts
-from commerce.orders.checkout.rules import RESERVATIONS_MAX, price_holds
+from commerce.orders.checkout.rules import RESERVATIONS_MAX, price_holds, quote_unlocked
 from commerce.orders.checkout.view_store import parts_of
 from commerce.sales.coupons import store as coupons
 from commerce.sales.coupons.model import ClaimView, CouponView
@@ -25,7 +25,7 @@ from commerce.sales.pricing.model import (
     Reduction,
 )
 from commerce.sales.pricing.ports import Tariffs
-from commerce.sales.pricing.rules import choose_offer, quote
+from commerce.sales.pricing.rules import choose_offer, not_usable, quote
 from commerce.sales.pricing.store import select_offers
 
 # More than anybody chooses from; the newest.
@@ -45,13 +45,15 @@ class QuoteLineView(msgspec.Struct, frozen=True, omit_defaults=True):
     sale: str | None = None
 
 
-class QuoteView(msgspec.Struct, frozen=True):
+class QuoteView(msgspec.Struct, frozen=True, omit_defaults=True):
     """A quote as people see it; an order at these prices has the same total and parts."""
 
     lines: list[QuoteLineView]
     parts: PriceParts
     total_minor: int
     currency: str
+    unlocked_total_minor: int | None = None
+    """What it costs instead once enough units of the sale are promised."""
 
 
 class CouponOption(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -111,6 +113,11 @@ class QuoteService:
         options = [_option(claim, judge(claim, lines, holds[0].room)) for claim in claims]
         options.sort(key=lambda one: (-one.off_minor, one.expires_at_ms))
         view = view_quote(asked, [None] * len(lines), coupon=chosen[0] if chosen else None)
+        first = next(hold for hold in holds if hold.id == lines[0].id)
+        unlocked = quote_unlocked(wish, first, asked, self._tariffs)
+        if unlocked is not None:
+            view = msgspec.structs.replace(view, unlocked_total_minor=unlocked.total_minor)
+            options = []
         return view, options
 
     async def quote_items(
@@ -147,6 +154,9 @@ async def find_reduction(
     claim = await coupons.select_claim(connection, wish.user_id, wish.coupon)
     if claim is None:
         raise not_found("coupon")
+    if any(hold.unlock_minor is not None for hold in holds):
+        # It would have to reach its threshold at either price: a price that may fall stands alone.
+        raise not_usable(NotReduced("price_source"))
     check_usable(claim, lines, next(hold.room for hold in holds if hold.id == lines[0].id))
     return claim.coupon.reduction(claim.id)
 

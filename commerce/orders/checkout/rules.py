@@ -21,10 +21,10 @@ from commerce.orders.checkout.model import (
 )
 from commerce.orders.payments.model import Settled, Settlement, TooLate
 from commerce.sales.group_buys.model import Team
-from commerce.sales.pricing.model import PricedLine, Reduction
+from commerce.sales.pricing.model import PricedLine, Quote, Reduction
 from commerce.sales.pricing.ports import Tariffs
 from commerce.sales.pricing.rules import quote
-from commerce.sales.pricing.tariffs import PLAIN, as_agreed
+from commerce.sales.pricing.tariffs import PLAIN, FlatShipping, as_agreed
 
 # More lines than a cart of one show ever has.
 RESERVATIONS_MAX = 20
@@ -69,6 +69,8 @@ def price_holds(wish: PlaceOrder, holds: Sequence[Hold]) -> list[PricedLine]:
         raise invalid("An order takes reservations of one show.", field="reservations")
     if len(wanted) > 1 and any(hold.group_id is not None for hold in wanted):
         raise invalid("A seat in a team is ordered by itself.", field="reservations")
+    if len(wanted) > 1 and any(hold.unlock_minor is not None for hold in wanted):
+        raise invalid("An offer whose price may fall is ordered by itself.", field="reservations")
     if any(hold.currency != first.currency for hold in wanted):
         raise ValueError("an order has one currency")
     return [
@@ -90,22 +92,45 @@ def quote_order(
     """
     lines = price_holds(wish, holds)
     first = next(hold for hold in holds if hold.id == lines[0].id)
+    asked = quote(
+        lines,
+        currency=first.currency,
+        tariffs=tariffs,
+        reduction=reduction,
+        ship_to=wish.ship_to,
+    )
     return Draft(
         id=order_id(wish.user_id, wish.key),
         user_id=wish.user_id,
         room_id=first.room_id,
         show_id=first.show_id,
-        quote=quote(
-            lines,
-            currency=first.currency,
-            tariffs=tariffs,
-            reduction=reduction,
-            ship_to=wish.ship_to,
-        ),
+        quote=asked,
         ship_to=wish.ship_to,
         request_hash=hash_request(wish),
         coupon=reduction.id if reduction is not None else None,
+        unlocked=quote_unlocked(wish, first, asked, tariffs),
     )
+
+
+def quote_unlocked(wish: PlaceOrder, hold: Hold, asked: Quote, tariffs: Tariffs) -> Quote | None:
+    """Return what an order costs when its price has fallen; None where it cannot.
+
+    Shipping stays as it was asked, so that it is never more for goods that cost less.
+    """
+    if hold.unlock_minor is None:
+        return None
+    return quote(
+        [PricedLine(hold.id, hold.sku, hold.qty, hold.unlock_minor, hold.source)],
+        currency=hold.currency,
+        tariffs=Tariffs(FlatShipping(asked.shipping_minor), tariffs.taxes),
+        ship_to=wish.ship_to,
+    )
+
+
+def is_price_the_same(holds: Sequence[Hold], locked: Sequence[HoldState]) -> bool:
+    """Say whether reservations still cost, once locked, what they cost when they were read."""
+    prices = {hold.id: hold.unit_price_minor for hold in locked}
+    return all(prices.get(hold.id) == hold.unit_price_minor for hold in holds)
 
 
 def is_charge_right(charge: Charge, total_minor: int) -> bool:
@@ -189,6 +214,21 @@ def decide_seat(order_state: str, hold: HoldState, team: Team, now_ms: int) -> T
         return TooLate("group_failed")
     if hold.state != "paying" or hold.is_dead(now_ms):
         return TooLate("hold_expired")
+    return None
+
+
+def decide_promise(
+    order_state: str, hold: HoldState, outcome: str, otherwise: str, now_ms: int
+) -> TooLate | None:
+    """Say why granted money buys nothing of a sale with a threshold, or None when it does."""
+    if order_state in ("paid", "awaiting_group"):
+        return TooLate("already_paid")
+    if order_state != "awaiting_payment":
+        return TooLate(f"order_{order_state}")
+    if hold.state != "paying" or hold.is_dead(now_ms):
+        return TooLate("hold_expired")
+    if outcome == "missed" and otherwise == "release":
+        return TooLate("not_unlocked")
     return None
 
 

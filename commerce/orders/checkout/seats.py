@@ -155,7 +155,7 @@ async def _pay(database: Database, ids: Ids, order_id: str) -> bool:
         if order is None or order.state != "awaiting_group":
             return False
         if not await is_charge_still_right(transaction, order):
-            await _give_up(transaction, order, granted)
+            await give_up(transaction, order, granted, TOTAL_MISMATCH)
             return False
         holds = [hold.id for hold in await store.lock_holds_of_order(transaction, order_id)]
         now_ms = await select_now_ms(transaction)
@@ -173,15 +173,24 @@ async def _pay(database: Database, ids: Ids, order_id: str) -> bool:
     return True
 
 
-async def _give_up(transaction: Transaction, order: OrderRow, granted: Sequence[Payment]) -> None:
-    """End a locked order that costs something else than it was quoted; the team stays whole."""
-    await end_order(
-        transaction, order, event="cancel", hold_state="released", reason=TOTAL_MISMATCH
-    )
+async def give_up(
+    transaction: Transaction,
+    order: OrderRow,
+    granted: Sequence[Payment],
+    reason: str,
+    *,
+    is_over: bool = False,
+) -> None:
+    """End a locked order that stands on money, and let that go, saying why; its team stays whole.
+
+    `granted` are its locked payments. `is_over`: it expires, and is not called off.
+    """
+    event, hold_state = ("expire", "expired") if is_over else ("cancel", "released")
+    await end_order(transaction, order, event=event, hold_state=hold_state, reason=reason)
     for payment in granted:
         if payment.state == "authorised":
-            await payments.update_let_go(transaction, payment.id, TOTAL_MISMATCH)
-            told = {"order": order.id, "reason": TOTAL_MISMATCH}
+            await payments.update_let_go(transaction, payment.id, reason)
+            told = {"order": order.id, "reason": reason}
             transaction.tell(order.room_id, order.user_id, "payment.voided", told)
 
 

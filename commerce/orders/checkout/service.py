@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ids import order_id as derive_order_id
 from commerce.kernel.ports import Database, Transaction
-from commerce.orders.checkout import store, view_store
+from commerce.orders.checkout import store, unlock_store, view_store
 from commerce.orders.checkout.ending import end_order
 from commerce.orders.checkout.model import ORDER, Draft, Hold, OrderView, PlaceOrder
 from commerce.orders.checkout.quoting import find_reduction
@@ -21,10 +21,12 @@ from commerce.orders.checkout.rules import (
     check_still_held,
     check_unpaid,
     hash_request,
+    is_price_the_same,
     next_release_at_ms,
     quote_order,
 )
 from commerce.orders.checkout.seats import check_may_leave
+from commerce.orders.checkout.unlocks import check_may_withdraw
 from commerce.orders.payments import store as payment_store
 from commerce.orders.payments.service import PaymentService
 from commerce.records.clock.store import select_now_ms
@@ -36,6 +38,10 @@ from commerce.shows.schedule.store import select_room
 
 # A page of orders; older ones are asked for with `before`.
 ORDERS_SHOWN_MAX = 200
+
+
+class PriceFellError(Exception):
+    """A price fell between the look at a hold and its lock; nothing has changed."""
 
 
 class CheckoutService:
@@ -55,6 +61,13 @@ class CheckoutService:
         `not_found`, `reservation_gone`, `too_many_unpaid`, `total_not_payable`,
         `coupon_not_usable` or `idempotency_conflict`.
         """
+        try:
+            return await self._place(wish)
+        except PriceFellError:
+            # It falls once: what is read now is what will be locked.
+            return await self._place(wish)
+
+    async def _place(self, wish: PlaceOrder) -> OrderView:
         ids = list(wish.reservation_ids)
         if not 1 <= len(ids) <= RESERVATIONS_MAX or len(set(ids)) != len(ids):
             raise invalid(
@@ -98,6 +111,7 @@ class CheckoutService:
             if order.state != "cancelled":
                 ORDER.next(order.state, "cancel")
                 await check_may_leave(transaction, order)
+                await check_may_withdraw(transaction, order)
                 await end_order(transaction, order, event="cancel", hold_state="released")
         return await self.get_order(user_id=user_id, order_id=order_id)
 
@@ -162,10 +176,15 @@ class CheckoutService:
         states = await store.lock_holds(transaction, ids)
         now_ms = await select_now_ms(transaction)
         check_still_held(states, now_ms)
+        if not is_price_the_same(holds, states):
+            raise PriceFellError
         await store.move_to_paying(
             transaction, [(hold.id, next_release_at_ms(hold, now_ms)) for hold in states]
         )
         await store.insert_lines(transaction, draft, holds)
+        if draft.unlocked is not None:
+            self._payments.check_total(draft.unlocked.total_minor, draft.currency)
+            await unlock_store.insert_terms(transaction, draft.id, draft.unlocked)
         await store.keep_proof(transaction, draft.id, ids)
         if draft.coupon is not None:
             await ledger.lock_claim(

@@ -12,7 +12,7 @@ from typing import Literal
 
 from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Database, Ids, Transaction
-from commerce.orders.checkout import late_store, seat_store, store
+from commerce.orders.checkout import late_store, seat_store, store, unlock_store
 from commerce.orders.checkout.cards import find_card_refusal
 from commerce.orders.checkout.charging import TOTAL_MISMATCH, is_charge_still_right
 from commerce.orders.checkout.ending import end_order
@@ -21,6 +21,7 @@ from commerce.orders.checkout.model import ORDER, OrderRow
 from commerce.orders.checkout.paid import mark_paid
 from commerce.orders.checkout.rules import decide_settlement, is_late
 from commerce.orders.checkout.seats import FormedOrders, lose_money, settle_seat
+from commerce.orders.checkout.unlocks import lose_promise, pay_decided, settle_promise
 from commerce.orders.payments import store as payments
 from commerce.orders.payments.model import Settled, Settlement, TooLate
 from commerce.orders.payments.ports import PayingOrder
@@ -60,7 +61,8 @@ class OrderSettlement:
 
         The reservations' rows decide the race with expiry: whoever has them first. Money that
         lost it takes the units again when they are free, also for an order that has expired. Money
-        for a seat in a team is kept until the team has formed.
+        for a seat in a team is kept until the team has formed, money for units of a threshold until
+        that is decided.
         """
         order = await store.lock_order(transaction, order_id)
         if order is None:
@@ -75,6 +77,9 @@ class OrderSettlement:
         seat = await seat_store.select_seat(transaction, order_id)
         if seat is not None:
             return await settle_seat(transaction, self._ids, order, seat)
+        terms = await unlock_store.select_terms(transaction, order_id)
+        if terms is not None:
+            return await settle_promise(transaction, self._ids, order, terms)
         await late_store.save_holds(transaction)
         holds = await store.lock_holds_of_order(transaction, order_id)
         now_ms = await select_now_ms(transaction)
@@ -91,12 +96,17 @@ class OrderSettlement:
     async def lose_money(
         self, transaction: Transaction, order_id: str
     ) -> Literal["reopened", "ended"] | None:
-        """Let a locked order of a team's seat go on without the money that is gone."""
-        return await lose_money(transaction, order_id)
+        """Say what becomes of a locked order whose granted money waits, and is gone."""
+        what = await lose_money(transaction, order_id)
+        return what or await lose_promise(transaction, order_id)
 
     async def pay_formed(self) -> int:
         """Job: take the money of formed teams' members; return how many were paid."""
         return await self._formed.pay()
+
+    async def pay_decided(self) -> int:
+        """Job: take or let go the money of decided thresholds; return how many orders ended."""
+        return await pay_decided(self._database, self._ids)
 
     async def expire_orders(self) -> int:
         """Job: end waiting orders that have lost a reservation; return how many ended."""

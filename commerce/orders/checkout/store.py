@@ -20,6 +20,7 @@ from commerce.orders.checkout.model import (
 SELECT_HOLDS = """
     SELECT r.id, r.user_id, r.pool_id, r.sale_id, s.room_id, s.show_id, s.item_id, b.no, s.sku,
         v.title, v.title_zh, r.qty, r.unit_price_minor, s.currency, m.slug AS room, r.group_id,
+        u.price_minor AS unlock_minor,
         CASE WHEN s.kind = 'flash' THEN 'flash'
             WHEN s.kind = 'group' OR r.origin = 'group' THEN 'group' ELSE 'list' END AS source
     FROM reservations r
@@ -27,14 +28,16 @@ SELECT_HOLDS = """
     JOIN rooms m ON m.id = s.room_id
     JOIN bag_items b ON b.id = s.item_id
     JOIN named_variants v ON v.sku = s.sku
+    LEFT JOIN price_unlocks u ON u.sale_id = s.id AND u.state = 'open'
     WHERE r.id = ANY ($1::uuid[])
 """
 LOCK_HOLDS = """
-    SELECT id, state, decided_at_ms, release_at_ms, extended FROM reservations
+    SELECT id, state, decided_at_ms, release_at_ms, extended, unit_price_minor FROM reservations
     WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE
 """
 LOCK_HOLDS_OF_ORDER = """
-    SELECT r.id, r.state, r.decided_at_ms, r.release_at_ms, r.extended FROM reservations r
+    SELECT r.id, r.state, r.decided_at_ms, r.release_at_ms, r.extended, r.unit_price_minor
+    FROM reservations r
     JOIN order_lines l ON l.reservation_id = r.id
     WHERE l.order_id = $1 ORDER BY r.id FOR UPDATE OF r
 """
@@ -147,6 +150,7 @@ async def select_holds(connection: Connection, ids: Sequence[str]) -> list[Hold]
             source=row["source"],
             room=row["room"],
             group_id=str(row["group_id"]) if row["group_id"] else None,
+            unlock_minor=row["unlock_minor"],
         )
         for row in rows
     ]
@@ -294,6 +298,7 @@ def _hold_state(row: Any) -> HoldState:
         decided_at_ms=row["decided_at_ms"],
         release_at_ms=row["release_at_ms"],
         is_extended=row["extended"],
+        unit_price_minor=row["unit_price_minor"],
     )
 
 

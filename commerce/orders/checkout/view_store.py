@@ -21,6 +21,7 @@ from commerce.orders.checkout.model import (
     RefundLineView,
     RefundView,
     TeamOfLine,
+    UnlockOfLine,
 )
 from commerce.orders.checkout.rules import show_payment_state
 from commerce.sales.coupons.model import CouponView
@@ -53,12 +54,16 @@ SELECT_LINES = """
         l.reservation_id, l.sale_id, b.no, r.origin, l.price_source, l.discount_minor,
         l.total_minor, g.id AS group_id, g.state AS group_state, g.paid AS group_paid,
         g.need AS group_need, g.deadline_ms AS group_deadline_ms,
-        g.completed_by IS NOT NULL AS group_is_completed
+        g.completed_by IS NOT NULL AS group_is_completed,
+        u.state AS unlock_state, u.units AS unlock_units, t.unit_price_minor AS unlock_price_minor,
+        t.total_minor AS unlock_total_minor, u.otherwise AS unlock_otherwise
     FROM order_lines l
     JOIN reservations r ON r.id = l.reservation_id
     JOIN bag_items b ON b.id = l.item_id
     JOIN named_variants v ON v.sku = l.sku
     LEFT JOIN buy_groups g ON g.id = r.group_id
+    LEFT JOIN order_unlocks t ON t.order_id = l.order_id
+    LEFT JOIN price_unlocks u ON u.sale_id = t.sale_id
     WHERE l.order_id = ANY ($1::uuid[]) ORDER BY b.no, l.reservation_id
 """
 SELECT_PAYMENTS = """
@@ -179,7 +184,14 @@ def _line(row: Any) -> LineView:
         discount_minor=row["discount_minor"],
         total_minor=row["total_minor"],
         group=_team(row),
+        unlock=_unlock(row),
     )
+
+
+def _unlock(row: Any) -> UnlockOfLine | None:
+    if row["unlock_state"] is None:
+        return None
+    return UnlockOfLine(**{name: row[f"unlock_{name}"] for name in UnlockOfLine.__struct_fields__})
 
 
 def _team(row: Any) -> TeamOfLine | None:

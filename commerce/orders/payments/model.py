@@ -35,7 +35,10 @@ REFUND = Transitions(
 
 
 class Payment(msgspec.Struct, frozen=True):
-    """One attempt to pay an order; `provider_ref` and `url` are None until it is created there."""
+    """One attempt to pay an order; `provider_ref` and `url` are None until it is created there.
+
+    `authorised_minor` is what was granted, where less is to be taken by now.
+    """
 
     id: str
     order_id: str
@@ -45,6 +48,7 @@ class Payment(msgspec.Struct, frozen=True):
     amount_minor: int
     currency: str
     state: str
+    authorised_minor: int | None = None
 
 
 class Refund(msgspec.Struct, frozen=True):

@@ -56,8 +56,14 @@ def is_from(payment: Payment, provider: str, report: PaymentReport) -> bool:
 
 
 def check_amount(payment: Payment, report: PaymentReport) -> None:
-    """Raise `amount_mismatch` when the provider speaks of other money than we asked for."""
-    if (report.amount_minor, report.currency) != (payment.amount_minor, payment.currency):
+    """Raise `amount_mismatch` when the provider speaks of other money than we asked for.
+
+    Where less is to be taken than was granted, that is what it speaks of before, and after a void.
+    """
+    amounts = {payment.amount_minor}
+    if report.state != "captured" and payment.authorised_minor is not None:
+        amounts.add(payment.authorised_minor)
+    if report.amount_minor not in amounts or report.currency != payment.currency:
         raise CommerceError(
             "amount_mismatch",
             f"Payment {payment.id} is over {payment.amount_minor} {payment.currency}.",

@@ -71,6 +71,13 @@ class PaymentService:
 
         Raises `total_not_payable`.
         """
+        self.check_total(amount_minor, currency)
+        return await self._reports.open(
+            transaction, order_id=order_id, amount_minor=amount_minor, currency=currency
+        )
+
+    def check_total(self, amount_minor: int, currency: str) -> None:
+        """Raise `total_not_payable` for what the provider would not take."""
         why = next(iter(self._providers.values())).refuse_total(amount_minor, currency)
         if why is not None:
             raise CommerceError(
@@ -78,9 +85,6 @@ class PaymentService:
                 f"Nobody can pay {amount_minor} {currency} here: {why}.",
                 detail={"total_minor": amount_minor, "currency": currency},
             )
-        return await self._reports.open(
-            transaction, order_id=order_id, amount_minor=amount_minor, currency=currency
-        )
 
     async def find(self, payment_id: str) -> Payment:
         """Return a payment; raises `not_found`."""

@@ -13,7 +13,10 @@ from commerce.orders.payments.model import (
     Refund,
 )
 
-COLUMNS = "p.id, p.order_id, p.provider, p.provider_ref, p.url, p.amount_minor, p.currency, p.state"
+COLUMNS = (
+    "p.id, p.order_id, p.provider, p.provider_ref, p.url, p.amount_minor, p.currency, p.state,"
+    " p.authorised_minor"
+)
 
 INSERT_PAYMENT = """
     INSERT INTO payments (id, order_id, provider, amount_minor, currency, state)
@@ -387,4 +390,5 @@ def _payment(row: Any) -> Payment:
         amount_minor=row["amount_minor"],
         currency=row["currency"],
         state=row["state"],
+        authorised_minor=row["authorised_minor"],
     )

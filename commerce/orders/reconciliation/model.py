@@ -37,6 +37,8 @@ class OurPayment(msgspec.Struct, frozen=True):
     created_at_ms: int
     updated_at_ms: int
     is_settling: bool
+    authorised_minor: int | None = None
+    """What was granted, where less was to be taken: a provider names it until then."""
 
 
 class Difference(msgspec.Struct, frozen=True):

@@ -68,7 +68,10 @@ def _compare_one(
         if is_calm and payment.state not in NOTHING:
             yield _differ("missing_there", payment, _say_ours(payment), "")
         return
-    if (payment.amount_minor, payment.currency) != (remote.amount_minor, remote.currency):
+    amounts = {payment.amount_minor}
+    if remote.state not in TAKEN and payment.authorised_minor is not None:
+        amounts.add(payment.authorised_minor)
+    if remote.amount_minor not in amounts or remote.currency != payment.currency:
         theirs = f"{remote.amount_minor} {remote.currency}"
         yield _differ("other_amount", payment, f"{payment.amount_minor} {payment.currency}", theirs)
     if not is_calm:

@@ -12,6 +12,7 @@ from commerce.orders.reconciliation.model import OurPayment
 SELECT_PAYMENTS = """
     SELECT p.id, p.provider, p.provider_ref, p.order_id, o.state AS order_state, p.state,
         p.amount_minor, p.currency, p.refunded_minor, p.created_at_ms,
+        p.authorised_minor,
         greatest(p.updated_at_ms, o.updated_at_ms) AS updated_at_ms,
         EXISTS (
             SELECT 1 FROM payment_calls c WHERE c.payment_id = p.id AND c.state = 'pending'

@@ -8,6 +8,7 @@ import msgspec
 
 from commerce.goods.press_rules.model import PressRules
 from commerce.sales.pricing.model import PriceGuard
+from commerce.sales.unlocks.model import UnlockTerms
 
 
 class FlashSaleTerms(msgspec.Struct, frozen=True):
@@ -35,6 +36,13 @@ class FlashSaleTerms(msgspec.Struct, frozen=True):
     fairness: Literal["first_come", "draw"] = "first_come"
     entry_s: int = 30
     """How long people may enter a draw, from the opening of the sale."""
+    unlock: UnlockTerms | None = None
+    """A price that falls for everybody once enough units are promised."""
+
+    @property
+    def lowest_minor(self) -> int:
+        """The lowest price that anybody may come to pay."""
+        return self.price_minor if self.unlock is None else self.unlock.price_minor
 
 
 class FlashSale(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from commerce.kernel.transitions import Transitions
 from commerce.sales.draws.rules import ENTRY_S_LIMITS
 from commerce.sales.flash_sales.model import FlashSaleTerms
 from commerce.sales.pricing.rules import check_guard_limits
+from commerce.sales.unlocks.rules import check_unlock
 
 # (lowest, highest) of each figure; an hour of countdown and a day of sale are plenty.
 LIMITS = {
@@ -28,7 +29,7 @@ LIMITS = {
 }
 
 # Terms that came after the first stored digests.
-ADDED_LATER = ("show_reference", "guard", "offer_s", "rules", "fairness", "entry_s")
+ADDED_LATER = ("show_reference", "guard", "offer_s", "rules", "fairness", "entry_s", "unlock")
 
 # A sentence on every viewer's screen.
 REASON_CHARS_MAX = 120
@@ -64,6 +65,11 @@ def check_terms(terms: FlashSaleTerms) -> None:
         check_rules(terms.rules)
     if terms.fairness == "draw" and terms.entry_s >= terms.duration_s:
         raise invalid("Entries must close before the sale ends.", field="entry_s")
+    if terms.unlock is None:
+        return
+    if terms.fairness == "draw":
+        raise invalid("A draw has no price to unlock.", field="unlock")
+    check_unlock(terms.unlock, plain_minor=terms.price_minor, quantity=terms.quantity)
 
 
 def check_reason(reason: str | None) -> None:

@@ -26,6 +26,7 @@ from commerce.sales.flash_sales.rules import (
 )
 from commerce.sales.pricing.rules import check_price
 from commerce.sales.pricing.store import select_lowest_of_30_days
+from commerce.sales.unlocks.store import insert_unlock
 from commerce.shows.bag.service import live_show
 from commerce.shows.schedule.model import Room
 from commerce.shows.schedule.store import lock_room
@@ -86,10 +87,17 @@ async def arm(
         lowest = await select_lowest_of_30_days(transaction, terms.sku, opens_at_ms)
         if lowest is not None:
             await store.update_reference(transaction, sale_id, lowest)
-    if terms.guard is not None:
-        await store.update_guard(transaction, sale_id, terms)
+    await _keep_terms(transaction, sale_id, terms)
     await _touch_both(transaction, sale)
     return sale_id, True
+
+
+async def _keep_terms(transaction: Transaction, sale_id: str, terms: FlashSaleTerms) -> None:
+    """Store the terms that have columns or a table of their own."""
+    if terms.unlock is not None:
+        await insert_unlock(transaction, sale_id, terms.unlock, plain_minor=terms.price_minor)
+    if terms.guard is not None:
+        await store.update_guard(transaction, sale_id, terms)
 
 
 async def _check_offer(transaction: Transaction, show_id: str, terms: FlashSaleTerms) -> str:
@@ -101,7 +109,7 @@ async def _check_offer(transaction: Transaction, show_id: str, terms: FlashSaleT
         raise CommerceError("already_on_flash", "A flash sale of this SKU is running.")
     check_price(
         terms.guard,
-        price_minor=terms.price_minor,
+        price_minor=terms.lowest_minor,
         list_price_minor=await store.select_list_price(transaction, item_id),
         confirmed_minor=terms.confirm_price_minor,
     )

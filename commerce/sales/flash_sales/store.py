@@ -183,7 +183,7 @@ async def update_reference(connection: Connection, sale_id: str, lowest: LowestP
 async def update_guard(connection: Connection, sale_id: str, terms: FlashSaleTerms) -> None:
     """Keep within which limits the host meant the price, and whether it was typed again."""
     guard = msgspec.structs.asdict(terms.guard) if terms.guard else {}
-    confirmed = terms.confirm_price_minor == terms.price_minor
+    confirmed = terms.confirm_price_minor == terms.lowest_minor
     text = json.dumps(guard | {"is_confirmed": confirmed})
     await connection.execute(UPDATE_GUARD, sale_id, text)
 

@@ -8,6 +8,7 @@ from commerce.goods.press_rules.model import PressRules
 from commerce.sales.coupons.model import DropView
 from commerce.sales.draws.model import DrawView
 from commerce.sales.group_buys.model import CampaignView
+from commerce.sales.unlocks.model import UnlockView
 
 # A regular sale holds for 5 minutes as shown, and releases a minute later.
 HOLD_S = 300
@@ -35,7 +36,8 @@ class SaleView(msgspec.Struct, frozen=True, omit_defaults=True):
     is left out while both are 0. `reason` is there while the sale is halted; `reference_minor`,
     the lowest price of the last `reference_days` days, where the host shows it. A sale whose
     `fairness` is left out sells first come, first served; `draw` is there where it is "draw";
-    `rules` where there are any for whoever presses, `group` where its units are had in teams.
+    `rules` where there are any for whoever presses, `group` where its units are had in teams,
+    `unlock` where the price falls for everybody once enough are promised.
     """
 
     id: str
@@ -59,6 +61,7 @@ class SaleView(msgspec.Struct, frozen=True, omit_defaults=True):
     fairness: str = "first_come"
     draw: DrawView | None = None
     group: CampaignView | None = None
+    unlock: UnlockView | None = None
 
 
 class ShowView(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from commerce.sales.show_floor.model import (
     SaleView,
     ShowView,
 )
+from commerce.sales.unlocks.store import UNLOCK_COLUMNS, read_unlock
 from commerce.shows.bag.store import select_pinned
 from commerce.shows.schedule.model import Room, Show
 from commerce.shows.schedule.store import select_current_show
@@ -36,10 +37,12 @@ SELECT_SALES = f"""
         s.per_buyer, s.item_id AS item, v.price_minor AS normal_price_minor, s.hold_s,
         CASE WHEN s.state = 'halted' THEN s.reason END AS reason,
         s.reference_minor, s.reference_days, s.rules::text AS rules,
-        f.available, f.held, f.sold, p.waiting, p.offered, {DRAW_COLUMNS}, {CAMPAIGN_COLUMNS}
+        f.available, f.held, f.sold, p.waiting, p.offered, {DRAW_COLUMNS}, {CAMPAIGN_COLUMNS},
+        {UNLOCK_COLUMNS}
     FROM sales s
     LEFT JOIN public_draws d ON d.sale_id = s.id
     LEFT JOIN group_campaigns gc ON gc.sale_id = s.id
+    LEFT JOIN price_unlocks pu ON pu.sale_id = s.id
     JOIN pool_figures f ON f.pool_id = s.pool_id
     JOIN pool_waiting p ON p.pool_id = s.pool_id
     JOIN variants v ON v.sku = s.sku
@@ -117,6 +120,7 @@ def _sale(row: Any) -> SaleView:
     if draw is not None:
         fields |= {"fairness": "draw", "draw": draw}
     fields["group"] = read_campaign(fields)
+    fields["unlock"] = read_unlock(fields)
     return SaleView(stock=stock, waiting=line if any(line) else msgspec.UNSET, **fields)
 
 

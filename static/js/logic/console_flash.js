@@ -6,9 +6,9 @@
  */
 
 /** @typedef {import('./console_run.js').FlashPlan} FlashPlan */
-/** @typedef {{price: string, quantity: string, per_buyer: string, countdown_s: string, duration_s: string, floor?: string, repeat?: string, fairness?: 'first_come' | 'draw', entry_s?: string} & Partial<Record<RuleField, string>>} FlashFields */
+/** @typedef {{price: string, quantity: string, per_buyer: string, countdown_s: string, duration_s: string, floor?: string, repeat?: string, fairness?: 'first_come' | 'draw', entry_s?: string, unlock_units?: string, unlock_price?: string, otherwise?: 'charge' | 'release'} & Partial<Record<RuleField, string>>} FlashFields */
 /** @typedef {'present_s' | 'per_card' | 'drop_limit' | 'presses_per_user_s' | 'presses_per_address_s'} RuleField */
-/** @typedef {'price' | 'floor' | 'quantity' | 'per_buyer' | 'countdown_s' | 'duration_s' | 'repeat' | 'entry_s' | RuleField} FlashField */
+/** @typedef {'price' | 'floor' | 'quantity' | 'per_buyer' | 'countdown_s' | 'duration_s' | 'repeat' | 'entry_s' | 'unlock_units' | 'unlock_price' | RuleField} FlashField */
 /** @typedef {{normal_minor: number, available: number, minor_units: number, floor_minor?: number | null}} FlashLimits minor_units: 100 for CNY; the
  *   floor is the one that the host set for this item before */
 
@@ -95,6 +95,23 @@ function readFairness({ fairness, entry_s: text }, duration_s, problems) {
 }
 
 /**
+ * The price that falls for everybody once enough units are promised; two empty fields set none.
+ * @param {FlashFields} fields
+ * @param {{price_minor: number | null, quantity: number | null, minor_units: number}} sale
+ * @param {Partial<Record<FlashField, string>>} problems
+ * @returns {FlashPlan['unlock'] | undefined}
+ */
+function readUnlock({ unlock_units = '', unlock_price = '', otherwise = 'charge', fairness }, { price_minor, quantity, minor_units }, problems) {
+  if (fairness === 'draw' || (!unlock_units.trim() && !unlock_price.trim())) return undefined;
+  const units = parseCount(unlock_units, 2, quantity ?? Infinity);
+  const low_minor = parsePrice(unlock_price, minor_units);
+  if (units === null) problems.unlock_units = 'unlock_units';
+  if (low_minor === null) problems.unlock_price = 'price';
+  else if (price_minor !== null && low_minor >= price_minor) problems.unlock_price = 'unlock_price';
+  return units === null || low_minor === null ? undefined : { units, price_minor: low_minor, otherwise };
+}
+
+/**
  * Whether a price is so far down that it must be typed again.
  * @param {number} price_minor
  * @param {number} normal_minor
@@ -119,6 +136,13 @@ function readFloor({ floor = '' }, minor_units, problems) {
 }
 
 /**
+ * The lowest price that anybody may come to pay. @param {Pick<FlashPlan, 'price_minor' | 'unlock'>} plan
+ */
+export function lowestOf({ price_minor, unlock }) {
+  return unlock?.price_minor ?? price_minor;
+}
+
+/**
  * Read the form. `problems` names each wrong field; `plan` is there only when none is wrong.
  * @param {FlashFields} fields
  * @param {FlashLimits} limits
@@ -134,7 +158,7 @@ export function readFlashForm(fields, { normal_minor, available, minor_units }) 
   const countdown_s = parseCount(fields.countdown_s, 0, COUNTDOWN_S_MAX);
   const duration_s = parseCount(fields.duration_s, DURATION_S_MIN, DURATION_S_MAX);
   if (price_minor === null) problems.price = 'price';
-  else if (price_minor >= normal_minor) problems.price = 'not_lower';
+  else if (price_minor > normal_minor || (price_minor === normal_minor && !fields.unlock_price?.trim())) problems.price = 'not_lower';
   if (quantity === null) problems.quantity = 'quantity';
   if (per_buyer === null) problems.per_buyer = 'per_buyer';
   if (countdown_s === null) problems.countdown_s = 'countdown';
@@ -142,13 +166,15 @@ export function readFlashForm(fields, { normal_minor, available, minor_units }) 
   const rules = readRules(fields, problems);
   const fairness = readFairness(fields, duration_s, problems);
   const floor_minor = readFloor(fields, minor_units, problems);
-  const belowFloor_minor = price_minor !== null && floor_minor !== null && price_minor < floor_minor ? floor_minor : null;
-  const asksRepeat = belowFloor_minor !== null || (price_minor !== null && isDeepCut(price_minor, normal_minor));
-  if (asksRepeat && parsePrice(fields.repeat ?? '', minor_units) !== price_minor) problems.repeat = 'repeat';
+  const unlock = readUnlock(fields, { price_minor, quantity, minor_units }, problems);
+  const low_minor = unlock?.price_minor ?? price_minor;
+  const belowFloor_minor = low_minor !== null && floor_minor !== null && low_minor < floor_minor ? floor_minor : null;
+  const asksRepeat = belowFloor_minor !== null || (low_minor !== null && isDeepCut(low_minor, normal_minor));
+  if (asksRepeat && parsePrice(fields.repeat ?? '', minor_units) !== low_minor) problems.repeat = 'repeat';
   if (price_minor === null || quantity === null || per_buyer === null || countdown_s === null || duration_s === null || Object.keys(problems).length > 0) {
     return { plan: null, problems, asksRepeat, belowFloor_minor };
   }
-  const more = { ...fairness, ...(floor_minor === null ? {} : { floor_minor }), ...(asksRepeat ? { confirm_price_minor: price_minor } : {}), ...(Object.keys(rules).length > 0 ? { rules } : {}) };
+  const more = { ...fairness, ...(floor_minor === null ? {} : { floor_minor }), ...(unlock ? { unlock } : {}), ...(asksRepeat && low_minor !== null ? { confirm_price_minor: low_minor } : {}), ...(Object.keys(rules).length > 0 ? { rules } : {}) };
   return { plan: { price_minor, quantity, per_buyer, countdown_s, duration_s, ...more }, problems, asksRepeat, belowFloor_minor };
 }
 

@@ -13,6 +13,7 @@
  *   status: 'done' | 'now' | 'to_come', result?: {paid: number, gmv_minor?: number} | null, flash?: Sale | null}} RunItem */
 /** @typedef {{price_minor: number, quantity: number, per_buyer: number, countdown_s: number, duration_s: number,
  *   show_reference?: boolean, floor_minor?: number, confirm_price_minor?: number, fairness?: 'draw', entry_s?: number,
+ *   unlock?: {units: number, price_minor: number, otherwise: 'charge' | 'release'},
  *   rules?: Partial<Record<import('./console_flash.js').RuleField, number>>}} FlashPlan the confirmation is the price again, typed by the host */
 /** @typedef {{kind: 'none'} | {kind: 'pin' | 'arm', item: RunItem, plan: FlashPlan | null, stays: RunItem | null}} NextStep */
 /** @typedef {{item: string, until_ms: number}} Armed a first press that waits for its second */

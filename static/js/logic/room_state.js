@@ -15,7 +15,9 @@
  *   state: 'armed' | 'open' | 'sold_out' | 'halted' | 'ended' | 'cancelled', reason?: string,
  *   reference_minor?: number, reference_days?: number, opens_at_ms: number | null, ends_at_ms: number | null,
  *   fairness?: 'draw', draw?: Draw, per_buyer: number | null, stock: Stock, waiting?: Waiting, item?: string | null, normal_price_minor?: number | null, hold_s?: number | null,
- *   rules?: import('./press_rules.js').PressRules, group?: {need: number, lasts_ms: number}}} Sale */
+ *   rules?: import('./press_rules.js').PressRules, group?: {need: number, lasts_ms: number}, unlock?: Unlock}} Sale */
+/** @typedef {{units: number, price_minor: number, plain_minor: number, otherwise: 'charge' | 'release', state: 'open' | 'unlocked' | 'missed',
+ *   promised: number}} Unlock the price falls for everybody once so many units are promised: their money is granted */
 /** @typedef {{id: string, sale: string, joined: number, need: number, deadline_ms: number, leader: string}} Team a team with a seat free; the leader's
  *   name is masked */
 /** @typedef {{commit: string, entry_closes_at_ms: number, entries?: number, seed?: string, digest?: string, winners?: number}} Draw
@@ -115,6 +117,28 @@ function withDraw(state, sale, told) {
 }
 
 /**
+ * @param {RoomState} state
+ * @param {string} sale
+ * @param {Partial<Unlock>} told
+ * @returns {RoomState}
+ */
+function withUnlock(state, sale, told) {
+  const unlock = state.sales.find((one) => one.id === sale)?.unlock;
+  return unlock ? withSale(state, sale, { unlock: { ...unlock, ...told } }) : state;
+}
+
+/**
+ * A count that comes after the threshold is decided is older than what was told of it.
+ * @param {RoomState} state
+ * @param {string} sale
+ * @param {[promised: number, units: number]} value
+ * @returns {RoomState}
+ */
+function withPromised(state, sale, [promised]) {
+  return state.sales.find((one) => one.id === sale)?.unlock?.state === 'open' ? withUnlock(state, sale, { promised }) : state;
+}
+
+/**
  * The coupon drops of a room; a state without the field has none.
  * @param {RoomState} state
  * @returns {Drop[]}
@@ -150,6 +174,8 @@ const EVENTS = {
   'flash.halted': (state, { sale, reason }) => withSaleState(state, sale, { state: 'halted', reason }),
   'flash.unhalted': (state, { sale, state: after }) => withSaleState(state, sale, { state: after }),
   'flash.drawn': (state, { sale, ...told }) => withDraw(state, sale, told),
+  'flash.unlocked': (state, { sale, price_minor, promised }) => withUnlock(withSale(state, sale, { price_minor }), sale, { state: 'unlocked', promised }),
+  'flash.not_unlocked': (state, { sale, promised }) => withUnlock(state, sale, { state: 'missed', promised }),
   'flash.closed': (state, { sale, state: closed, ends_at_ms }) => withSaleState(state, sale, { state: closed, ends_at_ms }),
   'coupon.armed': (state, { drop }) => ({ ...state, drops: [...dropsOf(state).filter((one) => one.id !== drop.id), drop] }),
   'coupon.opened': (state, { drop }) => withDrop(state, drop, { state: 'open' }),
@@ -263,6 +289,7 @@ function withKey(state, key, value) {
   if (key.startsWith('drop:')) return withDrop(state, key.slice('drop:'.length), { left: value });
   if (key.startsWith('waiting:')) return withWaiting(state, key.slice('waiting:'.length), value);
   if (key.startsWith('group:')) return withTeam(state, key.slice('group:'.length), value);
+  if (key.startsWith('unlock:')) return withPromised(state, key.slice('unlock:'.length), value);
   if (key.startsWith('entries:')) return withEntries(state, key.slice('entries:'.length), value);
   return state;
 }

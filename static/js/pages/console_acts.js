@@ -7,7 +7,7 @@
 import { duration, minorUnits, money, number } from '../lib/format.js';
 import { hasText, t, titleOf } from '../lib/i18n.js';
 import { toggleShield } from '../logic/chat_modes.js';
-import { parsePrice } from '../logic/console_flash.js';
+import { lowestOf, parsePrice } from '../logic/console_flash.js';
 import { isRunning, moveSelection, nextStep, pressNext, stoppableSale } from '../logic/console_run.js';
 import { phaseOf } from '../logic/coupons.js';
 import { dropsOf } from '../logic/room_state.js';
@@ -119,8 +119,8 @@ export class ConsoleActs {
         title: t('console.guard_title'), prices: { now, before: money(detail.list_price_minor, row.currency) }, lines,
         yes: t('console.guard_yes', { price: now }), isStop: true, field: { label: t('console.guard_label'), value: '', length_max: 12, isNeeded: true },
       });
-      if (!answer || parsePrice(answer.text, minorUnits(row.currency)) !== plan.price_minor) throw error;
-      await api.armFlash(row.sku, { ...plan, confirm_price_minor: plan.price_minor });
+      if (!answer || parsePrice(answer.text, minorUnits(row.currency)) !== lowestOf(plan)) throw error;
+      await api.armFlash(row.sku, { ...plan, confirm_price_minor: lowestOf(plan) });
     }
   }
 

@@ -43,7 +43,8 @@ const title = document.title;
 
 /** @param {Order} order */
 function stateWord(order) {
-  const word = t(`orders.state.${order.state}`);
+  const isThreshold = order.state === 'awaiting_group' && order.lines.some((line) => line.unlock);
+  const word = t(isThreshold ? 'orders.state.awaiting_unlock' : `orders.state.${order.state}`);
   const back = order.state === 'paid' && order.refunded_minor ? t('orders.part_back', { word, price: money(order.refunded_minor, order.currency) }) : word;
   return html`<span class="order-state" data-state="${order.state}">${back}</span>`;
 }
@@ -314,8 +315,8 @@ class OrderPage {
     const isOpen = order.state === 'awaiting_payment';
     const hold = isOpen ? await this.#holdOf(order) : null;
     const team = order.state === 'awaiting_group' ? order.lines.find((line) => line.group)?.group ?? null : null;
-    const acts = team
-      ? html`<div class="order-acts"><button class="button button-main" type="button" data-act="cancel">${t('orders.leave_group')}</button>
+    const acts = team || unlockOn(order)
+      ? html`<div class="order-acts"><button class="button button-main" type="button" data-act="cancel">${t(team ? 'orders.leave_group' : 'orders.cancel')}</button>
           <a class="button button-main button-dark" href="/r/${order.room}">${t('receipt.back')}</a></div>`
       : isOpen
       ? html`<div class="order-acts"><button class="button button-main" type="button" data-act="cancel">${t('orders.cancel')}</button>
@@ -359,12 +360,19 @@ class OrderPage {
 function noteOf(order, hold) {
   const state = order.payment?.state ?? '';
   if (order.state !== 'refunded' && (state === 'voided' || state === 'refunded')) return html`<p class="order-note">${letGoWords(order)}</p>`;
+  const unlock = unlockOn(order);
+  if (unlock) return html`<p class="order-note" data-tone="calm">${t(`orders.unlock_${unlock.otherwise}`, { units: number(unlock.units), price: money(unlock.total_minor, order.currency), total: money(order.total_minor, order.currency) })}</p>`;
   if (order.state !== 'awaiting_payment') return '';
   if (state === 'declined') {
     const note = hold ? t('checkout.declined', { duration: duration(hold.expires_in_ms) }) : t('orders.declined');
     return html`<p class="order-note" data-declined="${hold?.id ?? ''}">${note}</p>`;
   }
   return html`<p class="order-note" data-tone="calm">${t('orders.waiting_note')}</p>`;
+}
+
+/** The threshold that an order waits for, while it is open. @param {Order} order */
+function unlockOn(order) {
+  return order.state === 'awaiting_group' ? order.lines.find((line) => line.unlock?.state === 'open')?.unlock ?? null : null;
 }
 
 if (list) {

@@ -38,6 +38,19 @@ TEAM = """
             {figures} FROM c JOIN sales s ON s.id = c.sale_id RETURNING id, pool_id
     )
 """
+# A threshold of the sale that was bought of, and an order that was placed under it.
+THRESHOLD = """
+    WITH x AS (SELECT s.id AS sale_id, s.price_minor FROM sales s JOIN reservations r
+        ON r.sale_id = s.id AND r.state = 'sold' LIMIT 1)
+    INSERT INTO price_unlocks (sale_id, units, plain_minor, price_minor, otherwise, state,
+        promised, decided_at_ms)
+"""
+TERMS = """
+    INSERT INTO order_unlocks (order_id, sale_id, unit_price_minor, subtotal_minor,
+        line_tax_minor, line_total_minor, tax_minor, tax_on_shipping_minor, total_minor)
+    SELECT o.id, u.sale_id, 1, 1, 0, 1, 0, 0, 1 FROM orders o, price_unlocks u
+    WHERE o.state = 'paid'
+"""
 SEAT_ALL = " UPDATE reservations r SET group_id = g.id, origin = 'group' FROM g"
 OFF = (
     "ALTER TABLE buy_groups DROP CONSTRAINT buy_groups_never_overfull,"
@@ -151,6 +164,19 @@ PLANTED: dict[str, tuple[str, str]] = {
     ),
     "order_waits_for_its_group": (
         f"UPDATE orders SET state = 'awaiting_group' WHERE id = {PAID}",
+        "round",
+    ),
+    "threshold_holds_its_price": (
+        THRESHOLD + "SELECT sale_id, 2, price_minor, 1, 'charge', 'unlocked', 9, 1 FROM x",
+        "turn",
+    ),
+    "order_costs_what_its_threshold_says": (
+        THRESHOLD + "SELECT sale_id, 2, price_minor, 1, 'release', 'missed', 1, 1 FROM x;" + TERMS,
+        "turn",
+    ),
+    "order_waits_for_its_threshold": (
+        THRESHOLD + "SELECT sale_id, 2, price_minor, 1, 'charge', 'open', NULL, NULL FROM x;"
+        f"{TERMS}; UPDATE orders SET state = 'awaiting_group' WHERE id = {PAID}",
         "round",
     ),
     "buyer_adds_up": ("UPDATE sale_buyers SET qty = qty + 1", "turn"),

@@ -18,7 +18,9 @@ import { ENTRY_LIMITS, parsePrice, readFlashForm, RULE_FIELDS, RULE_LIMITS, sugg
 
 const MAIN_FIELDS = /** @type {const} */ (['price', 'floor', 'quantity', 'per_buyer', 'countdown_s', 'duration_s']);
 /** @type {readonly FlashField[]} */
-const FIELDS = [...MAIN_FIELDS, 'entry_s', 'repeat', ...RULE_FIELDS];
+const FIELDS = [...MAIN_FIELDS, 'entry_s', 'unlock_units', 'unlock_price', 'repeat', ...RULE_FIELDS];
+/** @type {ReadonlySet<FlashField>} */
+const PRICES = new Set(['price', 'floor', 'repeat', 'unlock_price']);
 
 export class LiveArmForm extends SheetElement {
   /** @type {RunItem | null} */
@@ -36,6 +38,9 @@ export class LiveArmForm extends SheetElement {
           <label class="ask-choice"><input type="radio" name="fairness" value="first_come"> ${t('console.fairness_first_come')}</label>
           <label class="ask-choice"><input type="radio" name="fairness" value="draw"> ${t('console.fairness_draw')}</label></fieldset>
         <div class="arm-draw" data-ref="draw">${this.#field('entry_s')}<p class="muted">${t('console.fairness_note')}</p></div>
+        <details class="arm-rules" data-ref="unlock"><summary>${t('console.unlock')}</summary><p class="muted">${t('console.unlock_note')}</p>
+          <div class="arm-fields">${this.#field('unlock_units')}${this.#field('unlock_price')}</div>
+          <label class="ask-choice"><input type="checkbox" data-ref="release"> ${t('console.unlock_release')}</label></details>
         <div class="arm-guard" data-ref="guard"><p data-ref="guard-why"></p>
           <p class="arm-prices"><b data-ref="guard-price"></b><s data-ref="guard-normal"></s></p>${this.#field('repeat')}</div>
         <label class="ask-choice"><input type="checkbox" data-ref="reference"> ${t('console.show_reference')}</label>
@@ -56,7 +61,7 @@ export class LiveArmForm extends SheetElement {
   /** @param {FlashField} name */
   #field(name) {
     return html`<label class="arm-field" data-field="${name}"><span class="field-label">${t(`console.field.${name}`)}</span>
-      <input class="field" name="${name}" inputmode="${name === 'price' || name === 'floor' || name === 'repeat' ? 'decimal' : 'numeric'}" autocomplete="off" maxlength="12">
+      <input class="field" name="${name}" inputmode="${PRICES.has(name) ? 'decimal' : 'numeric'}" autocomplete="off" maxlength="12">
       <span class="field-error" data-error="${name}" role="alert"></span></label>`;
   }
 
@@ -78,12 +83,14 @@ export class LiveArmForm extends SheetElement {
     this.#isTried = false;
     /** @type {import('../../logic/console_flash.js').FlashFields} */
     const fields = plan
-      ? { price: String(plan.price_minor / minor_units), quantity: String(plan.quantity), per_buyer: String(plan.per_buyer), countdown_s: String(plan.countdown_s), duration_s: String(plan.duration_s), floor: plan.floor_minor ? String(plan.floor_minor / minor_units) : '', ...ruleFields(plan.rules), ...fairnessFields(plan) }
+      ? { price: String(plan.price_minor / minor_units), quantity: String(plan.quantity), per_buyer: String(plan.per_buyer), countdown_s: String(plan.countdown_s), duration_s: String(plan.duration_s), floor: plan.floor_minor ? String(plan.floor_minor / minor_units) : '', ...ruleFields(plan.rules), ...fairnessFields(plan), ...unlockFields(plan, minor_units) }
       : suggestedFields(this.#limits);
     for (const name of FIELDS) this.#input(name).value = fields[name] ?? '';
     this.#choice(fields.fairness ?? 'first_come').checked = true;
     this.#box.checked = plan?.show_reference ?? false;
     this.#fold.open = plan?.rules !== undefined;
+    this.#unlock.open = plan?.unlock !== undefined;
+    this.#release.checked = plan?.unlock?.otherwise === 'release';
     this.update();
     this.sheet.open();
     this.#input('price').select();
@@ -102,13 +109,21 @@ export class LiveArmForm extends SheetElement {
     return /** @type {HTMLDetailsElement} */ (this.ref('rules'));
   }
 
+  get #unlock() {
+    return /** @type {HTMLDetailsElement} */ (this.ref('unlock'));
+  }
+
+  get #release() {
+    return /** @type {HTMLInputElement} */ (this.ref('release'));
+  }
+
   get #box() {
     return /** @type {HTMLInputElement} */ (this.ref('reference'));
   }
 
   #read() {
     const fields = Object.fromEntries(FIELDS.map((name) => [name, this.#input(name).value]));
-    return readFlashForm(/** @type {import('../../logic/console_flash.js').FlashFields} */ ({ ...fields, fairness: this.#fairness }), this.#limits);
+    return readFlashForm(/** @type {import('../../logic/console_flash.js').FlashFields} */ ({ ...fields, fairness: this.#fairness, otherwise: this.#release.checked ? 'release' : 'charge' }), this.#limits);
   }
 
   /** @param {'arm-flash' | 'plan-flash'} event */
@@ -118,6 +133,7 @@ export class LiveArmForm extends SheetElement {
     this.update();
     const wrong = FIELDS.find((name) => problems[name]);
     if (RULE_FIELDS.some((name) => problems[name])) this.#fold.open = true;
+    if (problems.unlock_units || problems.unlock_price) this.#unlock.open = true;
     if (wrong) this.#input(wrong).focus();
     if (!plan || !this.#item) return;
     this.sheet.close();
@@ -134,7 +150,8 @@ export class LiveArmForm extends SheetElement {
     this.ref('guard').hidden = !asksRepeat;
     setText(this.ref('guard-why'), belowFloor_minor === null ? t('console.guard') : t('console.guard_floor_again', { price: money(belowFloor_minor, item.currency) }));
     this.ref('draw').hidden = this.#fairness !== 'draw';
-    const typed = parsePrice(this.#input('price').value, this.#limits.minor_units);
+    this.#unlock.hidden = this.#fairness === 'draw';
+    const typed = parsePrice((!this.#unlock.hidden && this.#input('unlock_price').value.trim()) || this.#input('price').value, this.#limits.minor_units);
     setText(this.ref('guard-price'), typed === null ? '' : money(typed, item.currency));
     setText(this.ref('guard-normal'), normal);
     for (const name of FIELDS) {
@@ -153,11 +170,17 @@ export class LiveArmForm extends SheetElement {
  * @param {FlashPlan} plan
  * @param {string} currency
  */
-function says({ price_minor, quantity, countdown_s, duration_s, entry_s }, currency) {
+function says({ price_minor, quantity, countdown_s, duration_s, entry_s, unlock }, currency) {
   const said = t(countdown_s > 0 ? 'console.arm_says' : 'console.arm_says_now', {
     quantity: number(quantity), price: money(price_minor, currency), seconds: countdown_s, minutes: number(Math.round(duration_s / 6) / 10),
   });
+  if (unlock) return `${said} ${t(`console.arm_says_${unlock.otherwise}`, { units: number(unlock.units), low: money(unlock.price_minor, currency), price: money(price_minor, currency) })}`;
   return entry_s ? `${said} ${t('console.arm_says_draw', { seconds: entry_s })}` : said;
+}
+
+/** @param {FlashPlan} plan @param {number} minor_units @returns {Pick<import('../../logic/console_flash.js').FlashFields, 'unlock_units' | 'unlock_price'>} */
+function unlockFields({ unlock }, minor_units) {
+  return unlock ? { unlock_units: String(unlock.units), unlock_price: String(unlock.price_minor / minor_units) } : {};
 }
 
 /** @param {FlashPlan} plan @returns {Pick<import('../../logic/console_flash.js').FlashFields, 'fairness' | 'entry_s'>} */

@@ -21,7 +21,8 @@ import { t, titleOf } from '../../lib/i18n.js';
 
 /** @typedef {{subtotal_minor: number, discounts: {amount_minor: number, title?: string, title_zh?: string}[], shipping_minor: number,
  *   tax_minor: number, tax_included: boolean}} PriceParts */
-/** @typedef {{parts: PriceParts, total_minor: number, coupons: import('../../logic/coupons.js').CouponOption[], coupon: string | null}} Price */
+/** @typedef {{parts: PriceParts, total_minor: number, coupons: import('../../logic/coupons.js').CouponOption[], coupon: string | null,
+ *   unlocked_total_minor?: number}} Price the last where the price may fall for everybody */
 
 /** More reasons than these only hide the one that one looks for. */
 const WHY_MAX = 4;
@@ -101,8 +102,10 @@ export class LiveCheckout extends LiveElement {
   update() {
     if (!this.#order) return;
     const { hold, item, left, isTeam } = this.#order;
-    setText(this.ref('foot'), t(isTeam ? 'team.promise' : 'checkout.foot'));
     const price = this.#price;
+    const low = price?.unlocked_total_minor;
+    const foot = low === undefined ? t(isTeam ? 'team.promise' : 'checkout.foot') : t('checkout.unlock', { price: moneyExact(low, hold.currency), total: moneyExact(price?.total_minor ?? 0, hold.currency) });
+    setText(this.ref('foot'), foot);
     const goods = moneyExact(price?.parts.subtotal_minor ?? hold.unit_price_minor * hold.qty, hold.currency);
     const total = price === null ? '…' : price ? moneyExact(price.total_minor, hold.currency) : goods;
     const image = /** @type {HTMLImageElement} */ (this.ref('image'));

@@ -86,6 +86,8 @@ export class LiveNowPanel extends LiveElement {
       const normal = sale.normal_price_minor ?? item.price_minor;
       const price = money(sale.price_minor, sale.currency);
       parts.push(normal ? t('console.flash_was', { price, normal: money(normal, sale.currency) }) : t('console.flash_at', { price }));
+      const { unlock } = sale;
+      if (unlock) parts.push(t('console.unlock_at', { promised: number(unlock.promised), units: number(unlock.units), price: money(unlock.price_minor, sale.currency) }));
       parts.push(sale.per_buyer === null ? t('console.no_limit') : t('console.each', { count: sale.per_buyer }));
     } else if (item.price_minor !== undefined) parts.push(money(item.price_minor, item.currency));
     return parts.join(t('site.separator'));

@@ -14,6 +14,7 @@ import { t, titleOf } from '../../lib/i18n.js';
 
 /** @typedef {{sku: string, title: string, title_zh?: string | null, picture?: string | null, qty: number, unit_price_minor: number,
  *   reservation: string, sale: string, no?: number | null, origin?: string,
+ *   unlock?: {state: 'open' | 'unlocked' | 'missed', units: number, price_minor: number, total_minor: number, otherwise: 'charge' | 'release'},
  *   group?: {id: string, state: string, paid: number, need: number, deadline_ms: number, is_completed?: boolean}}} OrderLine `origin` draw: whose receipt has the place */
 /** @typedef {{id: string, state: 'pending' | 'done' | 'failed', amount_minor: number, currency: string, reason: string, origin: 'person' | 'late', created_at_ms: number}} Refund */
 /** @typedef {{id: string, state: 'awaiting_payment' | 'awaiting_group' | 'paid' | 'cancelled' | 'expired' | 'refunded', total_minor: number, parts?: import('../live-checkout/live-checkout.js').PriceParts, currency: string,
@@ -83,6 +84,7 @@ export function lineRow(line, order) {
     <div class="good-picture">${picture}</div>
     <div class="order-words"><h3>${titleOf(line)} × ${line.qty}</h3><p class="muted">${t('receipt.order', { id: shortId(order.id) })}</p>
       ${line.origin === 'draw' ? html`<p class="muted" data-drawn="${line.sale}">${t('draw.by_draw')}</p>` : ''}
+      ${line.unlock?.state === 'unlocked' ? html`<p class="muted">${t('receipt.unlocked', { units: number(line.unlock.units) })}</p>` : ''}
       ${line.group?.state === 'formed' ? html`<p class="muted">${t(line.group.is_completed ? 'receipt.group_completed' : 'receipt.group_formed', { paid: number(line.group.paid), need: number(line.group.need) })}</p>` : ''}</div>
     <b class="price">${money(line.unit_price_minor * line.qty, order.currency)}</b>
   </div>`;
@@ -125,6 +127,8 @@ export function letGoWords(order, sales = []) {
   const reason = order.payment?.reason;
   if (reason === 'coupon_gone') return t('receipt.coupon_gone');
   if (reason === 'total_mismatch') return t('receipt.total_mismatch');
+  if (reason === 'not_unlocked') return t('receipt.not_unlocked');
+  if (reason === 'captured_early') return t('receipt.captured_early');
   if (reason === 'card_unknown') return t('receipt.card_unknown');
   if (reason !== 'card_limit') return t('receipt.voided', { price: money(order.total_minor, order.currency) });
   const ordered = new Set(order.lines.map((line) => line.sale));

@@ -11,6 +11,7 @@ import { t, titleOf } from '../../lib/i18n.js';
 import { drawnParts, drawView } from './draw_view.js';
 import { refusalView } from './refusal_view.js';
 import { armedView, askingView, openView, pinnedView } from './selling_view.js';
+import { unlockWords } from './unlock_words.js';
 import { cameBackNote, heldOut, offeredView, waitingView } from './waiting_view.js';
 
 /** @typedef {import('../../logic/card_state.js').CardState} CardState */
@@ -28,7 +29,7 @@ import { cameBackNote, heldOut, offeredView, waitingView } from './waiting_view.
 /** @typedef {{state: CardState, title: string, sub?: string, price?: string, struck?: string, struckDays?: number | null, message?: {title: string, note: string},
  *   time?: string, timeNote?: string, stock?: Stock, terms?: string, note?: string, ring?: {left_ms: number, part: number, isLast: boolean},
  *   main?: MainButton, letGo?: string, how?: string,
- *   letGoAct?: CardAct}} CardView `letGo` is the second button; its act is let-go where none is named; `how` leads to how the sale was drawn */
+ *   unlock?: ReturnType<typeof unlockWords>, letGoAct?: CardAct}} CardView `letGo` is the second button; its act is let-go where none is named; `how` leads to how the sale was drawn */
 
 /**
  * @param {CardFacts} facts
@@ -44,7 +45,7 @@ export function cardView(facts) {
  * The head that all states with an item share.
  * @param {CardFacts} facts
  */
-function itemView({ offer }) {
+function itemView({ offer, now_ms }) {
   if (!offer) return { title: '' };
   const { item, sale } = offer;
   // A host who shows the lowest price of the last days compares with that alone, also when it is no higher.
@@ -56,6 +57,7 @@ function itemView({ offer }) {
     price: money(sale?.price_minor ?? item.price_minor, item.currency),
     struck: isReduced ? money(before_minor, item.currency) : '',
     struckDays: isReduced ? days : null,
+    unlock: unlockWords(sale, now_ms),
   };
 }
 

@@ -58,6 +58,7 @@ export class LiveSaleCard extends LiveElement {
         </div>
         <div class="card-message" data-ref="message"><b data-ref="message-title"></b><p data-ref="message-note"></p></div>
         <live-stock-bar data-ref="stock"></live-stock-bar>
+        <div class="card-unlock" data-ref="unlock"><p><b data-ref="unlock-text"></b> <span data-ref="unlock-note"></span></p><i aria-hidden="true"></i></div>
         <p class="card-terms" data-ref="terms"></p>
         <p class="card-note" data-ref="note"><span data-ref="note-icon">${icon('clock')}</span><span data-ref="note-text"></span></p>
         <button class="card-how" type="button" data-ref="how"></button>
@@ -147,6 +148,10 @@ export class LiveSaleCard extends LiveElement {
     this.#write('message-note', view.message?.note);
     this.ref('stock').hidden = !view.stock;
     if (view.stock) /** @type {LiveStockBar} */ (this.ref('stock')).stock = view.stock;
+    this.#write('unlock-text', view.unlock?.text, 'unlock');
+    this.#write('unlock-note', view.unlock?.note);
+    setAttribute(this.ref('unlock'), 'data-state', view.unlock?.state ?? null);
+    this.ref('unlock').style.setProperty('--part', String(view.unlock?.part ?? 0));
     this.#write('terms', view.terms);
     this.#write('note-text', view.note, 'note');
     this.ref('note-icon').hidden = view.state !== 'armed' && view.state !== 'refused-not_open';

@@ -104,6 +104,8 @@ export class News {
     else if (type === 'flash.resumed') this.say(t('news.resumed', words));
     else if (type === 'flash.halted') this.say(t('news.halted', { reason: sale.reason ?? '' }));
     else if (type === 'flash.unhalted') this.say(t('news.unhalted', words));
+    else if (type === 'flash.unlocked') this.say(t('news.unlocked', words));
+    else if (type === 'flash.not_unlocked') this.say(t(`news.not_unlocked_${sale.unlock?.otherwise ?? 'charge'}`, words));
     else if (type === 'flash.closed') this.say(t('news.ended', words));
   }
 

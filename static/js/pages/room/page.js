@@ -207,6 +207,7 @@ export class RoomPage {
     if (type === 'announcement') this.#dismissed = null;
     if (type === 'coupon.armed') this.news.say(t('drop.news', { what: couponOff(payload.drop.coupon) }));
     if (type === 'group_buy.opened') this.teams.opened(payload.sale);
+    if (type === 'flash.unlocked') this.purchase.fell(payload);
     if (type === 'flash.drawn') this.purchase.draws.drawn(payload.sale);
     this.news.event(this.state, event);
   }

@@ -59,7 +59,7 @@ export class Pricing {
    */
   async #quote(hold, coupon) {
     const { quote, coupons } = await post('/api/quotes', { reservations: [hold.id], coupon });
-    return { parts: quote.parts, total_minor: quote.total_minor, coupons, coupon };
+    return { parts: quote.parts, total_minor: quote.total_minor, unlocked_total_minor: quote.unlocked_total_minor, coupons, coupon };
   }
 
   /** @param {() => Promise<import('../../components/live-checkout/live-checkout.js').Price>} question */

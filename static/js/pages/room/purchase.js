@@ -6,6 +6,7 @@
  * a definite answer ends the intent.
  */
 import { ApiError, asApiError, get, intentKey, post, remove, settleIntent } from '../../net/api.js';
+import { repricedHolds } from '../../logic/unlocks.js';
 import { Draws } from './draws.js';
 import { Permits } from './permits.js';
 import { Waiting } from './waiting.js';
@@ -186,6 +187,11 @@ export class Purchase {
       offer: this.waiting.offers.get(reservation.id) ?? null,
     });
     this.answer(reservation.sale, null);
+  }
+
+  /** The price fell for everybody of a sale. @param {{sale: string, price_minor: number}} told */
+  fell({ sale, price_minor }) {
+    this.holds = repricedHolds(this.holds, sale, price_minor);
   }
 
   /**

@@ -107,6 +107,16 @@ def test_the_amount_has_to_fit() -> None:
         assert caught.value.code == "amount_mismatch"
 
 
+def test_less_than_was_granted_is_taken_and_named_so_by_both() -> None:
+    """Until then, and after a void, a provider names what it granted; a capture the lesser sum."""
+    payment = Payment("p", "o", "sandbox", None, None, 9_900, "CNY", "authorised", 19_900)
+    for state, amount_minor in (("authorised", 19_900), ("voided", 19_900), ("captured", 9_900)):
+        check_amount(payment, make_report(state, amount_minor=amount_minor))
+    for state, amount_minor in (("captured", 19_900), ("authorised", 19_899)):
+        with pytest.raises(CommerceError):
+            check_amount(payment, make_report(state, amount_minor=amount_minor))
+
+
 def test_retries_slow_down_and_end() -> None:
     """One second first, five minutes at most, about a day in all."""
     pauses = [next_retry_ms(attempt) for attempt in range(1, ATTEMPTS_MAX)]

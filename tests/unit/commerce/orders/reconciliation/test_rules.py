@@ -171,3 +171,12 @@ def test_a_capped_report_counts_all_and_lists_the_gravest() -> None:
     assert len(capped.differences) == DIFFERENCES_SHOWN_MAX
     assert capped.counts == {"captured_not_paid": 1, "other_state": len(many)}
     assert report([], window=(1, 2), compared=0, older=0).ok
+
+
+def test_a_provider_names_what_it_granted_until_it_has_taken_the_lesser_sum() -> None:
+    granted = mine(state="authorised", amount_minor=900, authorised_minor=1_900)
+    assert compare([granted], their(state="authorised", amount_minor=1_900), now_ms=NOW_MS) == []
+    taken = mine(amount_minor=900, authorised_minor=1_900)
+    assert compare([taken], their(amount_minor=900), now_ms=NOW_MS) == []
+    [differs] = compare([taken], their(amount_minor=1_900), now_ms=NOW_MS)
+    assert differs.kind == "other_amount"

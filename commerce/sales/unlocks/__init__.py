@@ -1,0 +1,1 @@
+"""Prices that fall for everybody once so many units of a sale are promised."""
