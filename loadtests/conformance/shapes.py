@@ -86,6 +86,7 @@ COUPON = {
     "currency": str,
     "valid_s": int,
     "per_person": int,
+    "per_card?": int,
 }
 DROP = {
     "id": str,

@@ -23,6 +23,28 @@ SELECT_PAID = """
         AND (r.state = 'sold' OR r.state = 'paying' AND r.seated_at_ms IS NOT NULL)
     WHERE p.card = $1 AND p.state IN ('authorised', 'captured') GROUP BY l.sale_id
 """
+SELECT_COUPON = """
+    SELECT c.id::text, c.per_card FROM orders o JOIN coupon_claims k ON k.id = o.coupon_claim_id
+    JOIN coupons c ON c.id = k.coupon_id AND c.per_card IS NOT NULL WHERE o.id = $1
+"""
+# An order that was given back whole has given its coupon back too.
+COUNT_COUPON_PAID = """
+    SELECT count(DISTINCT o.id)::integer FROM payments p
+    JOIN orders o ON o.id = p.order_id AND o.state IN ('paid', 'awaiting_group')
+    JOIN coupon_claims k ON k.id = o.coupon_claim_id AND k.coupon_id = $2
+    WHERE p.card = $1 AND p.state IN ('authorised', 'captured')
+"""
+
+
+async def select_card_coupon(connection: Connection, order_id: str) -> CardLine | None:
+    """Return the coupon of an order that limits cards, as one use of it; None without one."""
+    row = await connection.fetchrow(SELECT_COUPON, order_id)
+    return CardLine(row["id"], 1, row["per_card"]) if row else None
+
+
+async def select_coupon_paid(connection: Connection, card: str, coupon_id: str) -> int:
+    """Return how many orders with a coupon a card has paid for that stand."""
+    return int(await connection.fetchval(COUNT_COUPON_PAID, card, coupon_id))
 
 
 async def select_card_lines(connection: Connection, order_id: str) -> list[CardLine]:

@@ -119,7 +119,7 @@ class OrderUnlock(msgspec.Struct, frozen=True):
 
 
 class CardLine(msgspec.Struct, frozen=True):
-    """Units of an order in a sale that limits what one card may pay for."""
+    """Units of an order in a sale, or one use of a coupon, that limits what a card may pay for."""
 
     sale_id: str
     qty: int

@@ -44,9 +44,12 @@ IS_LET_GO = "SELECT let_go_reason IS NOT NULL FROM payments WHERE id = $1"
 UPDATE_LET_GO = "UPDATE payments SET let_go_reason = $2 WHERE id = $1"
 SELECT_LIMITED_BY_CARD = f"""
     SELECT {COLUMNS} FROM payments p
-    WHERE p.id = $1 AND p.state = 'created' AND EXISTS (
+    WHERE p.id = $1 AND p.state = 'created' AND (EXISTS (
         SELECT 1 FROM order_lines l JOIN sales s ON s.id = l.sale_id
-        WHERE l.order_id = p.order_id AND s.rules ->> 'per_card' IS NOT NULL)
+        WHERE l.order_id = p.order_id AND s.rules ->> 'per_card' IS NOT NULL
+    ) OR EXISTS (
+        SELECT 1 FROM orders o JOIN coupon_claims k ON k.id = o.coupon_claim_id
+        JOIN coupons c ON c.id = k.coupon_id AND c.per_card IS NOT NULL WHERE o.id = p.order_id))
 """  # noqa: S608 - our own columns.
 INSERT_EVENT = """
     INSERT INTO payment_events (provider, event_id, payment_id, type, body)
@@ -231,7 +234,7 @@ async def is_let_go(connection: Connection, payment_id: str) -> bool:
 
 
 async def select_limited_by_card(connection: Connection, payment_id: str) -> Payment | None:
-    """Return a payment that waits for money and whose order has a sale that limits cards."""
+    """Return a payment that waits for money and whose order has a limit for each card."""
     row = await connection.fetchrow(SELECT_LIMITED_BY_CARD, payment_id)
     return _payment(row) if row else None
 

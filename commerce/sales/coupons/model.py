@@ -39,7 +39,7 @@ class CouponTerms(msgspec.Struct, frozen=True, kw_only=True):
     """What a host asks for: `amount_minor` off, or `percent` off and at most `max_minor`.
 
     `skus` empty is everything in the room; `quantity` may be given out in all, `budget_minor` may
-    be taken off in all.
+    be taken off in all. One card may pay for `per_card` orders with it, whoever has claimed it.
     """
 
     title: str
@@ -54,6 +54,7 @@ class CouponTerms(msgspec.Struct, frozen=True, kw_only=True):
     per_person: int = 1
     quantity: int
     budget_minor: int | None = None
+    per_card: int | None = None
 
 
 class DropTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +87,7 @@ class CouponView(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     currency: str
     valid_s: int
     per_person: int
+    per_card: int | None = None
 
     def reduction(self, claim_id: str) -> Reduction:
         """Return what a claim of this coupon takes off."""

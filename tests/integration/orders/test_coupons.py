@@ -321,3 +321,29 @@ async def test_answers_stand_when_the_list_of_claimers_cannot_be_read(
     assert [type(one) for one in answers].count(Claimed) == 1
     codes = [one.code for one in answers if isinstance(one, CommerceError)]
     assert codes == ["coupons_gone"] * 2
+
+
+async def test_one_card_uses_a_coupon_as_often_as_it_may_whoever_has_claimed_it(
+    stand: Stand,
+) -> None:
+    """Names are free, cards are not; what was given back whole counts no more."""
+    dropped = await stand.drop(await stand.coupon(per_card=1))
+    assert dropped.coupon.per_card == 1
+
+    async def buy(name: str, card: str) -> Any:
+        buyer = await stand.till.buyer(name)
+        claim = await stand.claim(dropped.id, buyer.id)
+        answer = await stand.order(buyer, claim.id)
+        await buyer.client.post(answer["payment"]["url"], data={"act": "pay", "card": card})
+        await stand.settle_calls()
+        return answer, (await buyer.read(answer["order"]["id"]))["state"]
+
+    first, state = await buy("Lena", "test-1")
+    assert state == "paid"
+    assert (await buy("Mika", "test-1"))[1] == "cancelled"
+    assert stand.till.news("payment.voided")[-1]["reason"] == "card_limit"
+    assert (await buy("Tao", "test-2"))[1] == "paid"
+    await stand.refund(first)
+    await stand.settle_calls()
+    assert (await buy("Nils", "test-1"))[1] == "paid"
+    assert (await audit(stand.till.database)).violations == []
