@@ -48,6 +48,9 @@ from commerce.shows.schedule.store import lock_room
 
 # Drops a process remembers; far more than any show has.
 KNOWN_DROPS_MAX = 1_000
+# Ids of people who have a claim of a drop that is gone, over all drops: about 10 MB. Whoever of a
+# forgotten drop asks is answered by the database, as before it was known to be gone.
+CLAIMERS_MAX = 100_000
 CLAIMS_SHOWN_MAX = 200
 
 
@@ -114,6 +117,12 @@ class Drops:
             self._known[drop_id] = known
         return known
 
+    def _remember_gone(self, drop_id: str, claimers: frozenset[str]) -> None:
+        """Keep who may ask for their own claim of a drop that is gone; the oldest are forgotten."""
+        self._gone[drop_id] = claimers
+        while len(self._gone) > 1 and sum(map(len, self._gone.values())) > CLAIMERS_MAX:
+            del self._gone[next(iter(self._gone))]
+
     def _batcher(self, drop_id: str) -> Batcher[ClaimAnswer]:
         batcher = self._batchers.get(drop_id)
         if batcher is None:
@@ -142,7 +151,7 @@ class Drops:
             select = partial(store.select_claimers, drop_id=drop_id)
             # The batch itself is decided: that this cannot be read must not undo its answers.
             with contextlib.suppress(CommerceError, *REFUSED_BY_DATABASE):
-                self._gone[drop_id] = await self._inventory.ask(select)
+                self._remember_gone(drop_id, await self._inventory.ask(select))
         return [_answer(request, index, result) for index, request in enumerate(requests)]
 
 

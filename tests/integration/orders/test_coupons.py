@@ -323,6 +323,26 @@ async def test_answers_stand_when_the_list_of_claimers_cannot_be_read(
     assert codes == ["coupons_gone"] * 2
 
 
+async def test_who_has_a_claim_of_a_drop_that_is_gone_is_kept_within_bounds(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest drops are forgotten; their claimers are answered as before, by the database."""
+    monkeypatch.setattr(service, "CLAIMERS_MAX", 3)
+    gone = []
+    for _ in range(3):
+        dropped = await stand.drop(await stand.coupon(), quantity=2)
+        users = [(await stand.till.buyer(f"U{n}")).id for n in range(3)]
+        claims = [await stand.claim(dropped.id, user) for user in users[:2]]
+        with pytest.raises(CommerceError, match="coupons_gone"):
+            await stand.claim(dropped.id, users[2])
+        gone.append((dropped.id, users, claims))
+    assert list(stand.drops._gone) == [gone[-1][0]]
+    for drop, users, claims in gone:
+        assert (await stand.claim(drop, users[0])).id == claims[0].id
+        with pytest.raises(CommerceError, match="coupons_gone"):
+            await stand.claim(drop, users[2], key="other")
+
+
 async def test_one_card_uses_a_coupon_as_often_as_it_may_whoever_has_claimed_it(
     stand: Stand,
 ) -> None:
