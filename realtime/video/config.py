@@ -6,7 +6,8 @@ from typing import Literal
 
 import msgspec
 
-Mode = Literal["fast", "plain", "packet"]
+# `plain` uses public methods of pylibsrtp and asyncio only, at half the viewers a core.
+Mode = Literal["fast", "plain"]
 
 
 class VideoConfig(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from realtime.video.config import VideoConfig, VideoCounters
@@ -45,7 +45,6 @@ class BuiltinForwarder:
         )
         self._rooms: dict[str, Room] = {}
         self._sessions: dict[str, tuple[Room, PublisherSession | ViewerSession]] = {}
-        self._joining = 0
         self._watchers: list[Callable[[str, VideoState], None]] = []
         self._closing: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -56,71 +55,58 @@ class BuiltinForwarder:
 
         With `take_over` a present publisher is ended and the viewers stay connected.
         """
-        room = self._room(room_id)
-        self._check_publisher(room, take_over=take_over)
-        session = PublisherSession(secrets.token_urlsafe(16), room, self._forget)
-        peer = AiortcPublisher(self._around, session)
-        session.peer = peer
-        room.joining += 1
-        try:
-            # The codec that viewers are connected with, so that a take-over keeps them.
-            preferred = room.tracks["video"].codec if room.viewers else None
-            await peer.accept(offer, preferred=preferred)
+        with self._held(room_id) as room:
             self._check_publisher(room, take_over=take_over)
-        except BaseException as error:
-            self._refused(peer.close(), error)
-            raise
-        finally:
-            room.joining -= 1
-            self._drop_idle(room)
-        replaced = room.publisher
-        if replaced is not None:
-            self._forget(replaced)
-        session.ingests = {
-            kind: IngestTrack(kind, agreed.codec, agreed.types, repairs=agreed.repairs)
-            for kind, agreed in peer.tracks.items()
-        }
-        self._rooms[room_id] = room
-        room.publisher = session
-        self._sessions[session.id] = (room, session)
-        self.counters.publishers += 1
-        return Session(id=session.id, answer=peer.answer)
+            session = PublisherSession(secrets.token_urlsafe(16), room, self._forget)
+            peer = session.peer = AiortcPublisher(self._around, session)
+            try:
+                # The codec that viewers are connected with, so that a take-over keeps them.
+                preferred = room.tracks["video"].codec if room.viewers else None
+                await peer.accept(offer, preferred=preferred)
+                self._check_publisher(room, take_over=take_over)
+            except BaseException:
+                self._in_background(peer.close())
+                raise
+            if room.publisher is not None:
+                self._forget(room.publisher)
+            session.ingests = {
+                kind: IngestTrack(kind, agreed.codec, agreed.types, repairs=agreed.repairs)
+                for kind, agreed in peer.tracks.items()
+            }
+            room.publisher = session
+            self._sessions[session.id] = (room, session)
+            self.counters.publishers += 1
+            return Session(id=session.id, answer=peer.answer)
 
     async def play(self, room_id: str, offer: str) -> Session:
         """Answer a viewer's offer (sendonly). Raises VideoError."""
-        room = self._rooms.get(room_id)
-        if room is None or room.publisher is None or room.publisher.media_s is None:
-            self.counters.refused += 1
-            raise VideoError("not_live", "Nobody publishes.", retry_after_s=RETRY_NOT_LIVE_S)
-        self._check_caps(room)
-        session = ViewerSession(secrets.token_urlsafe(16), room, self._forget)
-        peer = AiortcViewer(self._around, session)
-        session.peer = peer
-        room.joining += 1
-        self._joining += 1
-        try:
-            video = room.publisher.ingests.get("video")
-            await peer.accept(offer, published=video.codec if video is not None else None)
-            if self._is_closed:
-                raise VideoError("not_live", "The server is stopping.", retry_after_s=5)
-        except BaseException as error:
-            self._refused(peer.close(), error)
-            raise
-        finally:
-            room.joining -= 1
-            self._joining -= 1
-            self._drop_idle(room)
-        now_s = self._clock.now_s()
-        session.outlets = {
-            kind: Outlet(room.tracks[kind], peer.types[kind], start, now_s)
-            for kind, start in peer.starts.items()
-        }
-        self._rooms[room_id] = room
-        room.viewers[session.id] = session
-        self._sessions[session.id] = (room, session)
-        self.counters.viewers += 1
-        self._tell(room)
-        return Session(id=session.id, answer=peer.answer)
+        with self._held(room_id) as room:
+            publisher = self._check_live(room)
+            self._check_caps(room)
+            session = ViewerSession(secrets.token_urlsafe(16), room, self._forget)
+            peer = session.peer = AiortcViewer(self._around, session)
+            room.joining += 1
+            try:
+                video = publisher.ingests.get("video")
+                await peer.accept(offer, published=video.codec if video is not None else None)
+                self._check_live(room)
+                now_s = self._clock.now_s()
+                session.outlets = {
+                    kind: Outlet(room.tracks[kind], peer.types[kind], start, now_s)
+                    for kind, start in peer.starts.items()
+                }
+                if not all(outlet.adopt_codec() for outlet in session.outlets.values()):
+                    raise VideoError("offer_unsupported", "The codec changed meanwhile.")
+            except BaseException:
+                self._in_background(peer.close())
+                raise
+            finally:
+                room.joining -= 1
+            room.viewers[session.id] = session
+            self._sessions[session.id] = (room, session)
+            self.counters.viewers += 1
+            self._tell(room)
+            return Session(id=session.id, answer=peer.answer)
 
     async def trickle(self, session_id: str, fragment: str) -> None:
         """Take candidates of an `application/trickle-ice-sdpfrag` body. Raises VideoError."""
@@ -153,7 +139,6 @@ class BuiltinForwarder:
     def add_sink(self, room_id: str, sink: FrameSink) -> Callable[[], None]:
         """Hand the room's frames to `sink`, over changes of publisher; returns how to stop it."""
         room = self._room(room_id)
-        self._rooms[room_id] = room
         room.sinks.append(sink)
         room.ask_keyframe()
 
@@ -185,12 +170,27 @@ class BuiltinForwarder:
             await asyncio.wait(self._closing, timeout=CLOSE_S)
 
     def _room(self, room_id: str) -> Room:
-        """Return the room, or a new one that is not listed yet."""
+        """Return the room, made and listed at the first call for it."""
         room = self._rooms.get(room_id)
         if room is None:
             room = Room(room_id, self._config, self.counters, self._clock)
             room.unusable = self._forget
+            self._rooms[room_id] = room
         return room
+
+    @contextlib.contextmanager
+    def _held(self, room_id: str) -> Iterator[Room]:
+        """Keep a room listed while an answer is made, and count a refusal."""
+        room = self._room(room_id)
+        room.holds += 1
+        try:
+            yield room
+        except VideoError:
+            self.counters.refused += 1
+            raise
+        finally:
+            room.holds -= 1
+            self._drop_idle(room)
 
     def _session(self, session_id: str) -> PublisherSession | ViewerSession:
         listed = self._sessions.get(session_id)
@@ -200,28 +200,26 @@ class BuiltinForwarder:
 
     def _check_publisher(self, room: Room, *, take_over: bool) -> None:
         """Refuse a second publisher, and everybody once the server stops."""
-        listed = self._rooms.get(room.id, room)
         if self._is_closed:
             raise VideoError("publisher_present", "The server is stopping.", retry_after_s=5)
-        if listed.publisher is not None and not take_over:
-            self.counters.refused += 1
+        if room.publisher is not None and not take_over:
             raise VideoError("publisher_present", "The room has a publisher.")
+
+    def _check_live(self, room: Room) -> PublisherSession:
+        """Refuse viewers while nothing has come of a publisher."""
+        publisher = room.publisher
+        if self._is_closed or publisher is None or publisher.media_s is None:
+            raise VideoError("not_live", "Nobody publishes.", retry_after_s=RETRY_NOT_LIVE_S)
+        return publisher
 
     def _check_caps(self, room: Room) -> None:
         """Refuse a viewer beyond the cap of the room or of the process."""
-        everywhere = sum(len(other.viewers) for other in self._rooms.values()) + self._joining
+        everywhere = sum(len(each.viewers) + each.joining for each in self._rooms.values())
         if (
             len(room.viewers) + room.joining >= self._config.viewers_per_room_max
             or everywhere >= self._config.viewers_max
         ):
-            self.counters.refused += 1
             raise VideoError("video_full", "No place is free.", retry_after_s=RETRY_FULL_S)
-
-    def _refused(self, closing: Coroutine[Any, Any, None], error: BaseException) -> None:
-        """Give back what a failed answer held."""
-        if isinstance(error, VideoError):
-            self.counters.refused += 1
-        self._in_background(closing)
 
     def _forget(self, session: PublisherSession | ViewerSession) -> None:
         """Take a session off the lists and close its connection in the background."""
@@ -245,9 +243,8 @@ class BuiltinForwarder:
 
     def _drop_idle(self, room: Room) -> None:
         """Forget a room that nobody is in."""
-        if room.is_idle:
-            if self._rooms.get(room.id) is room:
-                del self._rooms[room.id]
+        if room.is_idle and self._rooms.get(room.id) is room:
+            del self._rooms[room.id]
             self._in_background(room.close())
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:

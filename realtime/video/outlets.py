@@ -168,12 +168,13 @@ class Outlet:
         if keyframe is None or keyframe < self.wanted_from:
             return ()
         first = self._track.ring.get(keyframe)
-        if first is None:
+        end = max(packet.index for packet in batch) + 1
+        if first is None or end <= keyframe:
             return ()
         self._open(first)
         # From the ring, not from the batch: the keyframe may have begun in the batch before, or its
         # first packet may have come late.
-        packets = list(self._track.ring.between(keyframe, batch[-1].index + 1))
+        packets = list(self._track.ring.between(keyframe, end))
         self._count(packets)
         return packets
 

@@ -186,7 +186,9 @@ class BasePeer:
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(sdp=text, type="offer"))
         except Exception as error:  # Its parser raises whatever a stranger's text leads it to.
-            raise VideoError("offer_unsupported", f"The offer cannot be served: {error}") from error
+            raise VideoError(
+                "offer_unsupported", f"The offer cannot be served: {error!s:.200}"
+            ) from error
         return self._pc.getTransceivers()
 
     async def _local(self) -> None:
@@ -256,8 +258,9 @@ class AiortcPublisher(BasePeer):
 
     def ask_again(self, ssrc: int, sequences: Sequence[int]) -> None:
         """Ask for lost packets."""
-        packet = RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=self._rtcp_ssrc, media_ssrc=ssrc)
-        packet.lost = sorted(sequences)
+        packet = RtcpRtpfbPacket(
+            RTCP_RTPFB_NACK, ssrc=self._rtcp_ssrc, media_ssrc=ssrc, lost=sorted(sequences)
+        )
         self._control(bytes(packet))
 
     def ask_keyframe(self, ssrc: int) -> None:
@@ -324,8 +327,7 @@ class AiortcViewer(BasePeer):
             sender = ViewerSender(kind, transceiver.sender, start, self._events)
             transceiver._RTCRtpTransceiver__sender = sender  # type: ignore[attr-defined]
         await self._local()
-        described = SessionDescription.parse(self.answer)
-        self._cname = str(described.media[0].ssrc[0].cname)
+        self._cname = str(SessionDescription.parse(self.answer).media[0].ssrc[0].cname)
 
     async def close(self) -> None:
         """End the connection and give back its port."""
@@ -359,11 +361,9 @@ class AiortcViewer(BasePeer):
         self._wire.control(bytes(report) + bytes(RtcpSdesPacket(chunks=names)))
 
     def _connected(self) -> None:
-        dtls = self._dtls
-        around = self._around
-        self._wire = open_wire(
-            around.config.mode, dtls.transport._connection, dtls._tx_srtp, around.counters
-        )
+        dtls, mode = self._dtls, self._around.config.mode
+        connection = dtls.transport._connection
+        self._wire = open_wire(mode, connection, dtls._tx_srtp, self._around.counters)
         self._events.connected()
 
 
@@ -373,7 +373,7 @@ def check_offer(text: str) -> str:
     try:
         offer = SessionDescription.parse(text)
     except Exception as error:  # Its parser raises whatever a stranger's text leads it to.
-        raise VideoError("bad_offer", f"The offer cannot be read: {error}") from error
+        raise VideoError("bad_offer", f"The offer cannot be read: {error!s:.200}") from error
     media = offer.media
     if not media:
         raise VideoError("bad_offer", "The offer has no media.")

@@ -12,6 +12,8 @@ from realtime.video.media import Kind
 from realtime.video.reports import CaptureClock
 
 REPAIR_TICK_S = 0.020
+# Scattered numbers take four bytes each; a feedback packet must fit one datagram.
+ASKED_AT_ONCE = 256
 
 
 class PublisherSession:
@@ -123,7 +125,8 @@ class PublisherSession:
 
     def _ask_again(self, ingest: IngestTrack, sequences: list[int]) -> None:
         if ingest.ssrc is not None and self.peer is not None:
-            self.peer.ask_again(ingest.ssrc, sequences)
+            for first in range(0, len(sequences), ASKED_AT_ONCE):
+                self.peer.ask_again(ingest.ssrc, sequences[first : first + ASKED_AT_ONCE])
             self.room.counters.repairs_asked += len(sequences)
 
     def _watch_repairs(self) -> None:

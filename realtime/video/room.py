@@ -33,6 +33,7 @@ class Room:
         self.publisher: PublisherSession | None = None
         self.viewers: dict[str, ViewerSession] = {}
         self.joining = 0  # Viewers whose answer is being made.
+        self.holds = 0  # Answers of either side that are being made.
         self.sinks: list[FrameSink] = []
         self.told = VideoState()
         self.orphaned_s = clock.now_s()
@@ -44,7 +45,7 @@ class Room:
     @property
     def is_idle(self) -> bool:
         """Whether nobody is left to keep the room for."""
-        return not (self.publisher or self.viewers or self.joining or self.sinks)
+        return not (self.publisher or self.viewers or self.holds or self.sinks)
 
     def restart(self, kind: Kind, codec: str) -> None:
         """Go on with a new source of a track; viewers without its codec are ended."""

@@ -1,0 +1,164 @@
+"""Loss, wraps, hosts who come back, viewers who vanish and strangers who knock."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import weakref
+
+import msgspec
+import pytest
+
+from tests.integration.realtime.video.lines import LossyLine
+from tests.integration.realtime.video.people import (
+    LOOPBACK,
+    ROOM,
+    Encoder,
+    Publisher,
+    Viewer,
+    forwarding,
+    until,
+)
+
+
+async def test_a_hosts_lossy_line_is_repaired_before_viewers_see_it() -> None:
+    """5 % both ways: the viewer gets every picture, since repairs are asked for until they come."""
+    async with forwarding() as forwarder:
+        host, viewer = Publisher(codec="H264"), Viewer()
+        await host.publish(forwarder)
+        line = LossyLine(host.pc, 0.05)
+        await until(lambda: forwarder.state(ROOM).live)
+        await viewer.play(forwarder)
+        await until(lambda: viewer.frames)
+        first = viewer.frames[0][0]
+        await until(lambda: viewer.frames[-1][0] - first > 5, 30)
+        assert line.lost > 20
+        assert forwarder.counters.repairs_asked > 5
+        assert viewer.fps(4) > 24
+        await viewer.close()
+        await host.vanish()
+
+
+async def test_a_viewers_lossy_line_is_repaired_from_the_shared_ring() -> None:
+    """5 % both ways. The stock receiver asks once, so the bound is below the rate."""
+    async with forwarding() as forwarder:
+        host, viewer = Publisher(codec="H264"), Viewer()
+        await host.publish(forwarder)
+        await until(lambda: forwarder.state(ROOM).live)
+        await viewer.play(forwarder)
+        LossyLine(viewer.pc, 0.05)
+        await until(lambda: viewer.frames)
+        first = viewer.frames[0][0]
+        await until(
+            lambda: viewer.frames[-1][0] - first > 5 and forwarder.counters.repairs_sent > 5, 60
+        )
+        assert viewer.fps(4) > 15
+        await viewer.close()
+        await host.vanish()
+
+
+async def test_a_join_near_the_publishers_wrap_decodes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The host starts at 65500; viewers before and after its wrap see neither."""
+    monkeypatch.setattr("aiortc.rtcrtpsender.random_sequence_number", lambda: 65500)
+    async with forwarding() as forwarder:
+        host, early, late = Publisher(), Viewer(), Viewer()
+        await host.publish(forwarder)
+        await until(lambda: forwarder.state(ROOM).live)
+        await early.play(forwarder)
+        await until(lambda: len(early.frames) > 60)
+        await late.play(forwarder)
+        await until(lambda: len(late.frames) > 60 and len(early.frames) > 150)
+        assert early.fps(2) > 24
+        await early.close()
+        await late.close()
+        await host.vanish()
+
+
+@pytest.mark.parametrize("take_over", [False, True])
+async def test_viewers_do_not_notice_a_host_who_comes_back(take_over: bool) -> None:
+    """Another source, other numbers, the same connection: pictures and sound go on, forwards."""
+    async with forwarding() as forwarder:
+        host, again, viewer = Publisher(), Publisher(codec="VP8"), Viewer()
+        await host.publish(forwarder)
+        await until(lambda: forwarder.state(ROOM).live)
+        await viewer.play(forwarder)
+        await until(lambda: len(viewer.frames) > 30)
+        if not take_over:
+            await host.vanish()
+            await until(lambda: not forwarder.state(ROOM).live)
+        await again.publish(forwarder, take_over=take_over)
+        await until(lambda: forwarder.state(ROOM).live)
+        seen, heard = len(viewer.frames), viewer.sounds
+        await until(lambda: len(viewer.frames) > seen + 60 and viewer.sounds > heard + 100)
+        stamps = [pts for _, pts, _ in viewer.frames]
+        assert stamps == sorted(set(stamps))
+        assert viewer.pc.connectionState == "connected"
+        assert forwarder.counters.publishers == 1
+        await viewer.close()
+        await again.vanish()
+        await host.vanish()
+
+
+async def test_a_viewer_joins_a_host_who_gives_no_keyframes_at_once() -> None:
+    """As OBS does: pictures since the last keyframe are sent instead of waiting for the next."""
+    async with forwarding() as forwarder:
+        host, first, second = Publisher(Encoder(gop=80), codec="H264"), Viewer(), Viewer()
+        await host.publish(forwarder)
+        await until(lambda: forwarder.state(ROOM).live)
+        await first.play(forwarder)  # Its request is not answered: now the forwarder knows.
+        await until(lambda: len(first.frames) > 60)
+        await second.play(forwarder)
+        await until(lambda: len(second.frames) > 60)
+        assert forwarder.counters.gop_bursts >= 1
+        assert second.fps(1) > 24
+        await first.close()
+        await second.close()
+        await host.vanish()
+
+
+async def test_a_viewer_that_vanishes_is_freed() -> None:
+    """Without a goodbye: its reports stay away, and nothing of it is kept."""
+    config = msgspec.structs.replace(LOOPBACK, silence_timeout_s=2.0)
+    async with forwarding(config) as forwarder:
+        host, gone, stays = Publisher(), Viewer(), Viewer()
+        await host.publish(forwarder)
+        await until(lambda: forwarder.state(ROOM).live)
+        session = await gone.play(forwarder)
+        await stays.play(forwarder)
+        await until(lambda: gone.frames and stays.frames)
+        peer = weakref.ref(forwarder._session(session.id).peer)  # type: ignore[arg-type]
+        LossyLine(gone.pc, 1.0)
+        await until(lambda: forwarder.counters.viewers == 1)
+        assert forwarder.counters.silences == 1
+        await until(lambda: not forwarder._closing)
+        await asyncio.sleep(0)
+        gc.collect()
+        assert peer() is None
+        seen = len(stays.frames)
+        await until(lambda: len(stays.frames) > seen + 30)
+        await gone.close()
+        await stays.close()
+        await host.vanish()
+
+
+async def test_strangers_datagrams_do_not_end_a_session() -> None:
+    """An empty one, and one longer than the library reads, would end its receiving task."""
+    async with forwarding() as forwarder:
+        host = Publisher()
+        session = await host.publish(forwarder)
+        await until(lambda: forwarder.state(ROOM).live)
+        port = next(
+            int(line.split()[5])
+            for line in session.answer.splitlines()
+            if line.startswith("a=candidate:")
+        )
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for data in (b"", bytes([128]) * 1501, b"\x80", b"\x17", b"\x00\x01"):
+                stranger.sendto(data, ("127.0.0.1", port))
+        await until(lambda: forwarder.counters.dropped_in == 2)
+        packets = forwarder.counters.packets_in
+        await until(lambda: forwarder.counters.packets_in > packets + 60)
+        await host.vanish()
