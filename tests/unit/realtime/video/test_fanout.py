@@ -1,0 +1,94 @@
+"""Every viewer gets every batch in order, and the loop is not kept from others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from realtime.video.config import VideoCounters
+from realtime.video.fanout import (
+    BATCH_PACKETS_MAX,
+    BATCHES_WAITING_MAX,
+    VIEWERS_AT_ONCE,
+    FanOut,
+)
+from realtime.video.media import Kind, MediaPacket
+
+
+class Ear:
+    """A viewer that notes what it was handed."""
+
+    def __init__(self) -> None:
+        self.heard: list[int] = []
+        self.batches = 0
+
+    def deliver(self, kind: Kind, batch: Sequence[MediaPacket]) -> None:
+        self.heard += [packet.index for packet in batch]
+        self.batches += 1
+
+
+def packet(index: int, *, marker: bool = False) -> MediaPacket:
+    """A packet with no content."""
+    return MediaPacket(index=index, timestamp=0, marker=marker, payload=b"")
+
+
+async def test_a_picture_is_one_batch_and_sound_does_not_wait() -> None:
+    """The marker ends it."""
+    ear = Ear()
+    fanout = FanOut(lambda: [ear], VideoCounters())
+    fanout.put("video", [packet(0)])
+    fanout.put("video", [packet(1)])
+    assert ear.heard == []
+    fanout.put("audio", [packet(100)])
+    fanout.put("video", [packet(2, marker=True)])
+    assert (ear.heard, ear.batches) == ([100, 0, 1, 2], 2)
+    await fanout.close()
+
+
+async def test_a_large_picture_is_sent_in_pieces() -> None:
+    """Without waiting for its end, and the rest after a moment."""
+    ear = Ear()
+    fanout = FanOut(lambda: [ear], VideoCounters())
+    for index in range(BATCH_PACKETS_MAX + 1):
+        fanout.put("video", [packet(index)])
+    assert len(ear.heard) == BATCH_PACKETS_MAX
+    async with asyncio.timeout(5):
+        while len(ear.heard) <= BATCH_PACKETS_MAX:
+            await asyncio.sleep(0)
+    await fanout.close()
+
+
+async def test_many_viewers_are_served_in_order_with_breaths_between() -> None:
+    """Others of the loop get their turn within one batch."""
+    ears = [Ear() for _ in range(VIEWERS_AT_ONCE * 3)]
+    fanout = FanOut(lambda: ears, VideoCounters())
+    for index in range(4):
+        fanout.put("video", [packet(index, marker=True)])
+    assert ears[0].heard == []
+    served: set[int] = set()
+    async with asyncio.timeout(5):
+        while any(len(ear.heard) < 4 for ear in ears):
+            served.add(sum(1 for ear in ears if ear.heard))
+            await asyncio.sleep(0)
+    assert {VIEWERS_AT_ONCE, VIEWERS_AT_ONCE * 2} <= served
+    assert all(ear.heard == [0, 1, 2, 3] for ear in ears)
+    fanout.put("video", [packet(4, marker=True)])
+    async with asyncio.timeout(5):
+        while len(ears[-1].heard) < 5:
+            await asyncio.sleep(0)
+    await fanout.close()
+
+
+async def test_who_cannot_keep_up_gets_the_newest() -> None:
+    """What waits is bounded, and counted when left out."""
+    counters = VideoCounters()
+    ears = [Ear() for _ in range(VIEWERS_AT_ONCE + 1)]
+    fanout = FanOut(lambda: ears, counters)
+    for index in range(BATCHES_WAITING_MAX + 10):
+        fanout.put("video", [packet(index, marker=True)])
+    async with asyncio.timeout(5):
+        while not ears[-1].heard or ears[-1].heard[-1] < BATCHES_WAITING_MAX + 9:
+            await asyncio.sleep(0)
+    assert counters.batches_dropped == 10
+    assert ears[0].heard == list(range(10, BATCHES_WAITING_MAX + 10))
+    await fanout.close()

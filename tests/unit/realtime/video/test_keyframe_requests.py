@@ -1,0 +1,37 @@
+"""Keyframes are asked for seldom, and who gives none is found out."""
+
+from __future__ import annotations
+
+from realtime.video.keyframe_requests import KeyframeRequests
+
+
+def test_a_crowd_that_joins_shares_one_request() -> None:
+    """One at once, one after the interval if still wanted."""
+    requests = KeyframeRequests()
+    assert [requests.ask(at / 100) for at in range(90)].count(True) == 1
+    assert not requests.due(0.99)
+    assert requests.due(1.0)
+    assert not requests.due(5.0)
+
+
+def test_a_keyframe_that_came_satisfies_who_waited() -> None:
+    """Nothing is asked for after it."""
+    requests = KeyframeRequests()
+    requests.ask(0.0)
+    requests.ask(0.1)
+    requests.keyframe(0.2)
+    assert not requests.due(1.5)
+    assert not requests.is_ignored
+
+
+def test_a_publisher_that_does_not_answer_is_found_out() -> None:
+    """A keyframe of its own later does not make up for it; an answer does."""
+    requests = KeyframeRequests()
+    requests.ask(0.0)
+    requests.judge(0.49)
+    assert not requests.is_ignored
+    requests.keyframe(0.9)
+    assert requests.is_ignored
+    requests.ask(2.0)
+    requests.keyframe(2.1)
+    assert not requests.is_ignored
