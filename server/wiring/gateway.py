@@ -155,8 +155,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     )
     carrier.announcer.carry_line = gateway.chat.carry
     video = build_video(settings, carrier)
-    has_video = settings.media_backend != "none"
-    boards = _boards(carrier, gateway.hub, core.inventory, has_video=has_video)
+    boards = _boards(settings, carrier, gateway.hub, core.inventory)
     watch = AuditWatch(carrier.database, monotonic_ms)
     services = Services(
         settings=settings,
@@ -211,13 +210,13 @@ def _edge(settings: Settings, tokens: Authenticator) -> Edge:
     return Edge(tokens, settings.own_origins, settings.base_url.startswith("https:"))
 
 
-def _boards(carrier: Carrier, hub: Hub, inventory: InventoryService, *, has_video: bool) -> Boards:
+def _boards(settings: Settings, carrier: Carrier, hub: Hub, inventory: InventoryService) -> Boards:
     """Return the readers of figures, each of which hears the hub's hints."""
     database = carrier.database
     stock = StockBoard(database, hub, learn=inventory.find_sale)
     kinds = (entry_board, drop_board, group_board, unlock_board)
     boards: Boards = (stock, *(kind(database, hub) for kind in kinds))
-    if has_video:
+    if settings.media_backend != "none":
         boards = (*boards, PictureBoard(carrier.broker, hub))
     for board in boards:
         hub.on_hint(board.hint)
