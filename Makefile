@@ -23,6 +23,7 @@ T ?=
 .DEFAULT_GOAL := help
 .PHONY: help run test check fix types-js unit static integration race faults fuzz simulate mutants e2e rest \
 	load conformance bench-fanout bench-recovery bench-slow bench-reserve bench-groups bench-coupons bench-audit \
+	bench-video \
 	lock browser clip clean
 
 help: ## Print these targets.
@@ -106,6 +107,9 @@ bench-coupons: $(VENV)/dev.stamp ## Coupon claims a second next to reservations;
 
 bench-groups: $(VENV)/dev.stamp ## 10,000 people join teams of 3 at once, next to reservations; last line JSON.
 	$(PY) -m tests.bench.groups $(T)
+
+bench-video: $(VENV)/dev.stamp browser ## Viewers a core, delays and loss of live video; last line JSON.
+	@$(PY) -m tests.bench.video $(T)
 
 bench-audit: $(VENV)/dev.stamp ## A round of the auditor next to a million rows; last line JSON.
 	$(PY) -m tests.bench.audit

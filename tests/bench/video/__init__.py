@@ -1,0 +1,1 @@
+"""What live video costs: viewers a core, next to aiortc's own relay, delays, and loss."""
