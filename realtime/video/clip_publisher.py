@@ -23,11 +23,13 @@ from aiortc import (
 )
 
 from realtime.video.clip import PACKETS_PER_S, Clip, PlayClock
+from realtime.video.config import VideoConfig, VideoCounters
+from realtime.video.ice import PortRange, Surroundings, confine
 
 logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 12.0
-RETRY_S = 2.0
+RETRY_S = 3.0  # How soon the film follows when a camera has gone.
 RETRY_S_MAX = 15.0
 # Answers an SDP offer with an SDP answer, and what ends the session there.
 Signal = Callable[[str], Awaitable[str]]
@@ -59,7 +61,7 @@ class ClipTrack(MediaStreamTrack):
 class ClipPublication:
     """One WebRTC connection that sends a clip."""
 
-    def __init__(self, clip: Clip) -> None:
+    def __init__(self, clip: Clip, *, bind_addresses: tuple[str, ...] = ()) -> None:
         self.connection = RTCPeerConnection(
             RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         )
@@ -75,21 +77,26 @@ class ClipPublication:
                     if codec.mimeType in mime_types or codec.mimeType.endswith("/rtx")
                 ]
             )
-        self._connected = asyncio.Event()
+        if bind_addresses:
+            self._confine(VideoConfig(bind_addresses=bind_addresses))
+        self._settled = asyncio.Event()  # Connected, or never will be.
         self._ended = asyncio.Event()
         self.connection.add_listener("connectionstatechange", self._note_state)
 
     async def start(self, signal: Signal) -> None:
         """Offer, take the answer, and wait until packets flow.
 
-        Raises what `signal` raises, and TimeoutError when no connection comes about.
+        Raises what `signal` raises, and ConnectionError or TimeoutError when no connection comes
+        about.
         """
         try:
             await self.connection.setLocalDescription(await self.connection.createOffer())
             answer = await signal(self.connection.localDescription.sdp)
             await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await self._connected.wait()
+                await self._settled.wait()
+            if self.connection.connectionState != "connected":
+                raise ConnectionError("the other side has ended it before it began")
         except BaseException:
             await self.close()
             raise
@@ -102,8 +109,69 @@ class ClipPublication:
         """End it on our side."""
         await self.connection.close()
 
+    def _confine(self, config: VideoConfig) -> None:
+        """Gather candidates on the configured addresses only, loopback too."""
+        around = Surroundings(config=config, counters=VideoCounters(), ports=PortRange(None))
+        transports = {one.sender.transport.transport for one in self.connection.getTransceivers()}
+        for transport in transports:
+            confine(transport._connection, around)
+
     def _note_state(self) -> None:
-        if self.connection.connectionState == "connected":
-            self._connected.set()
-        elif self.connection.connectionState in {"closed", "failed"}:
+        if self.connection.connectionState in {"connected", "closed", "failed"}:
+            self._settled.set()
+        if self.connection.connectionState in {"closed", "failed"}:
             self._ended.set()
+
+
+class PublisherPresentError(Exception):
+    """Somebody publishes into the room already."""
+
+
+class ClipStage:
+    """Keeps a clip on a room's stage whenever nobody else is on it.
+
+    `open_signal()` gets a fresh ticket, as a host's page does, and returns what posts the offer
+    with it. That raises PublisherPresentError while the stage is taken; every other failure
+    (no show, no server, a lost line) is a reason to come again later, too. `bind_addresses` are
+    where it sends from; empty is every address of this machine but loopback.
+    """
+
+    def __init__(
+        self,
+        clip: Clip,
+        open_signal: Callable[[], Awaitable[Signal]],
+        *,
+        bind_addresses: tuple[str, ...] = (),
+        retry_s: float = RETRY_S,
+        retry_s_max: float = RETRY_S_MAX,
+    ) -> None:
+        self._clip = clip
+        self._bind_addresses = bind_addresses
+        self._open_signal = open_signal
+        self._retry_s = retry_s
+        self._retry_s_max = retry_s_max
+
+    async def run(self) -> None:
+        """Publish, and come back, until cancelled."""
+        wait_s = self._retry_s
+        while True:
+            try:
+                await self._publish_once()
+                wait_s = self._retry_s
+            except PublisherPresentError:
+                # Not a fault, so no longer wait: the stage is empty again at any moment.
+                wait_s = self._retry_s
+            except Exception as error:  # A demo's film ends no process.
+                logger.info("the demo's film waits %.0f s: %r", wait_s, error)
+                wait_s = min(2 * wait_s, self._retry_s_max)
+            await asyncio.sleep(wait_s)
+
+    async def _publish_once(self) -> None:
+        """Publish until it is ended from the other side."""
+        publication = ClipPublication(self._clip, bind_addresses=self._bind_addresses)
+        try:
+            await publication.start(await self._open_signal())
+            logger.info("the demo's film is on")
+            await publication.wait_ended()
+        finally:
+            await publication.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from realtime.video.ports import Session, VideoError
 
@@ -100,10 +101,12 @@ def _refusal(error: VideoError) -> Response:
 
 
 @contextlib.asynccontextmanager
-async def serve(forwarder: Answering) -> AsyncIterator[str]:
+async def serve(
+    forwarder: Answering, wrap: Callable[[Starlette], ASGIApp] = lambda app: app
+) -> AsyncIterator[str]:
     """Serve it on a free port of 127.0.0.1; yields the address without a trailing slash."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(build_app(forwarder), lifespan="off", log_level="warning")
+    config = uvicorn.Config(wrap(build_app(forwarder)), lifespan="off", log_level="warning")
     server = uvicorn.Server(config)
     # The loop's signals are the test runner's.
     task = asyncio.create_task(server._serve([listener]))

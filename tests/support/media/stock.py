@@ -31,6 +31,8 @@ class StockForwarder:
         """Answer a publisher."""
         if room_id in self._publishers and not take_over:
             raise VideoError("publisher_present", "Somebody publishes here.")
+        if room_id in self._publishers:
+            await self._publishers.pop(room_id).close()
         connection = _connection()
         await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         self._publishers[room_id] = connection
