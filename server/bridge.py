@@ -227,6 +227,7 @@ class JoinGroupArgs(msgspec.Struct, frozen=True):
     sale: str
     group: str | None = None
     open: bool = False
+    permit: str | None = None
 
 
 class LeaveArgs(msgspec.Struct, frozen=True):
@@ -317,7 +318,7 @@ class RoomCommands:
             entered = await self._draws.enter(**self._wish(caller, args, key))
             return {"entry": view_draw_entry(entered)}
         if command == "join_group":
-            return await self._join_group(user_id, _decode(args, JoinGroupArgs), check_key(key))
+            return await self._join_group(caller, _decode(args, JoinGroupArgs), check_key(key))
         if command == "leave_draw":
             check_key(key)
             return await self._leave_draw(user_id, _decode(args, LeaveDrawArgs))
@@ -352,14 +353,16 @@ class RoomCommands:
         )
         return {"permit": token, "expires_in_ms": LIFETIME_MS}
 
-    async def _join_group(self, user_id: str, wanted: JoinGroupArgs, key: str) -> dict[str, Any]:
+    async def _join_group(self, caller: Caller, wanted: JoinGroupArgs, key: str) -> dict[str, Any]:
         wish, named = read_seat_wish(wanted.group, wanted.open)
+        sale_id = check_id(wanted.sale, "sale")
         seat = await self._groups.join(
-            user_id=user_id,
-            sale_id=check_id(wanted.sale, "sale"),
+            user_id=caller.identity.user_id,
+            sale_id=sale_id,
             key=key,
             wish=wish,
             group_id=named,
+            press=self._press(caller, sale_id, wanted.permit),
         )
         return view_seat(seat)
 

@@ -18,6 +18,7 @@ from commerce.shows.schedule.rules import check_command, check_see_money
 from commerce.shows.schedule.store import select_current_show, select_room, select_room_by_id
 from server.arguments import read_seat_wish
 from server.routes.errors import json_response
+from server.routes.presses import read_press
 from server.routes.requests import (
     idempotency_key,
     path_id,
@@ -35,10 +36,14 @@ TEAMS_SHOWN_MAX = 200
 
 
 class JoinBody(msgspec.Struct, frozen=True):
-    """Body of joining: the team of a link, or a new one, or neither for any."""
+    """Body of joining: the team of a link, or a new one, or neither for any.
+
+    A sale that asks for presence wants a `permit`.
+    """
 
     group: str | None = None
     open: bool = False
+    permit: str | None = None
 
 
 async def open_group_buy(request: Request) -> Response:
@@ -114,7 +119,12 @@ async def join(request: Request) -> Response:
     wanted = await read_optional_body(request, JoinBody)
     wish, group_id = read_seat_wish(wanted.group, wanted.open)
     seat = await services.groups.join(
-        user_id=user.user_id, sale_id=sale_id, key=key, wish=wish, group_id=group_id
+        user_id=user.user_id,
+        sale_id=sale_id,
+        key=key,
+        wish=wish,
+        group_id=group_id,
+        press=read_press(request, user_id=user.user_id, sale_id=sale_id, permit=wanted.permit),
     )
     return json_response(view_seat(seat), status=201)
 

@@ -2,7 +2,7 @@
 /** What the form of a group buy asks for, which campaign the desk is about, what may be done to a team. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { campaignOnDesk, canComplete, countTeams, isUntouched, readGroupForm, suggestedGroup } from '../../static/js/logic/console_groups.js';
+import { campaignOnDesk, campaignToHalt, canComplete, countTeams, isUntouched, readGroupForm, suggestedGroup } from '../../static/js/logic/console_groups.js';
 
 /** @typedef {import('../../static/js/logic/room_state.js').Sale} Sale */
 /** @typedef {import('../../static/js/logic/teams.js').TeamView} TeamView */
@@ -69,4 +69,20 @@ test('a team is completed when somebody has paid and its time is not over', () =
   assert.equal(canComplete({ ...TEAM, paid: 0 }, 1), false);
   assert.equal(canComplete({ ...TEAM, state: 'formed' }, 1), false);
   assert.equal(canComplete(TEAM, 50_000), false);
+});
+
+test('a deep price goes with its confirmation, and rules go along', () => {
+  assert.equal(readGroupForm({ ...USUAL, price: '24.9', repeat: '24.90' }, LIMITS).wish?.confirm_price_minor, 2_490);
+  assert.deepEqual(readGroupForm({ ...USUAL, drop_limit: '2' }, LIMITS).wish?.rules, { drop_limit: 2 });
+  assert.deepEqual(readGroupForm({ ...USUAL, drop_limit: '0' }, LIMITS).wrong, ['drop_limit']);
+});
+
+test('the kill switch is about a flash sale first, then about the group buy', () => {
+  const sale = (/** @type {object} */ change) => ({ id: 'g', kind: 'group', item: 'i1', state: 'open', ...change });
+  const state = (/** @type {object[]} */ ...sales) => /** @type {any} */ ({ sales });
+  assert.equal(campaignToHalt(state(sale({ id: 'r', kind: 'regular' }), sale({})), 'i1')?.id, 'g');
+  assert.equal(campaignToHalt(state(sale({ state: 'halted' })), 'i1')?.id, 'g');
+  assert.equal(campaignToHalt(state(sale({}), sale({ id: 'f', kind: 'flash' })), 'i1'), null);
+  assert.equal(campaignToHalt(state(sale({ state: 'ended' })), 'i1'), null);
+  assert.equal(campaignToHalt(state(sale({})), 'i2'), null);
 });

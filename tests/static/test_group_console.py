@@ -56,7 +56,7 @@ async def test_a_group_buy_is_opened_by_keyboard_for_the_pinned_item(browser: Br
         await page.keyboard.press("Enter")
         await wait_told(page, server, 1)
         wish = {"sku": "sku-1", "price_minor": 24_900, "need": 3, "quantity": 45}
-        wish |= {"per_buyer": 1, "lasts_s": 86_400}
+        wish |= {"per_buyer": 1, "lasts_s": 86_400, "guard": {"max_cut_percent": 40}}
         assert server.told == [("POST", "/api/rooms/demo/group-buys", wish)]
 
 
@@ -150,3 +150,40 @@ async def test_desk_and_form_fit_and_have_no_serious_fault(browser: Browser, lan
         await page.wait_for_timeout(400)
         faults += await find_faults(page)
         assert faults == []
+
+
+async def test_the_kill_switch_stops_a_group_buy_and_lets_it_go_on(browser: Browser) -> None:
+    """By its key for the pinned item, and by the button beside its figures."""
+    async with open_console(browser) as (page, server):
+        say_opened(server, [40, 3, 2])
+        closed = ["flash.closed", {"sale": "f1", "state": "ended", "ends_at_ms": NOW_MS}, NOW_MS]
+        server.socket.send(json.dumps(["S", 3, [closed]]))
+        await expect(page.locator(f"{DESK} [data-ref=halt]")).to_have_text("Stop sale")
+        await page.keyboard.press("e")
+        ask = page.locator("live-ask dialog")
+        await expect(ask).to_contain_text("Teams that form keep what was paid")
+        await ask.locator("input:not([type=checkbox])").fill("wrong price")
+        await page.keyboard.press("Enter")
+        await wait_told(page, server, 1)
+        how = {"reason": "wrong price", "release_holds": False}
+        assert server.told == [("POST", "/api/sales/g1/halt", how)]
+        event = ["flash.halted", {"sale": "g1", "reason": "wrong price"}, NOW_MS]
+        server.socket.send(json.dumps(["S", 4, [event]]))
+        await expect(page.locator(f"{DESK} [data-ref=line]")).to_contain_text("wrong price")
+        await page.locator(f"{DESK} [data-ref=halt]").click()
+        await wait_told(page, server, 2)
+        assert server.told[1][:2] == ("POST", "/api/sales/g1/resume")
+
+
+async def test_a_price_that_the_server_doubts_is_typed_again(browser: Browser) -> None:
+    async with open_console(browser) as (page, server):
+        await page.keyboard.press("g")
+        await page.keyboard.type("24.9")
+        await page.locator(f"{FORM} input[name=repeat]").fill("24.9")
+        await page.locator(f"{FORM} [data-ref=rules] summary").click()
+        await page.locator(f"{FORM} input[name=drop_limit]").fill("2")
+        await page.keyboard.press("Enter")
+        await wait_told(page, server, 1)
+        _, _, wish = server.told[0]
+        assert (wish["price_minor"], wish["confirm_price_minor"]) == (2_490, 2_490)
+        assert wish["rules"] == {"drop_limit": 2}

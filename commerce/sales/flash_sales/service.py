@@ -97,7 +97,8 @@ async def _keep_terms(transaction: Transaction, sale_id: str, terms: FlashSaleTe
     if terms.unlock is not None:
         await insert_unlock(transaction, sale_id, terms.unlock, plain_minor=terms.price_minor)
     if terms.guard is not None:
-        await store.update_guard(transaction, sale_id, terms)
+        is_confirmed = terms.confirm_price_minor == terms.lowest_minor
+        await store.update_guard(transaction, sale_id, terms.guard, is_confirmed=is_confirmed)
 
 
 async def _check_offer(transaction: Transaction, show_id: str, terms: FlashSaleTerms) -> str:

@@ -11,7 +11,7 @@ from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Connection
 from commerce.sales.flash_sales.model import FlashSale, FlashSaleTerms
 from commerce.sales.flash_sales.rules import hash_terms
-from commerce.sales.pricing.model import LowestPrice
+from commerce.sales.pricing.model import LowestPrice, PriceGuard
 
 SELECT_SALES = """
     SELECT s.id, s.room_id, m.slug AS room, s.show_id, s.item_id, s.pool_id, s.kind, s.sku,
@@ -180,11 +180,11 @@ async def update_reference(connection: Connection, sale_id: str, lowest: LowestP
     await connection.execute(UPDATE_REFERENCE, sale_id, lowest.price_minor, lowest.days)
 
 
-async def update_guard(connection: Connection, sale_id: str, terms: FlashSaleTerms) -> None:
+async def update_guard(
+    connection: Connection, sale_id: str, guard: PriceGuard, *, is_confirmed: bool
+) -> None:
     """Keep within which limits the host meant the price, and whether it was typed again."""
-    guard = msgspec.structs.asdict(terms.guard) if terms.guard else {}
-    confirmed = terms.confirm_price_minor == terms.lowest_minor
-    text = json.dumps(guard | {"is_confirmed": confirmed})
+    text = json.dumps(msgspec.structs.asdict(guard) | {"is_confirmed": is_confirmed})
     await connection.execute(UPDATE_GUARD, sale_id, text)
 
 

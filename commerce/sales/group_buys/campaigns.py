@@ -16,6 +16,8 @@ from commerce.goods.inventory.store import (
     select_sku_pool,
     update_total,
 )
+from commerce.goods.press_rules.rules import number_rules
+from commerce.goods.press_rules.store import update_rules
 from commerce.kernel.errors import CommerceError
 from commerce.kernel.ids import sale_id as derive_sale_id
 from commerce.kernel.ports import Database, Ids, Transaction
@@ -24,13 +26,16 @@ from commerce.sales.flash_sales.rules import SALE, check_reason
 from commerce.sales.flash_sales.store import (
     find_sale,
     select_item_of_sku,
+    select_list_price,
     select_regular_of_sku,
+    update_guard,
     update_state,
 )
 from commerce.sales.group_buys import store
 from commerce.sales.group_buys.model import Campaign, CampaignTerms, Team
 from commerce.sales.group_buys.rules import check_complete, check_same, check_terms
 from commerce.sales.group_buys.views import view_team_news
+from commerce.sales.pricing.rules import check_price
 from commerce.shows.bag.service import live_show
 from commerce.shows.schedule.model import Room
 from commerce.shows.schedule.store import lock_room
@@ -48,7 +53,7 @@ async def open_campaign(
 
     The caller announces `group_buy.opened`. The same key with the same terms returns the same
     campaign. Raises `invalid_request`, `show_not_live`, `not_in_bag`, `already_grouped`,
-    `not_enough_stock` or `idempotency_conflict`.
+    `price_needs_confirmation`, `not_enough_stock` or `idempotency_conflict`.
     """
     check_terms(terms)
     await lock_room(transaction, room.id)
@@ -60,11 +65,7 @@ async def open_campaign(
     if await find_sale(transaction, sale_id) is not None:
         raise CommerceError("idempotency_conflict", "This key was used for another kind of sale.")
     show = await live_show(transaction, room)
-    item_id = await select_item_of_sku(transaction, show.id, terms.sku)
-    if item_id is None:
-        raise CommerceError("not_in_bag", "Put this SKU into the bag first.")
-    if await store.is_sku_grouped(transaction, show.id, terms.sku):
-        raise CommerceError("already_grouped", "A group buy of this SKU is running.")
+    item_id = await _check_offer(transaction, show.id, terms)
     source = await select_sku_pool(transaction, terms.sku)
     available = (await lock_pools(transaction, [source]))[source]
     if available < terms.quantity:
@@ -81,8 +82,29 @@ async def open_campaign(
     await store.insert_campaign(
         transaction, ids=(sale_id, pool_id), place=(room.id, show.id, item_id), terms=terms
     )
+    if (rules := number_rules(terms.rules)) is not None:
+        await update_rules(transaction, sale_id, rules)
+    if terms.guard is not None:
+        is_confirmed = terms.confirm_price_minor == terms.price_minor
+        await update_guard(transaction, sale_id, terms.guard, is_confirmed=is_confirmed)
     await _touch_both(transaction, await store.select_campaign(transaction, sale_id))
     return sale_id, True
+
+
+async def _check_offer(transaction: Transaction, show_id: str, terms: CampaignTerms) -> str:
+    """Return the item of the bag that may be had in teams at this price, or raise why not."""
+    item_id = await select_item_of_sku(transaction, show_id, terms.sku)
+    if item_id is None:
+        raise CommerceError("not_in_bag", "Put this SKU into the bag first.")
+    if await store.is_sku_grouped(transaction, show_id, terms.sku):
+        raise CommerceError("already_grouped", "A group buy of this SKU is running.")
+    check_price(
+        terms.guard,
+        price_minor=terms.price_minor,
+        list_price_minor=await select_list_price(transaction, item_id),
+        confirmed_minor=terms.confirm_price_minor,
+    )
+    return item_id
 
 
 async def finish_campaign(

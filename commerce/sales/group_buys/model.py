@@ -8,6 +8,8 @@ from enum import IntEnum
 import msgspec
 
 from commerce.goods.inventory.model import Hold, Request, Reservation
+from commerce.goods.press_rules.model import PressRules
+from commerce.sales.pricing.model import PriceGuard
 
 # A seat whose money is granted is kept by its team, not by a clock: in Unix ms, the year 2286.
 KEPT_UNTIL_MS = 9_999_999_999_999
@@ -47,7 +49,8 @@ class CampaignTerms(msgspec.Struct, frozen=True):
     """What a host asks for: price in minor units, durations in seconds.
 
     Teams of `need`, each with `lasts_s` from its own opening; a team can be opened for
-    `duration_s`. `quantity` units are carved out of the SKU's stock; a seat is one of them.
+    `duration_s`. `quantity` units are carved out of the SKU's stock; a seat is one of them. A price
+    that trips the `guard` is opened only when `confirm_price_minor` is the same price again.
     """
 
     sku: str
@@ -59,6 +62,10 @@ class CampaignTerms(msgspec.Struct, frozen=True):
     duration_s: int = 86_400
     hold_s: int = 300
     grace_s: int = 60
+    guard: PriceGuard | None = None
+    confirm_price_minor: int | None = None
+    rules: PressRules | None = None
+    """Who may join; nothing is asked of anybody without."""
 
 
 class Campaign(msgspec.Struct, frozen=True):

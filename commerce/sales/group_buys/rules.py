@@ -13,6 +13,7 @@ import msgspec
 
 from commerce.goods.inventory.model import Outcome
 from commerce.goods.inventory.rules import SaleTerms, decide_window
+from commerce.goods.press_rules.rules import check_rules
 from commerce.kernel.errors import CommerceError, invalid
 from commerce.kernel.money import PRICE_MINOR_MAX
 from commerce.sales.group_buys.model import (
@@ -23,6 +24,7 @@ from commerce.sales.group_buys.model import (
     Team,
     Wish,
 )
+from commerce.sales.pricing.rules import check_guard_limits
 
 # The shortest time for which a card authorisation is good.
 LASTS_S_MAX = 5 * 86_400
@@ -37,6 +39,8 @@ LIMITS = {
     "hold_s": (1, 900),
     "grace_s": (0, 300),
 }
+# Terms that came after the first stored digests.
+ADDED_LATER = ("guard", "rules")
 # What the window answers, in the words of this feature.
 OF_WINDOW = {
     Outcome.NO_SUCH_SALE: Joining.NO_SUCH_SALE,
@@ -53,11 +57,23 @@ def check_terms(terms: CampaignTerms) -> None:
             raise invalid(f"{name} must be {lowest} to {highest}.", field=name)
     if terms.quantity % terms.need:
         raise invalid(f"quantity must be whole teams of {terms.need}.", field="quantity")
+    check_guard_limits(terms.guard)
+    if terms.rules is not None:
+        check_rules(terms.rules)
 
 
 def hash_terms(terms: CampaignTerms) -> str:
-    """Return a digest of the terms: a retry must ask for the same."""
-    return hashlib.sha256(msgspec.json.encode(terms)).hexdigest()
+    """Return a digest of the terms: a retry must ask for the same.
+
+    What came later and was not asked for is left out: the digest of plain terms stays what it was.
+    """
+    asked = msgspec.to_builtins(terms)
+    # The answer to a question of ours is no term: with or without it, the same is meant.
+    del asked["confirm_price_minor"]
+    for name in ADDED_LATER:
+        if asked[name] is None:
+            del asked[name]
+    return hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
 
 
 def check_same(stored_hash: str, terms: CampaignTerms) -> None:

@@ -10,9 +10,10 @@ from functools import partial
 
 from commerce.goods.inventory.batcher import Batcher, unknown_outcome
 from commerce.goods.inventory.model import PooledSale, Request, Reservation
-from commerce.goods.inventory.service import InventoryService
+from commerce.goods.inventory.service import UNKNOWN_PRESS, InventoryService
 from commerce.goods.inventory.sharing import SharedQuestions
 from commerce.goods.inventory.store import REFUSED_BY_DATABASE
+from commerce.goods.press_rules.model import Press
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ids import reservation_id
 from commerce.kernel.ports import Database
@@ -44,7 +45,7 @@ class GroupBuys:
         self._batchers: dict[str, Batcher[Joined]] = {}
         self._looks: SharedQuestions[TeamView] = SharedQuestions()
 
-    async def join(
+    async def join(  # noqa: PLR0913 - named where they are read, over HTTP and the socket.
         self,
         *,
         user_id: str,
@@ -52,12 +53,13 @@ class GroupBuys:
         key: str,
         wish: Wish = Wish.ANY,
         group_id: str | None = None,
+        press: Press = UNKNOWN_PRESS,
     ) -> Seat:
         """Take a seat of one unit in a team, or open one; it is committed when it returns.
 
         A repeated key returns the same seat as it is now. Raises `not_found`,
-        `idempotency_conflict`, `overloaded`, `unknown_outcome`, `not_a_group_buy`, or the refusal
-        that `Joining` names.
+        `idempotency_conflict`, `overloaded`, `unknown_outcome`, `not_a_group_buy`, the refusal of
+        the sale's own rules, or the one that `Joining` names.
         """
         sale = await self._inventory.find_sale(sale_id)
         if not sale.is_grouped:
@@ -65,7 +67,11 @@ class GroupBuys:
         request = JoinRequest(
             reservation_id(user_id, sale_id, key), sale_id, user_id, 1, wish, group_id
         )
-        answer = await self._batcher(sale_id).submit(request)
+        batcher = self._batcher(sale_id)
+        if sale.rules is not None and not batcher.has(request.id):
+            # A retry may own a seat: the gate lets whoever has a row pass too.
+            await self._inventory.admit(sale, press, user_id=user_id, id=request.id)
+        answer = await batcher.submit(request)
         if isinstance(answer, Seat):
             if wish is Wish.NAMED and answer.group_id != group_id:
                 raise _other_team()

@@ -62,11 +62,11 @@ export function parseCount(text, low, high) {
 
 /**
  * The rules that are filled in; each that is out of its range is named in `problems`.
- * @param {FlashFields} fields
- * @param {Partial<Record<FlashField, string>>} problems
+ * @param {Partial<Record<RuleField, string>>} fields
+ * @param {Partial<Record<RuleField, string>>} problems
  * @returns {Partial<Record<RuleField, number>>}
  */
-function readRules(fields, problems) {
+export function readRules(fields, problems) {
   /** @type {Partial<Record<RuleField, number>>} */
   const rules = {};
   for (const name of RULE_FIELDS) {

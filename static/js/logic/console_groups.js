@@ -4,16 +4,19 @@
  *
  * Invariant: units are always whole teams; a price far below the normal one is accepted only when it was typed twice.
  */
-import { isDeepCut, parseCount, parsePrice } from './console_flash.js';
+import { isDeepCut, parseCount, parsePrice, readRules } from './console_flash.js';
+import { isRunning } from './console_run.js';
 import { itemOf } from './room_state.js';
 
 /** @typedef {import('./room_state.js').RoomState} RoomState */
 /** @typedef {import('./room_state.js').Sale} Sale */
 /** @typedef {import('./teams.js').TeamView} TeamView */
 /** @typedef {'price' | 'need' | 'teams' | 'per_buyer' | 'hours' | 'minutes' | 'repeat'} GroupField */
-/** @typedef {Record<GroupField, string>} GroupFields */
+/** @typedef {import('./console_flash.js').RuleField} RuleField */
+/** @typedef {Record<GroupField, string> & Partial<Record<RuleField, string>>} GroupFields */
 /** @typedef {{normal_minor: number, available: number, minor_units: number}} GroupLimits minor_units: 100 for CNY */
-/** @typedef {{price_minor: number, need: number, quantity: number, per_buyer: number, lasts_s: number}} GroupWish */
+/** @typedef {{price_minor: number, need: number, quantity: number, per_buyer: number, lasts_s: number, floor_minor?: number,
+ *   confirm_price_minor?: number, rules?: Partial<Record<RuleField, number>>}} GroupWish the confirmation is the price again, typed by the host */
 /** @typedef {{open: number, formed: number, failed: number, completed: number, paid: number}} TeamCounts `paid` are people in teams that formed */
 
 /** A card authorisation is good for no longer than this. */
@@ -39,7 +42,7 @@ export function suggestedGroup({ normal_minor, available, minor_units }) {
  * What a form asks for, or which fields are wrong.
  * @param {GroupFields} fields
  * @param {GroupLimits} limits
- * @returns {{wish: GroupWish | null, wrong: GroupField[], asksRepeat: boolean}}
+ * @returns {{wish: GroupWish | null, wrong: (GroupField | RuleField)[], asksRepeat: boolean}}
  */
 export function readGroupForm(fields, { normal_minor, available, minor_units }) {
   const price_minor = parsePrice(fields.price, minor_units);
@@ -50,7 +53,10 @@ export function readGroupForm(fields, { normal_minor, available, minor_units }) 
   const minutes = parseCount(fields.minutes.trim() || '0', 0, 59);
   const lasts_s = (hours ?? 0) * HOUR_S + (minutes ?? 0) * MINUTE_S;
   const asksRepeat = price_minor !== null && isDeepCut(price_minor, normal_minor);
-  /** @type {GroupField[]} */
+  /** @type {Partial<Record<RuleField, string>>} */
+  const problems = {};
+  const rules = readRules(fields, problems);
+  /** @type {(GroupField | RuleField)[]} */
   const wrong = [];
   if (price_minor === null || price_minor >= normal_minor) wrong.push('price');
   if (asksRepeat && parsePrice(fields.repeat, minor_units) !== price_minor) wrong.push('repeat');
@@ -59,8 +65,10 @@ export function readGroupForm(fields, { normal_minor, available, minor_units }) 
   if (hours === null || lasts_s > LASTS_H_MAX * HOUR_S) wrong.push('hours');
   if (minutes === null || (hours === 0 && minutes === 0)) wrong.push('minutes');
   if (per_buyer === null) wrong.push('per_buyer');
+  wrong.push(.../** @type {RuleField[]} */ (Object.keys(problems)));
   if (wrong.length > 0 || price_minor === null || need === null || teams === null || per_buyer === null) return { wish: null, wrong, asksRepeat };
-  return { wish: { price_minor, need, quantity: teams * need, per_buyer, lasts_s }, wrong, asksRepeat };
+  const more = { ...(asksRepeat ? { confirm_price_minor: price_minor } : {}), ...(Object.keys(rules).length > 0 ? { rules } : {}) };
+  return { wish: { price_minor, need, quantity: teams * need, per_buyer, lasts_s, ...more }, wrong, asksRepeat };
 }
 
 /**
@@ -75,6 +83,17 @@ export function campaignOnDesk(state, teams) {
   const pinned = running.filter(({ sku }) => state.pinned !== null && itemOf(state, state.pinned)?.sku === sku);
   const forming = groups.filter(({ id }) => teams.some((team) => team.sale === id && team.state === 'forming'));
   return pinned.at(-1) ?? running.at(-1) ?? forming.at(-1) ?? null;
+}
+
+/**
+ * The campaign that the kill switch is about: that of the item, unless a flash sale of it runs, which comes first.
+ * @param {RoomState} state
+ * @param {string | null} item
+ * @returns {Sale | null}
+ */
+export function campaignToHalt(state, item) {
+  const own = state.sales.filter((sale) => item !== null && sale.item === item && isRunning(sale));
+  return own.some(({ kind }) => kind === 'flash') ? null : own.filter(({ kind }) => kind === 'group').at(-1) ?? null;
 }
 
 /** Nobody has a seat: the whole campaign can still be taken back. @param {Sale} sale */

@@ -178,8 +178,8 @@ export class ConsoleApi {
    * @param {import('../logic/console_groups.js').GroupWish} wish
    * @returns {Promise<{sale: Sale}>}
    */
-  openGroupBuy(sku, wish) {
-    return this.#act('POST', `${this.base}/group-buys`, { sku, ...wish });
+  openGroupBuy(sku, { floor_minor, ...wish }) {
+    return this.#act('POST', `${this.base}/group-buys`, { sku, ...wish, guard: { max_cut_percent: CUT_PERCENT_MAX, ...(floor_minor === undefined ? {} : { floor_minor }) } });
   }
 
   /** @param {string} sale */

@@ -4,15 +4,16 @@
  *
  * Invariant: an act that moves money or ends something for good asks first, and nothing is shown as done before the server said so.
  */
-import { duration, minorUnits, money, number } from '../lib/format.js';
+import { duration, money, number } from '../lib/format.js';
 import { hasText, t, titleOf } from '../lib/i18n.js';
 import { toggleShield } from '../logic/chat_modes.js';
-import { lowestOf, parsePrice } from '../logic/console_flash.js';
+import { lowestOf } from '../logic/console_flash.js';
 import { isRunning, moveSelection, nextStep, pressNext, stoppableSale } from '../logic/console_run.js';
 import { phaseOf } from '../logic/coupons.js';
 import { dropsOf } from '../logic/room_state.js';
 import { undoOf } from '../logic/console_units.js';
 import { asApiError } from '../net/api.js';
+import { sendSurely } from './console_guard.js';
 import { ConsoleOrders } from './console_orders.js';
 
 /** @typedef {import('./console.js').ConsolePage} ConsolePage */
@@ -107,21 +108,7 @@ export class ConsoleActs {
    */
   async #armSurely(row, plan) {
     const { api, ask } = this.page;
-    try {
-      await api.armFlash(row.sku, plan);
-    } catch (error) {
-      const { code, detail } = asApiError(error);
-      if (code !== 'price_needs_confirmation') throw error;
-      const now = money(detail.price_minor, row.currency);
-      const lines = [t('console.guard_cut', { percent: detail.cut_percent })];
-      if (detail.floor_minor !== undefined) lines.push(t('console.guard_floor', { price: money(detail.floor_minor, row.currency) }));
-      const answer = await ask.ask({
-        title: t('console.guard_title'), prices: { now, before: money(detail.list_price_minor, row.currency) }, lines,
-        yes: t('console.guard_yes', { price: now }), isStop: true, field: { label: t('console.guard_label'), value: '', length_max: 12, isNeeded: true },
-      });
-      if (!answer || parsePrice(answer.text, minorUnits(row.currency)) !== lowestOf(plan)) throw error;
-      await api.armFlash(row.sku, { ...plan, confirm_price_minor: lowestOf(plan) });
-    }
+    await sendSurely(ask, row.currency, lowestOf(plan), (confirmed) => api.armFlash(row.sku, confirmed === undefined ? plan : { ...plan, confirm_price_minor: confirmed }));
   }
 
   /**
@@ -215,19 +202,19 @@ export class ConsoleActs {
     await this.run(() => (isArmed ? page.api.cancelSale(sale.id) : page.api.closeSale(sale.id)), t('console.did_close'));
   }
 
-  /** The kill switch: stop what is on now, or let it go on. Undone by its opposite. */
-  async haltSale() {
+  /** The kill switch: stop what is on now, or the sale that is named, or let it go on. Undone by its opposite. @param {string | null} [id] */
+  async haltSale(id = null) {
     const { page } = this;
-    const item = page.state.pinned ?? page.selected;
-    const sale = stoppableSale(page.state, item);
+    const named = page.state.sales.find((one) => one.id === id);
+    const sale = named ?? stoppableSale(page.state, page.state.pinned ?? page.selected);
     if (!sale) return;
     const resume = (/** @type {string} */ done) => void this.run(() => page.api.resumeSale(sale.id), done);
     if (sale.state === 'halted') return resume(t('console.did_resume'));
     const [, held, paid] = sale.stock;
     const words = { count: number(held) };
     const answer = await page.ask.ask({
-      title: t('console.halt_title', { title: titleOf(page.run.find((row) => row.item === item)) }),
-      lines: [t('console.halt_note'), t('console.close_held', words), t('console.close_paid', { count: number(paid) })],
+      title: t('console.halt_title', { title: titleOf(page.run.find((row) => row.sku === sale.sku)) }),
+      lines: [t(sale.kind === 'group' ? 'console.halt_group_note' : 'console.halt_note'), t('console.close_held', words), t('console.close_paid', { count: number(paid) })],
       yes: t('console.halt_sale'), isStop: true, ...(held > 0 ? { choice: t('console.halt_release', words) } : {}),
       field: { label: t('console.halt_reason'), value: '', length_max: SAY_MAX, isNeeded: true },
     });

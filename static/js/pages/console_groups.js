@@ -7,6 +7,7 @@
 import { canComplete, isUntouched } from '../logic/console_groups.js';
 import { money, number } from '../lib/format.js';
 import { t, titleOf } from '../lib/i18n.js';
+import { sendSurely } from './console_guard.js';
 
 /** @typedef {import('./console.js').ConsolePage} ConsolePage */
 /** @typedef {import('../components/live-group-form/live-group-form.js').LiveGroupForm} LiveGroupForm */
@@ -53,7 +54,10 @@ export class ConsoleGroups {
     const row = page.run.find((one) => one.sku === sku);
     if (!row) return;
     const words = { no: row.no, price: money(wish.price_minor, row.currency), need: number(wish.need) };
-    await page.acts.run(() => page.api.openGroupBuy(sku, wish), ({ sale }) => ({ text: t('console.did_group', words), undo: () => void this.takeBack(sale.id) }));
+    const floor_minor = page.floors[sku];
+    const guarded = floor_minor === undefined ? wish : { ...wish, floor_minor };
+    const send = (/** @type {number | undefined} */ confirmed) => page.api.openGroupBuy(sku, confirmed === undefined ? guarded : { ...guarded, confirm_price_minor: confirmed });
+    await page.acts.run(() => sendSurely(page.ask, row.currency, wish.price_minor, send), ({ sale }) => ({ text: t('console.did_group', words), undo: () => void this.takeBack(sale.id) }));
   }
 
   /** Cancel one in which nobody has a seat. @param {string} id */

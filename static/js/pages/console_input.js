@@ -5,6 +5,7 @@
  * Invariant: keys that move money act for those alone who see it, and none acts while a dialog is open.
  */
 import { find, setAttribute } from '../lib/element.js';
+import { campaignToHalt } from '../logic/console_groups.js';
 import { actOf } from '../logic/console_keys.js';
 
 /** @typedef {import('./console.js').ConsolePage} ConsolePage */
@@ -36,7 +37,7 @@ export function listenToConsole(page) {
     say: () => acts.say(),
     'say-nothing': () => acts.sayNothing(),
     'close-sale': (detail) => acts.closeSale(detail?.item),
-    'halt-sale': () => acts.haltSale(),
+    'halt-sale': (detail) => acts.haltSale(detail?.sale),
     'drop-coupons': ({ wish, title }) => acts.dropCoupons(wish, title),
     'close-drop': ({ drop }) => acts.closeDrop(drop),
     'group-buy': () => page.groups.openForm(),
@@ -101,7 +102,7 @@ function press(page, event) {
   const { acts, chat } = page;
   /** @type {Record<ConsoleAct, () => unknown>} */
   const doing = {
-    next: () => acts.next(), pin: () => acts.pin(), arm: () => acts.arm(), group_buy: () => page.groups.openForm(), close_sale: () => acts.closeSale(), halt_sale: () => acts.haltSale(), add_units: () => acts.openUnits(), say: () => acts.say(),
+    next: () => acts.next(), pin: () => acts.pin(), arm: () => acts.arm(), group_buy: () => page.groups.openForm(), close_sale: () => acts.closeSale(), halt_sale: () => acts.haltSale(campaignToHalt(page.state, page.state.pinned ?? page.selected)?.id), add_units: () => acts.openUnits(), say: () => acts.say(),
     line_down: () => chat.move(1), line_up: () => chat.move(-1), delete_line: () => chat.actOnSelected('delete'), mute: () => chat.actOnSelected('mute'),
     undo: () => page.undoBar.undo(), compose: () => chat.compose(), select_up: () => acts.select(-1), select_down: () => acts.select(1),
     pin_selected: () => page.selected && acts.pinItem(page.selected), keys: () => page.openKeys(), leave: () => acts.leave(),

@@ -10,11 +10,12 @@ import pytest
 from commerce.goods.carts.service import CartService
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.inventory.sweeper import sweep
+from commerce.goods.press_rules.model import PressRules
 from commerce.goods.waiting_list.service import WaitingList
 from commerce.insight.audit.service import audit
 from commerce.kernel.errors import CommerceError
 from commerce.kernel.ports import Connection
-from commerce.sales.flash_sales.halting import halt
+from commerce.sales.flash_sales.halting import halt, unhalt
 from commerce.sales.flash_sales.model import FlashSaleTerms
 from commerce.sales.flash_sales.service import arm
 from commerce.sales.group_buys import team_views
@@ -27,7 +28,10 @@ from commerce.sales.group_buys.campaigns import (
 from commerce.sales.group_buys.model import CampaignTerms, TeamView, Wish
 from commerce.sales.group_buys.service import GroupBuys
 from commerce.sales.group_buys.team_views import select_team_view
+from commerce.sales.pricing.model import PriceGuard
+from commerce.sales.show_floor.store import select_sale_view
 from server.db.database import PgDatabase
+from server.jobs.sales import note_sold_out
 from server.wiring.sources import FreshIds
 from tests.support.grouping import end_seats, join, open_group_buy, pass_deadline, read_team
 from tests.support.shop import Shop, make_shop, read_stock
@@ -306,3 +310,69 @@ async def test_a_crowd_that_looks_at_a_shared_link_is_one_question(
     assert asked == [team]
     with pytest.raises(CommerceError, match="not_found"):
         await groups.find_team(str(uuid.uuid4()))
+
+
+async def test_a_price_that_trips_the_guard_is_typed_again(
+    database: PgDatabase, shop: Shop
+) -> None:
+    """As for flash sales: nothing is carved out before, and any other price is no yes."""
+    guard = PriceGuard(max_cut_percent=40)
+    for confirmed in (None, 9_901):
+        with pytest.raises(CommerceError) as refused:
+            await open_group_buy(database, shop, guard=guard, confirm_price_minor=confirmed)
+        assert refused.value.code == "price_needs_confirmation"
+        assert refused.value.detail["price_minor"] == 9_900
+    sale = await open_group_buy(database, shop, guard=guard, confirm_price_minor=9_900)
+    async with database.reading() as connection:
+        kept = await connection.fetchval("SELECT guard ->> 'is_confirmed' FROM sales")
+        stored = await connection.fetchval(
+            "SELECT guard ->> 'is_confirmed' FROM sales WHERE id = $1", sale
+        )
+    assert kept is None
+    assert stored == "true"
+
+
+async def test_a_halt_stops_joins_and_resuming_goes_on_with_what_is_free(
+    database: PgDatabase, shop: Shop, groups: GroupBuys
+) -> None:
+    """Held and formed seats stand; a sold campaign that gets units back does not stay sold out."""
+    sale = await open_group_buy(database, shop, quantity=3)
+    seats = [await join(groups, sale) for _ in range(3)]
+    async with database.transaction() as transaction:
+        await transaction.execute("UPDATE reservations SET state = 'sold' WHERE sale_id = $1", sale)
+        await transaction.execute(
+            "UPDATE buy_groups SET state = 'formed', paid = need, ended_at_ms = clock_ms()"
+            " WHERE id = $1",
+            seats[0].group_id,
+        )
+        await halt(transaction, sale, "wrong price")
+    assert await refusal(groups, sale) == "halted"
+    await note_sold_out(database)
+    async with database.transaction() as transaction:
+        await unhalt(transaction, sale)
+        view = await select_sale_view(transaction, sale)
+    assert view.state == "open"
+    assert await refusal(groups, sale) == "sold_out"
+    async with database.transaction() as transaction:
+        await transaction.execute(
+            "UPDATE stock SET total = total + 3, version = version + 1"
+            " WHERE pool_id = (SELECT pool_id FROM sales WHERE id = $1)",
+            sale,
+        )
+    assert (await join(groups, sale)).group_id != seats[0].group_id
+
+
+async def test_seats_that_ended_unpaid_make_the_next_one_wait(
+    database: PgDatabase, shop: Shop, groups: GroupBuys
+) -> None:
+    """A seat that its team took with it is no drop, one that ran out is."""
+    sale = await open_group_buy(database, shop, rules=PressRules(drop_limit=1))
+    buyer = str(uuid.uuid4())
+    gone = await join(groups, sale, user=buyer)
+    await pass_deadline(database, gone.group_id)
+    await fail_due_teams(database)
+    await join(groups, sale, user=buyer)
+    await end_seats(database, sale)
+    await sweep(database)
+    assert await refusal(groups, sale, user=buyer) == "slow_down"
+    await join(groups, sale)

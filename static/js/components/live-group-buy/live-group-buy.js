@@ -9,6 +9,7 @@ import { define, LiveElement, setAttribute, setText } from '../../lib/element.js
 import { money, number } from '../../lib/format.js';
 import { html, icon, render } from '../../lib/html.js';
 import { t, titleOf } from '../../lib/i18n.js';
+import { rulesWords } from '../live-sale-card/rule_view.js';
 import { teamLine, teamPrice } from './team_words.js';
 
 /** @typedef {import('../../logic/teams.js').TeamFacts & {item: import('../../logic/room_state.js').BagItem | null, now_ms: number,
@@ -55,7 +56,8 @@ export class LiveGroupBuy extends LiveElement {
     const { phase, sale, item, teams, isAsking, now_ms, note } = facts;
     setText(this.ref('title'), titleOf(item));
     setText(this.ref('price'), teamPrice(sale, item?.price_minor));
-    setText(this.ref('line'), teamLine(facts, now_ms));
+    const asks = phase === 'join' || phase === 'open' ? rulesWords(sale.rules) : [];
+    setText(this.ref('line'), [teamLine(facts, now_ms), ...asks].join(t('site.separator')));
     const main = this.ref('main');
     const isQuiet = phase === 'formed' || phase === 'full' || phase === 'over';
     main.hidden = isQuiet;

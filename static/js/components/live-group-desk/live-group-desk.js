@@ -3,7 +3,7 @@
  * The console's group buy: the one that runs with its figures, its teams, and the ways to end it; where a new one begins.
  *
  * HTML: `<live-group-desk></live-group-desk>`. Properties: `sale` (Sale or null), `teams` (TeamView[]), `itemTitle`, `now_ms`, `isLive`.
- * Events: `live:group-buy`, `live:close-group {sale}`, `live:complete-team {team}`.
+ * Events: `live:group-buy`, `live:close-group {sale}`, `live:halt-sale {sale}`, `live:complete-team {team}`.
  */
 import { define, LiveElement, find, setAttribute, setText } from '../../lib/element.js';
 import { duration, money, number } from '../../lib/format.js';
@@ -29,11 +29,13 @@ export class LiveGroupDesk extends LiveElement {
       <p class="drop-desk"><span data-ref="line" role="status"></span>
         <button class="button console-button" type="button" data-ref="new">${t('console.group_new')}<kbd class="key" aria-hidden="true">G</kbd></button>
         <button class="button console-button" type="button" data-ref="show" aria-haspopup="dialog"></button>
+        <button class="button console-button" type="button" data-ref="halt"></button>
         <button class="button console-button button-coral" type="button" data-ref="close"></button></p>
       <live-sheet label="${t('console.group_teams_title')}" data-ref="sheet"><h2>${t('console.group_teams_title')}</h2>
         <p class="muted" data-ref="figures"></p><ul class="group-teams" data-ref="list"></ul></live-sheet>`);
     this.ref('new').addEventListener('click', () => this.emit('group-buy'));
     this.ref('show').addEventListener('click', () => /** @type {LiveSheet} */ (this.ref('sheet')).open());
+    this.ref('halt').addEventListener('click', () => this.sale && this.emit('halt-sale', { sale: this.sale.id }));
     this.ref('close').addEventListener('click', () => this.sale && this.emit('close-group', { sale: this.sale.id }));
   }
 
@@ -66,6 +68,7 @@ export class LiveGroupDesk extends LiveElement {
     this.ref('new').hidden = !this.isLive;
     this.ref('show').hidden = !sale;
     this.ref('close').hidden = !sale || !isOpen;
+    this.ref('halt').hidden = !sale || !isOpen;
     if (!sale) {
       setText(this.ref('line'), '');
       return;
@@ -75,7 +78,9 @@ export class LiveGroupDesk extends LiveElement {
     const [left, held, paid] = sale.stock;
     const price = t('team.price_alone', { price: money(sale.price_minor, sale.currency), need: number(sale.group?.need ?? 0) });
     const stock = t('console.group_units', { left: number(left), held: number(held), paid: number(paid) });
-    setText(this.ref('line'), [this.itemTitle, price, stock].join(t('site.separator')));
+    const halted = sale.state === 'halted' ? [t('console.halted_because', { reason: sale.reason ?? '' })] : [];
+    setText(this.ref('line'), [this.itemTitle, price, stock, ...halted].join(t('site.separator')));
+    setText(this.ref('halt'), t(sale.state === 'halted' ? 'console.resume_sale' : 'console.halt_sale'));
     setText(this.ref('show'), t('console.group_teams', { count: number(own.length) }));
     setText(this.ref('close'), t(isUntouched(sale) ? 'console.drop_undo' : 'console.group_close'));
     setText(this.ref('figures'), t('console.group_figures', { open: number(counts.open), formed: number(counts.formed), completed: number(counts.completed), failed: number(counts.failed) }));

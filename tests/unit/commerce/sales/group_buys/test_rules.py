@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from itertools import count
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 
 from commerce.goods.inventory.rules import SaleTerms
+from commerce.goods.press_rules.model import PressRules
 from commerce.kernel.errors import CommerceError
 from commerce.sales.group_buys.model import (
     Batch,
@@ -29,6 +31,7 @@ from commerce.sales.group_buys.rules import (
     hash_terms,
     is_joinable,
 )
+from commerce.sales.pricing.model import PriceGuard
 
 NOW = 1_000_000
 SALE = SaleTerms("s", "open", 0, NOW + 60_000, 2)
@@ -206,3 +209,28 @@ def test_a_key_that_comes_back_asks_for_the_same() -> None:
     check_same(hash_terms(TERMS), TERMS)
     with pytest.raises(CommerceError, match="idempotency_conflict"):
         check_same(hash_terms(TERMS), msgspec.structs.replace(TERMS, need=2))
+
+
+def test_what_came_later_leaves_the_digest_of_plain_terms_as_it_was() -> None:
+    """A retry that crosses an upgrade is the same request; the answer to the guard is no term."""
+    plain = {name: getattr(TERMS, name) for name in ("sku", *LIMITS)}
+    ordered = {field: plain[field] for field in TERMS.__struct_fields__ if field in plain}
+    assert hash_terms(TERMS) == hashlib.sha256(msgspec.json.encode(ordered)).hexdigest()
+    confirmed = msgspec.structs.replace(TERMS, confirm_price_minor=9_900)
+    assert hash_terms(confirmed) == hash_terms(TERMS)
+    guarded = msgspec.structs.replace(TERMS, guard=PriceGuard(max_cut_percent=40))
+    ruled = msgspec.structs.replace(TERMS, rules=PressRules(drop_limit=2))
+    assert len({hash_terms(one) for one in (TERMS, guarded, ruled)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("terms", "field"),
+    [
+        ({"guard": PriceGuard(max_cut_percent=101)}, "guard.max_cut_percent"),
+        ({"rules": PressRules(drop_limit=0)}, "rules.drop_limit"),
+    ],
+)
+def test_an_impossible_guard_or_rule_is_named(terms: dict[str, Any], field: str) -> None:
+    with pytest.raises(CommerceError) as refused:
+        check_terms(msgspec.structs.replace(TERMS, **terms))
+    assert refused.value.detail == {"field": field}
