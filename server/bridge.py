@@ -12,7 +12,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import orjson
@@ -31,9 +31,10 @@ from commerce.goods.press_rules.rules import decide_permit
 from commerce.goods.presses.service import PressCounter
 from commerce.goods.waiting_list.service import WaitingList
 from commerce.goods.waiting_list.views import view_entry
-from commerce.kernel.errors import CommerceError, invalid
+from commerce.kernel.errors import CommerceError
 from commerce.records.room_log.model import StoredEvent
 from commerce.records.room_log.store import mark_published
+from commerce.sales.coupons.service import Drops
 from commerce.sales.draws.service import Draws
 from commerce.sales.draws.views import view_entry as view_draw_entry
 from commerce.sales.draws.views import view_receipt
@@ -47,6 +48,16 @@ from realtime.rooms.ports import Caller, Reply
 from realtime.rooms.publisher import RoomPublisher
 from server.arguments import Wish, check_id, check_key, check_qty, read_seat_wish
 from server.auth.permits import LIFETIME_MS, Permits
+from server.command_args import (
+    ClaimArgs,
+    JoinGroupArgs,
+    LeaveArgs,
+    LeaveDrawArgs,
+    PermitArgs,
+    ReleaseArgs,
+    ReserveArgs,
+    decode_args,
+)
 from server.db.database import PgDatabase, Told
 from server.db.faults import UNAVAILABLE
 
@@ -58,7 +69,6 @@ HINT_EVERY_S = 0.05
 FIGURES_EVERY_S = 0.1
 # Every active room's figures are re-read this often even when no hint came.
 REFRESH_EVERY_S = 5.0
-Args = TypeVar("Args")
 
 
 class Announcer:
@@ -194,64 +204,25 @@ class StockBoard:
                 await self._learn(sale_id)
 
 
-class ReserveArgs(msgspec.Struct, frozen=True):
-    """Arguments of `reserve`, `join_waiting_list`, `enter_draw`; a permit mends a lost line."""
-
-    sale: str
-    qty: int = 1
-    permit: str | None = None
-
-
-class PermitArgs(msgspec.Struct, frozen=True):
-    """Arguments of `permit`; one that is still good is renewed in the room without a wait."""
-
-    sale: str
-    permit: str | None = None
-
-
-class ReleaseArgs(msgspec.Struct, frozen=True):
-    """Arguments of `release`."""
-
-    reservation: str
-
-
-class LeaveDrawArgs(msgspec.Struct, frozen=True):
-    """Arguments of `leave_draw`."""
-
-    sale: str
-
-
-class JoinGroupArgs(msgspec.Struct, frozen=True):
-    """Arguments of `join_group`: the team of a link, or a new one, or neither for any."""
-
-    sale: str
-    group: str | None = None
-    open: bool = False
-    permit: str | None = None
-
-
-class LeaveArgs(msgspec.Struct, frozen=True):
-    """Arguments of `leave_waiting_list`."""
-
-    entry: str
-
-
 class RoomCommands:
     """Carries out what viewers ask over the socket; realtime's `CommandHandler`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each kind of thing that is asked for.
         self,
         inventory: InventoryService,
         waiting_list: WaitingList,
         draws: Draws,
         groups: GroupBuys,
         permits: Permits,
+        *,
+        drops: Drops,
     ) -> None:
         self._inventory = inventory
         self._waiting_list = waiting_list
         self._draws = draws
         self._groups = groups
         self._permits = permits
+        self._drops = drops
 
     async def __call__(self, caller: Caller, command: str, args: bytes, key: str | None) -> bytes:
         """Run one command and return its JSON result; a refusal raises CommandError."""
@@ -271,7 +242,7 @@ class RoomCommands:
         if command != "reserve":
             return False
         try:
-            wanted = _decode(args, ReserveArgs)
+            wanted = decode_args(args, ReserveArgs)
             qty, key = check_qty(wanted.qty), check_key(key)
         except CommerceError as error:
             reply(_command_error(error))
@@ -300,10 +271,10 @@ class RoomCommands:
             answer = await self._inventory.decide(**self._wish(caller, args, key))
             return view_answer(answer)
         if command == "permit":
-            return await self._permit(caller, _decode(args, PermitArgs))
+            return await self._permit(caller, decode_args(args, PermitArgs))
         if command == "release":
             check_key(key)
-            named = check_id(_decode(args, ReleaseArgs).reservation, "reservation")
+            named = check_id(decode_args(args, ReleaseArgs).reservation, "reservation")
             released = await self._inventory.release(user_id=user_id, reservation_id=named)
             return {"reservation": view_reservation(released)}
         if command == "join_waiting_list":
@@ -311,22 +282,24 @@ class RoomCommands:
             return {"entry": view_entry(entry)}
         if command == "leave_waiting_list":
             check_key(key)
-            named = check_id(_decode(args, LeaveArgs).entry, "entry")
+            named = check_id(decode_args(args, LeaveArgs).entry, "entry")
             left = await self._waiting_list.leave(user_id=user_id, entry_id=named)
             return {"entry": view_entry(left)}
         if command == "enter_draw":
             entered = await self._draws.enter(**self._wish(caller, args, key))
             return {"entry": view_draw_entry(entered)}
         if command == "join_group":
-            return await self._join_group(caller, _decode(args, JoinGroupArgs), check_key(key))
+            return await self._join_group(caller, decode_args(args, JoinGroupArgs), check_key(key))
+        if command == "claim_coupon":
+            return await self._claim(caller, decode_args(args, ClaimArgs), check_key(key))
         if command == "leave_draw":
             check_key(key)
-            return await self._leave_draw(user_id, _decode(args, LeaveDrawArgs))
+            return await self._leave_draw(user_id, decode_args(args, LeaveDrawArgs))
         raise CommandError("unknown_command", f"There is no command {command[:32]!r}.")
 
     def _wish(self, caller: Caller, args: bytes, key: str | None) -> Wish:
         """Return what a caller wants of a sale; raises what its parts do."""
-        wanted = _decode(args, ReserveArgs)
+        wanted = decode_args(args, ReserveArgs)
         sale_id = check_id(wanted.sale, "sale")
         return {
             "user_id": caller.identity.user_id,
@@ -366,6 +339,16 @@ class RoomCommands:
         )
         return view_seat(seat)
 
+    async def _claim(self, caller: Caller, wanted: ClaimArgs, key: str) -> dict[str, Any]:
+        drop_id = check_id(wanted.drop, "drop")
+        claimed = await self._drops.claim(
+            user_id=caller.identity.user_id,
+            drop_id=drop_id,
+            key=key,
+            press=self._press(caller, drop_id, None),
+        )
+        return {"claim": msgspec.to_builtins(claimed)}
+
     async def _leave_draw(self, user_id: str, named: LeaveDrawArgs) -> dict[str, Any]:
         sale_id = check_id(named.sale, "sale")
         return view_receipt(await self._draws.withdraw(user_id=user_id, sale_id=sale_id))
@@ -391,10 +374,3 @@ def _command_error(error: CommerceError) -> CommandError:
         retry_ms=error.retry_ms,
         detail=error.detail,
     )
-
-
-def _decode(args: bytes, type: type[Args]) -> Args:
-    try:
-        return msgspec.json.decode(args, type=type)
-    except msgspec.DecodeError as error:
-        raise invalid(str(error)) from None

@@ -142,7 +142,8 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     permits, tokens = build_permits(settings, departures), build_tokens(settings)
     draws = Draws(carrier.database, core.inventory)
     groups = GroupBuys(carrier.database, core.inventory)
-    commands = RoomCommands(core.inventory, waiting_list, draws, groups, permits)
+    drops = Drops(carrier.database, core.inventory, monotonic_ms)
+    commands = RoomCommands(core.inventory, waiting_list, draws, groups, permits, drops=drops)
     states = RoomStates(carrier.database)
     process = build_process(process_name)
     address_of = address_reader(settings.trusted_proxies)
@@ -167,7 +168,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         carts=CartService(core.inventory),
         permits=permits,
         draws=draws,
-        drops=Drops(carrier.database, core.inventory, monotonic_ms),
+        drops=drops,
         groups=groups,
         floor=build_floor(settings),
         states=states,

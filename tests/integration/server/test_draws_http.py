@@ -105,6 +105,7 @@ async def test_the_socket_enters_and_leaves(gateway: GatewayProcess, host: Perso
         services.draws,
         services.groups,
         services.permits,
+        drops=services.drops,
     )
     caller = Caller(Identity(NOBODY, "Lena", "guest", 0), RoomRef("r", "demo", "e", "h", 0), "g1-1")
 

@@ -134,6 +134,7 @@ async def test_the_socket_joins(gateway: GatewayProcess, host: Person) -> None:
         services.draws,
         services.groups,
         services.permits,
+        drops=services.drops,
     )
     caller = Caller(Identity(NOBODY, "Lena", "guest", 0), RoomRef("r", "demo", "e", "h", 0), "g1-1")
 

@@ -1,6 +1,8 @@
-"""Presses that are no reservations, at the edge: a seat in a team."""
+"""Presses that are no reservations, at the edge: a seat in a team, a coupon of a drop."""
 
 from __future__ import annotations
+
+import uuid
 
 import httpx
 import pytest
@@ -45,3 +47,24 @@ async def test_joining_a_team_is_a_press_too(host: Person, viewer: Viewer) -> No
     assert got.status_code == 201, got.text
     again = await viewer.person.http.post(path, json={}, headers=headers)
     assert again.json()["reservation"]["id"] == got.json()["reservation"]["id"]
+
+
+async def test_a_coupon_is_claimed_over_the_socket_as_over_http(
+    host: Person, viewer: Viewer
+) -> None:
+    """One function answers both: the same key is the same claim, whichever way it comes."""
+    wish = {"title": "30 off", "amount_minor": 3_000, "quantity": 2}
+    _, made = await host.call("POST", "/api/rooms/demo/coupons", wish)
+    terms = {"coupon": made["coupon"]["coupon"]["id"], "quantity": 2, "countdown_s": 0}
+    terms |= {"duration_s": 60, "claims_per_address_s": 1}
+    status, armed = await host.call("POST", "/api/rooms/demo/drops", terms)
+    assert status == 201, armed
+    drop = armed["drop"]["id"]
+    got = await viewer.ask("claim_coupon", key="k", drop=drop)
+    assert got["claim"]["state"] == "claimed"
+    headers = viewer.person.headers | {"Idempotency-Key": "k"}
+    again = await viewer.person.http.post(f"/api/drops/{drop}/claims", headers=headers)
+    assert again.json()["claim"]["id"] == got["claim"]["id"]
+    assert (await viewer.ask("claim_coupon", key="other", drop=drop)).code == "slow_down"
+    assert (await viewer.ask("claim_coupon", drop=str(uuid.uuid4()))).code == "not_found"
+    assert (await viewer.ask("claim_coupon", drop="x")).code == "not_found"

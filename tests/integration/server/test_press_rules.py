@@ -33,6 +33,7 @@ class Viewer:
             self.services.draws,
             self.services.groups,
             self.services.permits,
+            drops=self.services.drops,
         )
         self.person = person
         token = person.headers["Authorization"].removeprefix("Bearer ")

@@ -105,6 +105,7 @@ async def test_the_socket_has_the_same_commands(
         services.draws,
         services.groups,
         services.permits,
+        drops=services.drops,
     )
     sale, _ = await held_out(host, await guest(http))
     caller = Caller(
