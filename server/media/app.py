@@ -6,7 +6,7 @@ Invariant: without the installation's key nothing is answered but `/healthz` and
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from commerce.kernel.errors import CommerceError
+from realtime.video.config import VideoCounters
 from server.media.desk import MediaDesk
 from server.routes.errors import EXCEPTION_HANDLERS, json_response
 from server.routes.requests import path_id, path_text, read_body
@@ -54,8 +55,13 @@ class EndBody(msgspec.Struct, frozen=True):
     holder: str | None = None
 
 
-def media_app(desk: MediaDesk, *, key: str, process_name: str) -> Starlette:
-    """Build the application; `key` is what gateways send as a bearer token."""
+def media_app(
+    desk: MediaDesk, *, key: str, process_name: str, carried: VideoCounters | None = None
+) -> Starlette:
+    """Build the application; `key` is what gateways send as a bearer token.
+
+    `carried` are the forwarder's own counters, for the page of metrics.
+    """
 
     def check_key(request: Request) -> None:
         sent = request.headers.get("authorization", "")
@@ -95,11 +101,6 @@ def media_app(desk: MediaDesk, *, key: str, process_name: str) -> Starlette:
         check_key(request)
         return json_response({"rooms": {id: desk.picture(id) for id in desk.rooms}})
 
-    async def metrics(request: Request) -> Response:
-        registry = CollectorRegistry()
-        registry.register(_DeskCollector(desk, process_name))
-        return PlainTextResponse(generate_latest(registry), media_type="text/plain; version=0.0.4")
-
     return Starlette(
         routes=[
             Route("/media/rooms", list_rooms),
@@ -108,10 +109,19 @@ def media_app(desk: MediaDesk, *, key: str, process_name: str) -> Starlette:
             Route("/media/sessions/{session}", trickle, methods=["PATCH"]),
             Route("/media/sessions/{session}", end, methods=["DELETE"]),
             Route("/healthz", healthz),
-            Route("/metrics", metrics),
+            Route("/metrics", _metrics_page(_MediaCollector(desk, process_name, carried))),
         ],
         exception_handlers=dict(EXCEPTION_HANDLERS),
     )
+
+
+def _metrics_page(collector: Collector) -> Callable[[Request], Awaitable[Response]]:
+    async def metrics(request: Request) -> Response:
+        registry = CollectorRegistry()
+        registry.register(collector)
+        return PlainTextResponse(generate_latest(registry), media_type="text/plain; version=0.0.4")
+
+    return metrics
 
 
 async def healthz(request: Request) -> Response:
@@ -119,16 +129,29 @@ async def healthz(request: Request) -> Response:
     return PlainTextResponse("ok\n")
 
 
-class _DeskCollector(Collector):
-    """Reads the desk's plain integers when somebody asks."""
+class _MediaCollector(Collector):
+    """Reads plain integers of the desk and the forwarder when somebody asks."""
 
-    def __init__(self, desk: MediaDesk, process_name: str) -> None:
+    def __init__(self, desk: MediaDesk, process_name: str, carried: VideoCounters | None) -> None:
         self._desk = desk
         self._process_name = process_name
+        self._carried = carried
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of this moment."""
-        return collect_media_metrics(self._desk, self._process_name)
+        yield from collect_media_metrics(self._desk, self._process_name)
+        if self._carried is not None:
+            yield from collect_carried_metrics(self._carried, self._process_name)
+
+
+def collect_carried_metrics(carried: VideoCounters, process_name: str) -> Iterator[Metric]:
+    """Yield what the forwarder counts itself, under `hubbub_video_`."""
+    for name, value in msgspec.structs.asdict(carried).items():
+        counter = CounterMetricFamily(
+            f"hubbub_video_{name}", f"{name.replace('_', ' ')}.", labels=["process"]
+        )
+        counter.add_metric([process_name], value)
+        yield counter
 
 
 def collect_media_metrics(desk: MediaDesk, process_name: str) -> Iterator[Metric]:

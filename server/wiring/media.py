@@ -8,14 +8,15 @@ import logging
 from starlette.applications import Starlette
 
 from realtime.brokers.redis import RedisBroker
+from realtime.video.config import VideoConfig, VideoCounters
+from realtime.video.forwarder import BuiltinForwarder
 from realtime.video.ports import Forwarder
 from server.auth.secret import derive_key, load_secret
 from server.media.app import media_app
 from server.media.desk import MediaDesk
-from server.ops.errors import OperationalError
 from server.settings import Settings
 from server.video.builtin import CONTROL_PURPOSE
-from server.wiring.sources import monotonic_ms
+from server.wiring.sources import SystemClock, monotonic_ms
 
 log = logging.getLogger(__name__)
 
@@ -50,19 +51,32 @@ class MediaProcess:
 
 async def build_media(settings: Settings, process_name: str) -> MediaProcess:
     """Put the media process together."""
-    return assemble_media(settings, process_name, open_forwarder(settings))
+    forwarder = BuiltinForwarder(video_config(settings), wall_ms=SystemClock().now_ms)
+    return assemble_media(settings, process_name, forwarder, forwarder.counters)
 
 
-def assemble_media(settings: Settings, process_name: str, forwarder: Forwarder) -> MediaProcess:
-    """Put the media process together around a forwarder."""
+def assemble_media(
+    settings: Settings,
+    process_name: str,
+    forwarder: Forwarder,
+    carried: VideoCounters | None = None,
+) -> MediaProcess:
+    """Put the media process together around a forwarder; `carried` is what it counts itself."""
     assert settings.redis_url is not None
     broker = RedisBroker(settings.redis_url, prefix=settings.redis_prefix)
     desk = MediaDesk(forwarder, broker, monotonic_ms=monotonic_ms)
     key = derive_key(load_secret(settings.data, settings.secret), CONTROL_PURPOSE)
-    app = media_app(desk, key=key, process_name=process_name)
+    app = media_app(desk, key=key, process_name=process_name, carried=carried)
     return MediaProcess(app, desk, forwarder=forwarder, broker=broker)
 
 
-def open_forwarder(settings: Settings) -> Forwarder:
-    """Return the forwarder of this release."""
-    raise OperationalError("this release has no forwarder of its own yet")
+def video_config(settings: Settings) -> VideoConfig:
+    """Return the forwarder's limits and addresses as its operator set them."""
+    first, _, last = (settings.media_ports or "").partition("-")
+    return VideoConfig(
+        viewers_per_room_max=settings.media_viewers_per_room,
+        viewers_max=settings.media_viewers,
+        bind_addresses=settings.media_bind,
+        advertise_addresses=(settings.media_advertise,) if settings.media_advertise else (),
+        udp_ports=(int(first), int(last)) if settings.media_ports else None,
+    )

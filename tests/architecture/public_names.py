@@ -20,8 +20,9 @@ from commerce.orders.checkout.model import ORDER
 from commerce.sales.show_floor.model import BagItem, Floor, SaleView, ShowView
 from realtime.protocol import messages
 from realtime.protocol.counters import Counters
+from realtime.video.config import VideoCounters
 from server.__main__ import build_parser
-from server.media.app import collect_media_metrics
+from server.media.app import collect_carried_metrics, collect_media_metrics
 from server.media.desk import DeskCounters, MediaDesk
 from server.metrics import collect_metrics
 
@@ -77,7 +78,8 @@ def metric_names() -> set[str]:
     counters = Counters(closes={4000: 1})
     desk = SimpleNamespace(counters=DeskCounters(), rooms={})
     ours = {metric.name for metric in collect_metrics("g1", counters, is_link_up=True)}
-    return ours | {metric.name for metric in collect_media_metrics(cast(MediaDesk, desk), "m1")}
+    ours |= {metric.name for metric in collect_media_metrics(cast(MediaDesk, desk), "m1")}
+    return ours | {metric.name for metric in collect_carried_metrics(VideoCounters(), "m1")}
 
 
 def without_parameter_names(path: str) -> str:

@@ -1,0 +1,212 @@
+"""The media process beside the others: started, left alone by restarts, restarted when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from server.ops.listeners import reserve_port
+from tests.support.api import Caller, eventually, log_in, open_client
+from tests.support.program import Program
+from tests.support.whip_client import WhipClient, only_loopback
+
+MEDIA = {"HUBBUB_MEDIA_BACKEND": "builtin", "HUBBUB_MEDIA_BIND": "127.0.0.1"}
+LIVE_WITHIN_S = 2.0
+
+
+@pytest.fixture(autouse=True)
+def loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients reach the media process over loopback."""
+    only_loopback(monkeypatch)
+
+
+@asynccontextmanager
+async def host_of(url: str) -> AsyncIterator[Caller]:
+    """The demo room's host, with a live show."""
+    host = await log_in(url, "host")
+    try:
+        await host.call("POST", "/api/rooms/demo/start")
+        yield host
+    finally:
+        await host.close()
+
+
+async def open_session(stack: AsyncExitStack, host: Caller, act: str) -> WhipClient:
+    """Begin a session with a ticket, and close it with the test."""
+    ticket = await host.call("POST", f"/api/rooms/demo/video/{act}", status=201)
+    client = WhipClient(host.http, ticket["protocol"], ticket["token"])
+    stack.push_async_callback(client.close)
+    answer = await client.begin(take_over="1") if act == "publish" else await client.begin()
+    assert answer.status_code == 201, answer.text
+    assert b"Location" in [name for name, _ in answer.headers.raw]  # As it was on the wire.
+    return client
+
+
+async def picture(host: Caller) -> Any:
+    """Return what everybody is told of the demo room's picture."""
+    return (await host.call("GET", "/api/rooms/demo"))["video"]
+
+
+async def is_live(host: Caller) -> bool:
+    seen = await picture(host)
+    return seen is not None and seen["live"]
+
+
+async def test_a_picture_goes_from_the_host_to_a_viewer_and_ends_with_the_show(
+    serve: Callable[..., Program],
+) -> None:
+    program = serve("--demo", environment=MEDIA)
+    async with AsyncExitStack() as stack:
+        host = await stack.enter_async_context(host_of(program.url))
+        assert await picture(host) is None
+        publisher = await open_session(stack, host, "publish")
+        async with asyncio.timeout(LIVE_WITHIN_S + 8):  # Encoding begins in this very process.
+            while not await is_live(host):
+                await asyncio.sleep(0.05)
+        viewer = await open_session(stack, host, "play")
+        await eventually(lambda: _enough(viewer))
+        assert (await picture(host))["codec"] in {"VP8", "H264"}
+        await host.call("POST", "/api/rooms/demo/end")
+
+        async def is_over() -> bool:
+            return await picture(host) is None
+
+        await eventually(is_over, timeout_s=LIVE_WITHIN_S + 1)
+        assert (await publisher.end()).status_code == 404
+
+
+async def _enough(viewer: WhipClient) -> bool:
+    return viewer.frames >= 10
+
+
+async def test_a_restart_leaves_the_media_process_and_its_pictures(
+    serve: Callable[..., Program],
+) -> None:
+    program = serve("--demo", environment=MEDIA)
+    (media,) = program.children_with_role("media")
+    gateways = {process.pid for process in program.children_with_role("gateway")}
+    async with AsyncExitStack() as stack:
+        host = await stack.enter_async_context(host_of(program.url))
+        await open_session(stack, host, "publish")
+        await eventually(lambda: is_live(host))
+        viewer = await open_session(stack, host, "play")
+        await eventually(lambda: _enough(viewer))
+        program_parent = program.family()[0]
+        program_parent.send_signal(signal.SIGUSR2)
+
+        async def is_restarted() -> bool:
+            return " restarted" in program.output or '"restarted"' in program.output
+
+        await eventually(is_restarted, timeout_s=60)
+        assert [process.pid for process in program.children_with_role("media")] == [media.pid]
+        fresh = {process.pid for process in program.children_with_role("gateway")}
+        assert not fresh & gateways
+        before = viewer.frames
+
+        async def goes_on() -> bool:
+            return viewer.frames > before + 10
+
+        await eventually(goes_on)
+        # A gateway that never saw it begin ends the session.
+        assert (await viewer.end()).status_code == 200
+
+
+async def test_a_killed_media_process_leaves_no_room_live_and_comes_back(
+    serve: Callable[..., Program],
+) -> None:
+    program = serve("--demo", environment=MEDIA)
+    (media,) = program.children_with_role("media")
+    async with AsyncExitStack() as stack:
+        host = await stack.enter_async_context(host_of(program.url))
+        await open_session(stack, host, "publish")
+        await eventually(lambda: is_live(host))
+        media.kill()
+
+        async def is_over() -> bool:
+            return await picture(host) is None
+
+        await eventually(is_over, timeout_s=6)
+
+        async def is_back() -> bool:
+            found = program.children_with_role("media")
+            return bool(found) and found[0].pid != media.pid
+
+        await eventually(is_back)
+
+        async def begins_anew() -> bool:
+            try:
+                await open_session(stack, host, "publish")
+            except AssertionError:
+                return False
+            return True
+
+        await eventually(begins_anew)
+        await eventually(lambda: is_live(host))
+
+
+async def test_without_the_setting_there_is_no_media_process(serve: Callable[..., Program]) -> None:
+    assert serve().children_with_role("media") == []
+
+
+async def test_another_shop_of_ours_is_an_engine(
+    serve: Callable[..., Program], tmp_path: Any
+) -> None:
+    """The `whip` backend end to end: offers go through one shop to the next, media directly."""
+    engine = serve("--demo", environment=MEDIA)
+    async with AsyncExitStack() as stack:
+        far = await stack.enter_async_context(host_of(engine.url))
+        made = await far.call("POST", "/api/rooms/demo/video/keys", {"label": "near"}, status=201)
+        near = serve(
+            "--demo",
+            environment={
+                "DATA": str(tmp_path),
+                "HUBBUB_MEDIA_BACKEND": "whip",
+                "HUBBUB_WHIP_PUBLISH_URL": f"{engine.url}/whip/{{room}}",
+                "HUBBUB_WHIP_PLAY_URL": f"{engine.url}/whep/{{room}}",
+                "HUBBUB_WHIP_TOKEN": made["token"],
+                "HUBBUB_REDIS_PREFIX": "near:",
+            },
+        )
+        host = await stack.enter_async_context(host_of(near.url))
+        publisher = await open_session(stack, host, "publish")
+        assert await is_live(host)
+        await eventually(lambda: is_live(far))
+        viewer = await open_session(stack, host, "play")
+        await eventually(lambda: _enough(viewer))
+        assert (await publisher.end()).status_code == 200
+        assert await picture(host) is None
+
+        async def is_over() -> bool:
+            return await picture(far) is None
+
+        await eventually(is_over)
+
+
+async def test_the_media_role_runs_by_itself(serve: Callable[..., Program]) -> None:
+    reserved, port = reserve_port("127.0.0.1", 0)
+    with reserved:
+        environment = {**MEDIA, "HUBBUB_MEDIA_URL": f"http://127.0.0.1:{port}"}
+        shop = serve("--demo", environment=environment)
+        assert shop.children_with_role("media") == []
+    alone = serve("--role", "media", "--demo", environment=environment, ready=False)
+    async with open_client(f"http://127.0.0.1:{port}") as http:
+
+        async def answers() -> bool:
+            try:
+                return (await http.get("/healthz")).is_success
+            except httpx.TransportError:
+                return False
+
+        await eventually(answers, timeout_s=30)
+        assert len(alone.children_with_role("media")) == 1
+        async with AsyncExitStack() as stack:
+            host = await stack.enter_async_context(host_of(shop.url))
+            await open_session(stack, host, "publish")
+            await eventually(lambda: is_live(host))
+            assert "hubbub_media_rooms_live" in (await http.get("/metrics")).text
