@@ -13,6 +13,7 @@ from commerce.community.chat_archive.service import ChatArchive
 from commerce.goods.carts.service import CartService
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.waiting_list.service import WaitingList
+from commerce.insight.pictures.service import PictureDesk
 from commerce.orders.checkout.leaving import Leaving
 from commerce.sales.coupons.service import Drops
 from commerce.sales.draws.service import Draws
@@ -43,6 +44,7 @@ from server.routes.evidence import evidence_routes
 from server.routes.groups import leaving_routes
 from server.routes.orders import order_routes
 from server.routes.payments import payment_routes
+from server.routes.pictures import picture_routes
 from server.routes.quotes import quote_routes
 from server.routes.refunds import refund_routes
 from server.routes.requests import Edge
@@ -65,9 +67,11 @@ from server.wiring.commerce import (
     build_tokens,
 )
 from server.wiring.sources import FreshIds, SystemClock, build_process, monotonic_ms
-from server.wiring.video import build_video
+from server.wiring.video import build_picture_desk, build_video
 
 PRESSES_EVERY_S = 1.0
+# A minute's figures are read by a host who looks now and then.
+PICTURES_EVERY_S = 5.0
 # Twice as often as anybody scrapes.
 AUDIT_SEEN_EVERY_S = 5.0
 
@@ -83,6 +87,7 @@ class Shop(msgspec.Struct, frozen=True):
     video: LiveVideo
     audit: AuditWatch
     departures: Departures
+    pictures: PictureDesk
 
 
 class GatewayProcess:
@@ -106,6 +111,11 @@ class GatewayProcess:
             PRESSES_EVERY_S,
             lambda: self._shop.core.presses.flush(self._shop.carrier.database),
         )
+        beats = Job(
+            "pictures",
+            PICTURES_EVERY_S,
+            lambda: self._shop.pictures.flush(self._shop.carrier.database),
+        )
         exchange = Job(
             "departures", EXCHANGED_EVERY_S, lambda: self._shop.departures.exchange(LIFETIME_MS)
         )
@@ -118,6 +128,7 @@ class GatewayProcess:
             for board in self._boards:
                 tasks.create_task(board.run(), name=type(board).__name__)
             tasks.create_task(repeat(flush), name="press counter")
+            tasks.create_task(repeat(beats), name="picture desk")
 
     async def drain(self) -> None:
         """Give every viewer a moment to come back elsewhere."""
@@ -145,8 +156,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     drops = Drops(carrier.database, core.inventory, monotonic_ms)
     commands = RoomCommands(core.inventory, waiting_list, draws, groups, permits, drops=drops)
     states = RoomStates(carrier.database)
-    process = build_process(process_name)
-    address_of = address_reader(settings.trusted_proxies)
+    process, address_of = build_process(process_name), address_reader(settings.trusted_proxies)
     gateway = Gateway(
         process,
         ports=GatewayPorts(states, tokens, commands, states, states, states, address_of),
@@ -155,7 +165,7 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         limits=_limits(settings),
     )
     carrier.announcer.carry_line = gateway.chat.carry
-    video = build_video(settings, carrier)
+    video, pictures = build_video(settings, carrier), build_picture_desk(process_name)
     boards = _boards(settings, carrier, gateway.hub, core.inventory)
     watch = AuditWatch(carrier.database, monotonic_ms)
     services = Services(
@@ -187,11 +197,12 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
         *evidence_routes(carrier.database),
         *payment_routes(till.payments, till.reconciliation),
         *refund_routes(till.refunds),
+        *picture_routes(pictures, carrier.database),
         *_provider_routes(settings, till),
         *leaving_routes(Leaving(carrier.database, core.inventory, till.checkout)),
     ]
     app = build_app(services, _edge(settings, tokens), more_routes)
-    shop = Shop(carrier, core, till, video, watch, departures)
+    shop = Shop(carrier, core, till, video, watch, departures, pictures)
     return GatewayProcess(app, gateway, boards=boards, shop=shop)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from commerce.goods.press_rules.buckets import Buckets
+from commerce.insight.pictures.service import PictureDesk
 from server.auth.secret import derive_key, load_secret
 from server.settings import Settings
 from server.video.builtin import CONTROL_PURPOSE, BuiltinEngine, open_media_client
@@ -12,7 +13,7 @@ from server.video.service import LiveVideo, Paces
 from server.video.tickets import VideoTickets
 from server.video.whip_engine import WhipEngine, open_engine_client
 from server.wiring.commerce import Carrier
-from server.wiring.sources import SystemClock, monotonic_ms
+from server.wiring.sources import FreshIds, SystemClock, monotonic_ms
 
 
 def build_video(settings: Settings, carrier: Carrier) -> LiveVideo:
@@ -49,3 +50,15 @@ def build_engine(settings: Settings, carrier: Carrier) -> Engine:
             now_ms=SystemClock().now_ms,
         )
     return NoEngine()
+
+
+def build_picture_desk(process_name: str) -> PictureDesk:
+    """Return who counts what viewers tell of the picture.
+
+    A gateway that died is started again under its name; its counts are not the same ones.
+    """
+    return PictureDesk(
+        f"{process_name}:{FreshIds().new()}",
+        now_ms=SystemClock().now_ms,
+        monotonic_ms=monotonic_ms,
+    )

@@ -10,6 +10,7 @@ from commerce.community.moderation.store import select_mutes
 from commerce.goods.presses.store import select_answers, select_first_seconds
 from commerce.insight.audit.service import describe_latest
 from commerce.insight.deliveries.service import read_delivery
+from commerce.insight.pictures.service import read_pictures
 from commerce.insight.show_report import store
 from commerce.kernel.ports import Connection
 from commerce.sales.show_floor.model import SaleView
@@ -39,6 +40,7 @@ async def read_console(
         "pinned": floor.pinned,
         "announcement": room.announcement,
         "delivery": await read_delivery(connection, room.id),
+        "picture": await read_pictures(connection, room.id),
         "mutes": [
             {"user": mute.user_id, "name": mute.name, "until_ms": mute.until_ms}
             for mute in await select_mutes(connection, room.id)

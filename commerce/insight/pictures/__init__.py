@@ -1,0 +1,1 @@
+"""How live pictures arrived at the viewers, by what their own browsers measured."""
