@@ -192,14 +192,8 @@ async def build_gateway(settings: Settings, process_name: str) -> GatewayProcess
     )
     more_routes = [
         *account_routes(build_accounts(carrier.database), tokens),
-        *order_routes(till.checkout),
-        *quote_routes(till.quotes),
-        *evidence_routes(carrier.database),
-        *payment_routes(till.payments, till.reconciliation),
-        *refund_routes(till.refunds),
+        *_routes_of_orders(settings, carrier, core, till),
         *picture_routes(pictures, carrier.database),
-        *_provider_routes(settings, till),
-        *leaving_routes(Leaving(carrier.database, core.inventory, till.checkout)),
     ]
     app = build_app(services, _edge(settings, tokens), more_routes)
     shop = Shop(carrier, core, till, video, watch, departures, pictures)
@@ -242,6 +236,21 @@ def _limits(settings: Settings) -> GatewayLimits:
         is_packing_offered=settings.compression,
         rooms=RoomLimits(drain=DrainLimits(returns_per_s=settings.returns_per_s)),
     )
+
+
+def _routes_of_orders(
+    settings: Settings, carrier: Carrier, core: ReservationCore, till: Till
+) -> list[BaseRoute]:
+    """Return everything about an order and its money."""
+    return [
+        *order_routes(till.checkout),
+        *quote_routes(till.quotes),
+        *evidence_routes(carrier.database),
+        *payment_routes(till.payments, till.reconciliation),
+        *refund_routes(till.refunds),
+        *_provider_routes(settings, till),
+        *leaving_routes(Leaving(carrier.database, core.inventory, till.checkout)),
+    ]
 
 
 def _provider_routes(settings: Settings, till: Till) -> list[BaseRoute]:
