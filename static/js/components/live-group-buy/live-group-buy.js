@@ -55,9 +55,9 @@ export class LiveGroupBuy extends LiveElement {
     if (!facts) return;
     const { phase, sale, item, teams, isAsking, now_ms, note } = facts;
     setText(this.ref('title'), titleOf(item));
-    setText(this.ref('price'), teamPrice(sale, item?.price_minor));
     const asks = phase === 'join' || phase === 'open' ? rulesWords(sale.rules) : [];
-    setText(this.ref('line'), [teamLine(facts, now_ms), ...asks].join(t('site.separator')));
+    setText(this.ref('price'), [teamPrice(sale, item?.price_minor), ...asks].join(t('site.separator')));
+    setText(this.ref('line'), teamLine(facts, now_ms));
     const main = this.ref('main');
     const isQuiet = phase === 'formed' || phase === 'full' || phase === 'over';
     main.hidden = isQuiet;
