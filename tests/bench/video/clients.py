@@ -20,7 +20,7 @@ from tests.support.media.loopback import only_loopback
 from tests.support.media.loss import lose
 from tests.support.media.signalling import WhipClient
 from tests.support.media.verifier import Verifier
-from tests.support.media.viewer import Viewer
+from tests.support.media.viewer import Rounds, Viewer
 
 JOINS_AT_ONCE = 6
 ROOM = "bench"
@@ -34,6 +34,7 @@ class Crowd:
         self._publication: ClipPublication | None = None
         self._verifier: Verifier | None = None
         self._viewers: list[Viewer] = []
+        self._rounds = Rounds()
         self._window_s = 0.0
         self._seen: dict[Viewer, tuple[int, int]] = {}
         self._verified = 0
@@ -59,7 +60,7 @@ class Crowd:
 
         async def join() -> Viewer:
             async with places:
-                viewer = Viewer()
+                viewer = Viewer(rounds=self._rounds)
                 await viewer.start(WhipClient(f"{self._url}/whep/{ROOM}"))
                 await asyncio.wait_for(viewer.first_packet.wait(), 15)
                 return viewer
