@@ -75,12 +75,16 @@ GROUP_CHECKS = (
         "buyer",
         "No buyer has seats in two open teams of a sale, or two in one.",
         """
-        SELECT f.sale_id AS sale, f.user_id AS buyer, count(*) AS seats
+        SELECT f.sale_id AS sale, f.user_id AS buyer, q.seats
         FROM facts f
-        JOIN reservations r ON r.user_id = f.user_id AND r.sale_id = f.sale_id
-            AND r.group_id IS NOT NULL AND r.state IN ('held', 'paying')
-            AND r.reopened_at_ms IS NULL
-        GROUP BY f.sale_id, f.user_id HAVING count(*) > 1
+        -- Joined flat, every open seat of the shop was compared with each buyer.
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS seats FROM reservations r
+            WHERE r.user_id = f.user_id AND r.sale_id = f.sale_id
+              AND r.group_id IS NOT NULL AND r.state IN ('held', 'paying')
+              AND r.reopened_at_ms IS NULL
+        ) q
+        WHERE q.seats > 1
         """,
     ),
     Check(

@@ -1,4 +1,4 @@
-"""A batch of joins reads its own rows, however many people and teams the campaign has.
+"""A batch of joins, and its audit, read their own rows, however many have joined the campaign.
 
 Rows are counted, not milliseconds: PostgreSQL tells how many a transaction has read of each table.
 """
@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from commerce.insight.audit import store
+from commerce.insight.audit.group_checks import GROUP_CHECKS
+from commerce.insight.audit.model import Keys
 from commerce.sales.group_buys.model import Joining, JoinRequest, Wish
 from commerce.sales.group_buys.store import join_batch
 from server.db.database import PgDatabase, open_reserve_pool
@@ -26,6 +29,9 @@ READ_ROWS = """
     FROM pg_stat_xact_user_tables
     WHERE relname IN ('reservations', 'sale_buyers', 'buy_groups', 'group_campaigns')
 """
+
+# Each check of a buyer's seats reads that buyer's row, their reservations, and a team or two.
+READ_A_BUYER_MAX = 10
 
 
 def wishes_of(
@@ -82,3 +88,24 @@ async def test_a_batch_reads_its_own_rows(
                 wishes = [wishes_of(sale, 1, team)[0] for team in teams]
             read = await count_reads(connection, pool, wishes)
             assert read <= WISHES * READ_A_WISH_MAX, read
+
+
+async def test_the_audit_of_some_buyers_reads_their_seats_alone(
+    database: PgDatabase, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the first minute of a rush there are no statistics, and the auditor comes by."""
+    sale = await open_group_buy(database, await make_shop(database), need=3, quantity=900)
+    async with await open_reserve_pool(database_url) as pools, pools.acquire() as connection:
+        pool = str(await connection.fetchval("SELECT pool_id FROM sales WHERE id = $1", sale))
+        for _ in range(JOINED // 200):
+            wishes = wishes_of(sale, 200)
+            await join_batch(connection, pool_id=pool, sale_id=sale, requests=wishes)
+    monkeypatch.setattr(store, "CHECKS", [one for one in GROUP_CHECKS if one.kind == "buyer"])
+    async with database.reading() as reading:
+        await store.only_look_up(reading)
+        before = await reading.fetchval(READ_ROWS)
+        keys = Keys(buyer={(sale, wish.user_id) for wish in wishes[:WISHES]})
+        found = await store.select_offenders(reading, "buyer", keys, is_kept=False, now_ms=0)
+        read = await reading.fetchval(READ_ROWS) - before
+    assert found == []
+    assert read <= WISHES * READ_A_BUYER_MAX, read
