@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from tests.support.browser import FLAGS
+from tests.support.browser import FLAGS, CAMERA_FLAGS
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -40,7 +40,9 @@ async def start_browser(chromium: str) -> AsyncIterator[Callable[[], Awaitable[B
         async def get() -> Browser:
             if not (running and running[-1].is_connected()):
                 running.append(
-                    await playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+                    await playwright.chromium.launch(
+                        executable_path=chromium, args=[*FLAGS, *CAMERA_FLAGS]
+                    )
                 )
             return running[-1]
 

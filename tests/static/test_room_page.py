@@ -70,6 +70,11 @@ class Server:
         self.decide: Callable[[], Refusal | None] = lambda: None
         self.held: list[dict[str, Any]] = []
         self.is_asking = False
+        self.more: dict[str, Any] = {}
+
+    def make_state(self) -> dict[str, Any]:
+        """Return the room's state, with what a test has added to it."""
+        return make_state() | self.more
 
     def render(self) -> str:
         texts = json.loads((STATIC / "i18n" / f"{self.language}.json").read_text("utf-8"))
@@ -81,8 +86,8 @@ class Server:
             html_lang="zh-Hans" if self.language == "zh" else "en",
             t=texts,
             user=self.user,
-            state=make_state(),
-            state_json=embed_json(make_state()),
+            state=self.make_state(),
+            state_json=embed_json(self.make_state()),
         )
 
     async def answer(self, route: Route) -> None:
@@ -126,7 +131,7 @@ class Server:
         hello["ack"] = self.is_asking
         self.send(["h", hello])
         if "e" not in query:
-            self.send(["Z", "e", 7, make_state()])
+            self.send(["Z", "e", 7, self.make_state()])
 
     def take(self, socket: WebSocketRoute, frame: list[Any]) -> None:
         self.frames.append(frame)
@@ -158,14 +163,18 @@ async def open_room(
     user: dict[str, Any] | None = USER,
     language: str = "en",
     is_asking: bool = False,
+    server: Server | None = None,
+    script: str = "",
     **options: Any,
 ) -> AsyncIterator[tuple[Page, Server]]:
     """Yield the page and its server; a complaint of the browser's fails the test."""
     complaints: list[str] = []
-    server = Server(user=user, language=language)
+    server = server or Server(user=user, language=language)
     server.is_asking = is_asking
     context = await browser.new_context(viewport=options.pop("viewport", PHONE), **options)
     page = await context.new_page()
+    if script:
+        await page.add_init_script(script)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on(
         "console",

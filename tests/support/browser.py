@@ -29,6 +29,15 @@ FLAGS = (
     "--disable-dev-shm-usage",  # Containers often have a /dev/shm of 64 MiB.
 )
 
+# A camera that draws a clock and a microphone that beeps, allowed without asking; and calls that
+# need no network beside the loopback.
+CAMERA_FLAGS = (
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--allow-loopback-in-peer-connection",
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
+)
+
 
 def find_chromium() -> str | None:
     """Return the path of a browser: HUBBUB_CHROMIUM, else the first known name on PATH."""

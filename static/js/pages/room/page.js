@@ -22,6 +22,7 @@ import { Drops } from './drops.js';
 import { drawBag, drawBanner, drawHead, drawHold, drawUser } from './frame.js';
 import { listenToPage } from './gestures.js';
 import { News } from './news.js';
+import { Picture } from './picture.js';
 import { Purchase } from './purchase.js';
 import { Sheets } from './sheets.js';
 import { Talk } from './talk.js';
@@ -90,6 +91,7 @@ export class RoomPage {
     this.chance = new Chance(this);
     this.drops = new Drops(this);
     this.teams = new Teams(this);
+    this.picture = new Picture(this);
     this.talk = new Talk({
       socket, clock, list: element('live-chat-list'), composer: element('live-composer'),
       notes: [find('#chat-busy'), find('#chat-busy-short')], lines: initial.chat,
@@ -332,6 +334,7 @@ export class RoomPage {
     this.chance.draw(now_ms);
     this.drops.draw(now_ms);
     this.teams.draw(now_ms);
+    this.picture.draw();
     this.news.time(this.state, now_ms);
     this.#schedule(offer, now_ms);
   }

@@ -1,0 +1,227 @@
+// @ts-check
+/**
+ * The room's picture: pulled while the host publishes and somebody looks, measured, and drawn on the stage.
+ *
+ * Invariant: the chat and the sale never wait for it: it reads the room's state and changes nothing of it.
+ */
+import { find } from '../../lib/element.js';
+import { BRIGHT, isOnAir, pulls, stageView } from '../../logic/stage.js';
+import { behindBetween, countPlaying, isTelling, isWeakNetwork, JUDGED, makeBeat, readInbound, startPlaying } from '../../logic/picture_stats.js';
+import { post } from '../../net/api.js';
+import { WhepPlayer } from '../../net/whep.js';
+
+/** @typedef {import('../../components/live-stage/live-stage.js').LiveStage} LiveStage */
+/** @typedef {import('../../logic/room_state.js').RoomState} RoomState */
+
+const SAMPLE_MS = 1_000;
+/** A picture without a new frame for so long is lost. */
+const FLOWING_MS = 2_000;
+/** A session that is younger brings its first frame soon: it is not lost yet. */
+const STARTING_MS = 3_000;
+/** A session that brings nothing for so long, although the host is on the air, is begun anew. */
+const STALLED_MS = 8_000;
+const SCRIM_MS = 2_000;
+/** What was measured is told this often, to be counted with that of others. */
+const BEAT_MS = 10_000;
+
+export class Picture {
+  #stage = /** @type {LiveStage} */ (find('live-stage'));
+  /** @type {'picture' | 'sound'} */
+  #want = 'picture';
+  #isMuted = true;
+  #wasTapped = false;
+  #isRefused = false;
+  #isWeak = false;
+  /** @type {number | null} */
+  #hidden_at_ms = null;
+  /** @type {number | null} when the pulling began */
+  #asked_at_ms = null;
+  #frame_at_ms = -Infinity;
+  #session_at_ms = 0;
+  #pulled_at_ms = 0;
+  #scrim_at_ms = 0;
+  /** @type {import('../../logic/picture_stats.js').Inbound | null} */
+  #before = null;
+  /** @type {number[]} */
+  #stalls = [];
+  /** @type {'picture' | 'sound' | null} */
+  #pulled = null;
+  /** Of the picture since the last beat. */
+  #playing = startPlaying();
+  /** @type {number | null} measured once a visit */
+  #first_frame_ms = null;
+  #isFirstTold = false;
+  /** @type {number | null} */
+  #behind_ms = null;
+  #luck = Math.random();
+
+  /** @param {{state: RoomState, changed: () => void}} page */
+  constructor(page) {
+    this.page = page;
+    this.player = new WhepPlayer({
+      ticket: () => post(`/api/rooms/${encodeURIComponent(page.state.room)}/video/play`),
+      onState: ({ phase }) => {
+        if (phase === 'waiting' || phase === 'refused') this.#stage.freeze();
+        if (phase === 'connected') this.#session_at_ms = performance.now();
+        if (phase !== 'connected') this.#before = null;
+        page.changed();
+      },
+    });
+    const stage = this.#stage;
+    stage.addEventListener('live:stage-sound', () => this.toggleSound());
+    stage.addEventListener('live:stage-play', () => void this.#stage.play());
+    stage.addEventListener('live:stage-refused', () => this.#refused(true));
+    stage.addEventListener('live:stage-played', () => this.#refused(false));
+    stage.addEventListener('live:stage-offer', (event) => this.#take(/** @type {CustomEvent} */ (event).detail.offer));
+    stage.addEventListener('live:stage-frame', () => this.#frame());
+    document.addEventListener('visibilitychange', () => {
+      this.#hidden_at_ms = document.hidden ? performance.now() : null;
+      this.draw();
+    });
+    addEventListener('pagehide', () => this.#pull(null));
+    window.setInterval(() => void this.#sample(), SAMPLE_MS);
+    window.setInterval(() => void this.#beat(), BEAT_MS);
+  }
+
+  get #video() {
+    return this.page.state.video ?? null;
+  }
+
+  get #isFlowing() {
+    return performance.now() - this.#frame_at_ms < FLOWING_MS;
+  }
+
+  /** @param {boolean} isRefused */
+  #refused(isRefused) {
+    this.#isRefused = isRefused;
+    this.page.changed();
+  }
+
+  /** Sound on or off, by hand. A browser that refuses sound without a press takes this one. */
+  toggleSound() {
+    this.#isMuted = !this.#isMuted;
+    this.#wasTapped = true;
+    this.#stage.isMuted = this.#isMuted;
+    this.#stage.update();
+    void this.#stage.play();
+    this.page.changed();
+  }
+
+  /** The key for sound acts where there is sound. */
+  pressSound() {
+    if (this.#stage.view.sound !== null) this.toggleSound();
+  }
+
+  /** @param {import('../../logic/stage.js').StageOffer} offer */
+  #take(offer) {
+    this.#want = offer === 'picture' ? 'picture' : 'sound';
+    this.#isWeak = false;
+    this.#stalls = [];
+    if (this.#want === 'sound' && this.#isMuted) this.toggleSound();
+    this.draw();
+  }
+
+  #frame() {
+    const now_ms = performance.now();
+    this.#frame_at_ms = now_ms;
+    if (this.#first_frame_ms === null && this.#asked_at_ms !== null && !document.hidden) this.#first_frame_ms = Math.round(now_ms - this.#asked_at_ms);
+    this.page.changed();
+  }
+
+  /** @param {'picture' | 'sound' | null} what */
+  #pull(what) {
+    if (this.#pulled === what) return;
+    this.#pulled = what;
+    this.#before = null;
+    if (what === null) {
+      this.#asked_at_ms = null;
+      this.#stage.freeze();
+      this.player.stop();
+      return;
+    }
+    this.#pulled_at_ms = performance.now();
+    if (this.#first_frame_ms === null) this.#asked_at_ms = this.#pulled_at_ms;
+    this.#stage.freeze();
+    this.player.start(what);
+  }
+
+  /** Bring the stage in step with the room. */
+  draw() {
+    const { state } = this.page;
+    const show = state.show?.status ?? null;
+    const now_ms = performance.now();
+    const isOn = isOnAir({ show, video: this.#video });
+    const hidden_ms = this.#hidden_at_ms === null ? null : now_ms - this.#hidden_at_ms;
+    this.#pull(pulls({ isOnAir: isOn, want: this.#want, isMuted: this.#isMuted, hidden_ms }));
+    const { phase, code, attempt } = this.player.state;
+    const stage = this.#stage;
+    stage.view = stageView({
+      show, video: this.#video, want: this.#want, phase, code, attempt, isFlowing: this.#isFlowing && phase === 'connected',
+      isStarting: attempt === 0 && now_ms - this.#pulled_at_ms < STARTING_MS, hasFrame: stage.hasFrame, isWeak: this.#isWeak, isRefused: this.#isRefused, isMuted: this.#isMuted, wasTapped: this.#wasTapped,
+    });
+    stage.stream = this.#pulled === null ? null : this.player.stream;
+    stage.isMuted = this.#isMuted;
+    stage.changed();
+    this.#scrim(now_ms);
+  }
+
+  /** The ground behind the chat follows the picture. @param {number} now_ms */
+  #scrim(now_ms) {
+    if (now_ms - this.#scrim_at_ms < SCRIM_MS) return;
+    this.#scrim_at_ms = now_ms;
+    const luminance = this.#stage.luminance();
+    find('.room').dataset['scrim'] = luminance !== null && luminance > BRIGHT ? 'high' : 'low';
+  }
+
+  async #sample() {
+    const { peer } = this.player;
+    if (!peer || this.player.state.phase !== 'connected') {
+      this.draw();
+      return;
+    }
+    const report = await peer.getStats();
+    if (peer !== this.player.peer) return;
+    const now = readInbound(report.values(), performance.now());
+    const before = this.#before;
+    this.#before = now;
+    if (before && this.#pulled === 'picture') this.#measure(before, now);
+    if (this.#pulled === 'picture' && !this.#isFlowing) this.#stage.freeze();
+    const quiet_ms = now.at_ms - Math.max(this.#frame_at_ms, this.#session_at_ms);
+    if (this.#pulled === 'picture' && this.#video?.live && quiet_ms > STALLED_MS && !document.hidden) this.player.restart();
+    this.draw();
+  }
+
+  /**
+   * @param {import('../../logic/picture_stats.js').Inbound} before
+   * @param {import('../../logic/picture_stats.js').Inbound} now
+   */
+  #measure(before, now) {
+    const isMoving = now.frames > before.frames;
+    if (isMoving) {
+      this.#frame_at_ms = now.at_ms;
+      this.#stage.thaw();
+    }
+    // Out of sight nothing is drawn, and a host who stands still is no fault of the network.
+    if (document.hidden || !this.#video?.live || this.#first_frame_ms === null) return;
+    const stalled_ms = this.#playing.stalled_ms;
+    this.#playing = countPlaying(this.#playing, before, now);
+    this.#behind_ms = behindBetween(before, now) ?? this.#behind_ms;
+    this.#stalls = [...this.#stalls, this.#playing.stalled_ms - stalled_ms].slice(-JUDGED);
+    this.#isWeak = isWeakNetwork(this.#stalls);
+  }
+
+  /** Tell what was measured since the last time; nobody waits for the answer, and nobody is named. */
+  async #beat() {
+    const { room, viewers } = this.page.state;
+    const first_frame_ms = this.#isFirstTold ? null : this.#first_frame_ms;
+    const beat = makeBeat({ playing: this.#playing, first_frame_ms, behind_ms: this.#behind_ms });
+    this.#playing = { ...startPlaying(), gap_ms: this.#playing.gap_ms };
+    if (!beat || !isTelling(this.#luck, viewers)) return;
+    this.#isFirstTold = true;
+    try {
+      await post(`/api/rooms/${encodeURIComponent(room)}/video/beats`, beat);
+    } catch {
+      // A figure that is lost is one of many.
+    }
+  }
+}
