@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from tests.support.browser import FLAGS, CAMERA_FLAGS
+from tests.support.browser import CAMERA_FLAGS, FLAGS
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser

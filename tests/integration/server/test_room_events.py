@@ -24,6 +24,8 @@ from commerce.sales.flash_sales.service import arm, finish, note_sold_out, open_
 from commerce.sales.group_buys.campaigns import finish_campaign, open_campaign
 from commerce.sales.group_buys.model import CampaignTerms
 from commerce.sales.show_floor.store import select_sale_view
+from commerce.sales.unlocks import service as unlocks
+from commerce.sales.unlocks.model import UnlockTerms
 from commerce.shows.bag.service import pin, unpin
 from realtime.protocol.messages import ChatLine
 from server.db.database import PgDatabase, PgTransaction, open_pool
@@ -133,6 +135,7 @@ async def test_every_act_is_told_so_that_nobody_needs_to_ask_again(database_url:
     await world.act(lambda tx: shop.floor.end(tx, room))
     await draw_one(world)
     await group_one(world)
+    await let_prices_fall(world)
     await drop_coupons(world)
     assert world.types == set(EVENTS)
     await database.close()
@@ -197,6 +200,38 @@ async def group_one(world: World) -> None:
     await world.act(open_one_group)
     await world.act(lambda tx: finish_campaign(tx, sale_id, "end"))
     assert world.seen["sales"][-1]["state"] == "ended"
+
+
+async def let_prices_fall(world: World) -> None:
+    """Let one threshold be reached and one be missed in the show that is on."""
+    shop = world.shop
+
+    async def arm_one(transaction: PgTransaction, key: str) -> str:
+        terms = FlashSaleTerms(shop.sku, 100, 2, 1, 0, 60, unlock=UnlockTerms(2, 60))
+        sale_id, _ = await arm(transaction, FreshIds(), shop.room, terms, key=key)
+        view = await select_sale_view(transaction, sale_id)
+        transaction.announce(shop.room.id, "flash.armed", {"sale": msgspec.to_builtins(view)})
+        sales.append(sale_id)
+        return sale_id
+
+    async def fall(transaction: PgTransaction) -> None:
+        unlock, _ = await unlocks.lock(transaction, sales[0])
+        await unlocks.let_fall(transaction, unlock, 2, [])
+
+    async def miss(_: PgTransaction) -> None:
+        assert await unlocks.note_missed(world.database) == 1
+
+    sales: list[str] = []
+    drawn = next(sale["id"] for sale in world.seen["sales"] if sale.get("draw"))
+    await world.act(partial(finish, sale_id=drawn, event="end"))
+    for key, decide in (("reached", fall), ("missed", None)):
+        await world.act(partial(arm_one, key=key))
+        await world.act(partial(open_one, sale_id=sales[-1]))
+        if decide is not None:
+            await world.act(decide)
+        await world.act(partial(finish, sale_id=sales[-1], event="end"))
+    await world.act(miss)
+    assert world.seen["sales"][-1]["unlock"]["state"] == "missed"
 
 
 async def sell(database: PgDatabase, sale_id: str, state: str) -> None:
