@@ -19,7 +19,6 @@ import '../components/live-sale-card/live-sale-card.js';
 import '../components/live-second-chance/live-second-chance.js';
 import '../components/live-sheet/live-sheet.js';
 import '../components/live-sign-in/live-sign-in.js';
-import '../components/live-stage/live-stage.js';
 import '../components/live-stock-bar/live-stock-bar.js';
 import '../components/live-teams/live-teams.js';
 import { RoomPage } from './room/page.js';

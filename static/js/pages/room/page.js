@@ -22,7 +22,6 @@ import { Drops } from './drops.js';
 import { drawBag, drawBanner, drawHead, drawHold, drawUser } from './frame.js';
 import { listenToPage } from './gestures.js';
 import { News } from './news.js';
-import { Picture } from './picture.js';
 import { Purchase } from './purchase.js';
 import { Sheets } from './sheets.js';
 import { Talk } from './talk.js';
@@ -53,6 +52,7 @@ const element = (selector) => /** @type {T} */ (find(selector));
 
 export class RoomPage {
   #isQueued = false;
+  #isPictureAsked = false;
   #timer = 0;
   /** @type {Set<string>} sales for which the clock was measured shortly before */
   #syncedFor = new Set();
@@ -91,7 +91,8 @@ export class RoomPage {
     this.chance = new Chance(this);
     this.drops = new Drops(this);
     this.teams = new Teams(this);
-    this.picture = new Picture(this);
+    /** @type {import('./picture.js').Picture | null} loaded with the first picture: a room without one is light */
+    this.picture = null;
     this.talk = new Talk({
       socket, clock, list: element('live-chat-list'), composer: element('live-composer'),
       notes: [find('#chat-busy'), find('#chat-busy-short')], lines: initial.chat,
@@ -334,9 +335,23 @@ export class RoomPage {
     this.chance.draw(now_ms);
     this.drops.draw(now_ms);
     this.teams.draw(now_ms);
-    this.picture.draw();
+    if (this.state.video) void this.#loadPicture();
+    this.picture?.draw();
     this.news.time(this.state, now_ms);
     this.#schedule(offer, now_ms);
+  }
+
+  async #loadPicture() {
+    if (this.#isPictureAsked) return;
+    this.#isPictureAsked = true;
+    try {
+      const { Picture } = await import('./picture.js');
+      this.picture = new Picture(this);
+      this.changed();
+    } catch {
+      // The script did not come: the poster stays, and the next draw asks again.
+      this.#isPictureAsked = false;
+    }
   }
 
   /** @param {Offer | null} offer @param {number} now_ms */

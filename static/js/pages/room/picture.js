@@ -4,6 +4,7 @@
  *
  * Invariant: the chat and the sale never wait for it: it reads the room's state and changes nothing of it.
  */
+import '../../components/live-stage/live-stage.js';
 import { find } from '../../lib/element.js';
 import { BRIGHT, isOnAir, pulls, stageView } from '../../logic/stage.js';
 import { behindBetween, countPlaying, isTelling, isWeakNetwork, JUDGED, makeBeat, readInbound, startPlaying } from '../../logic/picture_stats.js';
@@ -159,6 +160,7 @@ export class Picture {
       show, video: this.#video, want: this.#want, phase, code, attempt, isFlowing: this.#isFlowing && phase === 'connected',
       isStarting: attempt === 0 && now_ms - this.#pulled_at_ms < STARTING_MS, hasFrame: stage.hasFrame, isWeak: this.#isWeak, isRefused: this.#isRefused, isMuted: this.#isMuted, wasTapped: this.#wasTapped,
     });
+    if (stage.view.state === 'lost') stage.freeze();
     stage.stream = this.#pulled === null ? null : this.player.stream;
     stage.isMuted = this.#isMuted;
     stage.changed();
@@ -185,7 +187,6 @@ export class Picture {
     const before = this.#before;
     this.#before = now;
     if (before && this.#pulled === 'picture') this.#measure(before, now);
-    if (this.#pulled === 'picture' && !this.#isFlowing) this.#stage.freeze();
     const quiet_ms = now.at_ms - Math.max(this.#frame_at_ms, this.#session_at_ms);
     if (this.#pulled === 'picture' && this.#video?.live && quiet_ms > STALLED_MS && !document.hidden) this.player.restart();
     this.draw();
