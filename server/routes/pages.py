@@ -49,8 +49,11 @@ CONTENT_SECURITY_POLICY = "; ".join(
 SECURITY_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), display-capture=(), geolocation=()",
     "Cache-Control": "private, no-cache",  # A page names who is signed in.
 }
+# The one page that takes a picture, and only with its own script.
+CONSOLE_PERMISSIONS = "camera=(self), microphone=(self), display-capture=(self), geolocation=()"
 
 
 class Pages:
@@ -139,9 +142,11 @@ async def console(request: Request) -> Response:
             return pages_of(request).render(request, "error.html", status=404, code="no_room")
         return RedirectResponse(f"/login?next={quote(request.url.path)}", status_code=303)
     state = await read_room(services, slug)
-    return pages_of(request).render(
+    response = pages_of(request).render(
         request, "console.html", state=state, state_json=embed_json(state)
     )
+    response.headers["Permissions-Policy"] = CONSOLE_PERMISSIONS
+    return response
 
 
 async def login(request: Request) -> Response:

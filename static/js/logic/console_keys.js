@@ -6,7 +6,7 @@
  */
 
 /** @typedef {'next' | 'pin' | 'arm' | 'group_buy' | 'close_sale' | 'halt_sale' | 'add_units' | 'say' | 'line_down' | 'line_up' | 'delete_line' | 'mute' | 'undo' | 'compose'
- *   | 'orders' | 'shield' | 'search' | 'select_up' | 'select_down' | 'pin_selected' | 'keys' | 'leave'} ConsoleAct */
+ *   | 'orders' | 'shield' | 'search' | 'camera' | 'select_up' | 'select_down' | 'pin_selected' | 'keys' | 'leave'} ConsoleAct */
 
 /** @type {Readonly<Record<string, ConsoleAct>>} */
 const ACTS = {
@@ -27,6 +27,7 @@ const ACTS = {
   o: 'orders',
   s: 'shield',
   '/': 'search',
+  v: 'camera',
   arrowup: 'select_up',
   arrowdown: 'select_down',
   enter: 'pin_selected',
@@ -37,7 +38,7 @@ const ACTS = {
 /** The map as it is shown: key caps and the act's text key. */
 export const KEY_MAP = /** @type {const} */ ([
   [['N'], 'next'], [['P'], 'pin'], [['F'], 'arm'], [['G'], 'group_buy'], [['A'], 'add_units'], [['X'], 'close_sale'], [['E'], 'halt_sale'], [['M'], 'say'], [['U'], 'undo'],
-  [['C'], 'compose'], [['J', 'K'], 'lines'], [['Del'], 'delete_line'], [['H'], 'mute'], [['O'], 'orders'], [['S'], 'shield'], [['/'], 'search'],
+  [['C'], 'compose'], [['J', 'K'], 'lines'], [['Del'], 'delete_line'], [['H'], 'mute'], [['O'], 'orders'], [['S'], 'shield'], [['/'], 'search'], [['V'], 'camera'],
   [['↑', '↓'], 'select'], [['Enter'], 'pin_selected'], [['?'], 'keys'], [['Esc'], 'leave'],
 ]);
 

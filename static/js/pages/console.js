@@ -10,6 +10,7 @@ import '../components/live-delivery-light/live-delivery-light.js';
 import '../components/live-figures/live-figures.js';
 import '../components/live-order-feed/live-order-feed.js';
 import '../components/live-order-list/live-order-list.js';
+import '../components/live-picture-light/live-picture-light.js';
 import '../components/live-plot/live-plot.js';
 import '../components/live-press-bars/live-press-bars.js';
 import '../components/live-drop-desk/live-drop-desk.js';
@@ -48,6 +49,7 @@ import { RESYNC_MS, ServerClock } from '../net/clock.js';
 import { ConsoleApi } from '../net/console_api.js';
 import { RoomSocket } from '../net/socket.js';
 import { ConsoleActs } from './console_acts.js';
+import { ConsoleCamera } from './console_camera.js';
 import { ConsoleGroups } from './console_groups.js';
 import { listenToConsole } from './console_input.js';
 
@@ -109,6 +111,8 @@ export class ConsolePage {
     this.keysOn = stored(KEYS_STORED, true);
     this.acts = new ConsoleActs(this);
     this.groups = new ConsoleGroups(this);
+    /** @type {ConsoleCamera | null} */
+    this.camera = this.seesMoney ? new ConsoleCamera(this) : null;
     this.socket = new RoomSocket({
       room: this.room,
       position: () => this.model,
@@ -180,6 +184,7 @@ export class ConsolePage {
     listenToConsole(this);
     this.socket.connect();
     void this.refresh();
+    void this.camera?.begin();
     window.setInterval(() => void this.refresh(), READ_MS);
     window.setInterval(() => this.draw(), DRAW_MS);
     window.setInterval(() => this.#tick(), TICK_MS);
@@ -290,7 +295,9 @@ export class ConsolePage {
     this.#drawHead();
     this.drawChat();
     give(this.element('live-delivery-light'), { delivery: this.data?.delivery ?? null });
+    give(this.element('live-picture-light'), { figures: this.data?.picture ?? null });
     if (!this.seesMoney) return;
+    this.camera?.draw();
     if (this.armed && this.armed.until_ms < now_ms) this.armed = null;
     const { run, data, state } = this;
     const currency = data?.figures?.currency ?? state.bag[0]?.currency ?? 'CNY';

@@ -12,7 +12,7 @@ import { actOf } from '../logic/console_keys.js';
 /** @typedef {import('../logic/console_keys.js').ConsoleAct} ConsoleAct */
 
 /** @type {ReadonlySet<ConsoleAct>} */
-const MONEY_ACTS = new Set(['next', 'pin', 'arm', 'group_buy', 'close_sale', 'halt_sale', 'add_units', 'say', 'select_up', 'select_down', 'pin_selected', 'orders']);
+const MONEY_ACTS = new Set(['next', 'pin', 'arm', 'group_buy', 'close_sale', 'halt_sale', 'add_units', 'say', 'select_up', 'select_down', 'pin_selected', 'orders', 'camera']);
 
 /**
  * Listen to everything, once.
@@ -107,6 +107,7 @@ function press(page, event) {
     undo: () => page.undoBar.undo(), compose: () => chat.compose(), select_up: () => acts.select(-1), select_down: () => acts.select(1),
     pin_selected: () => page.selected && acts.pinItem(page.selected), keys: () => page.openKeys(), leave: () => acts.leave(),
     orders: () => acts.orders.list.open(), shield: () => acts.switchShield(), search: () => page.search.open(page.api.exportPath),
+    camera: () => page.camera?.element.open(),
   };
   event.preventDefault();
   void doing[act]();

@@ -152,3 +152,15 @@ async def test_old_minutes_are_not_the_consoles(database: PgDatabase) -> None:
     await desk.flush(database)
     async with database.reading() as connection:
         assert (await read_pictures(connection, shop.room.id))["beats"] == 0
+
+
+async def test_only_the_console_may_ask_for_a_camera(
+    gateway: GatewayProcess, http: httpx.AsyncClient
+) -> None:
+    host = await staff(gateway, http, "host")
+    room = await http.get("/r/demo")
+    console = await http.get("/console/demo", headers=host.headers)
+    assert room.status_code == console.status_code == 200
+    assert "camera=()" in room.headers["permissions-policy"]
+    for name in ("camera", "microphone", "display-capture"):
+        assert f"{name}=(self)" in console.headers["permissions-policy"]
