@@ -31,7 +31,7 @@ help: ## Print these targets.
 		| awk -F@ '{ printf "%-22s %s\n", $$1, $$2 }'
 
 run: $(VENV)/run.stamp ## Serve the demo shop on PORT (8000), data in DATA (./var).
-	@exec $(PY) -m server serve --demo
+	@HUBBUB_MEDIA_BACKEND=$${HUBBUB_MEDIA_BACKEND:-builtin} exec $(PY) -m server serve --demo
 
 test: check ## Set up everything, check everything, run all tests.
 	@$(MAKE) --no-print-directory browser unit rest

@@ -177,6 +177,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     demo: Annotated[bool, Meta(description="Allow the demo shop and its published passwords.")] = (
         False
     )
+    demo_film: Annotated[
+        bool, Meta(description="Show a film in the demo room's show while no camera is on.")
+    ] = True
 
     @property
     def base_url(self) -> str:

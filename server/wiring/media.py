@@ -7,6 +7,7 @@ import logging
 
 from starlette.applications import Starlette
 
+from commerce.members.accounts.model import DEMO_STAFF
 from realtime.brokers.redis import RedisBroker
 from realtime.video.config import VideoConfig, VideoCounters
 from realtime.video.forwarder import BuiltinForwarder
@@ -14,8 +15,10 @@ from realtime.video.ports import Forwarder
 from server.auth.secret import derive_key, load_secret
 from server.media.app import media_app
 from server.media.desk import MediaDesk
+from server.ops.demo_film import Door, show_film
 from server.settings import Settings
 from server.video.builtin import CONTROL_PURPOSE
+from server.wiring.demo_shop import DEMO_ROOM
 from server.wiring.sources import SystemClock, monotonic_ms
 
 log = logging.getLogger(__name__)
@@ -28,16 +31,27 @@ class MediaProcess:
     """The parts of the media process and their life."""
 
     def __init__(
-        self, app: Starlette, desk: MediaDesk, *, forwarder: Forwarder, broker: RedisBroker
+        self,
+        app: Starlette,
+        desk: MediaDesk,
+        *,
+        forwarder: Forwarder,
+        broker: RedisBroker,
+        film: Door | None = None,
     ) -> None:
         self.app = app
         self._desk = desk
         self._forwarder = forwarder
         self._broker = broker
+        self._film = film
 
     async def run(self) -> None:
-        """Tell rooms what their pictures do, until cancelled."""
-        await self._desk.run()
+        """Tell rooms what their pictures do, and show the demo's film, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            if self._film is not None:
+                tasks.create_task(show_film(self._film), name="demo-film")
+            await self._desk.run()
+            raise RuntimeError("the desk of live video ended by itself")
 
     async def shutdown(self) -> None:
         """End all sessions and let go of Redis."""
@@ -67,7 +81,20 @@ def assemble_media(
     desk = MediaDesk(forwarder, broker, monotonic_ms=monotonic_ms)
     key = derive_key(load_secret(settings.data, settings.secret), CONTROL_PURPOSE)
     app = media_app(desk, key=key, process_name=process_name, carried=carried)
-    return MediaProcess(app, desk, forwarder=forwarder, broker=broker)
+    film = demo_film(settings) if settings.demo and settings.demo_film else None
+    return MediaProcess(app, desk, forwarder=forwarder, broker=broker, film=film)
+
+
+def demo_film(settings: Settings) -> Door:
+    """Return how the demo's film comes into the demo room: as its moderator."""
+    moderator = next(person for person in DEMO_STAFF if person.role == "moderator")
+    return Door(
+        base_url=settings.gateway_url,
+        room=DEMO_ROOM,
+        login=moderator.login,
+        password=moderator.password,
+        bind_addresses=settings.media_bind,
+    )
 
 
 def video_config(settings: Settings) -> VideoConfig:

@@ -14,6 +14,7 @@ from tests.support.program import Program
 BUILTIN = {
     "HUBBUB_MEDIA_BACKEND": "builtin",
     "HUBBUB_MEDIA_BIND": "127.0.0.1",
+    "HUBBUB_DEMO_FILM": "0",
 }
 FRAMES = """() => {
     const video = document.querySelector('.stage-video');

@@ -16,7 +16,11 @@ from tests.support.api import Caller, eventually, log_in, open_client
 from tests.support.program import Program
 from tests.support.whip_client import WhipClient, only_loopback
 
-MEDIA = {"HUBBUB_MEDIA_BACKEND": "builtin", "HUBBUB_MEDIA_BIND": "127.0.0.1"}
+MEDIA = {
+    "HUBBUB_MEDIA_BACKEND": "builtin",
+    "HUBBUB_MEDIA_BIND": "127.0.0.1",
+    "HUBBUB_DEMO_FILM": "0",
+}
 LIVE_WITHIN_S = 2.0
 
 
@@ -210,3 +214,29 @@ async def test_the_media_role_runs_by_itself(serve: Callable[..., Program]) -> N
             await open_session(stack, host, "publish")
             await eventually(lambda: is_live(host))
             assert "hubbub_media_rooms_live" in (await http.get("/metrics")).text
+
+
+async def test_the_demo_room_shows_its_film_until_a_camera_comes(
+    serve: Callable[..., Program],
+) -> None:
+    program = serve("--demo", environment={**MEDIA, "HUBBUB_DEMO_FILM": "1"})
+    async with AsyncExitStack() as stack:
+        host = await stack.enter_async_context(host_of(program.url))
+        await eventually(lambda: is_live(host), timeout_s=30)
+        film = await picture(host)
+        viewer = await open_session(stack, host, "play")
+        await eventually(lambda: _enough(viewer))
+        assert film["codec"] == "H264"
+        await open_session(stack, host, "publish")
+
+        async def is_a_camera() -> bool:
+            seen = await picture(host)
+            return seen is not None and seen["live"] and seen["since_ms"] > film["since_ms"]
+
+        await eventually(is_a_camera, timeout_s=20)
+        before = viewer.frames
+
+        async def goes_on() -> bool:
+            return viewer.frames > before + 10
+
+        await eventually(goes_on)
