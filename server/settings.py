@@ -174,6 +174,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     compression: Annotated[
         bool, Meta(description="Offer viewers compressed frames; each is compressed once for all.")
     ] = False
+    recording: Annotated[
+        bool, Meta(description="Record live shows below DATA, where our own process carries video.")
+    ] = True
+    recording_days: Annotated[
+        int, Meta(ge=0, le=36_500, description="Days that recordings are kept; 0: for ever.")
+    ] = 30
+    recording_gb_max: Annotated[
+        int, Meta(ge=1, le=100_000, description="Gigabytes that one show's recording may take.")
+    ] = 20
     demo: Annotated[bool, Meta(description="Allow the demo shop and its published passwords.")] = (
         False
     )

@@ -113,6 +113,7 @@ TICKET = {
     "token": str,
     "ice_servers": Each({"urls": Each(str), "username?": str, "credential?": str}),
     "expires_ms": int,
+    "fallback_hls?": Maybe(str),
 }
 STREAM_KEY = {
     "id": str,

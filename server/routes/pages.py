@@ -40,7 +40,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "img-src 'self'",
         "connect-src 'self'",
         "font-src 'self'",
-        "media-src 'self'",
+        "media-src 'self' blob:",  # Recordings reach the player through Media Source Extensions.
         "form-action 'self'",
         "base-uri 'none'",
         "frame-ancestors 'none'",

@@ -78,14 +78,22 @@ def _ticket(  # noqa: PLR0913, PLR0917 - the parts of one answer.
         may_take_over=user is not None and act == "publish" and user.user_id == room.host_id,
     )
     way = "whip" if act == "publish" else "whep"
-    body = {
+    body: dict[str, Any] = {
         "protocol": way,
         "url": f"/{way}/{room.slug}",
         "token": token,
         "ice_servers": video.ice.servers(holder, video.now_ms()),
         "expires_ms": ticket.expires_ms,
     }
+    if act == "play":
+        body["fallback_hls"] = _overflow(services, room)
     return json_response(body, status=201)
+
+
+def _overflow(services: Services, room: Room) -> str | None:
+    """Return where the recording under way is watched by whom WHEP has no place for."""
+    is_recorded = services.settings.recording and services.video.backend == "builtin"
+    return f"/hls/{room.slug}/live.m3u8" if is_recorded else None
 
 
 async def show_video(request: Request) -> Response:

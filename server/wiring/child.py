@@ -71,11 +71,11 @@ def _run_worker(child: Child, settings: Settings, on_ready: Callable[[], None]) 
 
 def _run_media(child: Child, settings: Settings, on_ready: Callable[[], None]) -> None:
     """Run on asyncio's own loop: uvloop drains a burst of packets without giving others a turn."""
-    from server.wiring.media import build_media
+    from server.wiring.recorded_media import build_recorded_media
 
     assert child.listener is not None, "the parent opens the media process's listener"
     with inherit_listener(child.listener) as listener:
         work = run_media(
-            settings, child.name, listener=listener, build=build_media, on_ready=on_ready
+            settings, child.name, listener=listener, build=build_recorded_media, on_ready=on_ready
         )
         asyncio.run(work)

@@ -47,6 +47,7 @@ from server.routes.payments import payment_routes
 from server.routes.pictures import picture_routes
 from server.routes.quotes import quote_routes
 from server.routes.refunds import refund_routes
+from server.routes.replays import replay_routes
 from server.routes.requests import Edge
 from server.routes.stripe_page import StripePage, stripe_routes
 from server.services import Services
@@ -66,6 +67,7 @@ from server.wiring.commerce import (
     build_till,
     build_tokens,
 )
+from server.wiring.recording import build_shelf
 from server.wiring.sources import FreshIds, SystemClock, build_process, monotonic_ms
 from server.wiring.video import build_picture_desk, build_video
 
@@ -241,11 +243,12 @@ def _limits(settings: Settings) -> GatewayLimits:
 def _routes_of_orders(
     settings: Settings, carrier: Carrier, core: ReservationCore, till: Till
 ) -> list[BaseRoute]:
-    """Return everything about an order and its money."""
+    """Return everything about an order and its money, and what is kept of shows."""
     return [
         *order_routes(till.checkout),
         *quote_routes(till.quotes),
         *evidence_routes(carrier.database),
+        *replay_routes(carrier.database, build_shelf(settings, carrier.database)),
         *payment_routes(till.payments, till.reconciliation),
         *refund_routes(till.refunds),
         *_provider_routes(settings, till),

@@ -45,6 +45,11 @@ class MediaProcess:
         self._broker = broker
         self._film = film
 
+    @property
+    def forwarder(self) -> Forwarder:
+        """What carries the pictures, for whoever records them."""
+        return self._forwarder
+
     async def run(self) -> None:
         """Tell rooms what their pictures do, and show the demo's film, until cancelled."""
         async with asyncio.TaskGroup() as tasks:

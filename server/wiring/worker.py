@@ -21,6 +21,7 @@ from server.jobs.video import end_video_of_ended_shows
 from server.jobs.worker import Job, Worker
 from server.settings import Settings
 from server.wiring.commerce import build_carrier, build_till
+from server.wiring.recording import forget_recordings
 from server.wiring.sources import SystemClock
 from server.wiring.video import build_engine
 
@@ -77,6 +78,7 @@ async def build_worker(settings: Settings, process_name: str) -> Worker:
         Job("sandbox webhooks", 1.0, till.webhooks.deliver_due),
         Job("return leftovers", 1.0, partial(sales.return_leftovers, database)),
         Job("end video", 2.0, partial(end_video_of_ended_shows, database, engine)),
+        Job("forget recordings", 600.0, partial(forget_recordings, settings, database)),
         Job("sample viewers", 10.0, partial(sample_viewers, database, viewers)),
         Job(
             "audit",

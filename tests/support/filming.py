@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import random
 import uuid
+from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import av
 
-from realtime.video.ports import EncodedFrame
+from realtime.video.ports import EncodedFrame, FrameSink, VideoState
 from realtime.video.recording.files import RecordingFolder
 from realtime.video.recording.queue import FrameQueue
 from realtime.video.recording.recorder import Limits, Recorder
+from server.recording.keeper import RecordingKeeper
+from tests.support.evidence import Stage
 
 FPS = 30
 WALL_MS = 1_795_346_500_000
@@ -136,9 +142,80 @@ def decode(path: Path, kind: str = "video", *, first_bytes: int | None = None) -
 
 def decode_bytes(data: bytes, kind: str = "video") -> list[float]:
     """Decode a file's bytes; return the frames' times in seconds."""
-    import io
-
     with av.open(io.BytesIO(data)) as container:
         return [
             float(frame.time) for frame in container.decode(**{kind: 0}) if frame.time is not None
         ]
+
+
+class StillForwarder:
+    """A forwarder for a keeper of recordings: rooms are live, frames are handed in by the test."""
+
+    def __init__(self) -> None:
+        self.sinks: dict[str, list[FrameSink]] = {}
+        self.keyframes_asked: list[str] = []
+        self.live: set[str] = set()
+
+    def state(self, room_id: str) -> VideoState:
+        """Say whether the test called the room live."""
+        return VideoState(live=room_id in self.live)
+
+    def add_sink(self, room_id: str, sink: FrameSink) -> Callable[[], None]:
+        """Keep a sink until it is stopped."""
+        sinks = self.sinks.setdefault(room_id, [])
+        sinks.append(sink)
+        return lambda: sinks.remove(sink)
+
+    def ask_keyframe(self, room_id: str) -> None:
+        """Note who asked."""
+        self.keyframes_asked.append(room_id)
+
+    def play(self, room_id: str, stretch: list[EncodedFrame]) -> None:
+        """Hand frames to whoever records the room."""
+        for frame in stretch:
+            for sink in self.sinks.get(room_id, []):
+                sink(frame)
+
+
+class Filmed:
+    """The demo's live show, recorded from a film made on the spot."""
+
+    def __init__(self, stage: Stage, root: Path) -> None:
+        self.stage = stage
+        self.forwarder = StillForwarder()
+        self.root = root
+        self.clock_ms = WALL_MS
+        self.show_id = ""
+        self.keeper = self.open_keeper()
+
+    def open_keeper(self) -> RecordingKeeper:
+        """Return a media process's keeper, as the first or as one that came after a kill."""
+        return RecordingKeeper(
+            self.forwarder,  # type: ignore[arg-type]  # It has what a keeper asks for.
+            self.stage.database,
+            self.root,
+            limits=Limits(bytes_max=10**9, free_bytes_min=0),
+            now_ms=lambda: self.clock_ms,
+        )
+
+    async def begin(self) -> None:
+        """Let the picture come, and the keeper see it."""
+        row = await self.stage.row("SELECT id FROM shows WHERE status = 'live'")
+        self.show_id = str(row["id"])
+        self.forwarder.live.add(self.stage.room_id)
+        await self.keeper.look()
+
+    async def play(self, seconds: float, **options: Any) -> None:
+        """Let some seconds of film come by, and the rows follow."""
+        stretch = frames(seconds, at_ms=self.clock_ms - WALL_MS, **options)
+        for frame in stretch:
+            self.clock_ms = max(self.clock_ms, frame.wall_ms)
+            self.forwarder.play(self.stage.room_id, [frame])
+            if frame.kind == "video":
+                await asyncio.sleep(0)
+        self.clock_ms = stretch[-1].wall_ms + 33
+
+    async def end(self) -> None:
+        """End the show as its host does, and let the keeper see it."""
+        await self.stage.post("host", "/api/rooms/demo/end")
+        await self.keeper.look()

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from commerce.shows.recordings.model import RecordedPart
+
 FORMAT = "hubbub-evidence/1"
 
 # The chat that is shown around a press; whoever disputes a sale speaks of that minute.
@@ -145,3 +147,5 @@ class Facts(msgspec.Struct, frozen=True):
     chats: list[ChatFacts]
     money: dict[str, list[dict[str, Any]]]
     """`payments`, `events`, `calls` and `refunds`, in the order of time."""
+    recorded: list[RecordedPart] = []
+    """The show's recording; none where it was not recorded, or is kept no longer."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from commerce.insight.evidence.digest import digest_of
 from commerce.insight.evidence.model import (
     CHAT_AFTER_MS,
@@ -26,6 +28,8 @@ from commerce.insight.evidence.model import (
     Terms,
 )
 from commerce.kernel.errors import forbidden, not_found
+from commerce.shows.recordings.model import RecordedPart
+from commerce.shows.recordings.rules import clip_around
 from commerce.shows.schedule.model import Room
 
 # The picture of a whole room, from which an event of one sale is cut out.
@@ -170,7 +174,7 @@ def build(facts: Facts, view: str) -> dict[str, Any]:
             "started_at_ms": order.show_started_at_ms,
             "ended_at_ms": order.show_ended_at_ms,
         },
-        "lines": [_line(one, order, is_staff=is_staff) for one in facts.presses],
+        "lines": [_line(one, order, facts.recorded, is_staff=is_staff) for one in facts.presses],
         "chat": [
             _chat(one, order, made_at_ms=facts.made_at_ms, is_staff=is_staff) for one in facts.chats
         ],
@@ -196,7 +200,9 @@ def _order(order: OrderFacts) -> dict[str, Any]:
     }
 
 
-def _line(facts: PressFacts, order: OrderFacts, *, is_staff: bool) -> dict[str, Any]:
+def _line(
+    facts: PressFacts, order: OrderFacts, recorded: Sequence[RecordedPart], *, is_staff: bool
+) -> dict[str, Any]:
     """Return everything about one line of the order, as it was at its press."""
     press = facts.press
     known = [event for event in facts.events if was_known(event, press)]
@@ -237,8 +243,7 @@ def _line(facts: PressFacts, order: OrderFacts, *, is_staff: bool) -> dict[str, 
             "show": order.show_id,
             "offset_ms": None if started_ms is None else press.decided_at_ms - started_ms,
         },
-        # A recording of the show will name its file and the place in it here.
-        "clip": None,
+        "clip": msgspec.to_builtins(clip_around(order.show_id, recorded, press.decided_at_ms)),
     }
 
 

@@ -14,6 +14,7 @@ from commerce.insight.evidence.rules import build, decide_view
 from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Connection, Database
 from commerce.records.clock.store import select_now_ms
+from commerce.shows.recordings.store import find_recording
 from commerce.shows.schedule.store import select_room_by_id
 
 
@@ -53,6 +54,7 @@ async def _gather(connection: Connection, order: OrderFacts) -> Facts:
         )
         for press in await store.select_presses(connection, order.id)
     ]
+    recording = await find_recording(connection, order.show_id)
     moments = sorted({facts.press.decided_at_ms for facts in presses})
     return Facts(
         made_at_ms=await select_now_ms(connection),
@@ -63,4 +65,5 @@ async def _gather(connection: Connection, order: OrderFacts) -> Facts:
             for at_ms in moments[:CHAT_WINDOWS_MAX]
         ],
         money=await store.select_money(connection, order.id),
+        recorded=[] if recording is None else recording.parts,
     )

@@ -15,6 +15,8 @@ __all__ = ["MuxError", "PartWriter"]
 # Keyframe times that are remembered until their piece is told; more means that nothing is told.
 KEYFRAMES_MAX = 600
 FRAME_MS = 33
+# FFmpeg moves all times by so much, so that the sound's first does not become negative.
+SHIFT_MS_MAX = 8
 # A cluster may begin with a sound just before its keyframe; a fragment begins with the keyframe.
 KEYFRAME_MS_MAX = {"mp4": 1, "webm": 40}
 
@@ -93,7 +95,11 @@ class PartWriter:
                 self.head = self._write_head(found.offset)
             start_ms = found.start * 1000 // self._muxer.units_per_s
             latest_ms = start_ms + KEYFRAME_MS_MAX[self._muxer.kind]
-            keys = [at_ms for at_ms in self._keyframes_ms if start_ms - 1 <= at_ms <= latest_ms]
+            keys = [
+                at_ms
+                for at_ms in self._keyframes_ms
+                if start_ms - SHIFT_MS_MAX <= at_ms <= latest_ms
+            ]
             piece = Piece(found.offset, found.size, min(keys, default=start_ms), end_ms, bool(keys))
             self._files.write_piece(piece)
             self._keyframes_ms = {at_ms for at_ms in self._keyframes_ms if at_ms > latest_ms}

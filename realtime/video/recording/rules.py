@@ -10,6 +10,8 @@ from realtime.video.recording.model import Part, PartHead, Piece, Segment
 
 # Long enough for few requests, short enough that viewers of the overflow are only seconds late.
 SEGMENT_MS = 4_000
+# What a running playlist promises from its beginning; only a publisher without keyframes breaks it.
+TARGET_S = 6
 # A hole in the picture that a player would stand still at; a new part begins behind it.
 GAP_MS_MAX = 1_000
 # A clock that jumped by so much belongs to another publisher.
@@ -154,12 +156,12 @@ def playlist(parts: Sequence[Part], *, is_over: bool, clock_ahead_ms: int = 0) -
     listed = [(part, segments) for part in parts if (segments := segments_of(part))]
     longest_ms = max(
         (one.end_ms - one.start_ms for _, segments in listed for one in segments),
-        default=SEGMENT_MS,
+        default=0,
     )
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:7",
-        f"#EXT-X-TARGETDURATION:{max(1, round(longest_ms / 1000))}",
+        f"#EXT-X-TARGETDURATION:{max(TARGET_S, round(longest_ms / 1000))}",
         f"#EXT-X-PLAYLIST-TYPE:{'VOD' if is_over else 'EVENT'}",
         "#EXT-X-INDEPENDENT-SEGMENTS",
     ]
@@ -171,10 +173,10 @@ def playlist(parts: Sequence[Part], *, is_over: bool, clock_ahead_ms: int = 0) -
         media_type = f'{MEDIA_TYPES[part.head.kind]}; codecs="{part.head.codecs}"'
         lines.append(f"#EXT-X-HUBBUB-TYPE:{media_type}")
         lines.append(f'#EXT-X-MAP:URI="{name}",BYTERANGE="{part.head.init_bytes}@0"')
+        at_ms = part.head.from_ms + clock_ahead_ms + segments[0].start_ms
+        lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{iso_utc(at_ms)}")
         for one in segments:
-            at_ms = part.head.from_ms + clock_ahead_ms + one.start_ms
             lines += [
-                f"#EXT-X-PROGRAM-DATE-TIME:{iso_utc(at_ms)}",
                 f"#EXTINF:{(one.end_ms - one.start_ms) / 1000:.3f},",
                 f"#EXT-X-BYTERANGE:{one.size}@{one.offset}",
                 name,

@@ -12,7 +12,7 @@
  *   pin: {item: string, no: number | null, title: string | null, title_zh?: string | null, since_ms: number, is_this_item: boolean} | null,
  *   card: {at_ms: number, title: string | null, title_zh?: string | null, sale: {price_minor: number, normal_price_minor: number, stock: number[]}} | null,
  *   price: {unit_price_minor: number}, terms: {version: number, fields: Record<string, any>} | null,
- *   events: EvidenceEvent[], clip_at: {offset_ms: number | null}}} EvidenceOrderLine */
+ *   events: EvidenceEvent[], clip_at: {offset_ms: number | null}, clip?: {show: string, from_ms: number} | null}} EvidenceOrderLine */
 /** @typedef {{at_ms: number, is_complete: boolean, is_cut: boolean, lines: EvidenceLine[]}} EvidenceChat */
 /** @typedef {{id: string, provider: string, provider_ref: string | null, amount_minor: number, state: string, created_at_ms: number, authorised_at_ms: number | null, updated_at_ms: number}} EvidencePayment */
 /** @typedef {{view: 'staff' | 'buyer', made_at_ms: number, order: {id: string, room: string, total_minor: number, currency: string, created_at_ms: number, buyer: {name: string}},

@@ -63,28 +63,31 @@ function view(bundle, file) {
   return html`
     <h2>${t('evidence.title')}</h2>
     <p class="muted">${t('evidence.of', { buyer: order.buyer.name, show: show.title, time: dayAndTime(order.created_at_ms) })}</p>
-    <ol class="evidence-line">${timelineOf(bundle).map((entry) => row(entry, order.currency))}</ol>
+    <ol class="evidence-line">${timelineOf(bundle).map((entry) => row(entry, order))}</ol>
     ${gaps.length ? html`<ul class="evidence-gaps muted">${gaps.map((gap) => html`<li>${t(`evidence.gap.${gap}`)}</li>`)}</ul>` : ''}
     <p class="evidence-digest muted">${t(bundle.view === 'buyer' ? 'evidence.note_buyer' : 'evidence.note_staff')}<br><code>${bundle.digest}</code></p>
     <a class="button evidence-file" href="${file}" download>${icon('download')}${t('evidence.download')}</a>`;
 }
 
+/** @typedef {{currency: string, room: string}} Order */
+
 /**
  * @param {Entry} entry
- * @param {string} currency
+ * @param {Order} order
  */
-function row(entry, currency) {
+function row(entry, order) {
   const isPress = entry.kind === 'press';
   const time = isPress ? timeWithMillis(entry.at_ms) : timeWithSeconds(entry.at_ms);
   const removed = entry.chat?.removed ? 'removed' : null;
-  return html`<li data-kind="${entry.kind}" data-mark="${removed ?? (entry.line?.pin?.is_this_item === false && entry.kind === 'pin' ? 'other' : '')}"><time>${time}</time><div>${words(entry, currency)}</div></li>`;
+  return html`<li data-kind="${entry.kind}" data-mark="${removed ?? (entry.line?.pin?.is_this_item === false && entry.kind === 'pin' ? 'other' : '')}"><time>${time}</time><div>${words(entry, order)}</div></li>`;
 }
 
 /**
  * @param {Entry} entry
- * @param {string} currency
+ * @param {Order} order
  */
-function words(entry, currency) {
+function words(entry, order) {
+  const { currency } = order;
   const { kind, line, event, chat, payment, refund } = entry;
   if (chat) {
     const marks = [chat.is_buyer && 'buyer', chat.is_host && 'host', chat.removed && 'removed'].filter((mark) => typeof mark === 'string');
@@ -93,16 +96,16 @@ function words(entry, currency) {
   if (event) return t(`evidence.${event.type}`, { text: event.payload.text ?? '', reason: event.payload.reason ?? '' });
   if (payment) return t(`evidence.payment.${payment.word}`, { provider: payment.provider, ref: payment.provider_ref ?? '', price: money(payment.amount_minor, currency) });
   if (refund) return t('evidence.refund', { price: money(refund.amount_minor, currency), state: t(`evidence.refund.${refund.state}`), reason: refund.reason });
-  if (line) return lineWords(kind, line, currency);
+  if (line) return lineWords(kind, line, order);
   return t(`evidence.${kind}`);
 }
 
 /**
  * @param {string} kind
  * @param {EvidenceOrderLine} line
- * @param {string} currency
+ * @param {Order} order
  */
-function lineWords(kind, line, currency) {
+function lineWords(kind, line, { currency, room }) {
   const { pin, card, press, terms } = line;
   if (kind === 'pin' && pin) {
     const words = t('evidence.pin', { no: pin.no ?? '', title: named(pin) });
@@ -117,8 +120,9 @@ function lineWords(kind, line, currency) {
   if (kind === 'asked') return t('evidence.asked');
   const rules = terms ? html`<br><span class="muted">${rulesOf(terms)}</span>` : '';
   const place = line.clip_at.offset_ms === null ? '' : t('evidence.place', { duration: duration(line.clip_at.offset_ms) });
+  const clip = line.clip && room ? html`<br><a href="/r/${room}/replay/${line.clip.show}#t=${Math.floor(line.clip.from_ms / 1000)}">${t('evidence.clip')}</a>` : '';
   const what = t(press.origin === 'waiting_list' ? 'evidence.offered' : 'evidence.press', { qty: press.qty, title: titleOf(line), price: money(line.price.unit_price_minor, currency) });
-  return html`<b>${what}</b><br><span class="muted">${t('evidence.free', { count: number(press.stock.free) })}${place}</span>${rules}`;
+  return html`<b>${what}</b><br><span class="muted">${t('evidence.free', { count: number(press.stock.free) })}${place}</span>${rules}${clip}`;
 }
 
 /** @param {{version: number, fields: Record<string, any>}} terms */

@@ -10,6 +10,7 @@ import { holdLeft } from '../../logic/countdown.js';
 import { avatarIndex, duration, initial, number, people, timeOfDay } from '../../lib/format.js';
 import { find, setAttribute, setText } from '../../lib/element.js';
 import { t } from '../../lib/i18n.js';
+import { drawReplayLink } from './replay_link.js';
 
 /** @typedef {import('../../logic/room_state.js').RoomState} RoomState */
 /** @typedef {import('../../logic/card_state.js').Hold} Hold */
@@ -34,6 +35,7 @@ export function drawHead(state, now_ms) {
   const likes = t('room.likes', { count: people(state.likes) });
   setAttribute(find('#like-button'), 'aria-label', `${t('room.like')}${t('site.separator')}${likes}`);
   for (const dot of document.querySelectorAll('.live-dot')) dot.classList.toggle('dot-hollow', !isLive);
+  drawReplayLink(state);
 }
 
 /** @param {RoomState['show']} show */

@@ -138,7 +138,7 @@ def test_a_running_playlist_only_grows() -> None:
 def test_a_playlist_names_ranges_dates_and_discontinuities() -> None:
     text = playlist([make_part(0, 4000), make_part(0, number=2)], is_over=True, clock_ahead_ms=250)
     lines = text.splitlines()
-    assert lines[:3] == ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-TARGETDURATION:4"]
+    assert lines[:3] == ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-TARGETDURATION:6"]
     assert '#EXT-X-MAP:URI="0001.mp4",BYTERANGE="700@0"' in lines
     assert "#EXT-X-BYTERANGE:100@800" in lines
     assert f"#EXT-X-PROGRAM-DATE-TIME:{iso_utc(WALL_MS + 250)}" in lines
