@@ -91,7 +91,8 @@ def configure_logging(level: str, process: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("uvicorn.error").addFilter(is_not_logged_already)
-    for quiet in ("httpx", "httpcore", "asyncio", "uvicorn.access", "uvicorn.error"):
+    noisy = ("aioice", "aiortc", "asyncio", "httpcore", "httpx", "uvicorn.access", "uvicorn.error")
+    for quiet in noisy:
         logging.getLogger(quiet).setLevel(max(logging.WARNING, root.level))
 
 
