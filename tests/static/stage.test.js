@@ -48,6 +48,9 @@ test('only what works is offered', () => {
   assert.equal(stageView(makeFacts({ video: null, hasFrame: false, isFlowing: false })).sound, null);
   const refused = stageView(makeFacts({ isRefused: true }));
   assert.deepEqual([refused.isPlayOffered, refused.sound], [true, null]);
+  const before = stageView(makeFacts({ isRefused: true, isFlowing: false, hasFrame: false }));
+  assert.deepEqual([before.state, before.word, before.isPlayOffered], ['loading', null, true]);
+  assert.equal(stageView(makeFacts({ isRefused: true, isFlowing: false })).word, null);
 });
 
 test('out of sight the picture is let go after a while, the sound that was switched on is not', () => {

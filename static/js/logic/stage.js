@@ -42,7 +42,7 @@ export function stageView(facts) {
     state,
     word: wordOf(state, facts),
     offer: facts.want === 'sound' && state === 'sound' ? 'picture' : facts.isWeak && isHeard ? 'sound_only' : null,
-    isPlayOffered: facts.isRefused && isHeard,
+    isPlayOffered: facts.isRefused && (isHeard || state === 'loading'),
     sound: !isHeard || facts.isRefused ? null : facts.wasTapped ? 'button' : 'chip',
   };
 }
@@ -52,13 +52,15 @@ export const isOnAir = ({ show, video }) => show === 'live' && video !== null;
 
 /** @param {StageFacts} facts @returns {StageState} */
 function stageState(facts) {
-  const { show, video, want, phase, code, attempt, isFlowing, isStarting, hasFrame } = facts;
+  const { show, video, want, phase, code, attempt, isFlowing, isStarting, hasFrame, isRefused } = facts;
   if (show === 'ended') return hasFrame ? 'ended' : 'poster';
   if (show !== 'live') return 'poster';
   if (video === null) return hasFrame ? 'off' : 'poster';
   if (phase === 'refused') return 'unable';
   if (code === 'video_full') return 'full';
   if (want === 'sound') return 'sound';
+  // A browser that waits for a press shows nothing new: that is no loss.
+  if (isRefused) return hasFrame ? 'playing' : 'loading';
   if (isFlowing) return 'playing';
   if (isStarting) return 'loading';
   if (hasFrame || attempt >= ATTEMPTS_LOADING) return 'lost';

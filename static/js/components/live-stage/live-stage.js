@@ -132,7 +132,7 @@ export class LiveStage extends LiveElement {
     if (video.muted !== this.isMuted) video.muted = this.isMuted;
     setAttribute(this, 'data-state', view.state);
     setAttribute(this, 'data-frame', this.hasFrame ? '' : null);
-    this.ref('line').hidden = view.state !== 'loading';
+    this.ref('line').hidden = view.state !== 'loading' || view.isPlayOffered;
     this.#sound();
     const note = this.ref('note');
     setText(note, view.word ? t(view.word) : '');

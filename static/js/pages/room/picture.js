@@ -188,7 +188,7 @@ export class Picture {
     this.#before = now;
     if (before && this.#pulled === 'picture') this.#measure(before, now);
     const quiet_ms = now.at_ms - Math.max(this.#frame_at_ms, this.#session_at_ms);
-    if (this.#pulled === 'picture' && this.#video?.live && quiet_ms > STALLED_MS && !document.hidden) this.player.restart();
+    if (this.#pulled === 'picture' && this.#video?.live && quiet_ms > STALLED_MS && !document.hidden && !this.#isRefused) this.player.restart();
     this.draw();
   }
 
