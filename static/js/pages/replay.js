@@ -78,7 +78,6 @@ function drawChapters() {
     create: (one) => {
       const row = create(html`<li><button class="chapter" type="button"><span class="chapter-time">${duration(one.start_ms)}</span><span>${one.no} ${titleOf(one)}</span></button></li>`);
       const button = /** @type {HTMLElement} */ (row.querySelector('button'));
-      button.setAttribute('aria-label', t('replay.chapter', { no: one.no, title: titleOf(one), time: duration(one.start_ms) }));
       button.addEventListener('click', () => seek(one.start_ms));
       return row;
     },
