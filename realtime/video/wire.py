@@ -1,16 +1,18 @@
 """Encrypt packets for one viewer and hand them to the kernel; the only door to pylibsrtp.
 
-`fast` calls libsrtp's function and the socket, with one buffer for all viewers; `plain` uses the
-public methods of both. Both write the same bytes. Measured: docs/decisions/0024.
+`fast` calls libsrtp's function and the socket, with the same buffers for all viewers;
+`plain` uses the public methods of both. Both write the same bytes.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
+import sys
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pylibsrtp
 from pylibsrtp import _binding
@@ -25,6 +27,12 @@ VERSION_2 = 0x80
 MARKER = 0x80
 # Larger than any packet that can come in (1500) with a trailer and a repair's prefix.
 BUFFER_BYTES = 2048
+# Linux cuts one call's bytes into datagrams of one size, the last one smaller (UDP GSO): a picture
+# is one or two calls for each viewer, not five. Both numbers are of linux/udp.h.
+SOL_UDP, UDP_SEGMENT = 17, 103
+SEGMENT_SIZE = struct.Struct("=H")
+NO_SEGMENTS = {errno.EINVAL, errno.EIO, errno.EMSGSIZE, errno.ENOPROTOOPT, errno.EOPNOTSUPP}
+RUN_PACKETS = 32  # The kernel takes 64 segments and 65,507 bytes in one call.
 # The transport queues what the socket does not take; beyond this the viewer's line is hopeless.
 QUEUED_BYTES_MAX = 256_000
 
@@ -74,6 +82,20 @@ def repair_header(packet: MediaPacket, outlet: Outlet) -> tuple[bytes, bytes]:
         outlet.rtx_ssrc,
     )
     return header, sequence.to_bytes(2, "big")
+
+
+def runs(sealed: Sequence[memoryview]) -> list[list[memoryview]]:
+    """Split datagrams, in order, into runs of one size of which only the last may be smaller."""
+    found: list[list[memoryview]] = []
+    is_open = False
+    for one in sealed:
+        if is_open and len(one) <= len(found[-1][0]):
+            found[-1].append(one)
+            is_open = len(one) == len(found[-1][0])
+        else:
+            found.append([one])
+            is_open = True
+    return found
 
 
 class PlainWire:
@@ -132,11 +154,11 @@ class PlainWire:
 
 
 class FastWire:
-    """libsrtp's function on a shared buffer, and a non-blocking socket of the same file."""
+    """libsrtp's function on shared buffers, and a non-blocking socket of the same file."""
 
-    _cells = _binding.ffi.new("char[]", BUFFER_BYTES)
+    _cells: ClassVar = [_binding.ffi.new("char[]", BUFFER_BYTES) for _ in range(RUN_PACKETS)]
+    _views: ClassVar = [memoryview(_binding.ffi.buffer(cells)) for cells in _cells]
     _length = _binding.ffi.new("int *")
-    _view = memoryview(_binding.ffi.buffer(_cells))
     _protect = staticmethod(_binding.lib.srtp_protect)
 
     def __init__(self, connection: Any, session: Any, counters: VideoCounters) -> None:
@@ -146,20 +168,30 @@ class FastWire:
         self._counters = counters
         self._pair: Any = None
         self._socket: socket.socket | None = None
+        self._has_segments = sys.platform == "linux"
 
     def send(self, packets: Sequence[MediaPacket], outlet: Outlet) -> None:
         """Send packets of a track as this viewer's outlet numbers them."""
         if not self._follow_pair():
             self._counters.dropped_out += len(packets)
             return
-        assert self._socket is not None, "a pair was followed"
-        view, length, protect, pack = self._view, self._length, self._protect, HEADER.pack_into
-        cells, context, sendto = self._cells, self._context, self._socket.sendto
-        address = self._pair.remote_addr
+        for start in range(0, len(packets), RUN_PACKETS):
+            sealed = self._seal(packets[start : start + RUN_PACKETS], outlet)
+            for run in runs(sealed) if self._has_segments else [[one] for one in sealed]:
+                self._send_run(run)
+
+    def _seal(self, packets: Sequence[MediaPacket], outlet: Outlet) -> list[memoryview]:
+        """Encrypt up to RUN_PACKETS packets, each into a buffer of its own."""
+        length, protect, pack, context = (
+            self._length,
+            self._protect,
+            HEADER.pack_into,
+            self._context,
+        )
         kind, shift = outlet.payload_type, outlet.sequence_shift
         later, ssrc = outlet.timestamp_shift, outlet.ssrc
-        dropped = sent_bytes = 0
-        for packet in packets:
+        sealed = []
+        for packet, cells, view in zip(packets, self._cells, self._views, strict=False):
             payload = packet.payload
             size = HEADER_BYTES + len(payload)
             pack(
@@ -169,28 +201,45 @@ class FastWire:
             view[HEADER_BYTES:size] = payload
             length[0] = size
             if protect(context, cells, length):
-                dropped += 1
-                continue
-            try:
-                sent_bytes += sendto(view[: length[0]], address)
-            except OSError:  # Its buffer is full, or the line is down: a repair may follow.
-                dropped += 1
-        counters = self._counters
-        counters.packets_out += len(packets) - dropped
-        counters.bytes_out += sent_bytes
-        counters.dropped_out += dropped
+                self._counters.dropped_out += 1
+            else:
+                sealed.append(view[: length[0]])
+        return sealed
+
+    def _send_run(self, run: list[memoryview]) -> None:
+        """Hand datagrams of one size, the last one perhaps smaller, to the kernel at once."""
+        assert self._socket is not None, "a pair was followed"
+        address, counters = self._pair.remote_addr, self._counters
+        try:
+            if len(run) == 1:
+                counters.bytes_out += self._socket.sendto(run[0], address)
+            else:
+                size = SEGMENT_SIZE.pack(len(run[0]))
+                control = [(SOL_UDP, UDP_SEGMENT, size)]
+                counters.bytes_out += self._socket.sendmsg(run, control, 0, address)
+            counters.packets_out += len(run)
+        except BlockingIOError:  # Its buffer is full: a repair may follow.
+            counters.dropped_out += len(run)
+        except OSError as error:
+            if len(run) > 1 and error.errno in NO_SEGMENTS:
+                self._has_segments = False
+                for one in run:
+                    self._send_run([one])
+            else:  # The line is down.
+                counters.dropped_out += len(run)
 
     def repair(self, packet: MediaPacket, outlet: Outlet) -> None:
         """Send a packet again: wrapped (RFC 4588) where the viewer can, else as it was."""
         header, prefix = repair_header(packet, outlet)
         data = header + prefix + packet.payload
         size = len(data)
-        self._view[:size] = data
+        view = self._views[0]
+        view[:size] = data
         self._length[0] = size
-        if self._protect(self._context, self._cells, self._length):
+        if self._protect(self._context, self._cells[0], self._length):
             self._counters.dropped_out += 1
             return
-        self._datagram(self._view[: self._length[0]])
+        self._datagram(view[: self._length[0]])
 
     def control(self, data: bytes) -> None:
         """Send a compound RTCP packet."""

@@ -12,6 +12,7 @@ import pylibsrtp
 import pytest
 from aiortc.rtp import RtpPacket, unwrap_rtx
 
+from realtime.video import wire
 from realtime.video.config import Mode, VideoCounters
 from realtime.video.media import CodecTypes, MediaPacket
 from realtime.video.outlets import Outlet, OutletStart
@@ -19,11 +20,12 @@ from realtime.video.tracks import Track
 from realtime.video.wire import FastWire, PlainWire, open_wire
 
 KEY = bytes(range(30))
+SIZES = (10, 1180, 1, 900, 900, 900, 500, 500, 501, 501)
 PACKETS = [
     MediaPacket(
         index=index, timestamp=index * 3000, marker=index % 2 == 1, payload=bytes([index]) * n
     )
-    for index, n in enumerate((10, 1180, 1))
+    for index, n in enumerate(SIZES)
 ]
 
 
@@ -66,21 +68,21 @@ async def on_the_line(
     pair = SimpleNamespace(protocol=protocol, remote_addr=ear.getsockname())
     connection: Any = SimpleNamespace(_nominated={1: pair})
     counters = VideoCounters()
-    wire = open_wire(mode, connection, sending(), counters)
-    assert isinstance(wire, FastWire if mode == "fast" else PlainWire)
+    line = open_wire(mode, connection, sending(), counters)
+    assert isinstance(line, FastWire if mode == "fast" else PlainWire)
     outlet = outlet_of(types)
     if repair:
         for packet in PACKETS:
-            wire.repair(packet, outlet)
+            line.repair(packet, outlet)
     else:
-        wire.send(PACKETS, outlet)
+        line.send(PACKETS, outlet)
     came = [ear.recv(2048) for _ in PACKETS]
     assert (counters.packets_out, counters.dropped_out) == (len(PACKETS), 0)
     assert counters.bytes_out == sum(map(len, came))
     connection._nominated.clear()  # The line is gone: dropped and counted, never raised.
-    wire.send(PACKETS, outlet)
+    line.send(PACKETS, outlet)
     assert counters.dropped_out == len(PACKETS)
-    wire.close()
+    line.close()
     transport.close()
     return came
 
@@ -105,13 +107,38 @@ async def test_both_modes_send_the_same_bytes(ear: socket.socket) -> None:
     ]
 
 
+async def test_a_kernel_that_cannot_segment_gets_one_datagram_a_call(
+    ear: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An option that no kernel knows is answered like one that this kernel does not know."""
+    usual = await on_the_line("fast", ear, CodecTypes(media=100))
+    monkeypatch.setattr(wire, "UDP_SEGMENT", 250)
+    assert await on_the_line("fast", ear, CodecTypes(media=100)) == usual
+
+
+@pytest.mark.parametrize(
+    ("sizes", "runs"),
+    [
+        ((), []),
+        ((5,), [[5]]),
+        ((5, 5, 5), [[5, 5, 5]]),
+        ((5, 5, 3, 3), [[5, 5, 3], [3]]),
+        ((3, 5, 5), [[3], [5, 5]]),
+        ((5, 3, 5, 1, 1), [[5, 3], [5, 1], [1]]),
+    ],
+)
+def test_only_the_last_of_a_run_is_smaller(sizes: tuple[int, ...], runs: list[list[int]]) -> None:
+    found = wire.runs([memoryview(bytes(size)) for size in sizes])
+    assert [[len(one) for one in run] for run in found] == runs
+
+
 @pytest.mark.parametrize("mode", ["fast", "plain"])
 async def test_repairs_are_wrapped_where_the_viewer_can(mode: Mode, ear: socket.socket) -> None:
     """RFC 4588: another source and sequence, the lost one's number before its payload."""
     wrapped = read(await on_the_line(mode, ear, CodecTypes(media=100, rtx=101), repair=True))
     assert [(p.payload_type, p.ssrc, p.sequence_number) for p in wrapped] == [
-        (101, 78, 9), (101, 78, 10), (101, 78, 11),
-    ]  # fmt: skip
+        (101, 78, 9 + count) for count in range(len(PACKETS))
+    ]
     seen = [unwrap_rtx(p, payload_type=100, ssrc=77) for p in wrapped]
     assert [(p.sequence_number, p.timestamp, p.payload) for p in seen] == [
         (9 + p.index, 500 + p.timestamp, p.payload) for p in PACKETS
