@@ -20,6 +20,7 @@ DRAW_ENTRY_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c17")
 COUPON_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c24")
 DROP_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c25")
 CLAIM_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c26")
+CAMPAIGN_PRICE_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c37")
 REFUND_NAMESPACE = uuid.UUID("6f1c2f52-8d5a-4a53-9a0e-6d6b3f0d7c04")
 
 KEY_CHARS_MAX = 200  # An idempotency key is a UUID or a short token, never a document.
@@ -88,6 +89,11 @@ def drop_id(user_id: str, room_id: str, key: str) -> str:
 def claim_id(user_id: str, drop: str, key: str) -> str:
     """Return the id of the claim that this user's key names in this drop."""
     return _uuid5(CLAIM_NAMESPACE, f"{user_id}/{drop}/{key}")
+
+
+def campaign_price_id(user_id: str, sku: str, key: str) -> str:
+    """Return the id of the campaign price that this host's key names for this SKU."""
+    return _uuid5(CAMPAIGN_PRICE_NAMESPACE, f"{user_id}/{sku}/{key}")
 
 
 def refund_id(user_id: str, order_id: str, key: str) -> str:

@@ -71,6 +71,7 @@ SALE = {
         "state": OneOf(("open", "unlocked", "missed")),
         "promised": int,
     },
+    "campaign_price?": {"id": str, "price_minor": int, "from_ms": int, "until_ms": int},
 }
 COUPON = {
     "id": str,

@@ -70,6 +70,7 @@ HTTP_STATUS: Mapping[str, int] = {
     "total_not_payable": 409,
     "refund_too_large": 409,
     "reservation_gone": 409,
+    "campaign_price_exists": 409,
     "not_enough_stock": 409,
     "below_claimed": 409,
     "coupon_not_usable": 409,

@@ -39,4 +39,16 @@ PRICE_CHECKS = (
         WHERE l.unit_price_minor <> r.unit_price_minor
         """,
     ),
+    Check(
+        "hold_costs_what_was_offered",
+        "buyer",
+        "A unit of a regular sale costs its list price, or the campaign price of that moment.",
+        """
+        SELECT f.sale_id AS sale, f.user_id AS buyer, r.id AS reservation, r.unit_price_minor
+        FROM facts f JOIN sales s ON s.id = f.sale_id AND s.kind = 'regular'
+        JOIN reservations r ON r.user_id = f.user_id AND r.sale_id = f.sale_id
+        WHERE r.unit_price_minor
+            <> least(s.price_minor, campaign_price(s.sku, r.decided_at_ms))
+        """,
+    ),
 )

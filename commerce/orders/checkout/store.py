@@ -22,7 +22,9 @@ SELECT_HOLDS = """
         v.title, v.title_zh, r.qty, r.unit_price_minor, s.currency, m.slug AS room, r.group_id,
         u.price_minor AS unlock_minor,
         CASE WHEN s.kind = 'flash' THEN 'flash'
-            WHEN s.kind = 'group' OR r.origin = 'group' THEN 'group' ELSE 'list' END AS source
+            WHEN s.kind = 'group' OR r.origin = 'group' THEN 'group'
+            -- A regular sale's own price never changes.
+            WHEN r.unit_price_minor < s.price_minor THEN 'campaign' ELSE 'list' END AS source
     FROM reservations r
     JOIN sales s ON s.id = r.sale_id
     JOIN rooms m ON m.id = s.room_id

@@ -9,7 +9,7 @@ import msgspec
 
 PriceSource = Literal["flash", "group", "campaign", "list"]
 # The one order of precedence: of several offers for a unit the first of these kinds is its price,
-# whatever the others are. Nothing makes campaign prices yet; their place is kept.
+# whatever the others are.
 PRECEDENCE: tuple[PriceSource, ...] = ("flash", "group", "campaign", "list")
 
 

@@ -13,9 +13,12 @@ from commerce.sales.pricing.rules import DAY_MS, REFERENCE_DAYS, describe_lowest
 SELECT_LOWEST = """
     WITH offered AS (
         SELECT l.price_minor, l.at_ms AS from_ms, least(
-            lead(l.at_ms) OVER (PARTITION BY l.sale_id ORDER BY l.at_ms, l.id), s.ends_at_ms
+            lead(l.at_ms) OVER (
+                PARTITION BY l.sale_id, l.campaign_price_id ORDER BY l.at_ms, l.id
+            ), s.ends_at_ms, c.until_ms
         ) AS to_ms
         FROM price_log l LEFT JOIN sales s ON s.id = l.sale_id
+        LEFT JOIN campaign_prices c ON c.id = l.campaign_price_id
         WHERE l.sku = $1 AND s.kind IS DISTINCT FROM 'group'
     )
     SELECT min(from_ms) AS first_ms,
@@ -26,9 +29,15 @@ SELECT_LOWEST = """
 """
 # The window decides, as at a press; a group's price is for whoever joins a group.
 SELECT_OFFERS = """
-    SELECT i.id AS item, s.sku, s.currency, s.id AS sale, s.price_minor,
-        CASE s.kind WHEN 'flash' THEN 'flash' ELSE 'list' END AS source
+    SELECT i.id AS item, s.sku, s.currency, s.id AS sale,
+        CASE WHEN c.is_lower THEN c.price_minor ELSE s.price_minor END AS price_minor,
+        CASE WHEN s.kind = 'flash' THEN 'flash' WHEN c.is_lower THEN 'campaign' ELSE 'list' END
+            AS source
     FROM bag_items i JOIN sales s ON s.item_id = i.id
+    CROSS JOIN LATERAL (
+        SELECT q.price_minor, s.kind = 'regular' AND q.price_minor < s.price_minor AS is_lower
+        FROM (SELECT campaign_price(s.sku, clock_ms()) AS price_minor) q
+    ) c
     WHERE i.id = ANY ($1::uuid[]) AND i.removed_at_ms IS NULL AND s.kind IN ('regular', 'flash')
       AND s.state IN ('armed', 'open') AND s.opens_at_ms <= clock_ms()
       AND (s.ends_at_ms IS NULL OR s.ends_at_ms > clock_ms())

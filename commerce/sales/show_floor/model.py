@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from commerce.goods.press_rules.model import PressRules
+from commerce.sales.campaign_prices.model import CampaignPriceView
 from commerce.sales.coupons.model import DropView
 from commerce.sales.draws.model import DrawView
 from commerce.sales.group_buys.model import CampaignView
@@ -37,7 +38,8 @@ class SaleView(msgspec.Struct, frozen=True, omit_defaults=True):
     the lowest price of the last `reference_days` days, where the host shows it. A sale whose
     `fairness` is left out sells first come, first served; `draw` is there where it is "draw";
     `rules` where there are any for whoever presses, `group` where its units are had in teams,
-    `unlock` where the price falls for everybody once enough are promised.
+    `unlock` where the price falls for everybody once enough are promised, `campaign_price`
+    where the shop sells for less for a while, now or soon: `price_minor` is the list price still.
     """
 
     id: str
@@ -62,6 +64,7 @@ class SaleView(msgspec.Struct, frozen=True, omit_defaults=True):
     draw: DrawView | None = None
     group: CampaignView | None = None
     unlock: UnlockView | None = None
+    campaign_price: CampaignPriceView | None = None
 
 
 class ShowView(msgspec.Struct, frozen=True):

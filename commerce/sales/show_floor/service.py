@@ -112,7 +112,7 @@ class ShowFloor:
         if await select_last_number(transaction, show.id) >= BAG_NUMBERS_MAX:
             raise CommerceError("bag_full", f"A bag has {BAG_NUMBERS_MAX} numbers, each once.")
         no = await self._put(transaction, show, sku)
-        await self._announce_bag(transaction, room, show)
+        await announce_bag(transaction, room.id)
         return no
 
     async def remove_from_bag(self, transaction: Transaction, room: Room, item_id: str) -> None:
@@ -126,7 +126,7 @@ class ShowFloor:
         await lock_pools(transaction, pools)
         await remove_item(transaction, item_id)
         await store.end_regular_sales(transaction, show.id, item_id)
-        await self._announce_bag(transaction, room, show)
+        await announce_bag(transaction, room.id)
 
     async def announce(self, transaction: Transaction, room: Room, text: str) -> None:
         """Show a sentence on everybody's screen until the next one; empty takes it away."""
@@ -170,16 +170,18 @@ class ShowFloor:
         )
         return no
 
-    async def _announce_bag(self, transaction: Transaction, room: Room, show: Show) -> None:
-        current = await select_current_show(transaction, room.id)
-        if current is None or current.id != show.id:
-            return
-        payload = {
-            "bag": msgspec.to_builtins(await store.select_bag(transaction, show.id)),
-            "sales": msgspec.to_builtins(await store.select_sales(transaction, show.id)),
-        }
-        transaction.announce(room.id, "bag.changed", payload)
-
     async def _announce_floor(self, transaction: Transaction, room: Room) -> None:
         fresh = await store.select_floor(transaction, await select_room_by_id(transaction, room.id))
         transaction.announce(room.id, "room.state", msgspec.to_builtins(fresh))
+
+
+async def announce_bag(transaction: Transaction, room_id: str) -> None:
+    """Tell a room what is in the bag of its current show, and at what prices."""
+    current = await select_current_show(transaction, room_id)
+    if current is None or current.status == "ended":
+        return
+    payload = {
+        "bag": msgspec.to_builtins(await store.select_bag(transaction, current.id)),
+        "sales": msgspec.to_builtins(await store.select_sales(transaction, current.id)),
+    }
+    transaction.announce(room_id, "bag.changed", payload)

@@ -8,6 +8,11 @@ import msgspec
 
 from commerce.goods.press_rules.store import read_rules
 from commerce.kernel.ports import Connection
+from commerce.sales.campaign_prices.store import (
+    CAMPAIGN_PRICE_COLUMNS,
+    CAMPAIGN_PRICE_JOIN,
+    read_campaign_price,
+)
 from commerce.sales.coupons.store import select_drops
 from commerce.sales.draws.store import DRAW_COLUMNS, read_draw
 from commerce.sales.group_buys.store import CAMPAIGN_COLUMNS, read_campaign
@@ -38,7 +43,7 @@ SELECT_SALES = f"""
         CASE WHEN s.state = 'halted' THEN s.reason END AS reason,
         s.reference_minor, s.reference_days, s.rules::text AS rules,
         f.available, f.held, f.sold, p.waiting, p.offered, {DRAW_COLUMNS}, {CAMPAIGN_COLUMNS},
-        {UNLOCK_COLUMNS}
+        {UNLOCK_COLUMNS}, {CAMPAIGN_PRICE_COLUMNS}
     FROM sales s
     LEFT JOIN public_draws d ON d.sale_id = s.id
     LEFT JOIN group_campaigns gc ON gc.sale_id = s.id
@@ -47,6 +52,7 @@ SELECT_SALES = f"""
     JOIN pool_waiting p ON p.pool_id = s.pool_id
     JOIN variants v ON v.sku = s.sku
     JOIN bag_items i ON i.id = s.item_id
+    {CAMPAIGN_PRICE_JOIN}
 """  # noqa: S608 - our own words.
 SELECT_SALES_OF_SHOW = (
     SELECT_SALES
@@ -121,6 +127,7 @@ def _sale(row: Any) -> SaleView:
         fields |= {"fairness": "draw", "draw": draw}
     fields["group"] = read_campaign(fields)
     fields["unlock"] = read_unlock(fields)
+    fields["campaign_price"] = read_campaign_price(fields)
     return SaleView(stock=stock, waiting=line if any(line) else msgspec.UNSET, **fields)
 
 

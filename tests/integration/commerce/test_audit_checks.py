@@ -250,6 +250,11 @@ PLANTED: dict[str, tuple[str, str]] = {
         "DELETE FROM room_events WHERE log_offset = (SELECT min(log_offset) FROM room_events)",
         "round",
     ),
+    "hold_costs_what_was_offered": (
+        "UPDATE sales SET kind = 'regular', price_minor = price_minor + 1 WHERE id ="
+        " (SELECT sale_id FROM reservations WHERE state = 'held' LIMIT 1)",
+        "turn",
+    ),
     "price_log_is_true": (
         "INSERT INTO price_log (sku, sale_id, price_minor, at_ms) SELECT sku, id, 1, clock_ms()"
         " FROM sales WHERE kind = 'flash'",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 
 from commerce.insight.audit.service import audit
 from loadtests.conformance.matching import find_mismatch
-from loadtests.conformance.shapes import RESERVATION
+from loadtests.conformance.shapes import RESERVATION, SALE
 from server.wiring.gateway import GatewayProcess
 from tests.integration.server.test_edge import NOBODY, TERMS, Person, sign_in, staff
 from tests.support.shop import make_shop
@@ -202,3 +203,31 @@ async def test_a_cart_over_http_is_had_whole_or_refused_item_by_item(
             "invalid_request",
         )
     assert (await http.post("/api/reservations", json={"items": items})).status_code == 401
+
+
+async def test_a_campaign_price_is_the_hosts_to_set_and_to_take_back(
+    http: httpx.AsyncClient, host: Person
+) -> None:
+    path = "/api/skus/demo-tea-bowl/campaign-prices"
+    body = {"price_minor": 20_000, "until_ms": 4_000_000_000_000}
+    assert (await (await guest(http)).call("POST", path, body))[0] == 403
+    assert (await host.call("POST", path, body))[0] == 400
+    body["until_ms"] = int(time.time() * 1000) + 3_600_000
+    assert (await host.call("POST", "/api/skus/none/campaign-prices", body))[0] == 404
+    status, answer = await host.call("POST", path, body)
+    assert status == 201
+    made = answer["campaign_price"]
+    status, refused = await host.call("POST", path, body)
+    assert (status, refused) == (409, "campaign_price_exists")
+    products = (await host.call("GET", "/api/products"))[1]["products"]
+    [shown] = [one["campaign_price"] for one in products if one["campaign_price"]]
+    assert (shown["id"], shown["price_minor"]) == (made["id"], 20_000)
+    state = (await host.call("GET", "/api/rooms/demo"))[1]
+    assert [find_mismatch(one, SALE) for one in state["sales"]] == [None] * len(state["sales"])
+    [sale] = [one for one in state["sales"] if one["sku"] == "demo-tea-bowl"]
+    assert sale["campaign_price"] == shown
+    back = f"/api/campaign-prices/{made['id']}/withdraw"
+    assert (await (await guest(http)).call("POST", back))[0] == 403
+    status, ended = await host.call("POST", back)
+    assert (status, ended["campaign_price"]["is_withdrawn"]) == (200, True)
+    assert (await host.call("POST", back))[1] == ended
