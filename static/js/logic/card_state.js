@@ -4,6 +4,7 @@
  *
  * Invariant: a hold of one's own comes before everything, a running question before every other answer.
  */
+import { pricedAt } from './campaign_prices.js';
 import { drawState } from './draws.js';
 import { itemOf, saleOf } from './room_state.js';
 import { LAST_MS } from './countdown.js';
@@ -75,7 +76,7 @@ export function itemOfSale(state, sale) {
  * @returns {Offer}
  */
 export function offerOf(state, item, holds, now_ms) {
-  const regular = saleOf(state, item, 'regular');
+  const regular = pricedAt(saleOf(state, item, 'regular'), now_ms);
   const flash = saleOf(state, item, 'flash');
   const isLater = flash?.state === 'armed' && (flash.opens_at_ms ?? 0) - now_ms > ARMED_SHOWN_MS;
   const held = [flash, regular].find((sale) => sale && holds.some((hold) => hold.sale === sale.id));

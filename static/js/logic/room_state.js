@@ -15,7 +15,8 @@
  *   state: 'armed' | 'open' | 'sold_out' | 'halted' | 'ended' | 'cancelled', reason?: string,
  *   reference_minor?: number, reference_days?: number, opens_at_ms: number | null, ends_at_ms: number | null,
  *   fairness?: 'draw', draw?: Draw, per_buyer: number | null, stock: Stock, waiting?: Waiting, item?: string | null, normal_price_minor?: number | null, hold_s?: number | null,
- *   rules?: import('./press_rules.js').PressRules, group?: {need: number, lasts_ms: number}, unlock?: Unlock}} Sale */
+ *   rules?: import('./press_rules.js').PressRules, group?: {need: number, lasts_ms: number}, unlock?: Unlock,
+ *   campaign_price?: {id: string, price_minor: number, from_ms: number, until_ms: number}}} Sale `price_minor` is the price without it */
 /** @typedef {{units: number, price_minor: number, plain_minor: number, otherwise: 'charge' | 'release', state: 'open' | 'unlocked' | 'missed',
  *   promised: number}} Unlock the price falls for everybody once so many units are promised: their money is granted */
 /** @typedef {{id: string, sale: string, joined: number, need: number, deadline_ms: number, leader: string}} Team a team with a seat free; the leader's

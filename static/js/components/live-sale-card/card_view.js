@@ -50,8 +50,9 @@ function itemView({ offer, now_ms }) {
   const { item, sale } = offer;
   // A host who shows the lowest price of the last days compares with that alone, also when it is no higher.
   const days = sale?.reference_days ?? null;
-  const before_minor = sale?.reference_minor ?? sale?.normal_price_minor ?? item.price_minor;
-  const isReduced = sale !== null && sale.kind === 'flash' && before_minor > sale.price_minor;
+  const normal_minor = sale?.kind === 'regular' ? item.price_minor : sale?.normal_price_minor;
+  const before_minor = sale?.reference_minor ?? normal_minor ?? item.price_minor;
+  const isReduced = sale !== null && sale.kind !== 'group' && before_minor > sale.price_minor;
   return {
     title: titleOf(item),
     price: money(sale?.price_minor ?? item.price_minor, item.currency),
