@@ -45,6 +45,12 @@ test('a form takes an amount or a percentage', () => {
   assert.deepEqual([percent?.percent, percent?.amount_minor, percent?.threshold_minor, percent?.sources.length], [15, 0, 0, 4]);
 });
 
+test('a card may be limited, and is not by default', () => {
+  assert.equal(readDropForm({ ...USUAL, per_card: ' 2 ' }, 100).wish?.per_card, 2);
+  assert.equal('per_card' in (readDropForm(USUAL, 100).wish ?? {}), false);
+  for (const per_card of ['0', '1001', 'x', '1.5']) assert.deepEqual(readDropForm({ ...USUAL, per_card }, 100).wrong, ['per_card'], per_card);
+});
+
 test('a form names what is wrong', () => {
   for (const off of ['', '0', '0%', '100%', 'x', '-3']) assert.deepEqual(readDropForm({ ...USUAL, off }, 100).wrong, ['off'], off);
   assert.deepEqual(readDropForm({ ...USUAL, threshold: 'x', quantity: '0', countdown_s: '', duration_s: '0' }, 100).wrong, ['threshold', 'quantity', 'countdown_s', 'duration_s']);

@@ -9,16 +9,17 @@ import { parsePrice } from './console_flash.js';
 /** @typedef {import('./room_state.js').Drop} Drop */
 /** @typedef {{id: string, title: string, title_zh?: string, expires_at_ms: number, off_minor?: number, why?: string,
  *   missing_minor?: number}} CouponOption one of the buyer's coupons, as a quote lists it */
-/** @typedef {{off: string, threshold: string, quantity: string, countdown_s: string, duration_s: string, every: boolean}} DropFields */
+/** @typedef {{off: string, threshold: string, quantity: string, countdown_s: string, duration_s: string, per_card: string, every: boolean}} DropFields
+ *   `per_card` empty: no limit */
 /** @typedef {{amount_minor: number, percent: number, threshold_minor: number, quantity: number, countdown_s: number,
- *   duration_s: number, sources: string[]}} DropWish */
+ *   duration_s: number, sources: string[], per_card?: number}} DropWish */
 
 /** A drop that is over stays on the screen this long, so that nobody wonders where it went. */
 export const OVER_MS = 15_000;
 const EVERY_SOURCE = ['list', 'campaign', 'flash', 'group'];
 const PLAIN_SOURCES = ['list', 'campaign'];
 /** What a host usually drops. @type {DropFields} */
-export const USUAL = { off: '30', threshold: '0', quantity: '100', countdown_s: '10', duration_s: '300', every: false };
+export const USUAL = { off: '30', threshold: '0', quantity: '100', countdown_s: '10', duration_s: '300', per_card: '', every: false };
 
 /**
  * Where a drop stands at a moment of the server's clock.
@@ -82,12 +83,16 @@ export function readDropForm(fields, minor_units) {
   const quantity = whole(fields.quantity, 1, 1_000_000);
   const countdown_s = whole(fields.countdown_s, 0, 3_600);
   const duration_s = whole(fields.duration_s, 1, 86_400);
+  const isLimited = fields.per_card.trim() !== '';
+  const per_card = isLimited ? whole(fields.per_card, 1, 1_000) : 0;
   const wrong = [];
   if (percent === null || amount_minor === null || (!isPercent && amount_minor === 0)) wrong.push('off');
   if (threshold_minor === null) wrong.push('threshold');
   if (quantity === null) wrong.push('quantity');
   if (countdown_s === null) wrong.push('countdown_s');
   if (duration_s === null) wrong.push('duration_s');
-  if (percent === null || amount_minor === null || threshold_minor === null || quantity === null || countdown_s === null || duration_s === null || wrong.length > 0) return { wish: null, wrong };
-  return { wish: { amount_minor, percent, threshold_minor, quantity, countdown_s, duration_s, sources: fields.every ? EVERY_SOURCE : PLAIN_SOURCES }, wrong };
+  if (per_card === null) wrong.push('per_card');
+  if (percent === null || amount_minor === null || threshold_minor === null || quantity === null || countdown_s === null || duration_s === null || per_card === null || wrong.length > 0) return { wish: null, wrong };
+  const limits = isLimited ? { per_card } : {};
+  return { wish: { amount_minor, percent, threshold_minor, quantity, countdown_s, duration_s, sources: fields.every ? EVERY_SOURCE : PLAIN_SOURCES, ...limits }, wrong };
 }

@@ -14,7 +14,7 @@ import { couponOff } from '../live-drop/coupon_words.js';
 
 /** @typedef {import('../live-sheet/live-sheet.js').LiveSheet} LiveSheet */
 
-const FIELDS = /** @type {const} */ (['off', 'threshold', 'quantity', 'countdown_s', 'duration_s']);
+const FIELDS = /** @type {const} */ (['off', 'threshold', 'quantity', 'countdown_s', 'duration_s', 'per_card']);
 
 export class LiveDropDesk extends LiveElement {
   /** @type {import('../../logic/room_state.js').Drop | null} */
@@ -65,8 +65,8 @@ export class LiveDropDesk extends LiveElement {
   }
 
   #read() {
-    const [off, threshold, quantity, countdown_s, duration_s] = /** @type {[string, string, string, string, string]} */ (FIELDS.map((name) => this.#input(name).value));
-    return readDropForm({ off, threshold, quantity, countdown_s, duration_s, every: this.#input('every').checked }, minorUnits(this.currency));
+    const [off, threshold, quantity, countdown_s, duration_s, per_card] = /** @type {[string, string, string, string, string, string]} */ (FIELDS.map((name) => this.#input(name).value));
+    return readDropForm({ off, threshold, quantity, countdown_s, duration_s, per_card, every: this.#input('every').checked }, minorUnits(this.currency));
   }
 
   #send() {
