@@ -99,6 +99,7 @@ DROP = {
     "ends_at_ms": int,
     "min_age_s": int,
 }
+CLAIM = {"id": str, "drop": str, "state": OneOf(("claimed",)), "expires_in_ms": int}
 GROUP_ROW = {
     "id": str,
     "sale": str,

@@ -1,0 +1,53 @@
+"""Coupons of a drop, claimed over HTTP and over the socket alike."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from loadtests.conformance.http import expect_shape
+from loadtests.conformance.model import check, require
+from loadtests.conformance.shapes import CLAIM, DROP
+from loadtests.conformance.stage import Stage
+
+SECTION = "Coupons"
+COUPON = {"title": "kit", "amount_minor": 1, "quantity": 1}
+DROP_TERMS = {"quantity": 1, "countdown_s": 0, "duration_s": 60}
+
+
+@check(
+    "coupons.claim",
+    SECTION,
+    "`claim_coupon` is the claim of HTTP: one a key, refused without one.",
+    needs_host=True,
+)
+async def claim(stage: Stage) -> None:
+    guest, key = await stage.guest(), str(uuid4())
+    await stage.live_state()
+    made = (
+        await stage.host.do(f"POST {stage.room_path}/coupons", COUPON, key=str(uuid4()), status=201)
+    )["coupon"]
+    stage.left["coupons"] += 1
+    terms = {**DROP_TERMS, "coupon": made["coupon"]["id"]}
+    armed = await stage.host.do(
+        f"POST {stage.room_path}/drops", terms, key=str(uuid4()), status=201
+    )
+    drop = expect_shape(armed["drop"], DROP, "the drop that was armed")["id"]
+    try:
+        async with stage.settled(guest) as ear:
+            refused = await ear.ask("claim_coupon", {"drop": drop})
+            require(refused[2]["code"] == "idempotency_key_required", "a key is needed", refused)
+            unknown = await ear.ask("claim_coupon", {"drop": str(uuid4())}, str(uuid4()))
+            require(unknown[2]["code"] == "not_found", "no such drop", unknown)
+            first = await ear.ask("claim_coupon", {"drop": drop}, key)
+            require(first[0] == "r", "a claim", first)
+            got = expect_shape(first[2], {"claim": CLAIM}, "the result of claim_coupon")["claim"]
+            call = f"POST /api/drops/{drop}/claims"
+            again = (await guest.do(call, None, key=key, status=201))["claim"]
+            require(again["id"] == got["id"], "one key, one claim, either way", again)
+    finally:
+        reply = await stage.host.call(f"POST /api/drops/{drop}/close", key=str(uuid4()))
+        if reply.status != 200:
+            stage.problems.append(f"the drop {drop}: {reply}")
+
+
+CHECKS = (claim,)
