@@ -44,6 +44,9 @@ async def claim(stage: Stage) -> None:
             call = f"POST /api/drops/{drop}/claims"
             again = (await guest.do(call, None, key=key, status=201))["claim"]
             require(again["id"] == got["id"], "one key, one claim, either way", again)
+        async with stage.settled(await stage.guest()) as late:
+            gone = await late.ask("claim_coupon", {"drop": drop}, str(uuid4()))
+            require(gone[2]["code"] == "coupons_gone", "all are claimed, which is final", gone)
     finally:
         reply = await stage.host.call(f"POST /api/drops/{drop}/close", key=str(uuid4()))
         if reply.status != 200:

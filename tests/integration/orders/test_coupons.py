@@ -223,6 +223,10 @@ async def test_claims_are_bound_by_the_window_the_person_and_the_number(stand: S
     await service.close_due_drops(till.database)
     async with till.database.reading() as connection:
         assert (await store.select_drop(connection, dropped.id)).state == "gone"
+    # A process that saw nothing of it asks the database, which says the same.
+    stand.drops = Drops(till.database, till.inventory, monotonic_ms)
+    assert await refusal(users[3]) == "coupons_gone"
+    assert (await stand.claim(dropped.id, users[0])).id == first.id
     again = await stand.drop(coupon)
     with pytest.raises(CommerceError, match="limit_reached"):
         await stand.claim(again.id, users[0])
