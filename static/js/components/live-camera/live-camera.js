@@ -17,6 +17,8 @@ import { BITRATE_USUAL, BITRATES } from '../../logic/console_camera.js';
 /** @typedef {{cameras: Device[], microphones: Device[]}} Devices */
 
 const MEGA = 1_000_000;
+/** Spaces inside a figure, not those beside the dots between figures: a line may end only at the latter. */
+const INSIDE = /([^·]) (?=[^·])/g;
 
 export class LiveCamera extends SheetElement {
   isOffered = false;
@@ -95,7 +97,7 @@ export class LiveCamera extends SheetElement {
 
   update() {
     const { light, stream } = this;
-    const words = `${t(light.word)}${this.figures ? `${t('site.separator')}${this.figures}` : ''}`;
+    const words = `${t(light.word)}${this.figures ? `${t('site.separator')}${this.figures.replace(INSIDE, '$1\u00a0')}` : ''}`;
     const button = this.ref('light');
     button.hidden = !this.isOffered;
     setAttribute(button, 'data-state', light.state);
