@@ -205,6 +205,13 @@ def test_every_metric_is_documented(docs: str) -> None:
     assert not missing(names, docs)
 
 
+def test_every_decision_is_in_the_list_of_decisions() -> None:
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    records = sorted((ROOT / "docs/decisions").glob("*.md"))
+    assert records
+    assert [one.name for one in records if f"(decisions/{one.name})" not in text] == []
+
+
 def test_changelog_and_program_have_one_version() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     newest = re.search(r"^## \[(\d+\.\d+\.\d+)\]", changelog, re.M)
