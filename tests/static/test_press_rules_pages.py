@@ -241,7 +241,7 @@ async def test_the_console_arms_with_extra_rules_which_are_off_by_default(
         await page.locator(".run-row").nth(2).click()
         await page.keyboard.press("f")
         form = page.locator("live-arm-form")
-        fold = form.locator(".arm-rules")
+        fold = form.locator("[data-ref=rules]")
         assert await fold.get_attribute("open") is None
         await form.locator("input[name=price]").fill("250")
         await fold.locator("summary").click()
