@@ -20,6 +20,9 @@ from realtime.video.config import VideoConfig, VideoCounters
 DATAGRAM_BYTES_MAX = 1500
 # Datagrams that wait to be read; a stranger may send any number.
 QUEUED_MAX = 2048
+# Addresses that one peer may be checked at: those of its offer, those it trickled, and what a phone
+# finds on its way. Each costs checks, which go wherever a datagram claims to come from.
+REMOTE_ADDRESSES_MAX = 128
 SOCKET_BUFFER_BYTES = 1 << 18
 PORT_TRIES_MAX = 256
 
@@ -57,14 +60,38 @@ class Surroundings(msgspec.Struct, frozen=True):
     ports: PortRange
 
 
+class GuardedStun(StunProtocol):
+    """Counts what the library cannot read, where it would write a traceback for each datagram."""
+
+    def __init__(self, receiver: Any, counters: VideoCounters) -> None:
+        super().__init__(receiver)
+        self._counters = counters
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        """Take a datagram of whoever sent it."""
+        try:
+            super().datagram_received(data, addr)
+        except Exception:  # Its parser raises whatever a stranger's bytes lead it to.
+            self._counters.dropped_in += 1
+
+
 def confine(connection: Any, around: Surroundings) -> None:
     """Bind a library's connection as configured, and keep from it what no peer sends."""
-    config, ports, counters = around.config, around.ports, around.counters
-    deliver = connection.data_received
+    config, counters = around.config, around.counters
+    deliver, check = connection.data_received, connection.request_received
 
     def received(data: bytes, component: int) -> None:
         if 0 < len(data) <= DATAGRAM_BYTES_MAX and connection._queue.qsize() < QUEUED_MAX:
             deliver(data, component)
+        else:
+            counters.dropped_in += 1
+
+    def requested(message: Any, addr: tuple[str, int], protocol: StunProtocol) -> None:
+        known = connection._remote_candidates
+        if len(known) < REMOTE_ADDRESSES_MAX or any(
+            (one._network_host, one.port) == addr for one in known
+        ):
+            check(message, addr, protocol)
         else:
             counters.dropped_in += 1
 
@@ -74,7 +101,7 @@ def confine(connection: Any, around: Surroundings) -> None:
             bound = bound[:1] if config.bind_addresses else ["0.0.0.0"]  # noqa: S104 - Advertised.
         found: list[Candidate] = []
         for address in bound:
-            opened = await _bind(connection, address, ports)
+            opened = await _bind(connection, address, around)
             if opened is None:  # As the library does: one address may be of no use.
                 continue
             protocol, port = opened
@@ -88,6 +115,7 @@ def confine(connection: Any, around: Surroundings) -> None:
         return found
 
     connection.data_received = received
+    connection.request_received = requested
     connection.get_component_candidates = gather
 
 
@@ -104,13 +132,15 @@ def _host_candidate(host: str, port: int, component: int) -> Candidate:
     )
 
 
-async def _bind(connection: Any, address: str, ports: PortRange) -> tuple[StunProtocol, int] | None:
+async def _bind(
+    connection: Any, address: str, around: Surroundings
+) -> tuple[StunProtocol, int] | None:
     """Open a socket on an address; None when no port of the range is free there."""
     loop = asyncio.get_running_loop()
-    for port in ports.candidates():
+    for port in around.ports.candidates():
         try:
             transport, protocol = await loop.create_datagram_endpoint(
-                lambda: StunProtocol(connection), local_addr=(address, port)
+                lambda: GuardedStun(connection, around.counters), local_addr=(address, port)
             )
         except OSError:
             continue

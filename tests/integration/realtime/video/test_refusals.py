@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import msgspec
 import pytest
+from aioice import stun
 
 from realtime.video.forwarder import BuiltinForwarder
+from realtime.video.ice import REMOTE_ADDRESSES_MAX
 from realtime.video.ports import EncodedFrame, RefusalCode, VideoError
 from tests.integration.realtime.video.people import (
     LOOPBACK,
@@ -215,3 +218,46 @@ async def test_a_recorder_gets_frames_that_all_decode(codec: str) -> None:
     decoded += len(decoder.decode(None))
     assert decoded == len(video)
     assert len(sound) > 60
+
+
+def port_of(answer: str) -> int:
+    """Return the port of an answer's first candidate."""
+    lines = answer.splitlines()
+    return next(int(line.split()[5]) for line in lines if line.startswith("a=candidate:"))
+
+
+async def test_strangers_checks_are_counted_and_leave_no_traceback() -> None:
+    """The library's parser fails on an attribute that is cut short; one datagram, one traceback."""
+    failed: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
+    binding, cookie = b"\x00\x01", b"\x21\x12\xa4\x42"
+    priority_cut_short = b"\x00\x24\x00\x02" + bytes(4)
+    check = binding + len(priority_cut_short).to_bytes(2, "big") + cookie + bytes(12)
+    async with forwarding() as forwarder:
+        session = await forwarder.publish(ROOM, await offer_of(), take_over=False)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.sendto(check + priority_cut_short, ("127.0.0.1", port_of(session.answer)))
+        await until(lambda: forwarder.counters.dropped_in or failed)
+        assert (forwarder.counters.dropped_in, failed) == (1, [])
+
+
+async def test_one_peer_cannot_have_any_number_of_addresses_checked() -> None:
+    """A check of its own from each of so many ports: the first are followed, the rest are not."""
+    async with forwarding() as forwarder:
+        offer = await offer_of()
+        session = await forwarder.publish(ROOM, offer, take_over=False)
+        peer = forwarder._session(session.id).peer
+        connection = peer._dtls.transport._connection  # type: ignore[union-attr]
+        await until(lambda: connection._early_checks_done)
+        protocol = connection._protocols[0]
+        check = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+        check.attributes["USERNAME"] = f"{connection.local_username}:{connection.remote_username}"
+        check.attributes["PRIORITY"] = 1
+        check.add_message_integrity(connection.local_password.encode())
+        for port in range(20_000, 20_000 + 2 * REMOTE_ADDRESSES_MAX):
+            protocol.datagram_received(bytes(check), ("127.0.0.1", port))
+        assert len(connection._remote_candidates) == REMOTE_ADDRESSES_MAX
+        dropped = forwarder.counters.dropped_in
+        assert dropped >= REMOTE_ADDRESSES_MAX
+        protocol.datagram_received(bytes(check), ("127.0.0.1", 20_000))
+        assert forwarder.counters.dropped_in == dropped

@@ -52,6 +52,8 @@ def test_the_version_is_the_one_this_was_written_against(package: str, minor: st
         (RTCDtlsTransport._unregister_rtp_sender, ["self", "sender"]),
         (RtpRouter.register_sender, ["self", "sender", "ssrc"]),
         (ice.Connection.data_received, ["self", "data", "component"]),
+        (ice.Connection.request_received, ["self", "message", "addr", "protocol"]),
+        (ice.StunProtocol.datagram_received, ["self", "data", "addr"]),
         (ice.Connection.get_component_candidates, ["self", "component", "addresses", "timeout"]),
         (ice.StunProtocol.__init__, ["self", "receiver"]),
     ],
@@ -97,6 +99,7 @@ async def test_the_objects_have_the_attributes_we_read() -> None:
         assert isinstance(connection._queue, asyncio.Queue)
         assert connection._nominated == {}
         assert connection._protocols == []
+        assert connection._remote_candidates == []
         sender = transceiver.sender
         assert isinstance(sender._stream_id, str)
         assert isinstance(sender._track_id, str)
