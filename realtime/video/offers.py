@@ -13,6 +13,7 @@ from realtime.video.ports import VideoError
 OFFER_CHARS_MAX = 64_000  # Chromium's offers are 6,000 to 9,000 long.
 FRAGMENT_CHARS_MAX = 8_000
 CANDIDATES_MAX = 32
+CANDIDATE_CHARS_MAX = 512  # Some 150 are usual. Python reads no number of thousands of digits.
 
 
 class Fragment(msgspec.Struct, frozen=True):
@@ -49,6 +50,8 @@ def without_costly_candidates(offer: str) -> str:
 
 def is_usable(candidate: str) -> bool:
     """Say whether a candidate names a UDP address."""
+    if len(candidate) > CANDIDATE_CHARS_MAX:
+        return False
     fields = candidate.split()
     return (
         len(fields) >= 8
@@ -58,6 +61,11 @@ def is_usable(candidate: str) -> bool:
         and not fields[4].lower().endswith(".local")
         and fields[5].isdecimal()
         and 0 < int(fields[5]) < 65536
+        and all(
+            value.isdecimal()
+            for name, value in zip(fields[8::2], fields[9::2], strict=False)
+            if name == "rport"
+        )
     )
 
 

@@ -22,6 +22,8 @@ GOOD = "1 1 udp 2130706431 192.0.2.7 5000 typ host"
         "1 1 tcp 2130706431 192.0.2.7 9 typ host tcptype active",
         "1 1 udp x 192.0.2.7 5000 typ host",
         "1 1 udp 2130706431 192.0.2.7 70000 typ host",
+        f"1 1 udp 2130706431 192.0.2.7 {'9' * 5000} typ host",
+        "1 1 udp 2130706431 192.0.2.7 5000 typ srflx raddr 0.0.0.0 rport nine",
         "1 1 udp",
         "",
     ],
