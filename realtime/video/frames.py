@@ -14,6 +14,8 @@ from realtime.video.media import Kind, MediaPacket
 # How many packets may wait for a missing one before it is taken for lost: ~1.5 s of a picture
 # (repairs are given up sooner), 160 ms of sound, whose losses are not repaired.
 WAITING_MAX: dict[Kind, int] = {"video": 256, "audio": 8}
+# 5 MB; a keyframe of 4K has one. A picture that never ends is none, and is not kept.
+FRAME_PACKETS_MAX = 4096
 
 
 class WholeFrame(msgspec.Struct, frozen=True, gc=False):
@@ -56,7 +58,8 @@ class FrameAssembler:
             self._next += 1
             if self._ready and packet.timestamp != self._ready[0].timestamp:
                 self._finish(frames)  # The marker's packet came without its bit.
-            if packet.payload:  # Empty ones fill the line, to probe it.
+            # Empty ones fill the line, to probe it.
+            if packet.payload and len(self._ready) <= FRAME_PACKETS_MAX:
                 self._ready.append(packet)
             if self._ready and (packet.marker or self._kind == "audio"):
                 self._finish(frames)
@@ -64,9 +67,12 @@ class FrameAssembler:
 
     def _finish(self, frames: list[WholeFrame]) -> None:
         """End the present frame and hand it out, unless it needs one that was lost."""
-        timestamp = self._ready[0].timestamp
-        data = b"".join(depayload(self._codec, packet.payload) for packet in self._ready)
-        self._ready = []
+        ready, self._ready = self._ready, []
+        if len(ready) > FRAME_PACKETS_MAX:
+            self._needs_keyframe = True
+            return
+        timestamp = ready[0].timestamp
+        data = b"".join(depayload(self._codec, packet.payload) for packet in ready)
         keyframe = is_keyframe(self._codec, data)
         if not data or (self._needs_keyframe and not keyframe):
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realtime.video.frames import WAITING_MAX, FrameAssembler
+from realtime.video.frames import FRAME_PACKETS_MAX, WAITING_MAX, FrameAssembler
 from realtime.video.media import MediaPacket
 
 
@@ -76,3 +76,16 @@ def test_lost_sound_is_left_out() -> None:
         packet = MediaPacket(index=index, timestamp=index * 960, marker=False, payload=b"s")
         out += frames.push(packet)
     assert [whole.timestamp // 960 for whole in out] == [0, *range(2, 12)]
+
+
+def test_a_picture_that_never_ends_is_not_kept() -> None:
+    """Pieces without a last one would fill the memory that all rooms share."""
+    frames = FrameAssembler("video", "VP8")
+    frames.push(part(0, 0, key=True, first=True))
+    for index in range(1, 3 * FRAME_PACKETS_MAX):
+        assert frames.push(part(index, 0)) == []
+    assert len(frames._ready) == FRAME_PACKETS_MAX + 1
+    index = 3 * FRAME_PACKETS_MAX
+    assert frames.push(part(index, 1, first=True, last=True)) == []
+    (whole,) = frames.push(part(index + 1, 2, key=True, first=True, last=True))
+    assert whole.timestamp == 6000
