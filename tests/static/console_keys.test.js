@@ -14,6 +14,7 @@ test('a key means its act, in either case', () => {
   assert.equal(actOf({ key: 'Delete' }, FREE), 'delete_line');
   assert.equal(actOf({ key: '?' }, FREE), 'keys');
   assert.equal(actOf({ key: 'a' }, FREE), 'add_units');
+  assert.equal(actOf({ key: 'd' }, FREE), 'drop_price');
 });
 
 test('nothing acts in a field but Escape', () => {

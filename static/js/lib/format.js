@@ -142,6 +142,17 @@ export function dayAndTime(at_ms) {
 }
 
 /**
+ * A moment as short as it can be said: the time alone on the present day, else day and time.
+ * @param {number} at_ms Unix milliseconds
+ * @param {number} now_ms Unix milliseconds
+ * @returns {string}
+ */
+export function moment(at_ms, now_ms) {
+  const isToday = new Date(at_ms).toDateString() === new Date(now_ms).toDateString();
+  return isToday ? timeOfDay(at_ms) : dayAndTime(at_ms);
+}
+
+/**
  * The letter of an avatar: the last sign of a Chinese name, else the first letter.
  * @param {string} name
  * @returns {string}

@@ -10,7 +10,8 @@
 /** @typedef {import('./room_state.js').RoomState} RoomState */
 /** @typedef {{item: string, no: number, sku: string, title: string, title_zh?: string | null, picture?: string | null,
  *   price_minor?: number, currency: string, notes?: string | null, notes_zh?: string | null, stock: Stock,
- *   status: 'done' | 'now' | 'to_come', result?: {paid: number, gmv_minor?: number} | null, flash?: Sale | null}} RunItem */
+ *   status: 'done' | 'now' | 'to_come', result?: {paid: number, gmv_minor?: number} | null, flash?: Sale | null,
+ *   campaign?: import('./campaign_prices.js').CampaignPrice | null}} RunItem `campaign`: the campaign price of its regular sale */
 /** @typedef {{price_minor: number, quantity: number, per_buyer: number, countdown_s: number, duration_s: number,
  *   show_reference?: boolean, floor_minor?: number, confirm_price_minor?: number, fairness?: 'draw', entry_s?: number,
  *   unlock?: {units: number, price_minor: number, otherwise: 'charge' | 'release'},
@@ -47,7 +48,7 @@ export function withLiveState(run, state) {
     const flash = state.sales.filter((sale) => sale.kind === 'flash' && sale.item === row.item).at(-1) ?? row.flash ?? null;
     const isNow = state.pinned === row.item;
     const status = isNow ? 'now' : row.status === 'now' ? 'done' : row.status;
-    return { ...row, status, stock: regular?.stock ?? row.stock, flash };
+    return { ...row, status, stock: regular?.stock ?? row.stock, flash, campaign: regular?.campaign_price ?? null };
   });
 }
 

@@ -39,7 +39,8 @@ import { asApiError, call, newKey } from './api.js';
 /** @typedef {import('../logic/room_state.js').Modes} Modes */
 /** @typedef {{added: number, to_waiting_list: number, stock: [number, number, number]}} UnitsDone */
 /** @typedef {{sku: string, title: string, title_zh?: string | null, picture?: string | null, price_minor: number, currency: string,
- *   notes?: string | null, notes_zh?: string | null, available: number}} Product */
+ *   notes?: string | null, notes_zh?: string | null, available: number,
+ *   campaign_price?: import('../logic/campaign_prices.js').CampaignPrice | null}} Product */
 
 /** An act whose answer was lost is asked again this often, with the same key. */
 const ATTEMPTS = 3;
@@ -240,6 +241,21 @@ export class ConsoleApi {
    */
   adjustStock(sku, delta, reason) {
     return this.#act('POST', `/api/skus/${encodeURIComponent(sku)}/adjustments`, { delta, reason });
+  }
+
+  /**
+   * Sell a SKU of the whole shop at less for a while, under the misprice guard.
+   * @param {string} sku
+   * @param {import('../logic/console_campaigns.js').CampaignWish} wish
+   * @returns {Promise<{campaign_price: import('../logic/campaign_prices.js').CampaignPrice}>}
+   */
+  setCampaignPrice(sku, { floor_minor, ...wish }) {
+    return this.#act('POST', `/api/skus/${encodeURIComponent(sku)}/campaign-prices`, { ...wish, guard: { max_cut_percent: CUT_PERCENT_MAX, ...(floor_minor === undefined ? {} : { floor_minor }) } });
+  }
+
+  /** @param {string} id of a campaign price */
+  withdrawCampaignPrice(id) {
+    return this.#act('POST', `/api/campaign-prices/${encodeURIComponent(id)}/withdraw`, {});
   }
 
   /** @param {string} line */

@@ -23,6 +23,7 @@ import '../components/live-stock-bar/live-stock-bar.js';
 import '../components/live-theme-switch/live-theme-switch.js';
 import '../components/live-arm-form/live-arm-form.js';
 import '../components/live-ask/live-ask.js';
+import '../components/live-campaign-form/live-campaign-form.js';
 import '../components/live-chat-modes/live-chat-modes.js';
 import '../components/live-chat-search/live-chat-search.js';
 import '../components/live-console-chat/live-console-chat.js';
@@ -51,6 +52,7 @@ import { RoomSocket } from '../net/socket.js';
 import { ConsoleActs } from './console_acts.js';
 import { ConsoleCamera } from './console_camera.js';
 import { ConsoleGroups } from './console_groups.js';
+import { ConsolePrices } from './console_prices.js';
 import { listenToConsole } from './console_input.js';
 
 /** @typedef {import('../lib/element.js').LiveElement} LiveElement */
@@ -111,6 +113,7 @@ export class ConsolePage {
     this.keysOn = stored(KEYS_STORED, true);
     this.acts = new ConsoleActs(this);
     this.groups = new ConsoleGroups(this);
+    this.prices = new ConsolePrices(this);
     /** @type {ConsoleCamera | null} */
     this.camera = this.seesMoney ? new ConsoleCamera(this) : null;
     this.socket = new RoomSocket({

@@ -5,13 +5,14 @@
  * HTML: `<live-run-sheet></live-run-sheet>`. Properties: `run` (RunItem[]), `plans`, `selected` (item id or null), `pinned_at_ms`, `now_ms`,
  * `canAdd` (there is a show to add to).
  * Events: `live:select-item {item}`, `live:pin-item {item}`, `live:remove-item {item}`, `live:forget-plan {item}`, `live:close-sale {item}`,
- * `live:add-units {item}`, `live:add-item`.
+ * `live:add-units {item}`, `live:campaign-price {item}`, `live:add-item`.
  */
-import { duration, money, number } from '../../lib/format.js';
+import { duration, moment, money, number } from '../../lib/format.js';
 import { create, html, icon, render } from '../../lib/html.js';
 import { language, t, titleOf } from '../../lib/i18n.js';
 import { keyedList } from '../../lib/keyed_list.js';
 import { LiveElement, define, find, setAttribute, setText } from '../../lib/element.js';
+import { phaseOfPrice } from '../../logic/campaign_prices.js';
 import { isRunning } from '../../logic/console_run.js';
 
 /** @typedef {import('../../logic/console_run.js').RunItem} RunItem */
@@ -63,19 +64,28 @@ export class LiveRunSheet extends LiveElement {
     return t('console.row_stock', { price, count: number(row.stock[0]) });
   }
 
+  /** @param {RunItem} row @returns {string} empty without a campaign price that holds or is to come */
+  #campaignLine({ campaign, currency }) {
+    const phase = phaseOfPrice(campaign, this.now_ms);
+    if (!campaign || !phase) return '';
+    const values = { price: money(campaign.price_minor, currency), from: moment(campaign.from_ms, this.now_ms), until: moment(campaign.until_ms, this.now_ms) };
+    return t(`console.row_campaign_${phase}`, values);
+  }
+
   /** @param {RunItem} row */
   #create(row) {
     const element = create(html`
       <li class="run-item">
         <button class="run-row" type="button">
           <span class="good-picture run-picture">${row.picture ? html`<img src="${row.picture}" alt="" width="44" height="44">` : ''}<span class="good-number">${row.no}</span></span>
-          <span class="run-words"><span class="run-title"></span><span class="run-line"></span></span>
+          <span class="run-words"><span class="run-title"></span><span class="run-line"></span><span class="run-line run-campaign"></span></span>
         </button>
         <span class="run-mark" data-mark="done" role="img" aria-label="${t('console.done')}">${icon('check')}</span>
         <button class="run-mark run-plan" type="button" data-mark="plan" aria-label="${t('console.plan_forget')}" title="${t('console.plan_forget')}">${icon('bolt')}</button>
         <span class="run-acts">
           <button class="button console-button" type="button" data-act="pin" aria-label="${t('console.pin')}" title="${t('console.pin')}">${icon('pin')}<kbd class="key" aria-hidden="true">P</kbd></button>
           <button class="button console-button" type="button" data-act="units">${t('console.units')}<kbd class="key" aria-hidden="true">A</kbd></button>
+          <button class="button console-button" type="button" data-act="campaign" title="${t('console.campaign')}">${t('console.campaign_short')}<kbd class="key" aria-hidden="true">D</kbd></button>
           <button class="button console-button button-coral" type="button" data-act="close" aria-label="${t('console.close_sale')}" title="${t('console.close_sale')}">${icon('ban')}<kbd class="key" aria-hidden="true">X</kbd></button>
           <button class="console-icon" type="button" data-act="remove" aria-label="${t('console.remove_item')}" title="${t('console.remove_item')}">${icon('trash')}</button>
         </span>
@@ -86,6 +96,7 @@ export class LiveRunSheet extends LiveElement {
     find('[data-act="pin"]', element).addEventListener('click', () => this.emit('pin-item', { item }));
     find('[data-act="remove"]', element).addEventListener('click', () => this.emit('remove-item', { item }));
     find('[data-act="units"]', element).addEventListener('click', () => this.emit('add-units', { item }));
+    find('[data-act="campaign"]', element).addEventListener('click', () => this.emit('campaign-price', { item }));
     find('[data-act="close"]', element).addEventListener('click', () => this.emit('close-sale', { item }));
     find('[data-mark="plan"]', element).addEventListener('click', () => this.emit('forget-plan', { item }));
     return element;
@@ -104,6 +115,9 @@ export class LiveRunSheet extends LiveElement {
     setAttribute(button, 'aria-pressed', String(isSelected));
     setText(find('.run-title', element), titleOf(row));
     setText(find('.run-line', element), this.#line(row));
+    const campaign = this.#campaignLine(row);
+    setText(find('.run-campaign', element), campaign);
+    find('.run-campaign', element).hidden = !campaign;
     find('[data-mark="done"]', element).hidden = row.status !== 'done' || isSelected || isRunning(row.flash);
     find('[data-mark="plan"]', element).hidden = !this.plans[row.item] || isRunning(row.flash) || isSelected;
     find('.run-acts', element).hidden = !isSelected || row.status === 'now';

@@ -3,7 +3,7 @@
  * More or fewer units of a flash sale or of an item's stock; says who gets them before they are given.
  *
  * HTML: `<live-units-form></live-units-form>`. Method: `open(item, stock, sale)`.
- * Events: `live:change-units {item, sale, change}`; `sale` is null for the item's stock.
+ * Events: `live:change-units {item, sale, change}`; `sale` is null for the item's stock; `live:campaign-price {item}`.
  */
 import { number } from '../../lib/format.js';
 import { html, render } from '../../lib/html.js';
@@ -40,7 +40,7 @@ export class LiveUnitsForm extends SheetElement {
             <input class="field" name="reason" autocomplete="off" maxlength="${REASON_CHARS_MAX}"><span class="field-error" data-error="reason" role="alert"></span></label>
         </div>
         <p class="units-says" data-ref="says" aria-live="polite"></p>
-        <div class="ask-acts"><button class="button" type="button" data-ref="no">${t('site.cancel')}<kbd class="key" aria-hidden="true">Esc</kbd></button>
+        <div class="ask-acts"><button class="button units-price" type="button" data-ref="campaign">${t('console.campaign')}</button><button class="button" type="button" data-ref="no">${t('site.cancel')}<kbd class="key" aria-hidden="true">Esc</kbd></button>
           <button class="button button-dark" type="submit"><span data-ref="yes"></span><kbd class="key" aria-hidden="true">Enter</kbd></button></div>
       </form></live-sheet>`);
     this.ref('form').addEventListener('input', () => this.update());
@@ -50,6 +50,10 @@ export class LiveUnitsForm extends SheetElement {
       this.#send();
     });
     this.ref('no').addEventListener('click', () => this.sheet.close());
+    this.ref('campaign').addEventListener('click', () => {
+      this.sheet.close();
+      this.emit('campaign-price', { item: this.#item?.item });
+    });
   }
 
   /** @param {'quantity' | 'reason'} name */
