@@ -110,7 +110,7 @@ class MediaDesk:
             raise self._refusal(error) from None
         self._sessions[session.id] = Known(room_id, act, holder)
         while len(self._sessions) > SESSIONS_KNOWN_MAX:
-            del self._sessions[next(iter(self._sessions))]
+            del self._sessions[self._oldest()]
         return Begun(session.id, session.answer)
 
     async def trickle(self, session_id: str, fragment: str) -> None:
@@ -235,6 +235,11 @@ class MediaDesk:
             for id, known in self._sessions.items()
             if known.room_id == room_id and known.act == "publish"
         ]
+
+    def _oldest(self) -> str:
+        """Return the session to forget: a viewer's, as publishers are ended with their key."""
+        plays = (id for id, known in self._sessions.items() if known.act == "play")
+        return next(plays, next(iter(self._sessions)))
 
     async def _make_room(self, room_id: str, holder: str) -> None:
         """End the oldest session of somebody who has as many as one may have."""

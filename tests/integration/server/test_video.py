@@ -249,6 +249,21 @@ async def test_a_picture_that_stands_is_stalled_and_then_over(stage: VideoStage)
     assert desk.counters.stalls == 2
 
 
+async def test_a_crowd_of_viewers_does_not_hide_a_publisher_from_the_end_of_its_key(
+    stage: VideoStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sessions that are known are bounded; of a key that is revoked the publisher must end."""
+    monkeypatch.setattr("server.media.desk.SESSIONS_KNOWN_MAX", 3)
+    forwarder = RecordingForwarder(viewers_max=9)
+    desk = MediaDesk(forwarder, stage.video.broker, monotonic_ms=lambda: 0)
+    begun = await desk.begin("r1", "publish", "v=0", holder="key:1", take_over=False)
+    for number in range(5):
+        await desk.begin("r1", "play", "v=0", holder=f"visitor:{number}", take_over=False)
+    assert len(desk._sessions) == 3
+    await desk.end_room("r1", "key:1")
+    assert forwarder.asked[-1] == ("end", begun.ref)
+
+
 async def test_a_media_process_that_ends_leaves_no_room_live(stage: VideoStage) -> None:
     import asyncio
 
