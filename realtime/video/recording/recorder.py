@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 # How long a picture is kept back to learn whether there is sound: a file's streams are named first.
 SOUND_WAIT_MS = 1_500
+# That is by the publisher's clock, which may stand still: no more than so many frames are.
+HELD_MAX = 256
 # The publisher is asked for a keyframe at most so often.
 ASK_EVERY_MS = 1_000
 # Encodings that cannot be packed, one after the other, before the recording is given up.
@@ -193,7 +195,8 @@ class Recorder:
             self._needs_keyframe = True
             return
         self._held.append(frame)
-        if self._hears(frame) or frame.wall_ms - self._held[0].wall_ms >= SOUND_WAIT_MS:
+        waited_ms = frame.wall_ms - self._held[0].wall_ms
+        if self._hears(frame) or waited_ms >= SOUND_WAIT_MS or len(self._held) >= HELD_MAX:
             self._open(self._held)
 
     def _ends(self, part: PartWriter, frame: EncodedFrame) -> bool:

@@ -14,7 +14,7 @@ import pytest
 
 from realtime.video.recording.files import RecordingFolder
 from realtime.video.recording.queue import FrameQueue
-from realtime.video.recording.recorder import Limits
+from realtime.video.recording.recorder import HELD_MAX, Limits
 from realtime.video.recording.rules import playlist, segments_of
 from tests.support.filming import FPS, WALL_MS, Studio, decode, decode_bytes, frames, make_folder
 
@@ -42,6 +42,17 @@ def test_a_recording_has_every_frame_at_its_time(folder: RecordingFolder, codec:
     assert part.head.from_ms == WALL_MS
     assert part.pieces[-1].end_ms == pytest.approx(6000, abs=1000 / FPS)
     assert (part.head.width, part.head.height) == (160, 120)
+
+
+def test_a_publishers_clock_that_stands_still_holds_back_no_memory(folder: RecordingFolder) -> None:
+    """Without sound its pictures wait for it, until time has passed by that clock."""
+    recorder = Studio(folder).recorder
+    first = frames(0.2, has_sound=False)[0]
+    for _ in range(2 * HELD_MAX):
+        recorder._write(first)
+        assert len(recorder._held) < HELD_MAX
+    assert recorder.close(30.0)
+    assert recorder.ended is None
 
 
 @pytest.mark.parametrize("codec", ["H264", "VP8"])
