@@ -154,7 +154,10 @@ async def test_desk_and_form_fit_and_have_no_serious_fault(browser: Browser, lan
 
 async def test_the_kill_switch_stops_a_group_buy_and_lets_it_go_on(browser: Browser) -> None:
     """By its key for the pinned item, and by the button beside its figures."""
-    async with open_console(browser) as (page, server):
+    async with open_console(browser, reads={TEAMS: [{"groups": []}] * READS_MANY}) as (
+        page,
+        server,
+    ):
         say_opened(server, [40, 3, 2])
         closed = ["flash.closed", {"sale": "f1", "state": "ended", "ends_at_ms": NOW_MS}, NOW_MS]
         server.socket.send(json.dumps(["S", 3, [closed]]))
@@ -162,8 +165,8 @@ async def test_the_kill_switch_stops_a_group_buy_and_lets_it_go_on(browser: Brow
         await page.keyboard.press("e")
         ask = page.locator("live-ask dialog")
         await expect(ask).to_contain_text("Teams that form keep what was paid")
-        await ask.locator("input:not([type=checkbox])").fill("wrong price")
-        await page.keyboard.press("Enter")
+        await ask.locator("textarea").fill("wrong price")
+        await ask.locator("[data-ref=yes]").click()
         await wait_told(page, server, 1)
         how = {"reason": "wrong price", "release_holds": False}
         assert server.told == [("POST", "/api/sales/g1/halt", how)]
