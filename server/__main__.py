@@ -266,7 +266,8 @@ def _greeting(role: str, settings: Settings) -> str:
     from server.wiring.demo_shop import DEMO_ROOM
 
     if role in {"worker", "media"}:
-        return f"Hubbub's {role} process is ready. Stop it with Ctrl-C."
+        what = "media process" if role == "media" else role
+        return f"Hubbub's {what} is ready. Stop it with Ctrl-C."
     lines = [
         f"Hubbub is ready, with {settings.gateways} gateways.",
         f"  room     {settings.base_url}/r/{DEMO_ROOM}",
