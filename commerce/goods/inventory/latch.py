@@ -40,6 +40,8 @@ class Latches:
     def __init__(self, monotonic_ms: Callable[[], int]) -> None:
         self._monotonic_ms = monotonic_ms
         self._by_pool: dict[str, Latch] = {}
+        self._refusals: dict[str, Refused] = {}
+        """What everybody is told whom a pool's latch refuses."""
         self._renewing: set[str] = set()
 
     def answer(
@@ -61,9 +63,7 @@ class Latches:
         owned = latch.owned.get(user_id)
         if owned is not None and name_id() in owned:
             return None
-        return Refused(
-            latch.outcome, latch.version, available=0, is_latched=True, waiting=latch.waiting
-        )
+        return self._refusals[pool_id]
 
     def owned(self, pool_id: str, version: int) -> Mapping[str, frozenset[str]] | None:
         """Return the live ids of this version of a pool, when they are already here."""
@@ -75,6 +75,9 @@ class Latches:
         if pool_id not in self._by_pool:
             self._forget_old(latch.read_at_ms)
         self._by_pool[pool_id] = latch
+        self._refusals[pool_id] = Refused(
+            latch.outcome, latch.version, available=0, is_latched=True, waiting=latch.waiting
+        )
         self._renewing.discard(pool_id)
 
     def _forget_old(self, now_ms: int) -> None:
@@ -83,9 +86,11 @@ class Latches:
             for pool_id, latch in self._by_pool.items()
             if now_ms - latch.read_at_ms <= FORGOTTEN_AFTER_MS
         }
+        self._refusals = {pool_id: self._refusals[pool_id] for pool_id in self._by_pool}
         self._renewing.intersection_update(self._by_pool)
 
     def clear(self, pool_id: str) -> None:
         """Let the database decide again."""
         self._by_pool.pop(pool_id, None)
+        self._refusals.pop(pool_id, None)
         self._renewing.discard(pool_id)

@@ -48,6 +48,8 @@ RETRY_PAUSE_S = 0.05
 ACQUIRE_TIMEOUT_S = 2.0
 # By number; looking one up is cheaper than making it, and every press needs one.
 OUTCOMES = tuple(Outcome)
+# How an answer is counted; the name of a member is dear to ask for.
+NAMES = tuple(outcome.name.lower() for outcome in OUTCOMES)
 # Whoever got one of these found the sale's window open.
 OF_OPEN_SALES = frozenset(
     {
@@ -146,7 +148,7 @@ class InventoryService:
                 on_answer(not_found("sale"))
                 return True
             return False
-        refused = self.refuse_at_once(user_id=user_id, sale_id=sale_id, key=key)
+        refused = self._refuse_latched(sale, user_id=user_id, key=key)
         answer = refused or self.draw_gate.refuse_at_once(sale)
         if answer is not None:
             on_answer(answer)
@@ -168,7 +170,7 @@ class InventoryService:
                 )
             if answer.outcome is Outcome.NO_SUCH_SALE:
                 return not_found("sale")
-            self.news.pressed(sale_id, answer.outcome.name.lower())
+            self.news.pressed(sale_id, NAMES[answer.outcome])
         elif isinstance(answer, Reserved):
             self.news.pressed(sale_id, "reserved")
         return answer
@@ -193,14 +195,17 @@ class InventoryService:
         A `sale_id` that is not canonical is not known here, so it needs no check before.
         """
         sale = self._sales.get(sale_id)
-        if sale is None:
-            return None
-        name_id = partial(reservation_id, user_id, sale_id, key)
+        return None if sale is None else self._refuse_latched(sale, user_id=user_id, key=key)
+
+    def _refuse_latched(self, sale: PooledSale, *, user_id: str, key: str) -> Refused | None:
         refused = self._latches.answer(
-            sale.pool_id, user_id=user_id, sale_id=sale_id, name_id=name_id
+            sale.pool_id,
+            user_id=user_id,
+            sale_id=sale.id,
+            name_id=partial(reservation_id, user_id, sale.id, key),
         )
         if refused is not None:
-            self.news.pressed(sale_id, refused.outcome.name.lower())
+            self.news.pressed(sale.id, NAMES[refused.outcome])
         return refused
 
     async def release(self, *, user_id: str, reservation_id: str) -> Reservation:
