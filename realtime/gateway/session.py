@@ -14,6 +14,7 @@ from realtime.gateway.limits import GatewayLimits
 from realtime.protocol.close_codes import CloseCode
 from realtime.protocol.errors import CommandError, refuse
 from realtime.protocol.messages import (
+    LIKES_MAX,
     BadFrameError,
     Beat,
     ClientId,
@@ -122,14 +123,14 @@ class Session:
 
     def _admit(self, message: Inbound, at_ms: int) -> Effect:
         match message:
+            case Command():  # The first, as a crowd sends thousands at once.
+                return self._admit_command(message, at_ms)
             case Beat():
                 return Nothing()
             case Drawn() | Visible():
                 return message
             case Sync():
                 return self._admit_sync(message, at_ms)
-            case Command():
-                return self._admit_command(message, at_ms)
             case Say():
                 return message if self._signed_in else _refusal(message.id, "sign_in_required")
             case Like():
@@ -143,7 +144,7 @@ class Session:
         gained = max(0, at_ms - self._likes_at_ms) * self._limits.likes_per_s / 1000
         self._likes = min(float(self._limits.likes_burst), self._likes + gained)
         self._likes_at_ms = at_ms
-        count = min(message.count, int(self._likes))
+        count = min(message.count, LIKES_MAX, int(self._likes))
         self._likes -= count
         return Like(count) if count else Nothing()
 

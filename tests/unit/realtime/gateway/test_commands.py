@@ -54,7 +54,7 @@ async def answers(*names: str, in_flight_max: int = 9) -> list[Any]:
     desk = CommandDesk(Handler(), counters=Counters(), in_flight_max=in_flight_max)
     async with asyncio.TaskGroup() as tasks:
         for number, name in enumerate(names):
-            command = Command(number, name, b"{}", None)
+            command = Command(number, name, msgspec.Raw(b"{}"))
             desk.submit(asker, CALLER, command, spawn=tasks.create_task)
     return asker.answers
 
