@@ -1,9 +1,9 @@
 """Serve one WebSocket: uvicorn hands over the socket, `Wire` parses, we write whole frames.
 
-There is no task, queue or ASGI message per connection: what arrives is handled in `data_received`,
-what leaves goes straight to the transport. The listener should set `TCP_NOTSENT_LOWAT` (16 KiB):
-otherwise the kernel swallows megabytes before the write buffer, and with it the flow control here,
-sees a slow reader.
+There is no task, queue or ASGI message per connection: what arrives waits for its turn in the
+gateway's `Inbox`, what leaves goes straight to the transport. The listener should set
+`TCP_NOTSENT_LOWAT` (16 KiB): otherwise the kernel swallows megabytes before the write buffer, and
+with it the flow control here, sees a slow reader.
 """
 
 from __future__ import annotations
@@ -14,49 +14,22 @@ from typing import Any, cast
 
 from realtime.gateway.gateway import Gateway
 from realtime.gateway.handshake import Admitted, Forbidden, Rejected, judge_request
-from realtime.gateway.member import BACK_OFF_RETRY_MS, PacedMember
-from realtime.gateway.session import Close, Reply, Session, TellTime
-from realtime.gateway.wire import CONTROL, OPEN, Frame, InvalidState, Opcode, Request, Wire
+from realtime.gateway.member import BACK_OFF_RETRY_MS
+from realtime.gateway.reading import ReadingMember
+from realtime.gateway.session import Session
+from realtime.gateway.wire import OPEN, InvalidState, Request
 from realtime.protocol.close_codes import CloseCode
 from realtime.protocol.codec import frame_text
-from realtime.protocol.errors import CommandError
-from realtime.protocol.messages import (
-    Command,
-    Drawn,
-    Like,
-    Say,
-    Sync,
-    Visible,
-    build_error,
-    build_goodbye,
-    build_result,
-)
+from realtime.protocol.messages import build_goodbye
 from realtime.recovery.rules import Position
 from realtime.rooms.ladder import Rung
-from realtime.rooms.ports import Caller
 from realtime.rooms.room import Room
 
-# Parsed before the pace of a client is looked at again.
-READ_BYTES = 4096
 
-
-class Connection(PacedMember):
+class Connection(ReadingMember):
     """One client. Implements `Member` towards its room and `Asker` towards the command desk."""
 
-    __slots__ = (
-        "_address",
-        "_early",
-        "_fragments",
-        "_is_flooded",
-        "_is_text",
-        "_joined_ms",
-        "_linger",
-        "_loop",
-        "_position",
-        "_server_state",
-        "_thrown_away_bytes",
-        "_wire",
-    )
+    __slots__ = ("_linger", "_position", "_server_state")
 
     def __init__(
         self,
@@ -65,23 +38,10 @@ class Connection(PacedMember):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__()
-        gateway = self.gateway
-        self._loop = _loop or asyncio.get_running_loop()
+        super().__init__(_loop or asyncio.get_running_loop())
         self._server_state = server_state
-        self._wire = Wire(
-            frame_bytes_max=gateway.limits.frame_bytes_max,
-            is_packing_offered=gateway.limits.is_packing_offered,
-        )
         self._position: Position | None = None
-        self._early: list[Frame] | None = None
-        self._fragments: list[bytes] = []
-        self._is_text = True
-        self._is_flooded = False
         self._linger: asyncio.TimerHandle | None = None
-        self._thrown_away_bytes = 0
-        self._address = ""
-        self._joined_ms = 0
 
     # What the event loop and uvicorn call.
 
@@ -100,6 +60,8 @@ class Connection(PacedMember):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave everything."""
+        self._transport = None
+        self.read_arrived()
         self._closing = True
         self._leave()
         self._note_resumed()
@@ -108,27 +70,9 @@ class Connection(PacedMember):
         self._server_state.connections.discard(self)
         self.gateway.counters.connections_open -= 1
 
-    def data_received(self, data: bytes) -> None:
-        """Parse and handle what arrived."""
-        if self._closing:
-            self._thrown_away_bytes += len(data)
-            if self._thrown_away_bytes > self.gateway.limits.discard_bytes_max:
-                self._cut()
-                return
-        # Small bites: the parser makes a Python object of every frame, and of six bytes one frame.
-        for start in range(0, len(data), READ_BYTES):
-            if self._is_flooded:
-                return
-            self._wire.receive_data(data[start : start + READ_BYTES])
-            for event in self._wire.events_received():
-                if isinstance(event, Request):
-                    self._open(event)
-                elif isinstance(event, Frame) and not self._closing:
-                    self._take_frame(event)
-            self._flush_wire()
-
     def eof_received(self) -> None:
         """Let the transport close: the client will say no more."""
+        self.read_arrived()
 
     def shutdown(self) -> None:
         """Close because uvicorn ends; a drain has usually closed us before."""
@@ -238,12 +182,6 @@ class Connection(PacedMember):
     def _send_elsewhere(self) -> None:
         self.close(CloseCode.DRAINING, self.gateway.hub.newcomer_retry_ms())
 
-    def answer(self, frame: bytes) -> None:
-        """Write the answer to a command."""
-        if self._session is not None:
-            self._session.command_done()
-        self.write(frame)
-
     def close(self, code: CloseCode, retry_ms: int | None = None, *, reason: str = "") -> None:
         """Say goodbye, with the moment to come back when there is one, and close."""
         if self._closing:
@@ -257,93 +195,6 @@ class Connection(PacedMember):
         except InvalidState:
             self._cut()
         self._flush_wire()
-
-    # Inbound frames.
-
-    def greeted(self) -> None:
-        """Read what the client sent meanwhile, once the hello is on its way."""
-        self._loop.call_soon(self._start_reading)
-
-    def _start_reading(self) -> None:
-        early, self._early = self._early or [], None
-        for frame in early:
-            if not self._closing:
-                self._take_frame(frame)
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
-
-    def _take_frame(self, frame: Frame) -> None:
-        if self._early is not None:
-            self._early.append(frame)
-            return
-        # Pings and pieces of messages cost as much as messages, so they count as much.
-        is_message = frame.fin and frame.opcode not in CONTROL
-        session = self._session
-        if session is not None and not is_message:
-            if not session.may_send(self.gateway.uptime_ms()):
-                self._is_flooded = True
-                self.close(CloseCode.FLOOD, reason="too many frames")
-                return
-            session.heard_ms = self.gateway.uptime_ms()
-        if frame.opcode in {Opcode.TEXT, Opcode.BINARY, Opcode.CONT}:
-            if frame.opcode is not Opcode.CONT:
-                self._is_text = frame.opcode is Opcode.TEXT
-            self._fragments.append(bytes(frame.data))
-            if frame.fin:
-                data, self._fragments = b"".join(self._fragments), []
-                self._take_message(data)
-
-    def _take_message(self, data: bytes) -> None:
-        gateway, session = self.gateway, self._session
-        if session is None:
-            return
-        gateway.counters.frames_in += 1
-        bad_before = session.bad_frames
-        effect = session.receive(data, is_text=self._is_text, at_ms=gateway.uptime_ms())
-        gateway.counters.frames_in_bad += session.bad_frames - bad_before
-        match effect:
-            case Reply(payload):
-                self.write(frame_text(payload))
-            case TellTime(client_id):
-                now = b'{"now_ms":%d}' % gateway.process.now_ms()
-                self.write(frame_text(build_result(client_id, now)))
-            case Close(code, reason):
-                self._is_flooded = code is CloseCode.FLOOD
-                self.close(code, reason=reason)
-            case Drawn(offset, ms):
-                if gateway.deliveries.acknowledge(self, offset, ms):
-                    session.forgive_frame()
-            case Visible(is_shown):
-                gateway.deliveries.show(self, is_hidden=not is_shown)
-            case Say() | Like() | Sync() | Command():
-                self._carry_out(effect)
-            case _:
-                pass
-
-    def _carry_out(self, message: Say | Like | Sync | Command) -> None:
-        gateway, room, identity = self.gateway, self._room, self._identity
-        assert room is not None, "frames are read only after the welcome"
-        match message:
-            case Sync(epoch, offset):
-                gateway.counters.syncs += 1
-                gateway.hub.bring_up(room, self, Position(epoch, offset))
-                return
-        assert identity is not None, "the session lets only signed-in users write"
-        match message:
-            case Say(client_id, text):
-                try:
-                    payload = build_result(
-                        client_id, gateway.chat.say(room, self, identity, text=text)
-                    )
-                except CommandError as error:
-                    payload = build_error(client_id, error)
-                self.write(frame_text(payload))
-            case Like(count):
-                gateway.likes.add(room.ref.id, count)
-            case Command():
-                present_ms = gateway.uptime_ms() - self._joined_ms
-                caller = Caller(identity, room.ref, self._conn, self._address, present_ms)
-                gateway.desk.submit(self, caller, message, spawn=gateway.spawn)
 
     # The socket.
 

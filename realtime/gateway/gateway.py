@@ -15,6 +15,7 @@ from realtime.brokers.ports import Broker, Link
 from realtime.chat.service import ChatService
 from realtime.delivery.service import DeliveryService
 from realtime.gateway.commands import CommandDesk
+from realtime.gateway.inbox import Inbox
 from realtime.gateway.limits import GatewayLimits
 from realtime.gateway.wheel import TimingWheel
 from realtime.likes.service import LikeService
@@ -108,6 +109,7 @@ class Gateway:
             in_flight_max=self.limits.commands_in_process_max,
         )
         self._loop = asyncio.get_running_loop()
+        self.inbox = Inbox(self._loop)
         self.wheel: TimingWheel[Callable[[int], None]] = TimingWheel(self.uptime_ms() // 1000)
         self._tasks: asyncio.TaskGroup | None = None
         self._connections = 0

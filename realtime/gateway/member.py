@@ -157,7 +157,7 @@ class PacedMember(asyncio.Protocol):
             return
         self._put(self._transport, frames)
 
-    def close(self, code: CloseCode, retry_ms: int | None = None) -> None:
+    def close(self, code: CloseCode, retry_ms: int | None = None, *, reason: str = "") -> None:
         """Say goodbye, with the moment to come back when there is one, and close."""
         raise NotImplementedError
 
