@@ -91,6 +91,12 @@ class ReadingMember(PacedMember):
             if self._thrown_away_bytes > self.gateway.limits.discard_bytes_max:
                 self._cut()
                 return
+        elif self._early is None and self._session is not None:
+            message = self._wire.read_whole_text(data)
+            if message is not None:
+                self._is_text = True
+                self._take_message(message)
+                return
         # Small bites: the parser makes a Python object of every frame, and of six bytes one frame.
         for start in range(0, len(data), READ_BYTES):
             if self._is_flooded:
