@@ -16,7 +16,7 @@ from commerce.goods.inventory.model import Outcome, Refused
 # Freed units show at the latest after this long.
 LATCH_MS_MAX = 250
 # One press goes to the database so long before the others would have to.
-RENEW_AFTER_MS = 150
+RENEW_AFTER_MS = 100
 # Nobody presses there any more: the live ids, up to every unit of a pool, are let go.
 FORGOTTEN_AFTER_MS = 60_000
 
