@@ -130,6 +130,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         Meta(description="Where gateways reach the media process; none: `serve` runs it itself."),
     ] = None
+    media_mode: Annotated[
+        Literal["fast", "plain", "packet"],
+        Meta(description="How the built-in forwarder sends; slower ones need less of its library."),
+    ] = "fast"
     media_viewers_per_room: Annotated[
         int, Meta(ge=1, le=100_000, description="Viewers of one room's video.")
     ] = 300

@@ -6,8 +6,9 @@ from typing import Literal
 
 import msgspec
 
-# `plain` uses public methods of pylibsrtp and asyncio only, at half the viewers a core.
-Mode = Literal["fast", "plain"]
+# `plain` uses public methods of pylibsrtp and asyncio only, at fewer viewers a core; `packet` sends
+# by the library's own sender, at fewer still.
+Mode = Literal["fast", "plain", "packet"]
 
 
 class VideoConfig(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from realtime.video.ice import PortRange, Surroundings
 from realtime.video.ingest import IngestTrack
 from realtime.video.links import Clock
 from realtime.video.outlets import Outlet
+from realtime.video.packet_viewer import PacketViewer
 from realtime.video.peers import AiortcPublisher, AiortcViewer
 from realtime.video.ports import FrameSink, Session, VideoError, VideoState
 from realtime.video.publishers import PublisherSession
@@ -84,7 +85,8 @@ class BuiltinForwarder:
             publisher = self._check_live(room)
             self._check_caps(room)
             session = ViewerSession(secrets.token_urlsafe(16), room, self._forget)
-            peer = session.peer = AiortcViewer(self._around, session)
+            way = PacketViewer if self._config.mode == "packet" else AiortcViewer
+            peer = session.peer = way(self._around, session)
             room.joining += 1
             try:
                 video = publisher.ingests.get("video")

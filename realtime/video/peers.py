@@ -1,4 +1,4 @@
-"""WebRTC connections that carry encoded packets past all codecs; the only door to aiortc.
+"""WebRTC connections that carry encoded packets past all codecs; the door to aiortc's inner parts.
 
 aiortc decodes what it receives and encodes what it sends, once per viewer. Here its transceivers
 get a receiver and a sender of ours instead, before the answer is made, so no decoder, thread or
@@ -156,8 +156,7 @@ class BasePeer:
         )
         self._ended = ended
         self._is_over = False
-        self._remote_user = ""
-        self._candidates = 0
+        self._remote_user, self._candidates = "", 0
         self._pc.on("connectionstatechange", self._state_changed)
 
     async def trickle(self, fragment: str) -> None:
@@ -186,19 +185,22 @@ class BasePeer:
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(sdp=text, type="offer"))
         except Exception as error:  # Its parser raises whatever a stranger's text leads it to.
-            raise VideoError(
-                "offer_unsupported", f"The offer cannot be served: {error!s:.200}"
-            ) from error
+            told = f"The offer cannot be served: {error!s:.200}"
+            raise VideoError("offer_unsupported", told) from error
         return self._pc.getTransceivers()
 
     async def _local(self) -> None:
         """Make the answer, with all candidates. Raises VideoError (`video_full`)."""
-        confine(self._dtls.transport._connection, self._around)
+        self._confine()
         try:
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except PortsExhaustedError as error:
             raise VideoError("video_full", "No UDP port is free.", retry_after_s=30) from error
         self.answer = self._pc.localDescription.sdp
+
+    def _confine(self) -> None:
+        """Bind as configured, and let in what a peer may send."""
+        confine(self._dtls.transport._connection, self._around)
 
     @property
     def _dtls(self) -> Any:
@@ -206,10 +208,11 @@ class BasePeer:
         return self._pc.getTransceivers()[0].receiver.transport
 
     def _state_changed(self) -> None:
-        state = self._pc.connectionState
-        if state == "connected" and not self._is_over:
+        if self._is_over:
+            return
+        if self._pc.connectionState == "connected":
             self._connected()
-        elif state in {"failed", "closed"} and not self._is_over:
+        elif self._pc.connectionState in {"failed", "closed"}:
             self._is_over = True
             self._ended()
 
@@ -241,9 +244,8 @@ class AiortcPublisher(BasePeer):
             agree(transceiver, [codec] if rtx is None else [codec, rtx])
             if kind == "video":
                 # The library's estimates start browsers at a fifth of this and hold them there.
-                codec.parameters["x-google-start-bitrate"] = str(
-                    self._around.config.start_kbit_per_s
-                )
+                start = self._around.config.start_kbit_per_s
+                codec.parameters["x-google-start-bitrate"] = str(start)
             self._rtcp_ssrc = transceiver.sender._ssrc
             receiver = PublisherReceiver(
                 kind, transceiver.receiver.transport, self._events, self._around.counters
@@ -361,9 +363,10 @@ class AiortcViewer(BasePeer):
         self._wire.control(bytes(report) + bytes(RtcpSdesPacket(chunks=names)))
 
     def _connected(self) -> None:
-        dtls, mode = self._dtls, self._around.config.mode
-        connection = dtls.transport._connection
-        self._wire = open_wire(mode, connection, dtls._tx_srtp, self._around.counters)
+        dtls, around = self._dtls, self._around
+        self._wire = open_wire(
+            around.config.mode, dtls.transport._connection, dtls._tx_srtp, around.counters
+        )
         self._events.connected()
 
 
@@ -389,11 +392,8 @@ def check_offer(text: str) -> str:
         if part.port == 0:
             raise VideoError("offer_unsupported", "The offer rejects its own media.")
     mids = sorted(part.rtp.muxId for part in media)
-    bundled = [
-        sorted(str(mid) for mid in group.items)
-        for group in offer.group
-        if group.semantic == "BUNDLE"
-    ]
+    bundles = (group.items for group in offer.group if group.semantic == "BUNDLE")
+    bundled = [sorted(str(mid) for mid in items) for items in bundles]
     if len(set(mids)) != len(mids) or (len(mids) > 1 and mids not in bundled):
         raise VideoError("offer_unsupported", "The offer's media must be bundled.")
     assert media[0].ice is not None, "checked above"

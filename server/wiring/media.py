@@ -106,6 +106,7 @@ def video_config(settings: Settings) -> VideoConfig:
     """Return the forwarder's limits and addresses as its operator set them."""
     first, _, last = (settings.media_ports or "").partition("-")
     return VideoConfig(
+        mode=settings.media_mode,
         viewers_per_room_max=settings.media_viewers_per_room,
         viewers_max=settings.media_viewers,
         bind_addresses=settings.media_bind,

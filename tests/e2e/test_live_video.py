@@ -23,10 +23,10 @@ FRAMES = 40  # Two seconds of Chromium's own camera, which gives 20 a second.
 TIMEOUT_S = 20.0
 
 
-@pytest.fixture
-async def address() -> AsyncIterator[str]:
-    """The address of a forwarder."""
-    config = VideoConfig(bind_addresses=(LOOPBACK,))
+@pytest.fixture(params=["fast", "plain", "packet"])
+async def address(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """The address of a forwarder, in each of its modes."""
+    config = VideoConfig(bind_addresses=(LOOPBACK,), mode=request.param)
     forwarder = BuiltinForwarder(config, wall_ms=lambda: time.time_ns() // 1_000_000)
     with only_loopback():
         async with serve(forwarder) as url:

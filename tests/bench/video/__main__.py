@@ -24,12 +24,15 @@ from tests.bench.video.figures import Figures, fit, misses
 from tests.bench.video.room import measure_room
 
 PHASES = ("fast", "plain", "mediarelay", "chromium", "loss", "room")
+MORE_PHASES = ("packet",)  # Told beside the figures, when asked for.
 
 
 def main() -> None:
     """Read the flags, run the phases, print the figures."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.video", description=__doc__)
-    parser.add_argument("--phase", action="append", choices=PHASES, help="only this; may repeat")
+    parser.add_argument(
+        "--phase", action="append", choices=PHASES + MORE_PHASES, help="only this; may repeat"
+    )
     parser.add_argument("--viewers", type=int, nargs="+", default=[50, 100, 150])
     parser.add_argument(
         "--most", type=int, default=250, help="the run at full rate; 0 leaves it out"
@@ -57,6 +60,9 @@ def run(flags: argparse.Namespace, phases: set[str]) -> Figures:
     if "plain" in phases:
         line = fit(measure("plain", flags.viewers, flags.seconds))
         found["viewers_per_core_plain"] = line.viewers_per_core
+    if "packet" in phases:
+        line = fit(measure("packet", flags.viewers, flags.seconds))
+        tell(f"packet: {line.viewers_per_core} viewers a core")
     if "mediarelay" in phases:
         per_viewer["mediarelay"] = fit(measure("mediarelay", [1, 2], flags.seconds)).per_viewer
     if len(per_viewer) == 2:

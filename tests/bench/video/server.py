@@ -17,7 +17,7 @@ from tests.support.media.loopback import LOOPBACK, only_loopback
 from tests.support.media.signalling import serve
 from tests.support.media.stock import StockForwarder
 
-MODES = ("fast", "plain", "mediarelay")
+MODES = ("fast", "plain", "packet", "mediarelay")
 
 
 def build_forwarder(mode: str) -> Any:

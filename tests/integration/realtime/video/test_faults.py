@@ -10,6 +10,7 @@ import weakref
 import msgspec
 import pytest
 
+from realtime.video.config import Mode
 from tests.integration.realtime.video.lines import LossyLine
 from tests.integration.realtime.video.people import (
     LOOPBACK,
@@ -77,10 +78,12 @@ async def test_a_join_near_the_publishers_wrap_decodes_on(
         await host.vanish()
 
 
-@pytest.mark.parametrize("take_over", [False, True])
-async def test_viewers_do_not_notice_a_host_who_comes_back(take_over: bool) -> None:
+@pytest.mark.parametrize(
+    ("mode", "take_over"), [("fast", False), ("fast", True), ("packet", False)]
+)
+async def test_viewers_do_not_notice_a_host_who_comes_back(mode: Mode, take_over: bool) -> None:
     """Another source, other numbers, the same connection: pictures and sound go on, forwards."""
-    async with forwarding() as forwarder:
+    async with forwarding(msgspec.structs.replace(LOOPBACK, mode=mode)) as forwarder:
         host, again, viewer = Publisher(), Publisher(codec="VP8"), Viewer()
         await host.publish(forwarder)
         await until(lambda: forwarder.state(ROOM).live)
@@ -102,9 +105,10 @@ async def test_viewers_do_not_notice_a_host_who_comes_back(take_over: bool) -> N
         await host.vanish()
 
 
-async def test_a_viewer_joins_a_host_who_gives_no_keyframes_at_once() -> None:
+@pytest.mark.parametrize("mode", ["fast", "packet"])
+async def test_a_viewer_joins_a_host_who_gives_no_keyframes_at_once(mode: Mode) -> None:
     """As OBS does: pictures since the last keyframe are sent instead of waiting for the next."""
-    async with forwarding() as forwarder:
+    async with forwarding(msgspec.structs.replace(LOOPBACK, mode=mode)) as forwarder:
         host, first, second = Publisher(Encoder(gop=80), codec="H264"), Viewer(), Viewer()
         await host.publish(forwarder)
         await until(lambda: forwarder.state(ROOM).live)
@@ -119,9 +123,10 @@ async def test_a_viewer_joins_a_host_who_gives_no_keyframes_at_once() -> None:
         await host.vanish()
 
 
-async def test_a_viewer_that_vanishes_is_freed() -> None:
+@pytest.mark.parametrize("mode", ["fast", "packet"])
+async def test_a_viewer_that_vanishes_is_freed(mode: Mode) -> None:
     """Without a goodbye: its reports stay away, and nothing of it is kept."""
-    config = msgspec.structs.replace(LOOPBACK, silence_timeout_s=2.0)
+    config = msgspec.structs.replace(LOOPBACK, silence_timeout_s=3.0, mode=mode)
     async with forwarding(config) as forwarder:
         host, gone, stays = Publisher(), Viewer(), Viewer()
         await host.publish(forwarder)

@@ -20,7 +20,7 @@ from tests.integration.realtime.video.people import (
 
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
-@pytest.mark.parametrize("mode", ["fast", "plain"])
+@pytest.mark.parametrize("mode", ["fast", "plain", "packet"])
 async def test_a_viewer_decodes_what_is_published(codec: str, mode: Mode) -> None:
     """Five seconds at the publisher's rate, with sound, and no decoder thread in the forwarder."""
     async with forwarding(msgspec.structs.replace(LOOPBACK, mode=mode)) as forwarder:

@@ -14,6 +14,7 @@ def test_defaults_are_the_forwarders_own() -> None:
 def test_every_media_setting_reaches_the_forwarder() -> None:
     settings = read_settings(
         {
+            "HUBBUB_MEDIA_MODE": "packet",
             "HUBBUB_MEDIA_VIEWERS_PER_ROOM": "20",
             "HUBBUB_MEDIA_VIEWERS": "40",
             "HUBBUB_MEDIA_BIND": "127.0.0.1,::1",
@@ -22,6 +23,7 @@ def test_every_media_setting_reaches_the_forwarder() -> None:
         }
     )
     assert video_config(settings) == VideoConfig(
+        mode="packet",
         viewers_per_room_max=20,
         viewers_max=40,
         bind_addresses=("127.0.0.1", "::1"),
