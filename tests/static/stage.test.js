@@ -9,18 +9,27 @@ import { CELLS, chatLuminance, HIDDEN_MS, pulls, stageView } from '../../static/
 
 /** @param {Partial<StageFacts>} change @returns {StageFacts} */
 const makeFacts = (change) => ({
-  show: 'live', video: { live: true }, want: 'picture', phase: 'connected', code: '', attempt: 0, isFlowing: true, isStarting: false, hasFrame: true, isWeak: false,
-  isRefused: false, isMuted: true, wasTapped: false, ...change,
+  show: 'live', video: { live: true }, want: 'picture', phase: 'connected', code: '', attempt: 0, isFlowing: true, isLate: false, isSlow: true, isStarting: false, hasFrame: true, isWeak: false,
+  isRefused: false, press: 'none', isMuted: true, wasTapped: false, ...change,
 });
 
 /** @type {[string, Partial<StageFacts>, string, string | null][]} */
 const CASES = [
   ['a picture that flows says nothing', {}, 'playing', null],
-  ['before the first frame it loads', { isFlowing: false, hasFrame: false, phase: 'connecting' }, 'loading', null],
+  ['before the first frame it loads', { isFlowing: false, hasFrame: false, isSlow: false, phase: 'connecting' }, 'loading', null],
+  ['what takes longer is said', { isFlowing: false, hasFrame: false, phase: 'connecting' }, 'loading', 'stage.connecting'],
+  ['a host whose packets have not come is waited for', { isFlowing: false, hasFrame: false, phase: 'waiting', code: 'not_live', attempt: 9 }, 'loading', 'stage.not_yet'],
+  ['a network that lets nothing through is named', { isFlowing: false, hasFrame: false, phase: 'waiting', code: 'timeout', attempt: 1 }, 'loading', 'stage.network'],
+  ['also when there was a picture', { isFlowing: false, phase: 'waiting', code: 'network', attempt: 1 }, 'lost', 'stage.network'],
+  ['an engine that is away is tried again, and that is said', { isFlowing: false, hasFrame: false, phase: 'waiting', code: 'media_unavailable', attempt: 1 }, 'loading', 'stage.trying'],
   ['after three failures loading is no longer true', { isFlowing: false, hasFrame: false, phase: 'waiting', attempt: 3 }, 'lost', 'stage.lost'],
   ['frames that stop are a lost picture', { isFlowing: false }, 'lost', 'stage.lost'],
-  ['a picture that comes back is not lost yet', { isFlowing: false, isStarting: true, phase: 'connecting' }, 'loading', null],
+  ['a picture that comes back is not lost yet', { isFlowing: false, isStarting: true, isSlow: false, phase: 'connecting' }, 'loading', null],
   ['a full house says so', { isFlowing: false, hasFrame: false, phase: 'waiting', code: 'video_full' }, 'full', 'stage.full'],
+  ['the recording that is played instead says how late it is', { isLate: true, phase: 'waiting', code: 'video_full' }, 'playing', 'stage.late'],
+  ['it goes on over the next attempt, and over one that fails', { isLate: true, phase: 'waiting', code: 'timeout' }, 'playing', 'stage.late'],
+  ['until it plays the house is full', { isLate: true, isFlowing: false, phase: 'waiting', code: 'video_full' }, 'full', 'stage.full'],
+  ['late sound is refused as any other', { isLate: true, isFlowing: false, isRefused: true, phase: 'waiting', code: 'video_full' }, 'playing', null],
   ['what cannot be played says so', { isFlowing: false, phase: 'refused' }, 'unable', 'stage.unable'],
   ['a host who stopped the camera is off', { video: null, isFlowing: false }, 'off', 'stage.off'],
   ['a show without video is its poster', { video: null, isFlowing: false, hasFrame: false }, 'poster', null],
@@ -51,6 +60,19 @@ test('only what works is offered', () => {
   const before = stageView(makeFacts({ isRefused: true, isFlowing: false, hasFrame: false }));
   assert.deepEqual([before.state, before.word, before.isPlayOffered], ['loading', null, true]);
   assert.equal(stageView(makeFacts({ isRefused: true, isFlowing: false })).word, null);
+  assert.equal(stageView(makeFacts({ code: 'video_full', phase: 'waiting' })).offer, 'again');
+  assert.equal(stageView(makeFacts({ code: 'video_full', phase: 'connecting' })).offer, null);
+  assert.equal(stageView(makeFacts({ phase: 'refused' })).offer, 'again');
+  assert.equal(stageView(makeFacts({ code: 'video_full', phase: 'waiting', isLate: true })).offer, null);
+});
+
+test('a press on play is answered: what is waited for, or that the browser refuses', () => {
+  const facts = makeFacts({ isRefused: true, isFlowing: false, hasFrame: false, isSlow: false, phase: 'connecting' });
+  const asked = stageView({ ...facts, press: 'asked' });
+  assert.deepEqual([asked.isPlayOffered, asked.word], [false, 'stage.connecting']);
+  assert.equal(stageView({ ...facts, press: 'asked', phase: 'waiting', code: 'not_live' }).word, 'stage.not_yet');
+  const refused = stageView({ ...facts, press: 'refused' });
+  assert.deepEqual([refused.isPlayOffered, refused.word], [true, 'stage.play_refused']);
 });
 
 test('out of sight the picture is let go after a while, the sound that was switched on is not', () => {

@@ -249,7 +249,7 @@ async def test_a_full_house_says_so_and_a_hopeless_offer_is_not_repeated(browser
     server = PictureServer()
     server.refuse = (503, {"Retry-After": "30"}, {"code": "video_full"})
     async with open_stage(browser, server, state="full") as (page, _):
-        assert "All places for the picture are taken" in await note(page)
+        assert "All places for the live picture are taken" in await note(page)
     server = PictureServer()
     server.refuse = (422, {}, {"code": "offer_unsupported"})
     async with open_stage(browser, server, state="unable") as (page, _):

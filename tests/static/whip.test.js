@@ -32,6 +32,8 @@ test('a viewer waits where a publisher is told', () => {
   const facts = { attempt: 0, retry_after_ms: 2_000, isPublisher: false, random: 0 };
   assert.deepEqual(nextTry({ ...facts, status: 409 }), { act: 'wait', wait_ms: 2_000 });
   assert.deepEqual(nextTry({ ...facts, status: 503, random: 1 }), { act: 'wait', wait_ms: 2_500 });
+  assert.deepEqual(nextTry({ ...facts, status: 409, attempt: 9 }), { act: 'wait', wait_ms: 2_000 });
+  assert.deepEqual([0, 1, 2, 9].map((attempt) => nextTry({ ...facts, status: 503, attempt, retry_after_ms: 10_000 })), [10_000, 15_000, 22_500, 40_000].map((wait_ms) => ({ act: 'wait', wait_ms })));
   assert.deepEqual(nextTry({ ...facts, status: 409, isPublisher: true }), { act: 'give_up' });
   assert.deepEqual(nextTry({ ...facts, status: 503, isPublisher: true }), { act: 'wait', wait_ms: 2_000 });
 });

@@ -8,7 +8,8 @@
 /** The room's state key `video`: null while nobody publishes. `live` false is a picture that stands still.
  * @typedef {{live: boolean}} Video */
 /** @typedef {'poster' | 'loading' | 'playing' | 'lost' | 'full' | 'off' | 'unable' | 'sound' | 'ended'} StageState */
-/** @typedef {'sound_only' | 'picture'} StageOffer */
+/** @typedef {'sound_only' | 'picture' | 'again'} StageOffer again: the next attempt, now */
+/** @typedef {'none' | 'asked' | 'refused'} Press on "play": the browser answers it, or there is nothing to play yet */
 /**
  * @typedef {object} StageFacts
  * @property {'scheduled' | 'live' | 'ended' | null} show
@@ -18,10 +19,13 @@
  * @property {string} code why the player waits or was refused
  * @property {number} attempt how often the player has failed in a row
  * @property {boolean} isFlowing frames came lately
+ * @property {boolean} isLate there is no place: the recording under way is played instead, some seconds late
+ * @property {boolean} isSlow it takes longer than needs no words
  * @property {boolean} isStarting it was asked for a moment ago, and nothing has failed since
  * @property {boolean} hasFrame a frame was shown in this session of the page, and it can still be seen
  * @property {boolean} isWeak the network does not carry the picture
  * @property {boolean} isRefused the browser does not let it play without a press
+ * @property {Press} press
  * @property {boolean} isMuted
  * @property {boolean} wasTapped sound was switched on, or off, by hand
  */
@@ -30,6 +34,8 @@
 
 /** After so many failures "loading" is no longer true. */
 const ATTEMPTS_LOADING = 3;
+/** No answer came, or no connection: whatever is in between, it is the network. */
+const NETWORK = new Set(['network', 'timeout', 'failed', 'lost']);
 
 /**
  * @param {StageFacts} facts
@@ -41,10 +47,17 @@ export function stageView(facts) {
   return {
     state,
     word: wordOf(state, facts),
-    offer: facts.want === 'sound' && state === 'sound' ? 'picture' : facts.isWeak && isHeard ? 'sound_only' : null,
-    isPlayOffered: facts.isRefused && (isHeard || state === 'loading'),
+    offer: offerOf(state, facts, isHeard),
+    isPlayOffered: facts.isRefused && facts.press !== 'asked' && (isHeard || state === 'loading'),
     sound: !isHeard || facts.isRefused ? null : facts.wasTapped ? 'button' : 'chip',
   };
+}
+
+/** @param {StageState} state @param {StageFacts} facts @param {boolean} isHeard @returns {StageOffer | null} */
+function offerOf(state, { want, phase, isWeak }, isHeard) {
+  if (want === 'sound' && state === 'sound') return 'picture';
+  if (state === 'unable' || (state === 'full' && phase === 'waiting')) return 'again';
+  return isWeak && isHeard ? 'sound_only' : null;
 }
 
 /** Is there anything to be pulled? @param {Pick<StageFacts, 'show' | 'video'>} facts */
@@ -52,26 +65,40 @@ export const isOnAir = ({ show, video }) => show === 'live' && video !== null;
 
 /** @param {StageFacts} facts @returns {StageState} */
 function stageState(facts) {
-  const { show, video, want, phase, code, attempt, isFlowing, isStarting, hasFrame, isRefused } = facts;
+  const { show, video, want, phase, code, attempt, isFlowing, isStarting, hasFrame, isRefused, isLate } = facts;
   if (show === 'ended') return hasFrame ? 'ended' : 'poster';
   if (show !== 'live') return 'poster';
   if (video === null) return hasFrame ? 'off' : 'poster';
   if (phase === 'refused') return 'unable';
-  if (code === 'video_full') return 'full';
+  // The recording that plays, or waits for a press, is a picture; until then the house is full.
+  if (code === 'video_full' && !(isLate && (isFlowing || isRefused))) return 'full';
   if (want === 'sound') return 'sound';
   // A browser that waits for a press shows nothing new: that is no loss.
   if (isRefused) return hasFrame ? 'playing' : 'loading';
   if (isFlowing) return 'playing';
   if (isStarting) return 'loading';
-  if (hasFrame || attempt >= ATTEMPTS_LOADING) return 'lost';
+  // A host whose first packets have not come has lost nothing.
+  if (hasFrame || (attempt >= ATTEMPTS_LOADING && code !== 'not_live')) return 'lost';
   return 'loading';
 }
 
 /** @param {StageState} state @param {StageFacts} facts @returns {string | null} */
-function wordOf(state, { isWeak, isRefused, phase }) {
-  if (state === 'playing') return isRefused ? null : isWeak ? 'stage.weak' : null;
+function wordOf(state, facts) {
+  const { isWeak, isRefused, isLate, phase, press, code } = facts;
+  if (isRefused && press === 'refused' && (state === 'playing' || state === 'loading')) return 'stage.play_refused';
+  if (state === 'playing') return isRefused ? (phase === 'connected' ? null : waitingWord(facts)) : isLate ? 'stage.late' : isWeak ? 'stage.weak' : null;
+  if (state === 'loading') return waitingWord(facts);
+  if (state === 'lost') return NETWORK.has(code) ? 'stage.network' : 'stage.lost';
   if (state === 'sound') return phase === 'waiting' ? 'stage.sound_lost' : 'stage.sound_only';
-  return { poster: null, loading: null, lost: 'stage.lost', full: 'stage.full', off: 'stage.off', unable: 'stage.unable', ended: 'room.ended' }[state];
+  return { poster: null, full: 'stage.full', off: 'stage.off', unable: 'stage.unable', ended: 'room.ended' }[state];
+}
+
+/** What is waited for; a button that waits for its press speaks for itself. @param {StageFacts} facts @returns {string | null} */
+function waitingWord({ isRefused, press, isSlow, phase, code }) {
+  if ((isRefused && press !== 'asked') || !(isSlow || press === 'asked')) return null;
+  if (code === 'not_live') return 'stage.not_yet';
+  if (NETWORK.has(code)) return 'stage.network';
+  return phase === 'waiting' ? 'stage.trying' : 'stage.connecting';
 }
 
 /** Pages out of sight do not pull a picture for longer than this; a look at another tab costs no new session. */

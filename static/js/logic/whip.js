@@ -15,6 +15,9 @@ import { nextWait } from './backoff.js';
 const RETRY_AFTER_MS_MAX = 60_000;
 /** Whoever is told when to come back comes spread over this part of the time more. */
 const SPREAD = 0.25;
+/** After each 503 a viewer waits so many times longer than the server asked, up to a limit. */
+const PATIENCE = 1.5;
+const PATIENCE_MAX = 4;
 /** No codec is worth more than this many candidates to a server; honest browsers have some ten. */
 export const CANDIDATES_MAX = 40;
 
@@ -87,7 +90,9 @@ export function readRetryAfter(header, now_ms) {
  * @returns {NextTry}
  */
 export function nextTry({ status, attempt, retry_after_ms, isPublisher, random }) {
-  const wait_ms = retry_after_ms === null ? nextWait(attempt, random) : Math.round(retry_after_ms * (1 + SPREAD * random));
+  // A full house is asked ever less often: whoever waits there is one of many.
+  const times = status === 503 && !isPublisher ? Math.min(PATIENCE_MAX, PATIENCE ** attempt) : 1;
+  const wait_ms = retry_after_ms === null ? nextWait(attempt, random) : Math.round(Math.min(RETRY_AFTER_MS_MAX, retry_after_ms * times) * (1 + SPREAD * random));
   if (status === 401) return attempt > 3 ? { act: 'give_up' } : { act: 'ask_anew', wait_ms };
   if (FINAL.has(status) || (status === 409 && isPublisher)) return { act: 'give_up' };
   return { act: 'wait', wait_ms };

@@ -18,6 +18,8 @@ const BEHIND_S = 60;
 const REFRESH_MS = 4_000;
 /** How far behind the end of a running playlist one watches: two segments and a half. */
 const EDGE_S = 10;
+/** Whoever has fallen behind by this much more (a phone that slept) is brought back there. */
+const LAG_S = 12;
 const RETRY_MS = 2_000;
 /** A hole of this length between two ranges is jumped over: sound and picture of a part end apart. */
 const HOLE_S = 1;
@@ -34,24 +36,40 @@ export class HlsPlayer {
   /** @type {Segment | null} what was appended last; the header of its part is in the buffer */
   #last = null;
   #isBusy = false;
+  #listening = new AbortController();
   #timer = 0;
   #readAt_ms = -Infinity;
   #waitUntil_ms = 0;
+  /** @type {number | null} where to begin, until there is something to play there */
+  #begin_s = null;
 
   /**
    * @param {HTMLVideoElement} video
    * @param {string} url of the playlist
-   * @param {(problem: 'unsupported' | 'network') => void} onProblem
+   * @param {{onProblem: (problem: 'unsupported' | 'network') => void, isFollowing?: boolean}} options isFollowing: a running
+   *   playlist is watched at its end, not from its beginning
    */
-  constructor(video, url, onProblem) {
+  constructor(video, url, { onProblem, isFollowing = false }) {
     this.video = video;
     this.url = new URL(url, location.href);
     this.onProblem = onProblem;
+    this.isFollowing = isFollowing;
   }
 
-  /** Begin; settled when there is something to play, or that nothing can be. */
+  get #isStopped() {
+    return this.#listening.signal.aborted;
+  }
+
+  /** Where one watches a running playlist. */
+  get #edge_s() {
+    return Math.max(0, this.#playlist.end_s - EDGE_S);
+  }
+
+  /** Begin; settled when there is something to play, or that nothing can be. Rejects when there is no playlist. */
   async start() {
     await this.#read();
+    if (this.#isStopped) return;
+    if (this.#isRunning && this.#playlist.segments.length === 0) throw new Error('playlist: nothing yet');
     const type = this.#playlist.segments[0]?.type ?? '';
     if (!('MediaSource' in window) || (type && !MediaSource.isTypeSupported(type))) {
       this.#playNatively();
@@ -61,15 +79,22 @@ export class HlsPlayer {
     this.#source = source;
     this.video.src = URL.createObjectURL(source);
     await new Promise((resolve) => source.addEventListener('sourceopen', resolve, { once: true }));
+    if (this.#isStopped) return;
     URL.revokeObjectURL(this.video.src);
     this.#timer = window.setInterval(() => void this.#tick(), TICK_MS);
-    this.video.addEventListener('seeking', () => void this.#tick());
-    if (!this.#playlist.isOver) this.video.currentTime = Math.max(0, this.#playlist.end_s - EDGE_S);
+    this.video.addEventListener('seeking', () => void this.#tick(), { signal: this.#listening.signal });
+    if (this.#isRunning) this.#begin_s = this.#edge_s;
     await this.#tick();
+  }
+
+  /** Is it followed to its end? */
+  get #isRunning() {
+    return this.isFollowing && !this.#playlist.isOver;
   }
 
   /** Stop and let go of everything. */
   stop() {
+    this.#listening.abort();
     clearInterval(this.#timer);
     this.#source = null;
     this.#buffer = null;
@@ -78,8 +103,12 @@ export class HlsPlayer {
   }
 
   #playNatively() {
-    if (this.video.canPlayType(NATIVE)) this.video.src = this.url.href;
-    else this.onProblem('unsupported');
+    if (!this.video.canPlayType(NATIVE)) {
+      this.onProblem('unsupported');
+      return;
+    }
+    this.video.addEventListener('error', () => this.onProblem('unsupported'), { signal: this.#listening.signal });
+    this.video.src = this.url.href;
   }
 
   /** Read the playlist, where it is due. */
@@ -98,10 +127,12 @@ export class HlsPlayer {
     try {
       await this.#read();
       this.#jumpHole();
+      this.#keepUp();
       const next = this.#next();
       if (next) await this.#append(next);
       else this.#end();
     } catch {
+      if (this.#isStopped) return;
       this.#waitUntil_ms = performance.now() + RETRY_MS;
       this.onProblem('network');
     } finally {
@@ -111,7 +142,7 @@ export class HlsPlayer {
 
   /** @returns {Segment | null} the first segment that the buffer lacks, from where one watches on */
   #next() {
-    const from_s = this.video.currentTime;
+    const from_s = this.#begin_s ?? this.video.currentTime;
     const ranges = this.video.buffered;
     let ahead_s = from_s;
     for (let i = 0; i < ranges.length; i += 1) {
@@ -145,6 +176,7 @@ export class HlsPlayer {
     await this.#forget(buffer);
     await this.#settle(buffer, () => buffer.appendBuffer(data));
     this.#last = segment;
+    this.#settleBegin(segment);
     const end_s = Math.max(this.#playlist.end_s, buffer.buffered.length ? buffer.buffered.end(buffer.buffered.length - 1) : 0);
     if (source.readyState === 'open' && source.duration !== end_s) source.duration = end_s;
   }
@@ -173,6 +205,17 @@ export class HlsPlayer {
     const response = await fetch(new URL(uri, this.url), { headers: { Range: `bytes=${offset}-${offset + size - 1}` } });
     if (response.status !== 206) throw new Error(`segment: ${response.status}`);
     return response.arrayBuffer();
+  }
+
+  /** A place that is set before there is any media is forgotten by some browsers: it is set again. @param {Segment} first */
+  #settleBegin(first) {
+    if (this.#begin_s === null) return;
+    this.video.currentTime = Math.max(this.#begin_s, first.start_s);
+    this.#begin_s = null;
+  }
+
+  #keepUp() {
+    if (this.#isRunning && this.#begin_s === null && this.#edge_s - this.video.currentTime > LAG_S) this.video.currentTime = this.#edge_s;
   }
 
   #jumpHole() {

@@ -112,7 +112,7 @@ async function start() {
   setInterval(() => { if (!video.paused) draw(); }, DRAW_MS);
   void record.load();
   draw();
-  const player = new HlsPlayer(video, recording.playlist, (what) => showProblem(`replay.${what === 'unsupported' ? 'unsupported' : 'network'}`));
+  const player = new HlsPlayer(video, recording.playlist, { onProblem: (what) => showProblem(`replay.${what}`) });
   try {
     await player.start();
     if (startPlace()) seek(startPlace());

@@ -2,7 +2,7 @@
 /**
  * The live picture over its poster: the video, the last frame when it is lost, what is said about it and what can be pressed.
  *
- * HTML: `<live-stage></live-stage>` after the poster. Properties: `view` (StageView), `stream` (MediaStream or null), `isMuted`.
+ * HTML: `<live-stage></live-stage>` after the poster. Properties: `view` (StageView), `stream` (MediaStream or null), `isMuted`; `video`, for who plays a file in it while `stream` is null.
  * Methods: `freeze()` keeps the frame of now, `thaw()` lets it go; `play()`. Read: `hasFrame`, `luminance()`.
  * Events: `live:stage-sound`, `live:stage-play`, `live:stage-offer {offer}`, `live:stage-frame` (a new frame of a new stream), `live:stage-refused`, `live:stage-played`.
  * Invariant: nothing of it can take a press that belongs to the chat or the sale: it lies below both.
@@ -50,7 +50,7 @@ export class LiveStage extends LiveElement {
     video.addEventListener('resize', () => this.#shape());
     video.addEventListener('loadeddata', () => this.#awaitFrame());
     // A browser that pauses by itself (a call, headphones pulled out) is asked to go on; it may refuse.
-    video.addEventListener('pause', () => this.stream && !document.hidden && void this.play());
+    video.addEventListener('pause', () => (this.stream || video.hasAttribute('src')) && !video.ended && !document.hidden && void this.play());
   }
 
   get video() {

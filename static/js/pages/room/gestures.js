@@ -151,7 +151,7 @@ const KEYS = {
   c: (page) => page.talk.composer.focusField(),
   g: (page) => page.sheets.openBag(),
   l: () => find('#like-button').click(),
-  m: (page) => page.picture?.pressSound(),
+  m: (page) => page.picture.pressSound(),
 };
 
 /** @param {RoomPage} page */

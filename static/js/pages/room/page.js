@@ -22,6 +22,7 @@ import { Drops } from './drops.js';
 import { drawBag, drawBanner, drawHead, drawHold, drawUser } from './frame.js';
 import { listenToPage } from './gestures.js';
 import { News } from './news.js';
+import { PictureLoader } from './picture_loader.js';
 import { Purchase } from './purchase.js';
 import { Sheets } from './sheets.js';
 import { Talk } from './talk.js';
@@ -52,7 +53,6 @@ const element = (selector) => /** @type {T} */ (find(selector));
 
 export class RoomPage {
   #isQueued = false;
-  #isPictureAsked = false;
   #timer = 0;
   /** @type {Set<string>} sales for which the clock was measured shortly before */
   #syncedFor = new Set();
@@ -91,8 +91,7 @@ export class RoomPage {
     this.chance = new Chance(this);
     this.drops = new Drops(this);
     this.teams = new Teams(this);
-    /** @type {import('./picture.js').Picture | null} loaded with the first picture: a room without one is light */
-    this.picture = null;
+    this.picture = new PictureLoader(this);
     this.talk = new Talk({
       socket, clock, list: element('live-chat-list'), composer: element('live-composer'),
       notes: [find('#chat-busy'), find('#chat-busy-short')], lines: initial.chat,
@@ -335,23 +334,9 @@ export class RoomPage {
     this.chance.draw(now_ms);
     this.drops.draw(now_ms);
     this.teams.draw(now_ms);
-    if (this.state.video) void this.#loadPicture();
-    this.picture?.draw();
+    this.picture.draw();
     this.news.time(this.state, now_ms);
     this.#schedule(offer, now_ms);
-  }
-
-  async #loadPicture() {
-    if (this.#isPictureAsked) return;
-    this.#isPictureAsked = true;
-    try {
-      const { Picture } = await import('./picture.js');
-      this.picture = new Picture(this);
-      this.changed();
-    } catch {
-      // The script did not come: the poster stays, and the next draw asks again.
-      this.#isPictureAsked = false;
-    }
   }
 
   /** @param {Offer | null} offer @param {number} now_ms */

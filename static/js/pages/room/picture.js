@@ -10,6 +10,7 @@ import { BRIGHT, isOnAir, pulls, stageView } from '../../logic/stage.js';
 import { behindBetween, countPlaying, isTelling, isWeakNetwork, JUDGED, makeBeat, readInbound, startPlaying } from '../../logic/picture_stats.js';
 import { post } from '../../net/api.js';
 import { WhepPlayer } from '../../net/whep.js';
+import { LatePicture } from './late_picture.js';
 
 /** @typedef {import('../../components/live-stage/live-stage.js').LiveStage} LiveStage */
 /** @typedef {import('../../logic/room_state.js').RoomState} RoomState */
@@ -22,6 +23,8 @@ const STARTING_MS = 3_000;
 /** A session that brings nothing for so long, although the host is on the air, is begun anew. */
 const STALLED_MS = 8_000;
 const SCRIM_MS = 2_000;
+/** What comes within this time needs no words. */
+const QUIET_MS = 1_500;
 /** What was measured is told this often, to be counted with that of others. */
 const BEAT_MS = 10_000;
 
@@ -32,6 +35,8 @@ export class Picture {
   #isMuted = true;
   #wasTapped = false;
   #isRefused = false;
+  /** @type {import('../../logic/stage.js').Press} what became of the press on "play" */
+  #press = 'none';
   #isWeak = false;
   /** @type {number | null} */
   #hidden_at_ms = null;
@@ -55,12 +60,13 @@ export class Picture {
   /** @type {number | null} */
   #behind_ms = null;
   #luck = Math.random();
+  #late;
 
   /** @param {{state: RoomState, changed: () => void}} page */
   constructor(page) {
     this.page = page;
     this.player = new WhepPlayer({
-      ticket: () => post(`/api/rooms/${encodeURIComponent(page.state.room)}/video/play`),
+      ticket: () => this.#ticket(),
       onState: ({ phase }) => {
         if (phase === 'waiting' || phase === 'refused') this.#stage.freeze();
         if (phase === 'connected') this.#session_at_ms = performance.now();
@@ -70,7 +76,8 @@ export class Picture {
     });
     const stage = this.#stage;
     stage.addEventListener('live:stage-sound', () => this.toggleSound());
-    stage.addEventListener('live:stage-play', () => void this.#stage.play());
+    this.#late = new LatePicture(stage, () => page.changed());
+    stage.addEventListener('live:stage-play', () => this.#pressPlay());
     stage.addEventListener('live:stage-refused', () => this.#refused(true));
     stage.addEventListener('live:stage-played', () => this.#refused(false));
     stage.addEventListener('live:stage-offer', (event) => this.#take(/** @type {CustomEvent} */ (event).detail.offer));
@@ -84,6 +91,12 @@ export class Picture {
     window.setInterval(() => void this.#beat(), BEAT_MS);
   }
 
+  async #ticket() {
+    const ticket = await post(`/api/rooms/${encodeURIComponent(this.page.state.room)}/video/play`);
+    this.#late.offer(ticket.fallback_hls);
+    return ticket;
+  }
+
   get #video() {
     return this.page.state.video ?? null;
   }
@@ -95,6 +108,15 @@ export class Picture {
   /** @param {boolean} isRefused */
   #refused(isRefused) {
     this.#isRefused = isRefused;
+    this.#press = isRefused && this.#press !== 'none' ? 'refused' : 'none';
+    this.page.changed();
+  }
+
+  /** A press on "play": the browser may still refuse, and there may be nothing to play yet; a wait for the next attempt is over. */
+  #pressPlay() {
+    this.#press = 'asked';
+    if (this.#pulled !== null && this.player.state.phase === 'waiting') this.player.start(this.#pulled);
+    void this.#stage.play();
     this.page.changed();
   }
 
@@ -115,6 +137,10 @@ export class Picture {
 
   /** @param {import('../../logic/stage.js').StageOffer} offer */
   #take(offer) {
+    if (offer === 'again') {
+      if (this.#pulled !== null) this.player.start(this.#pulled);
+      return;
+    }
     this.#want = offer === 'picture' ? 'picture' : 'sound';
     this.#isWeak = false;
     this.#stalls = [];
@@ -125,7 +151,7 @@ export class Picture {
   #frame() {
     const now_ms = performance.now();
     this.#frame_at_ms = now_ms;
-    if (this.#first_frame_ms === null && this.#asked_at_ms !== null && !document.hidden) this.#first_frame_ms = Math.round(now_ms - this.#asked_at_ms);
+    if (this.#first_frame_ms === null && this.#asked_at_ms !== null && !document.hidden && !this.#late.isOn) this.#first_frame_ms = Math.round(now_ms - this.#asked_at_ms);
     this.page.changed();
   }
 
@@ -154,17 +180,30 @@ export class Picture {
     const isOn = isOnAir({ show, video: this.#video });
     const hidden_ms = this.#hidden_at_ms === null ? null : now_ms - this.#hidden_at_ms;
     this.#pull(pulls({ isOnAir: isOn, want: this.#want, isMuted: this.#isMuted, hidden_ms }));
+    this.#fallBack();
     const { phase, code, attempt } = this.player.state;
     const stage = this.#stage;
+    const isLate = this.#late.isOn;
     stage.view = stageView({
-      show, video: this.#video, want: this.#want, phase, code, attempt, isFlowing: this.#isFlowing && phase === 'connected',
-      isStarting: attempt === 0 && now_ms - this.#pulled_at_ms < STARTING_MS, hasFrame: stage.hasFrame, isWeak: this.#isWeak, isRefused: this.#isRefused, isMuted: this.#isMuted, wasTapped: this.#wasTapped,
+      show, video: this.#video, want: this.#want, phase, code, attempt, isLate, isFlowing: this.#isFlowing && (phase === 'connected' || isLate),
+      isStarting: attempt === 0 && now_ms - this.#pulled_at_ms < STARTING_MS, isSlow: now_ms - this.#pulled_at_ms > QUIET_MS, hasFrame: stage.hasFrame,
+      isWeak: this.#isWeak, isRefused: this.#isRefused, press: this.#press, isMuted: this.#isMuted, wasTapped: this.#wasTapped,
     });
     if (stage.view.state === 'lost') stage.freeze();
-    stage.stream = this.#pulled === null ? null : this.player.stream;
+    stage.stream = this.#pulled === null || isLate ? null : this.player.stream;
     stage.isMuted = this.#isMuted;
     stage.changed();
     this.#scrim(now_ms);
+  }
+
+  /** Play what is recorded for as long as there is no place; none of that is measured as the live picture. */
+  #fallBack() {
+    const wasOn = this.#late.isOn;
+    this.#late.follow(this.player.state, this.#pulled === 'picture');
+    if (this.#late.isOn === wasOn) return;
+    this.#isWeak = false;
+    this.#stalls = [];
+    if (wasOn && this.#first_frame_ms === null && this.#asked_at_ms !== null) this.#asked_at_ms = performance.now();
   }
 
   /** The ground behind the chat follows the picture. @param {number} now_ms */
@@ -178,6 +217,10 @@ export class Picture {
   async #sample() {
     const { peer } = this.player;
     if (!peer || this.player.state.phase !== 'connected') {
+      if (this.#late.hasMoved()) {
+        this.#frame_at_ms = performance.now();
+        this.#stage.thaw();
+      }
       this.draw();
       return;
     }
