@@ -17,6 +17,7 @@ class VideoConfig(msgspec.Struct, frozen=True):
     mode: Mode = "fast"
     viewers_per_room_max: int = 300
     viewers_max: int = 500
+    answers_waiting_max: int = 64  # Two seconds of a line; more viewers at once are told to retry.
     # Addresses to bind; empty means every one of this machine but loopback. Tests bind "127.0.0.1".
     bind_addresses: tuple[str, ...] = ()
     # Told to peers instead of the bound ones, for a machine behind a one-to-one NAT.
@@ -35,6 +36,7 @@ class VideoCounters(msgspec.Struct):
     publishers: int = 0
     viewers: int = 0
     refused: int = 0
+    evicted: int = 0  # Viewers who never connected and made way for others.
     packets_in: int = 0
     bytes_in: int = 0
     packets_out: int = 0

@@ -10,9 +10,11 @@ import asyncio
 import contextlib
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
+from realtime.video.answers import AnswerLine, busy
 from realtime.video.config import VideoConfig, VideoCounters
 from realtime.video.ice import PortRange, Surroundings
 from realtime.video.ingest import IngestTrack
@@ -20,6 +22,7 @@ from realtime.video.links import Clock
 from realtime.video.outlets import Outlet
 from realtime.video.packet_viewer import PacketViewer
 from realtime.video.peers import AiortcPublisher, AiortcViewer
+from realtime.video.places import Unconnected, is_crowd_full, makes_way, oldest_of_crowd
 from realtime.video.ports import FrameSink, Session, VideoError, VideoState
 from realtime.video.publishers import PublisherSession
 from realtime.video.room import Room
@@ -46,6 +49,9 @@ class BuiltinForwarder:
         )
         self._rooms: dict[str, Room] = {}
         self._sessions: dict[str, tuple[Room, PublisherSession | ViewerSession]] = {}
+        self._crowds: dict[str, str] = {}  # Of viewers, by session.
+        self._joining: Counter[str] = Counter()  # Answers that are being made, by crowd.
+        self._line = AnswerLine(config.answers_waiting_max, self._clock.now_s)
         self._watchers: list[Callable[[str, VideoState], None]] = []
         self._closing: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -79,36 +85,25 @@ class BuiltinForwarder:
             self.counters.publishers += 1
             return Session(id=session.id, answer=peer.answer)
 
-    async def play(self, room_id: str, offer: str) -> Session:
-        """Answer a viewer's offer (sendonly). Raises VideoError."""
+    async def play(self, room_id: str, offer: str, *, crowd: str | None = None) -> Session:
+        """Answer a viewer's offer (sendonly). Raises VideoError.
+
+        `crowd` names whom the viewer is one of, for the places of those who have not connected.
+        """
         with self._held(room_id) as room:
-            publisher = self._check_live(room)
-            self._check_caps(room)
-            session = ViewerSession(secrets.token_urlsafe(16), room, self._forget)
-            way = PacketViewer if self._config.mode == "packet" else AiortcViewer
-            peer = session.peer = way(self._around, session)
-            room.joining += 1
-            try:
-                video = publisher.ingests.get("video")
-                await peer.accept(offer, published=video.codec if video is not None else None)
-                self._check_live(room)
-                now_s = self._clock.now_s()
-                session.outlets = {
-                    kind: Outlet(room.tracks[kind], peer.types[kind], start, now_s)
-                    for kind, start in peer.starts.items()
-                }
-                if not all(outlet.adopt_codec() for outlet in session.outlets.values()):
-                    raise VideoError("offer_unsupported", "The codec changed meanwhile.")
-            except BaseException:
-                self._in_background(peer.close())
-                raise
-            finally:
-                room.joining -= 1
+            self._check_live(room)
+            self._make_place(room, crowd)
+            with self._joins(room, crowd):
+                async with self._line.turn():
+                    session = await self._answer_viewer(room, offer)
             room.viewers[session.id] = session
             self._sessions[session.id] = (room, session)
+            if crowd is not None:
+                self._crowds[session.id] = crowd
             self.counters.viewers += 1
             self._tell(room)
-            return Session(id=session.id, answer=peer.answer)
+            assert session.peer is not None, "it was answered"
+            return Session(id=session.id, answer=session.peer.answer)
 
     async def trickle(self, session_id: str, fragment: str) -> None:
         """Take candidates of an `application/trickle-ice-sdpfrag` body. Raises VideoError."""
@@ -194,6 +189,41 @@ class BuiltinForwarder:
             room.holds -= 1
             self._drop_idle(room)
 
+    @contextlib.contextmanager
+    def _joins(self, room: Room, crowd: str | None) -> Iterator[None]:
+        """Keep a place for a viewer whose answer is being made."""
+        names = () if crowd is None else (crowd,)
+        room.joining += 1
+        self._joining.update(names)
+        try:
+            yield
+        finally:
+            room.joining -= 1
+            self._joining.subtract(names)
+            self._joining += Counter()  # Crowds of nobody are forgotten.
+
+    async def _answer_viewer(self, room: Room, offer: str) -> ViewerSession:
+        """Make a viewer's answer. Raises VideoError."""
+        publisher = self._check_live(room)  # Anew: it may have waited for its turn.
+        session = ViewerSession(secrets.token_urlsafe(16), room, self._forget)
+        way = PacketViewer if self._config.mode == "packet" else AiortcViewer
+        peer = session.peer = way(self._around, session)
+        try:
+            video = publisher.ingests.get("video")
+            await peer.accept(offer, published=video.codec if video is not None else None)
+            self._check_live(room)
+            now_s = self._clock.now_s()
+            session.outlets = {
+                kind: Outlet(room.tracks[kind], peer.types[kind], start, now_s)
+                for kind, start in peer.starts.items()
+            }
+            if not all(outlet.adopt_codec() for outlet in session.outlets.values()):
+                raise VideoError("offer_unsupported", "The codec changed meanwhile.")
+        except BaseException:
+            self._in_background(peer.close())
+            raise
+        return session
+
     def _session(self, session_id: str) -> PublisherSession | ViewerSession:
         listed = self._sessions.get(session_id)
         if listed is None:
@@ -214,14 +244,32 @@ class BuiltinForwarder:
             raise VideoError("not_live", "Nobody publishes.", retry_after_s=RETRY_NOT_LIVE_S)
         return publisher
 
-    def _check_caps(self, room: Room) -> None:
-        """Refuse a viewer beyond the cap of the room or of the process."""
+    def _make_place(self, room: Room, crowd: str | None) -> None:
+        """Refuse a viewer beyond a cap, unless one who never connected makes way."""
+        unconnected = [
+            Unconnected(viewer.id, self._crowds.get(viewer.id), viewer.began_s)
+            for _, viewer in self._sessions.values()
+            if isinstance(viewer, ViewerSession) and not viewer.is_connected
+        ]
+        now_s = self._clock.now_s()
+        if crowd is not None and is_crowd_full(crowd, unconnected, self._joining):
+            self._evict(oldest_of_crowd(crowd, unconnected, now_s), busy())
+        full = VideoError("video_full", "No place is free.", retry_after_s=RETRY_FULL_S)
+        config = self._config
+        if len(room.viewers) + room.joining >= config.viewers_per_room_max:
+            here = [one for one in unconnected if one.session_id in room.viewers]
+            self._evict(makes_way(crowd, here, now_s), full)
         everywhere = sum(len(each.viewers) + each.joining for each in self._rooms.values())
-        if (
-            len(room.viewers) + room.joining >= self._config.viewers_per_room_max
-            or everywhere >= self._config.viewers_max
-        ):
-            raise VideoError("video_full", "No place is free.", retry_after_s=RETRY_FULL_S)
+        if everywhere >= config.viewers_max:
+            left = [one for one in unconnected if one.session_id in self._sessions]
+            self._evict(makes_way(crowd, left, now_s), full)
+
+    def _evict(self, session_id: str | None, refusal: VideoError) -> None:
+        """End a session that makes way for another. Raises the refusal where there is none."""
+        if session_id is None:
+            raise refusal
+        self.counters.evicted += 1
+        self._forget(self._session(session_id))
 
     def _forget(self, session: PublisherSession | ViewerSession) -> None:
         """Take a session off the lists and close its connection in the background."""
@@ -237,6 +285,7 @@ class BuiltinForwarder:
                 room.orphaned_s = self._clock.now_s()
         else:
             self.counters.viewers -= 1
+            self._crowds.pop(session.id, None)
             room.viewers.pop(session.id, None)
         if session.peer is not None:
             self._in_background(session.peer.close())

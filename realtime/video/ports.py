@@ -13,6 +13,7 @@ RefusalCode = Literal[
     "publisher_present",  # The room has a publisher and no take-over was asked.
     "not_live",  # Nobody publishes into the room.
     "video_full",  # The cap of viewers of the room or of the process is reached.
+    "video_busy",  # Too many answers are being made.
     "session_unknown",  # Ended, or never was.
     "restart_unsupported",  # ICE restarts: the client posts a new offer instead.
 ]
@@ -21,7 +22,8 @@ RefusalCode = Literal[
 class VideoError(Exception):
     """A request that the forwarder does not serve; nothing was changed.
 
-    `retry_after_s` is set where the same request may succeed later (`not_live`, `video_full`).
+    `retry_after_s` is set where the same request may succeed later (`not_live`, `video_full`,
+    `video_busy`).
     """
 
     def __init__(self, code: RefusalCode, message: str, *, retry_after_s: int | None = None):
@@ -73,8 +75,11 @@ class Forwarder(Protocol):
         """
         ...
 
-    async def play(self, room_id: str, offer: str) -> Session:
-        """Answer a viewer's offer (sendonly). Raises VideoError."""
+    async def play(self, room_id: str, offer: str, *, crowd: str | None = None) -> Session:
+        """Answer a viewer's offer (sendonly). Raises VideoError.
+
+        `crowd` names whom the viewer is one of, for the places of those who have not connected.
+        """
         ...
 
     async def trickle(self, session_id: str, fragment: str) -> None:

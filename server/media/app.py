@@ -22,6 +22,7 @@ from realtime.video.config import VideoCounters
 from server.media.desk import MediaDesk
 from server.routes.errors import EXCEPTION_HANDLERS, json_response
 from server.routes.requests import path_id, path_text, read_body
+from server.video.engine import Offer
 from server.video.tickets import Act
 
 COUNTED = {
@@ -35,12 +36,13 @@ COUNTED = {
 
 
 class BeginBody(msgspec.Struct, frozen=True):
-    """An offer, whose it is, and whether it may take a publisher's place."""
+    """An offer, whose it is and where from, and whether it may take a publisher's place."""
 
     act: Act
     offer: str
     holder: str
     take_over: bool = False
+    address: str = ""
 
 
 class TrickleBody(msgspec.Struct, frozen=True):
@@ -74,7 +76,7 @@ def media_app(
         begun = await desk.begin(
             path_id(request, "room"),
             body.act,
-            body.offer,
+            Offer(body.offer, body.address),
             holder=body.holder,
             take_over=body.take_over,
         )

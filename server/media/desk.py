@@ -16,8 +16,9 @@ import msgspec
 from commerce.kernel.errors import CommerceError
 from realtime.brokers.ports import Broker, BrokerUnavailableError
 from realtime.rooms.publisher import RoomPublisher
+from realtime.video.places import crowd_of
 from realtime.video.ports import Forwarder, VideoError, VideoState
-from server.video.engine import FULL_RETRY_MS, NOT_LIVE_RETRY_MS, Begun
+from server.video.engine import FULL_RETRY_MS, NOT_LIVE_RETRY_MS, Begun, Offer
 from server.video.picture import KEY, Picture, forget_picture, tell_picture
 from server.video.tickets import Act, is_key
 
@@ -84,7 +85,7 @@ class MediaDesk:
         forwarder.watch(self._changed)
 
     async def begin(
-        self, room_id: str, act: Act, offer: str, *, holder: str, take_over: bool
+        self, room_id: str, act: Act, offer: Offer, *, holder: str, take_over: bool = False
     ) -> Begun:
         """Answer an offer. Raises CommerceError with the forwarder's codes.
 
@@ -96,7 +97,7 @@ class MediaDesk:
                 before = self._publishers(room_id)
                 is_own = any(self._sessions[id].holder == holder for id in before)
                 session = await self._forwarder.publish(
-                    room_id, offer, take_over=take_over or is_own
+                    room_id, offer.sdp, take_over=take_over or is_own
                 )
                 for id in before:
                     self._sessions.pop(id, None)
@@ -104,7 +105,8 @@ class MediaDesk:
             else:
                 if not is_key(holder):  # Which may stand for all viewers of another shop.
                     await self._make_room(room_id, holder)
-                session = await self._forwarder.play(room_id, offer)
+                crowd = holder if is_key(holder) else crowd_of(offer.address)
+                session = await self._forwarder.play(room_id, offer.sdp, crowd=crowd)
                 self.counters.viewers_begun += 1
         except VideoError as error:
             raise self._refusal(error) from None

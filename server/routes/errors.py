@@ -102,6 +102,7 @@ HTTP_STATUS: Mapping[str, int] = {
     "precondition_required": 428,
     "engine_refused": 502,
     "video_full": 503,
+    "video_busy": 503,
     "media_unavailable": 503,
     # Ours to repair.
     "internal": 500,

@@ -21,6 +21,7 @@ from server.db.faults import UNAVAILABLE
 from server.routes.errors import DATABASE_RETRY_MS, HTTP_STATUS, UNLISTED_STATUS
 from server.routes.requests import client_address, read_bytes
 from server.services import services_of
+from server.video.engine import Offer
 from server.video.service import Admission, LiveVideo, read_ufrag
 from server.video.tickets import Act
 
@@ -111,8 +112,8 @@ async def _endpoint(request: Request, act: Act) -> Response:
         response = Response(b"", HTTPStatus.TEMPORARY_REDIRECT)
         response.raw_headers.append((LOCATION, target.encode()))
         return response
-    offer = await _read_text(request, SDP)
-    if not offer.startswith("v=0"):
+    offer = Offer(await _read_text(request, SDP), client_address(request))
+    if not offer.sdp.startswith("v=0"):
         raise CommerceError("bad_offer", "The body is no session description.")
     take_over = request.query_params.get("take_over", "0") not in {"", "0"}
     handle, begun = await video.begin(act, admission, offer, take_over=take_over)

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from commerce.kernel.errors import CommerceError
-from server.video.engine import Begun, VideoRoom, unavailable
+from server.video.engine import Begun, Offer, VideoRoom, unavailable
 from server.video.tickets import Act
 
 # Answering an offer takes some 15 ms of the process; a crowd that joins at once waits in line.
@@ -56,10 +56,16 @@ class BuiltinEngine:
         self._client = client
 
     async def begin(
-        self, act: Act, room: VideoRoom, offer: str, *, holder: str, take_over: bool = False
+        self, act: Act, room: VideoRoom, offer: Offer, *, holder: str, take_over: bool = False
     ) -> Begun:
         """Have an offer answered."""
-        body = {"act": act, "offer": offer, "holder": holder, "take_over": take_over}
+        body = {
+            "act": act,
+            "offer": offer.sdp,
+            "holder": holder,
+            "take_over": take_over,
+            "address": offer.address,
+        }
         answer = await self._call("POST", f"/media/rooms/{room.id}/sessions", body)
         return msgspec.convert(answer, Begun)
 

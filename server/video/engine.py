@@ -28,6 +28,13 @@ class VideoRoom(msgspec.Struct, frozen=True):
     slug: str
 
 
+class Offer(msgspec.Struct, frozen=True):
+    """An offer and the address that it came from."""
+
+    sdp: str
+    address: str
+
+
 class Begun(msgspec.Struct, frozen=True):
     """An answered offer: what the engine calls the session, the SDP, and its own `Link` headers."""
 
@@ -40,7 +47,7 @@ class Engine(Protocol):
     """Carries pictures of rooms. Every method raises CommerceError."""
 
     async def begin(
-        self, act: Act, room: VideoRoom, offer: str, *, holder: str, take_over: bool = False
+        self, act: Act, room: VideoRoom, offer: Offer, *, holder: str, take_over: bool = False
     ) -> Begun:
         """Answer an offer to publish or to play."""
 
@@ -67,7 +74,7 @@ class NoEngine:
     """Stands where no video is carried: everything is refused."""
 
     async def begin(
-        self, act: Act, room: VideoRoom, offer: str, *, holder: str, take_over: bool = False
+        self, act: Act, room: VideoRoom, offer: Offer, *, holder: str, take_over: bool = False
     ) -> Begun:
         """Refuse."""
         raise video_off()

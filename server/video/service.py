@@ -21,7 +21,7 @@ from commerce.shows.stream_keys.service import find_key
 from commerce.shows.stream_keys.store import update_last_used
 from realtime.brokers.ports import Broker, BrokerUnavailableError
 from server.arguments import check_id
-from server.video.engine import Begun, Engine, VideoRoom, session_unknown
+from server.video.engine import Begun, Engine, Offer, VideoRoom, session_unknown
 from server.video.ice import IceServers
 from server.video.picture import Picture, read_picture
 from server.video.tickets import (
@@ -143,14 +143,14 @@ class LiveVideo(msgspec.Struct, frozen=True):
         return handle
 
     async def begin(
-        self, act: Act, admission: Admission, offer: str, *, take_over: bool
+        self, act: Act, admission: Admission, offer: Offer, *, take_over: bool
     ) -> tuple[str, Begun]:
         """Have an offer answered; return the handle of the session and the answer."""
         room, holder = admission.room, admission.ticket.holder
         if take_over and not admission.ticket.may_take_over:
             raise forbidden("Only the host of this room takes the place of a publisher.")
         begun = await self.engine.begin(act, room, offer, holder=holder, take_over=take_over)
-        handle = SessionHandle(act, room.id, holder, begun.ref, read_ufrag(offer))
+        handle = SessionHandle(act, room.id, holder, begun.ref, read_ufrag(offer.sdp))
         return self.tickets.seal(handle), begun
 
     async def end_after_commit(self, room: VideoRoom, holder: str | None = None) -> None:

@@ -19,6 +19,7 @@ from realtime.brokers.ports import Broker, BrokerUnavailableError
 from realtime.rooms.publisher import RoomPublisher
 from server.video.engine import (
     Begun,
+    Offer,
     VideoRoom,
     fill_template,
     not_live,
@@ -83,7 +84,7 @@ class WhipEngine:
         self._now_ms = now_ms
 
     async def begin(
-        self, act: Act, room: VideoRoom, offer: str, *, holder: str, take_over: bool = False
+        self, act: Act, room: VideoRoom, offer: Offer, *, holder: str, take_over: bool = False
     ) -> Begun:
         """Have the engine answer an offer."""
         if act == "publish":
@@ -91,7 +92,7 @@ class WhipEngine:
             await self._end_registered(room, lambda one: take_over or one.holder == holder, act)
         address = fill_template(self._templates[act], room)
         response = await self._call(
-            "POST", address, offer.encode(), {"Content-Type": "application/sdp"}
+            "POST", address, offer.sdp.encode(), {"Content-Type": "application/sdp"}
         )
         if response.status_code != httpx.codes.CREATED:
             raise _refusal(act, response)

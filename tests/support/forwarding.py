@@ -27,6 +27,7 @@ class RecordingForwarder:
 
     def __init__(self, *, viewers_max: int = 3) -> None:
         self.asked: list[tuple[str, ...]] = []
+        self.crowds: list[str | None] = []
         self.publishers: dict[str, str] = {}
         self.viewers: dict[str, list[str]] = {}
         self.states: dict[str, VideoState] = {}
@@ -45,9 +46,10 @@ class RecordingForwarder:
         self.publishers[room_id] = session.id
         return session
 
-    async def play(self, room_id: str, offer: str) -> Session:
+    async def play(self, room_id: str, offer: str, *, crowd: str | None = None) -> Session:
         """Answer a viewer."""
         self.asked.append(("play", room_id))
+        self.crowds.append(crowd)
         self._check()
         if room_id not in self.publishers:
             raise VideoError("not_live", "nobody publishes", retry_after_s=2)

@@ -32,6 +32,7 @@ def build_forwarder(mode: str) -> Any:
         bind_addresses=(LOOPBACK,),
         viewers_per_room_max=1_000,
         viewers_max=1_000,
+        answers_waiting_max=1_000,
     )
     return BuiltinForwarder(config, wall_ms=lambda: time.time_ns() // 1_000_000)
 

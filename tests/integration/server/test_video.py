@@ -9,6 +9,7 @@ from realtime.video.ports import VideoState
 from server.jobs.video import end_video_of_ended_shows
 from server.media.desk import SESSIONS_PER_HOLDER_MAX, STALLED_MS_MAX, MediaDesk
 from server.settings import Settings
+from server.video.engine import Offer
 from server.video.picture import Picture, read_picture
 from server.video.tickets import PLAY_LIFETIME_MS, PUBLISH_LIFETIME_MS, VideoTickets
 from server.wiring.gateway import build_gateway
@@ -17,6 +18,7 @@ from tests.integration.server.video_stage import SDP, VideoStage, open_stage
 from tests.support.forwarding import OFFER, RecordingForwarder
 
 VIDEO = "/api/rooms/demo/video"
+SENT = Offer(OFFER, "127.0.0.1")
 
 
 async def test_a_ticket_says_where_and_how_long(stage: VideoStage) -> None:
@@ -256,9 +258,9 @@ async def test_a_crowd_of_viewers_does_not_hide_a_publisher_from_the_end_of_its_
     monkeypatch.setattr("server.media.desk.SESSIONS_KNOWN_MAX", 3)
     forwarder = RecordingForwarder(viewers_max=9)
     desk = MediaDesk(forwarder, stage.video.broker, monotonic_ms=lambda: 0)
-    begun = await desk.begin("r1", "publish", "v=0", holder="key:1", take_over=False)
+    begun = await desk.begin("r1", "publish", SENT, holder="key:1", take_over=False)
     for number in range(5):
-        await desk.begin("r1", "play", "v=0", holder=f"visitor:{number}", take_over=False)
+        await desk.begin("r1", "play", SENT, holder=f"visitor:{number}", take_over=False)
     assert len(desk._sessions) == 3
     await desk.end_room("r1", "key:1")
     assert forwarder.asked[-1] == ("end", begun.ref)
@@ -282,7 +284,7 @@ async def test_a_holder_has_a_few_sessions_and_the_oldest_makes_room(settings: S
         await stage.offer("publish")
         desk = stage.media._desk
         begun = [
-            await desk.begin(stage.room_id, "play", OFFER, holder="user:1", take_over=False)
+            await desk.begin(stage.room_id, "play", SENT, holder="user:1", take_over=False)
             for _ in range(SESSIONS_PER_HOLDER_MAX + 1)
         ]
         here = stage.forwarder.viewers[stage.room_id]
@@ -334,3 +336,17 @@ async def test_a_page_may_call_the_engine_that_it_is_sent_to(settings: Settings)
             policy = (await http.get("/r/demo")).headers["content-security-policy"]
         await parts.shutdown()
         assert f"connect-src {expected};" in policy
+
+
+async def test_a_viewer_is_one_of_its_address_and_a_keys_viewers_are_the_keys(
+    stage: VideoStage,
+) -> None:
+    """So the places of who never connects are shared; a key stands for a shop's viewers."""
+    await stage.offer("publish")
+    assert (await stage.offer("play")).status_code == 201
+    _, made = await stage.host.call("POST", f"{VIDEO}/keys", {"label": "Shop"})
+    assert (await stage.offer("play", made["token"])).status_code == 201
+    assert stage.forwarder.crowds == ["127.0.0.1", f"key:{made['key']['id']}"]
+    stage.forwarder.refuse = "video_busy"
+    answer = await stage.offer("play")
+    assert (answer.status_code, answer.json()["code"]) == (503, "video_busy")
