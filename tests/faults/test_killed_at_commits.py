@@ -21,6 +21,12 @@ from tests.support.pg_proxy import AFTER, BEFORE, Point
 
 CROWD = 6
 LIVE_OF = "SELECT count(*) FROM reservations WHERE user_id = $1 AND state = 'held'"
+LIVE_IN = """
+    SELECT count(*) FROM reservations WHERE sale_id = $1 AND state IN ('held', 'paying', 'sold')
+"""
+WAITS = "SELECT state = 'awaiting_group' FROM orders WHERE id = $1"
+# Of the threshold's sale: what everybody pays, and what once three have paid.
+PLAIN, LOW = 19_900, 9_900
 CLAIMED = """
     SELECT k.claimed FROM stock k JOIN sales s ON s.pool_id = k.pool_id WHERE s.id = $1
 """
@@ -29,6 +35,19 @@ PASS_DEADLINE = """
     UPDATE buy_groups SET opened_at_ms = opened_at_ms - deadline_ms + clock_ms() - 1,
         deadline_ms = clock_ms() - 1
     WHERE sale_id = $1
+"""
+PASS_WINDOW = """
+    UPDATE sales SET opens_at_ms = clock_ms() - 2, ends_at_ms = clock_ms() - 1 WHERE id = $1
+"""
+STATE_OF_THRESHOLD = "SELECT state || ' ' || promised FROM price_unlocks WHERE sale_id = $1"
+TIMES_TOLD = """
+    SELECT count(*) FROM room_events
+    WHERE type = $2 AND payload::jsonb ->> 'sale' = $1
+"""
+# What was asked of each buyer of a sale at the provider, whatever has become of it.
+SUMS = """
+    SELECT array_agg(DISTINCT s.state || ' ' || s.amount_minor) FROM sandbox.payments s
+    JOIN order_lines l ON l.order_id::text = s.order_reference WHERE l.sale_id = $1
 """
 STATE_OF_TEAMS = "SELECT string_agg(state, ',') FROM buy_groups WHERE sale_id = $1"
 # How often each member's money was asked for, or let go.
@@ -218,7 +237,7 @@ async def _grant(scene: Scene) -> str:
     order = await scene.seat(await scene.guest())
     await scene.press_pay(order["payment"]["url"])
     id = str(order["order"]["id"])
-    await scene.comes_true("SELECT state = 'awaiting_group' FROM orders WHERE id = $1", id)
+    await scene.comes_true(WAITS, id)
     return id
 
 
@@ -249,6 +268,62 @@ async def fail_a_team(scene: Scene) -> None:
     assert await scene.ask(CLAIMED, scene.sale) == 0
 
 
+async def _promise(scene: Scene, count: int) -> list[str]:
+    """Let so many press and pay; return the orders, whose money waits for the threshold."""
+    orders = []
+    for _ in range(count):
+        buyer = await scene.guest()
+        order = await scene.order(buyer, await scene.reserve(buyer))
+        await scene.press_pay(order["payment"]["url"])
+        orders.append(str(order["order"]["id"]))
+        await scene.comes_true(WAITS, orders[-1])
+    return orders
+
+
+async def _sell_with_threshold(scene: Scene, otherwise: str = "charge") -> None:
+    await scene.sell(unlock={"units": 3, "price_minor": LOW, "otherwise": otherwise})
+
+
+async def let_a_price_fall(scene: Scene) -> None:
+    """It falls once for everybody, whoever dies between the last unit and the others' money."""
+    await _sell_with_threshold(scene)
+    orders = await _promise(scene, 2)
+    buyer = await scene.guest()
+    last = await scene.order(buyer, await scene.reserve(buyer))
+    async with scene.struck():
+        await scene.press_pay(last["payment"]["url"])
+    for order in (*orders, str(last["order"]["id"])):
+        await scene.settled(order, "paid")
+    assert await scene.ask(STATE_OF_THRESHOLD, scene.sale) == "unlocked 3"
+    assert await scene.ask(TIMES_TOLD, scene.sale, "flash.unlocked") == 1
+    assert await scene.ask(CALLS, scene.sale, "capture") == [1, 1, 1]
+    assert await scene.ask(SUMS, scene.sale) == [f"captured {LOW}"]
+
+
+async def _miss(scene: Scene, otherwise: str, *, state: str, call: str, sums: str) -> None:
+    await _sell_with_threshold(scene, otherwise)
+    orders = await _promise(scene, 2)
+    async with scene.struck():
+        await scene.direct.execute(PASS_WINDOW, scene.sale)
+    for order in orders:
+        await scene.settled(order, state)
+    assert await scene.ask(STATE_OF_THRESHOLD, scene.sale) == "missed 2"
+    assert await scene.ask(TIMES_TOLD, scene.sale, "flash.not_unlocked") == 1
+    assert await scene.ask(CALLS, scene.sale, call) == [1, 1]
+    assert await scene.ask(SUMS, scene.sale) == [sums]
+
+
+async def miss_a_price(scene: Scene) -> None:
+    """Everybody pays what was agreed for that, once."""
+    await _miss(scene, "charge", state="paid", call="capture", sums=f"captured {PLAIN}")
+
+
+async def miss_a_price_and_release(scene: Scene) -> None:
+    """Everybody's money is let go, once, and their units are free."""
+    await _miss(scene, "release", state="expired", call="void", sums=f"voided {PLAIN}")
+    assert await scene.ask(LIVE_IN, scene.sale) == 0
+
+
 KILLS: dict[str, tuple[Point, Callable[[Scene], Awaitable[None]]]] = {
     "reservation batch": (points.RESERVATION_BATCH, press_in_a_crowd),
     "cart": (points.CART, take_a_cart),
@@ -261,6 +336,15 @@ KILLS: dict[str, tuple[Point, Callable[[Scene], Awaitable[None]]]] = {
     "formation of a team": (points.FORMATION, form_a_team),
     "payment of a formed team": (points.PAY_FORMED, form_a_team),
     "failure of a team": (points.TEAM_FAILURE, fail_a_team),
+    "fall of a price": (points.PRICE_FALL, let_a_price_fall),
+    "payment at a fallen price": (points.PAY_DECIDED, let_a_price_fall),
+    "claim of a lesser capture": (points.CAPTURE_CLAIM, let_a_price_fall),
+    "lesser capture at the provider": (points.PROVIDER_CAPTURE, let_a_price_fall),
+    "answer of a lesser capture": (points.CAPTURE_ANSWER, let_a_price_fall),
+    "price that does not fall": (points.PRICE_MISSED, miss_a_price),
+    "payment at the plain price": (points.PAY_DECIDED, miss_a_price),
+    "price that does not fall, released": (points.PRICE_MISSED, miss_a_price_and_release),
+    "release of what was promised": (points.PROMISE_LET_GO, miss_a_price_and_release),
     "hold to paying": (points.ORDER, place_an_order),
     "payment confirmation": (points.CONFIRMATION, pay_an_order),
     "claim of the capture": (points.CAPTURE_CLAIM, pay_an_order),

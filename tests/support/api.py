@@ -76,7 +76,7 @@ async def _sign_in(url: str, path: str, body: dict[str, str]) -> Caller:
     return Caller(url, answer["token"], answer["user"])
 
 
-async def start_flash_sale(host: Caller, **terms: int) -> dict[str, Any]:
+async def start_flash_sale(host: Caller, **terms: Any) -> dict[str, Any]:
     """Start the demo show, pin the tea bowl and arm a flash sale of it; returns the sale."""
     await host.call("POST", "/api/rooms/demo/start")
     state = await host.call("GET", "/api/rooms/demo")

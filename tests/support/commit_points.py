@@ -26,6 +26,12 @@ OFFER_NEWS = Point("worker", "UPDATE waiting_list w SET is_told", rows=1)
 FORMATION = Point("gateway", "UPDATE buy_groups SET paid = paid + 1", rows=1)
 PAY_FORMED = Point("worker", "UPDATE reservations SET state = 'sold'", rows=1)
 TEAM_FAILURE = Point("worker", "UPDATE buy_groups SET state = 'failed'", rows=1)
+# Whoever pays for the last unit of a threshold lets the price fall; the others' orders follow by a
+# job, with the same statement as those of a team.
+PRICE_FALL = Point("gateway", "UPDATE price_unlocks SET state", b"unlocked", rows=1)
+PAY_DECIDED = PAY_FORMED
+PRICE_MISSED = Point("worker", "UPDATE price_unlocks SET state", b"missed", rows=1)
+PROMISE_LET_GO = Point("worker", "UPDATE orders SET state", b"expired", rows=1)
 DRAW = Point("worker", "SELECT hold_draw(")
 # The provider is mounted in a gateway: it dies in the middle of its own work.
 PROVIDER_CAPTURE = Point("gateway", "UPDATE sandbox.payments SET state", b"captured")
