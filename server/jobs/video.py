@@ -21,12 +21,17 @@ async def end_video_of_ended_shows(database: Database, engine: Engine) -> int:
     ended = 0
     try:
         rooms = await engine.rooms()
-        for room_id in rooms:
-            async with database.reading() as connection:
-                show = await select_current_show(connection, room_id)
-            if show is None or show.status == "ended":
-                await engine.end_room(VideoRoom(room_id, ""))
-                ended += 1
     except CommerceError as error:
         log.debug("video of ended shows is looked for again: %s", error.code)
+        return ended
+    for room_id in rooms:
+        async with database.reading() as connection:
+            show = await select_current_show(connection, room_id)
+        if show is not None and show.status != "ended":
+            continue
+        try:
+            await engine.end_room(VideoRoom(room_id, ""))
+            ended += 1
+        except CommerceError as error:
+            log.debug("video of room %s is ended again: %s", room_id, error.code)
     return ended

@@ -38,6 +38,7 @@ from commerce.goods.press_rules.service import PressGate
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ids import reservation_id
 from commerce.kernel.ports import Database, Transaction
+from commerce.records.rounds.store import HELD_UP, LOST_CONNECTION
 
 Told = TypeVar("Told")
 
@@ -321,7 +322,7 @@ class InventoryService:
             try:
                 async with self._connections.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
                     return await store.ask_or_cut(connection, question)
-            except (*store.LOST_CONNECTION, *store.HELD_UP):
+            except (*LOST_CONNECTION, *HELD_UP):
                 if self._monotonic_ms() - started_ms > UNKNOWN_AFTER_MS:
                     raise unknown_outcome() from None
                 await asyncio.sleep(RETRY_PAUSE_S)

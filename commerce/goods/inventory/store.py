@@ -22,6 +22,7 @@ from commerce.goods.inventory.model import (
 from commerce.goods.press_rules.store import read_rules
 from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Connection
+from commerce.records.rounds.store import LOST_CONNECTION
 
 Told = TypeVar("Told")
 
@@ -97,17 +98,6 @@ SELECT_FIGURES_OF_ROOM = (
     + " JOIN shows w ON w.id = s.show_id WHERE w.room_id = $1 AND w.status <> 'ended'"
 )
 
-# A broken connection: nobody knows whether the batch was committed, so it is asked again.
-LOST_CONNECTION = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError,
-)
-# A row that a batch locks is in other hands, or it gave way to another transaction: nothing was
-# committed, no request is to blame, and every part of the batch would meet the same.
-HELD_UP = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 # The database answered and refused; the batch did not commit.
 REFUSED_BY_DATABASE = (asyncpg.PostgresError,)
 

@@ -8,20 +8,21 @@ from __future__ import annotations
 from commerce.goods.inventory import store
 from commerce.goods.inventory.views import view_ended
 from commerce.kernel.ports import Database, Transaction
+from commerce.records.rounds.service import Rounds
 
 # Pools freed in one round; the rest comes with the next round a moment later.
 POOLS_A_ROUND_MAX = 100
 
 
-async def sweep(database: Database) -> int:
-    """Free every due hold, tell its buyer, and return how many there were."""
-    async with database.reading() as connection:
-        pool_ids = await store.select_due_pools(connection, POOLS_A_ROUND_MAX)
-    count = 0
-    for pool_id in pool_ids:
+async def sweep(database: Database, rounds: Rounds | None = None) -> int:
+    """Job: free every due hold, tell its buyer, and return how many there were."""
+
+    async def free(pool_id: str) -> int:
         async with database.transaction() as transaction:
-            count += await expire_pool(transaction, pool_id)
-    return count
+            return await expire_pool(transaction, pool_id)
+
+    rounds = rounds or Rounds()
+    return await rounds.run(database, store.select_due_pools, free, limit=POOLS_A_ROUND_MAX)
 
 
 async def expire_pool(transaction: Transaction, pool_id: str) -> int:

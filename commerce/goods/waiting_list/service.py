@@ -24,9 +24,11 @@ from commerce.goods.waiting_list.views import already_waiting, join_refused, vie
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ids import entry_id as derive_entry_id
 from commerce.kernel.ports import Connection, Database, Transaction
+from commerce.records.rounds.service import Rounds
 
 # One round is bounded, so that an offer is told in the moment that it is made.
 TOLD_A_ROUND_MAX = 500
+TENDED_A_ROUND_MAX = 100
 # What is as true of a plain read as under the pool's lock.
 UNLOCKED = frozenset({Join.REPLAYED, Join.CONFLICT, Join.ALREADY_WAITING, Join.LIST_FULL})
 
@@ -139,13 +141,15 @@ class WaitingList:
         )
 
 
-async def tend_lines(database: Database) -> None:
+async def tend_lines(database: Database, rounds: Rounds | None = None) -> None:
     """Job: serve and close what no event has: a sale that time ended, a last unit paid."""
-    async with database.reading() as connection:
-        pools = await store.select_to_tend(connection)
-    for pool_id in sorted(pools):
+
+    async def tend(pool_id: str) -> None:
         async with database.transaction() as transaction:
             await store.tend(transaction, pool_id)
+
+    rounds = rounds or Rounds()
+    await rounds.run(database, store.select_to_tend, tend, limit=TENDED_A_ROUND_MAX)
 
 
 async def tell_waiters(database: Database) -> int:

@@ -80,7 +80,7 @@ SELECT_TO_TEND = """
     ) OR EXISTS (
         SELECT 1 FROM pool_figures f WHERE f.pool_id = q.pool_id AND f.total = f.sold
     )
-    LIMIT 100
+    ORDER BY q.pool_id LIMIT $1
 """
 TEND = "SELECT tend_waiting($1)"
 SERVE = "SELECT serve_waiting($1, clock_ms())"
@@ -147,9 +147,9 @@ async def select_live_of_user(connection: Connection, user_id: str) -> list[Entr
     return [_entry(row) for row in await connection.fetch(SELECT_LIVE_OF_USER, user_id)]
 
 
-async def select_to_tend(connection: Connection) -> list[str]:
-    """Return pools whose line needs a look."""
-    return [str(row[0]) for row in await connection.fetch(SELECT_TO_TEND)]
+async def select_to_tend(connection: Connection, limit: int) -> list[str]:
+    """Return pools whose line needs a look, ascending."""
+    return [str(row[0]) for row in await connection.fetch(SELECT_TO_TEND, limit)]
 
 
 async def serve(connection: Connection, pool_id: str) -> int:

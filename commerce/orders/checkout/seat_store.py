@@ -17,7 +17,7 @@ SELECT_FORMED = """
     JOIN order_lines l ON l.order_id = o.id
     JOIN reservations r ON r.id = l.reservation_id
     JOIN buy_groups g ON g.id = r.group_id AND g.state = 'formed'
-    WHERE o.state = 'awaiting_group' AND o.id <> ALL ($2::uuid[])
+    WHERE o.state = 'awaiting_group'
     ORDER BY o.created_at_ms, o.id LIMIT $1
 """
 SELECT_IS_SPENT = "SELECT capture_failed_at_ms IS NOT NULL FROM orders WHERE id = $1"
@@ -56,12 +56,9 @@ async def select_seat(connection: Connection, order_id: str) -> Seat | None:
     return Seat(*map(str, row)) if row else None
 
 
-async def select_formed(
-    connection: Connection, limit: int, but_not: Sequence[str] = ()
-) -> list[str]:
-    """Return orders that wait for a team which is formed, oldest first, but for some."""
-    rows = await connection.fetch(SELECT_FORMED, limit, list(but_not))
-    return [str(row["id"]) for row in rows]
+async def select_formed(connection: Connection, limit: int) -> list[str]:
+    """Return orders that wait for a team which is formed, oldest first."""
+    return [str(row["id"]) for row in await connection.fetch(SELECT_FORMED, limit)]
 
 
 async def has_lost_money(connection: Connection, order_id: str) -> bool:

@@ -7,11 +7,10 @@ a member's money.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Literal
 
-from commerce.goods.inventory.store import LOST_CONNECTION, lock_pools
+from commerce.goods.inventory.store import lock_pools
 from commerce.kernel.errors import CommerceError
 from commerce.kernel.ports import Database, Ids, SystemLine, Transaction
 from commerce.orders.checkout import seat_store, store
@@ -23,17 +22,14 @@ from commerce.orders.checkout.rules import PAYING_MS, decide_seat, mask_name
 from commerce.orders.payments import store as payments
 from commerce.orders.payments.model import Payment, Seated, Settled, Settlement
 from commerce.records.clock.store import select_now_ms
+from commerce.records.rounds.service import Rounds
 from commerce.sales.coupons import ledger
 from commerce.sales.group_buys import store as groups
 from commerce.sales.group_buys.campaigns import tell_members
 from commerce.sales.group_buys.model import Team
 
-log = logging.getLogger(__name__)
-
 # One round of the job is bounded, so that the worker's other jobs get their turn.
 PAID_A_ROUND_MAX = 200
-# What broke off is tried again after so many rounds: some seconds at the worker's pace.
-REST_ROUNDS = 40
 # Behind the countdown of the one chance to pay another way.
 RETRY_GRACE_MS = 60_000
 
@@ -111,41 +107,17 @@ async def lose_money(
     return "ended"
 
 
-class FormedOrders:
-    """The job that takes the money of formed teams' members, each once."""
+async def pay_formed(database: Database, ids: Ids, rounds: Rounds) -> int:
+    """Job: take the money of formed teams' members, each once; return how many were paid.
 
-    def __init__(self, database: Database, ids: Ids) -> None:
-        self._database = database
-        self._ids = ids
-        # Orders that broke off, and for how many rounds they rest. Each round adds at most
-        # `PAID_A_ROUND_MAX`, so that there are never more than so many times `REST_ROUNDS`.
-        self._resting: dict[str, int] = {}
+    Each order is quoted once more before: the days in which a team forms are time for a mistake.
+    Safe to run twice at once, and to be killed: whoever comes second finds the order paid.
+    """
 
-    async def pay(self) -> int:
-        """Take one round's money; return how many were paid.
+    async def pay(order_id: str) -> int:
+        return await _pay(database, ids, order_id)
 
-        Each order is quoted once more before: the days in which a team forms are time for a
-        mistake. What breaks in one order costs no other its turn: it rests for some rounds, and is
-        tried again. A lost connection is everybody's, and raised.
-
-        Safe to run twice at once, and to be killed: whoever comes second finds the order paid.
-        """
-        self._resting = {id: left - 1 for id, left in self._resting.items() if left > 1}
-        async with self._database.reading() as connection:
-            order_ids = await seat_store.select_formed(
-                connection, PAID_A_ROUND_MAX, list(self._resting)
-            )
-        return sum([await self._pay_apart(order_id) for order_id in order_ids])
-
-    async def _pay_apart(self, order_id: str) -> bool:
-        try:
-            return await _pay(self._database, self._ids, order_id)
-        except LOST_CONNECTION:
-            raise
-        except Exception:
-            log.exception("the order %s of a formed team could not be paid", order_id)
-            self._resting[order_id] = REST_ROUNDS
-            return False
+    return await rounds.run(database, seat_store.select_formed, pay, limit=PAID_A_ROUND_MAX)
 
 
 async def _pay(database: Database, ids: Ids, order_id: str) -> bool:

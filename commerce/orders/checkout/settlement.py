@@ -20,12 +20,13 @@ from commerce.orders.checkout.late import reserve_again
 from commerce.orders.checkout.model import ORDER, OrderRow
 from commerce.orders.checkout.paid import mark_paid
 from commerce.orders.checkout.rules import decide_settlement, is_late
-from commerce.orders.checkout.seats import FormedOrders, lose_money, settle_seat
+from commerce.orders.checkout.seats import lose_money, pay_formed, settle_seat
 from commerce.orders.checkout.unlocks import lose_promise, pay_decided, settle_promise
 from commerce.orders.payments import store as payments
 from commerce.orders.payments.model import Settled, Settlement, TooLate
 from commerce.orders.payments.ports import PayingOrder
 from commerce.records.clock.store import select_now_ms
+from commerce.records.rounds.service import Rounds
 from commerce.sales.coupons import ledger
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,9 @@ class OrderSettlement:
     def __init__(self, database: Database, ids: Ids) -> None:
         self._database = database
         self._ids = ids
-        self._formed = FormedOrders(database, ids)
+        self._forming = Rounds("pay formed teams")
+        self._deciding = Rounds("pay decided thresholds")
+        self._expiring = Rounds("expire orders")
 
     async def lock(self, transaction: Transaction, order_id: str) -> PayingOrder:
         """Lock the order's row."""
@@ -102,17 +105,17 @@ class OrderSettlement:
 
     async def pay_formed(self) -> int:
         """Job: take the money of formed teams' members; return how many were paid."""
-        return await self._formed.pay()
+        return await pay_formed(self._database, self._ids, self._forming)
 
     async def pay_decided(self) -> int:
         """Job: take or let go the money of decided thresholds; return how many orders ended."""
-        return await pay_decided(self._database, self._ids)
+        return await pay_decided(self._database, self._ids, self._deciding)
 
     async def expire_orders(self) -> int:
         """Job: end waiting orders that have lost a reservation; return how many ended."""
-        async with self._database.reading() as connection:
-            dead = await store.select_dead(connection, EXPIRED_A_ROUND_MAX)
-        return sum([await self.expire_if_dead(order_id) for order_id in dead])
+        return await self._expiring.run(
+            self._database, store.select_dead, self.expire_if_dead, limit=EXPIRED_A_ROUND_MAX
+        )
 
     async def expire_if_dead(self, order_id: str) -> bool:
         """End an order that has lost a reservation: free its other lines, void its payment."""

@@ -21,6 +21,7 @@ from commerce.orders.checkout.seats import give_up
 from commerce.orders.payments import store as payments
 from commerce.orders.payments.model import Seated, Settled, Settlement, TooLate
 from commerce.records.clock.store import select_now_ms
+from commerce.records.rounds.service import Rounds
 from commerce.sales.unlocks import service as thresholds
 from commerce.sales.unlocks.model import Unlock
 from commerce.sales.unlocks.rules import decide_outcome, falls_with
@@ -94,14 +95,16 @@ async def lose_promise(transaction: Transaction, order_id: str) -> Literal["ende
     return "ended"
 
 
-async def pay_decided(database: Database, ids: Ids) -> int:
+async def pay_decided(database: Database, ids: Ids, rounds: Rounds) -> int:
     """Job: take the money of decided thresholds, or let it go; return how many orders ended so.
 
     Safe to run twice at once, and to be killed: whoever comes second finds the order paid.
     """
-    async with database.reading() as connection:
-        order_ids = await unlock_store.select_decided(connection, PAID_A_ROUND_MAX)
-    return sum([await _pay(database, ids, order_id) for order_id in order_ids])
+
+    async def pay(order_id: str) -> int:
+        return await _pay(database, ids, order_id)
+
+    return await rounds.run(database, unlock_store.select_decided, pay, limit=PAID_A_ROUND_MAX)
 
 
 async def _pay(database: Database, ids: Ids, order_id: str) -> bool:

@@ -36,6 +36,7 @@ from commerce.orders.payments.ports import (
 )
 from commerce.orders.payments.reports import ERROR_CHARS_MAX, After, Reports
 from commerce.orders.payments.rules import PENDING_REFUND_MS, RETRY_MS_MAX, next_retry_ms
+from commerce.records.rounds.store import LOST_CONNECTION
 
 log = logging.getLogger(__name__)
 
@@ -192,6 +193,11 @@ class PaymentService:
                 await self._take(payment, report)
             except (ProviderUnavailableError, ProviderRefusedError, CommerceError) as error:
                 log.warning("asking after payment %s failed: %s", payment.id, error)
+            except LOST_CONNECTION:
+                raise
+            except Exception:
+                # All of them are claimed: what breaks here must not make the others wait.
+                log.exception("asking after payment %s broke off", payment.id)
         return len(payments)
 
     def _provider(self, name: str) -> PaymentProvider:

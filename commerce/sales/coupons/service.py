@@ -22,6 +22,7 @@ from commerce.goods.press_rules.service import PressGate
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ids import claim_id, coupon_id, drop_id
 from commerce.kernel.ports import Database, Transaction
+from commerce.records.rounds.service import Rounds
 from commerce.sales.coupons import store
 from commerce.sales.coupons.model import (
     DROP,
@@ -52,6 +53,8 @@ KNOWN_DROPS_MAX = 1_000
 # forgotten drop asks is answered by the database, as before it was known to be gone.
 CLAIMERS_MAX = 100_000
 CLAIMS_SHOWN_MAX = 200
+# One round of a job is bounded, so that the worker's other jobs get their turn.
+DROPS_A_ROUND_MAX = 20
 
 
 class Drops:
@@ -232,13 +235,15 @@ async def arm_drop(transaction: Transaction, room: Room, terms: DropTerms, *, ke
     return made
 
 
-async def open_due_drops(database: Database) -> None:
+async def open_due_drops(database: Database, rounds: Rounds | None = None) -> None:
     """Job: tell rooms of drops whose moment has come; safe to run twice at once."""
-    async with database.reading() as connection:
-        due = await store.select_to_open(connection)
-    for id in due:
+
+    async def open_apart(id: str) -> None:
         async with database.transaction() as transaction:
             await open_one(transaction, id)
+
+    rounds = rounds or Rounds()
+    await rounds.run(database, store.select_to_open, open_apart, limit=DROPS_A_ROUND_MAX)
 
 
 async def open_one(transaction: Transaction, drop_id: str) -> None:
@@ -249,13 +254,21 @@ async def open_one(transaction: Transaction, drop_id: str) -> None:
         transaction.touch(drop.room_id, drop_id)
 
 
-async def close_due_drops(database: Database) -> None:
+async def close_due_drops(database: Database, rounds: Rounds | None = None) -> None:
     """Job: close drops that are all claimed, or whose time is over; safe to run twice at once."""
-    async with database.reading() as connection:
-        due = await store.select_to_close(connection)
-    for id, event in due:
+
+    async def close_apart(due: tuple[str, str]) -> None:
         async with database.transaction() as transaction:
-            await close(transaction, id, event)
+            await close(transaction, *due)
+
+    rounds = rounds or Rounds()
+    await rounds.run(
+        database,
+        store.select_to_close,
+        close_apart,
+        limit=DROPS_A_ROUND_MAX,
+        key=lambda due: due[0],
+    )
 
 
 async def close(transaction: Transaction, drop_id: str, event: str) -> DropView:

@@ -102,14 +102,14 @@ CLOSE_DROP = """
 GIVE_BACK = "UPDATE coupons SET granted = granted - $2 WHERE id = $1"
 SELECT_TO_OPEN = """
     SELECT id FROM coupon_drops WHERE state = 'armed' AND opens_at_ms <= clock_ms()
-        AND ends_at_ms > clock_ms() ORDER BY opens_at_ms LIMIT 20
+        AND ends_at_ms > clock_ms() ORDER BY opens_at_ms LIMIT $1
 """
 SELECT_TO_CLOSE = """
     SELECT id,
         CASE WHEN state = 'open' AND claimed = quantity THEN 'run_out' ELSE 'end' END AS event
     FROM coupon_drops
     WHERE state IN ('armed', 'open') AND (ends_at_ms <= clock_ms()
-        OR state = 'open' AND claimed = quantity) ORDER BY ends_at_ms LIMIT 20
+        OR state = 'open' AND claimed = quantity) ORDER BY ends_at_ms LIMIT $1
 """
 SELECT_LIVE_OF_SHOW = """
     SELECT id FROM coupon_drops WHERE show_id = $1 AND state IN ('armed', 'open') ORDER BY id
@@ -271,14 +271,14 @@ async def close_drop(connection: Connection, drop: DropRow, state: str) -> int:
     return int(ends_at_ms)
 
 
-async def select_to_open(connection: Connection) -> list[str]:
+async def select_to_open(connection: Connection, limit: int) -> list[str]:
     """Return armed drops whose moment has come."""
-    return [str(row[0]) for row in await connection.fetch(SELECT_TO_OPEN)]
+    return [str(row[0]) for row in await connection.fetch(SELECT_TO_OPEN, limit)]
 
 
-async def select_to_close(connection: Connection) -> list[tuple[str, str]]:
+async def select_to_close(connection: Connection, limit: int) -> list[tuple[str, str]]:
     """Return (drop, event) of drops whose time is over, or that nothing is left of."""
-    return [(str(row[0]), row[1]) for row in await connection.fetch(SELECT_TO_CLOSE)]
+    return [(str(row[0]), row[1]) for row in await connection.fetch(SELECT_TO_CLOSE, limit)]
 
 
 async def select_live_drops(connection: Connection, show_id: str) -> list[str]:

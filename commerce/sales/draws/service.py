@@ -18,6 +18,7 @@ from commerce.goods.waiting_list.model import LIST_MAX
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ids import draw_entry_id
 from commerce.kernel.ports import Database
+from commerce.records.rounds.service import Rounds
 from commerce.sales.draws import store
 from commerce.sales.draws.model import DrawPage, Entered, Entering, Entry, Receipt, Refusal
 from commerce.sales.draws.views import entry_refused, view_drawn, view_lost, view_won
@@ -125,34 +126,32 @@ class Draws:
         return answers
 
 
-async def hold_due_draws(database: Database) -> int:
+async def hold_due_draws(database: Database, rounds: Rounds | None = None) -> int:
     """Job: draw what is due, and tell the room; return how many draws were done.
 
     Safe to run twice at once, and to be killed: whoever comes second finds it done, or nothing.
     """
-    async with database.reading() as connection:
-        due = await store.select_due(connection, DRAWS_A_ROUND_MAX)
-    count = 0
-    for sale_id in due:
+
+    async def hold(sale_id: str) -> int:
         async with database.transaction() as transaction:
             if not await store.hold_draw(transaction, sale_id, LIST_MAX):
-                continue
+                return 0
             drawn = await store.select_drawn(transaction, sale_id)
             transaction.announce(drawn.room_id, "flash.drawn", view_drawn(drawn))
             transaction.touch(drawn.room_id, sale_id)
-            count += 1
-    return count
+        return 1
+
+    rounds = rounds or Rounds()
+    return await rounds.run(database, store.select_due, hold, limit=DRAWS_A_ROUND_MAX)
 
 
-async def tell_entrants(database: Database) -> int:
+async def tell_entrants(database: Database, rounds: Rounds | None = None) -> int:
     """Job: tell those who entered how they fared, by rank; return how many were told.
 
     Safe to run twice at once; each is told at most once, and the receipt is the truth.
     """
-    async with database.reading() as connection:
-        sale_ids = await store.select_untold(connection, DRAWS_A_ROUND_MAX)
-    count = 0
-    for sale_id in sale_ids:
+
+    async def tell(sale_id: str) -> int:
         async with database.transaction() as transaction:
             receipts = await store.take_untold(transaction, sale_id, TOLD_A_ROUND_MAX)
             for mine in receipts:
@@ -163,5 +162,7 @@ async def tell_entrants(database: Database) -> int:
                     held = await select_reservation(transaction, mine.reservation_id)
                     payload = view_won(mine, held)
                     transaction.tell(mine.room_id, mine.user_id, "draw.won", payload)
-            count += len(receipts)
-    return count
+        return len(receipts)
+
+    rounds = rounds or Rounds()
+    return await rounds.run(database, store.select_untold, tell, limit=DRAWS_A_ROUND_MAX)

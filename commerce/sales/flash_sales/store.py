@@ -25,24 +25,24 @@ SELECT_RUNNING = (
 )
 SELECT_TO_OPEN = (
     SELECT_SALES + " WHERE s.kind = 'flash' AND s.state = 'armed'"
-    " AND s.opens_at_ms <= (SELECT clock_ms()) LIMIT 100"
+    " AND s.opens_at_ms <= (SELECT clock_ms()) ORDER BY s.opens_at_ms, s.id LIMIT $1"
 )
 SELECT_TO_END = (
     SELECT_SALES + " WHERE s.kind = 'flash' AND s.state IN ('armed', 'open', 'sold_out', 'halted')"
-    " AND s.ends_at_ms <= (SELECT clock_ms()) LIMIT 100"
+    " AND s.ends_at_ms <= (SELECT clock_ms()) ORDER BY s.ends_at_ms, s.id LIMIT $1"
 )
 # Sales whose "sold out" does not say what the counts say.
 SELECT_TO_SELL_OUT = """
     SELECT s.id FROM sales s JOIN pool_figures f ON f.pool_id = s.pool_id
     WHERE s.kind = 'flash' AND s.state IN ('open', 'sold_out')
       AND (s.state = 'sold_out') <> (f.total = f.sold)
-    LIMIT 100
+    LIMIT $1
 """
 SELECT_COUNTS = "SELECT total, sold FROM pool_figures WHERE pool_id = $1"
 SELECT_LEFTOVERS = (
     SELECT_SALES + " JOIN stock k ON k.pool_id = s.pool_id"
     " WHERE s.kind = 'flash' AND s.state IN ('ended', 'cancelled') AND k.total > k.claimed"
-    " LIMIT 100"
+    " LIMIT $1"
 )
 SELECT_ITEM_OF_SKU = """
     SELECT id FROM bag_items WHERE show_id = $1 AND sku = $2 AND removed_at_ms IS NULL
@@ -104,19 +104,19 @@ async def select_running(connection: Connection, show_id: str) -> list[FlashSale
     return [_sale(row) for row in await connection.fetch(SELECT_RUNNING, show_id)]
 
 
-async def select_to_open(connection: Connection) -> list[FlashSale]:
+async def select_to_open(connection: Connection, limit: int) -> list[FlashSale]:
     """Return armed sales whose moment has come."""
-    return [_sale(row) for row in await connection.fetch(SELECT_TO_OPEN)]
+    return [_sale(row) for row in await connection.fetch(SELECT_TO_OPEN, limit)]
 
 
-async def select_to_end(connection: Connection) -> list[FlashSale]:
+async def select_to_end(connection: Connection, limit: int) -> list[FlashSale]:
     """Return running sales whose time is over."""
-    return [_sale(row) for row in await connection.fetch(SELECT_TO_END)]
+    return [_sale(row) for row in await connection.fetch(SELECT_TO_END, limit)]
 
 
-async def select_to_sell_out(connection: Connection) -> list[str]:
+async def select_to_sell_out(connection: Connection, limit: int) -> list[str]:
     """Return sales whose state and counts differ about being sold out."""
-    return [str(row[0]) for row in await connection.fetch(SELECT_TO_SELL_OUT)]
+    return [str(row[0]) for row in await connection.fetch(SELECT_TO_SELL_OUT, limit)]
 
 
 async def select_counts(connection: Connection, pool_id: str) -> tuple[int, int]:
@@ -125,9 +125,9 @@ async def select_counts(connection: Connection, pool_id: str) -> tuple[int, int]
     return row["total"], row["sold"]
 
 
-async def select_leftovers(connection: Connection) -> list[FlashSale]:
+async def select_leftovers(connection: Connection, limit: int) -> list[FlashSale]:
     """Return ended sales whose pool still has free units."""
-    return [_sale(row) for row in await connection.fetch(SELECT_LEFTOVERS)]
+    return [_sale(row) for row in await connection.fetch(SELECT_LEFTOVERS, limit)]
 
 
 async def select_item_of_sku(connection: Connection, show_id: str, sku: str) -> str | None:

@@ -22,6 +22,7 @@ from commerce.kernel.errors import CommerceError
 from commerce.kernel.ids import sale_id as derive_sale_id
 from commerce.kernel.ports import Database, Ids, Transaction
 from commerce.records.clock.store import select_now_ms
+from commerce.records.rounds.service import Rounds
 from commerce.sales.flash_sales.rules import SALE, check_reason
 from commerce.sales.flash_sales.store import (
     find_sale,
@@ -42,6 +43,7 @@ from commerce.shows.schedule.store import lock_room
 
 # One round of the job is bounded, so that the worker's other jobs get their turn.
 TEAMS_A_ROUND_MAX = 200
+CAMPAIGNS_A_ROUND_MAX = 100
 # Whoever calls a campaign off holds the pool of the SKU meanwhile, which other sales stand on.
 CALLED_OFF_AT_ONCE_MAX = 50
 
@@ -168,41 +170,60 @@ async def tell_members(transaction: Transaction, team: Team) -> None:
     transaction.touch(team.room_id, team.sale_id)
 
 
-async def end_campaigns(database: Database) -> None:
-    """Job: end campaigns whose window is over, and give back what no team needs any more."""
-    async with database.reading() as connection:
-        to_end = await store.select_to_end(connection)
-        leftovers = await store.select_leftovers(connection)
-    for campaign in to_end:
+async def end_campaigns(database: Database, rounds: Rounds | None = None) -> None:
+    """Job: end campaigns whose window is over."""
+
+    async def end(campaign: Campaign) -> None:
         async with database.transaction() as transaction:
             await finish_campaign(transaction, campaign.id, "end")
-    for campaign in leftovers:
+
+    rounds = rounds or Rounds()
+    await rounds.run(
+        database, store.select_to_end, end, limit=CAMPAIGNS_A_ROUND_MAX, key=lambda one: one.id
+    )
+
+
+async def return_spare_units(database: Database, rounds: Rounds | None = None) -> None:
+    """Job: give back what no team of an ended campaign needs any more."""
+
+    async def give_back(campaign: Campaign) -> None:
         async with database.transaction() as transaction:
             source = await select_sku_pool(transaction, campaign.sku)
             await lock_pools(transaction, [source, campaign.pool_id])
             await _give_back(transaction, campaign, source)
             await _touch_both(transaction, campaign)
 
+    rounds = rounds or Rounds()
+    await rounds.run(
+        database,
+        store.select_leftovers,
+        give_back,
+        limit=CAMPAIGNS_A_ROUND_MAX,
+        key=lambda one: one.id,
+    )
 
-async def fail_due_teams(database: Database) -> int:
+
+async def fail_due_teams(database: Database, rounds: Rounds | None = None) -> int:
     """Job: fail the teams whose deadline has passed; return how many failed.
 
     Safe to run twice at once, and to be killed: whoever comes second finds it done, or nothing.
     """
-    async with database.reading() as connection:
-        due = await store.select_due(connection, TEAMS_A_ROUND_MAX)
-    count = 0
-    for seen in due:
+
+    async def fail(seen: Team) -> int:
         async with database.transaction() as transaction:
             await lock_pools(transaction, [seen.pool_id])
             team = await store.lock_team(transaction, seen.id)
             if team.state != "forming" or team.deadline_ms > await select_now_ms(transaction):
-                continue
+                return 0
             campaign = await store.select_campaign(transaction, team.sale_id)
             is_called_off = campaign.state == "cancelled"
             await _fail(transaction, team, "cancelled" if is_called_off else "deadline")
-            count += 1
-    return count
+        return 1
+
+    rounds = rounds or Rounds()
+    return await rounds.run(
+        database, store.select_due, fail, limit=TEAMS_A_ROUND_MAX, key=lambda team: team.id
+    )
 
 
 async def _call_off(transaction: Transaction, sale_id: str) -> None:

@@ -43,12 +43,12 @@ SELECT_RUNNING = (
 )
 SELECT_TO_END = (
     SELECT_CAMPAIGNS + " WHERE s.kind = 'group' AND s.state NOT IN ('ended', 'cancelled')"
-    " AND s.ends_at_ms <= (SELECT clock_ms()) LIMIT 100"
+    " AND s.ends_at_ms <= (SELECT clock_ms()) ORDER BY s.ends_at_ms, s.id LIMIT $1"
 )
 SELECT_LEFTOVERS = (
     SELECT_CAMPAIGNS + " JOIN stock k ON k.pool_id = s.pool_id"
     " WHERE s.kind = 'group' AND s.state IN ('ended', 'cancelled')"
-    " AND k.total - k.claimed > promised_to_groups(s.id) LIMIT 100"
+    " AND k.total - k.claimed > promised_to_groups(s.id) LIMIT $1"
 )
 SELECT_OTHER_RUNNING = """
     SELECT 1 FROM sales WHERE show_id = $1 AND sku = $2 AND kind = 'group'
@@ -173,14 +173,14 @@ async def select_running(connection: Connection, show_id: str) -> list[Campaign]
     return [_campaign(row) for row in await connection.fetch(SELECT_RUNNING, show_id)]
 
 
-async def select_to_end(connection: Connection) -> list[Campaign]:
+async def select_to_end(connection: Connection, limit: int) -> list[Campaign]:
     """Return campaigns in which no team can be opened any more."""
-    return [_campaign(row) for row in await connection.fetch(SELECT_TO_END)]
+    return [_campaign(row) for row in await connection.fetch(SELECT_TO_END, limit)]
 
 
-async def select_leftovers(connection: Connection) -> list[Campaign]:
+async def select_leftovers(connection: Connection, limit: int) -> list[Campaign]:
     """Return ended campaigns whose pool has units that no team needs."""
-    return [_campaign(row) for row in await connection.fetch(SELECT_LEFTOVERS)]
+    return [_campaign(row) for row in await connection.fetch(SELECT_LEFTOVERS, limit)]
 
 
 async def is_sku_grouped(connection: Connection, show_id: str, sku: str) -> bool:

@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from commerce.goods.inventory.store import lock_pools
 from commerce.kernel.ports import Database, Transaction
 from commerce.records.clock.store import select_now_ms
+from commerce.records.rounds.service import Rounds
 from commerce.sales.unlocks import store
 from commerce.sales.unlocks.model import Unlock
 from commerce.sales.unlocks.rules import is_over
+
+# One round of the job is bounded, so that the worker's other jobs get their turn.
+DECIDED_A_ROUND_MAX = 100
 
 
 async def lock(transaction: Transaction, sale_id: str) -> tuple[Unlock, int]:
@@ -34,19 +38,17 @@ async def let_fall(
     transaction.touch(unlock.room_id, unlock.sale_id)
 
 
-async def note_missed(database: Database) -> int:
+async def note_missed(database: Database, rounds: Rounds | None = None) -> int:
     """Job: decide thresholds whose time is over; return how many were missed.
 
     Safe to run twice at once: whoever comes second finds it decided.
     """
-    async with database.reading() as connection:
-        sales = await store.select_to_decide(connection)
-    count = 0
-    for sale_id in sales:
+
+    async def note(sale_id: str) -> int:
         async with database.transaction() as transaction:
             unlock, now_ms = await lock(transaction, sale_id)
             if unlock.state != "open" or not is_over(unlock, now_ms):
-                continue
+                return 0
             await store.decide(transaction, sale_id, "missed", unlock.promised)
             payload = {
                 "sale": sale_id,
@@ -56,5 +58,7 @@ async def note_missed(database: Database) -> int:
             }
             transaction.announce(unlock.room_id, "flash.not_unlocked", payload)
             transaction.touch(unlock.room_id, sale_id)
-            count += 1
-    return count
+        return 1
+
+    rounds = rounds or Rounds()
+    return await rounds.run(database, store.select_to_decide, note, limit=DECIDED_A_ROUND_MAX)

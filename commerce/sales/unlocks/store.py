@@ -39,7 +39,7 @@ SELECT_TO_DECIDE = """
     SELECT u.sale_id::text FROM price_unlocks u JOIN sales s ON s.id = u.sale_id
     WHERE u.state = 'open'
       AND (s.state IN ('ended', 'cancelled') OR s.ends_at_ms <= (SELECT clock_ms()))
-    LIMIT 100
+    ORDER BY s.ends_at_ms, u.sale_id LIMIT $1
 """
 SELECT_OF_ROOMS = """
     SELECT s.room_id::text, s.id::text, coalesce(u.promised, promised_units(s.id)), u.units
@@ -83,9 +83,9 @@ async def reprice(connection: Connection, unlock: Unlock, holds: Sequence[str]) 
     await connection.execute(REPRICE_HOLDS, list(holds), unlock.price_minor)
 
 
-async def select_to_decide(connection: Connection) -> list[str]:
-    """Return sales whose time is over and whose threshold is open."""
-    return [row[0] for row in await connection.fetch(SELECT_TO_DECIDE)]
+async def select_to_decide(connection: Connection, limit: int) -> list[str]:
+    """Return sales whose time is over and whose threshold is open, the earliest first."""
+    return [row[0] for row in await connection.fetch(SELECT_TO_DECIDE, limit)]
 
 
 async def select_promised_of_rooms(

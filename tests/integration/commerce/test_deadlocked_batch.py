@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from commerce.goods.inventory import store
+from commerce.goods.inventory import service, store
 from commerce.goods.inventory.model import Request
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.inventory.store import reserve_batch
@@ -147,7 +147,7 @@ async def test_without_its_place_among_the_waits_a_deadlocked_batch_falls_apart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The negative control: taken for a refusal of a request, it is halved, and so seen above."""
-    monkeypatch.setattr(store, "HELD_UP", (asyncpg.LockNotAvailableError,))
+    monkeypatch.setattr(service, "HELD_UP", (asyncpg.LockNotAvailableError,))
     crowd = await Crowd.gather(database, inventory)
     async with second_session(database_url, crowd) as (other, jobs):
         await other.execute(LOCK_STOCK, crowd.sale)

@@ -24,6 +24,7 @@ from commerce.sales.group_buys.campaigns import (
     fail_due_teams,
     finish_campaign,
     open_campaign,
+    return_spare_units,
 )
 from commerce.sales.group_buys.model import CampaignTerms, TeamView, Wish
 from commerce.sales.group_buys.service import GroupBuys
@@ -206,6 +207,7 @@ async def test_an_ended_campaign_opens_no_team_and_lets_open_ones_go_on(
     await pass_deadline(database, seat.group_id)
     await fail_due_teams(database)
     await end_campaigns(database)
+    await return_spare_units(database)
     assert (await read_stock(database, sale))["total"] == 0
     assert (await audit(database)).violations == []
 

@@ -16,7 +16,7 @@ from commerce.sales.flash_sales import halting, service
 from commerce.sales.flash_sales.halting import halt, unhalt
 from commerce.sales.show_floor.store import select_sale_view
 from server.db.database import PgDatabase, Told, open_reserve_pool
-from server.jobs.sales import note_sold_out, open_and_end_sales
+from server.jobs.sales import end_due_sales, note_sold_out, open_due_sales
 from tests.support.shop import Shop, Silence, arm_flash, make_shop, read_stock
 from tests.support.till import Till, order_one
 
@@ -213,13 +213,13 @@ async def test_the_window_of_a_halted_sale_runs_on(database: PgDatabase) -> None
     await stop(database, sale)
     async with database.transaction() as transaction:
         await transaction.execute("UPDATE sales SET opens_at_ms = 1 WHERE id = $1", sale)
-    await open_and_end_sales(database)
+    await open_due_sales(database)
     assert await state_of(database, sale) == ("halted", REASON)
     assert await resume(database, sale) == "open"
     await stop(database, sale)
     async with database.transaction() as transaction:
         await transaction.execute("UPDATE sales SET ends_at_ms = 2 WHERE id = $1", sale)
-    await open_and_end_sales(database)
+    await end_due_sales(database)
     assert await state_of(database, sale) == ("ended", None)
     with pytest.raises(CommerceError, match="wrong_state"):
         await resume(database, sale)

@@ -21,7 +21,7 @@ from commerce.sales.pricing.store import select_lowest_of_30_days
 from commerce.sales.show_floor.model import SaleView
 from commerce.sales.show_floor.store import select_sale_view
 from server.db.database import PgDatabase, open_pool
-from server.jobs.sales import open_and_end_sales
+from server.jobs.sales import end_due_sales, open_due_sales
 from server.wiring.sources import FreshIds
 from tests.support.grouping import open_group_buy
 from tests.support.shop import Shop, arm_flash, make_shop
@@ -224,7 +224,8 @@ async def test_a_sale_past_its_end_offers_nothing_although_nobody_noted_it(
         )
         found = await select_lowest_of_30_days(transaction, shop.sku, 2**52)
     assert found == LowestPrice(32_900, 2**52 - 30 * DAY_MS, 30)
-    await open_and_end_sales(database)
+    await open_due_sales(database)
+    await end_due_sales(database)
 
 
 async def test_the_log_is_only_ever_added_to(database: PgDatabase) -> None:

@@ -222,7 +222,7 @@ async def test_a_halted_sale_serves_its_line_when_it_goes_on(line: Line) -> None
     await line.release_one()
     assert await line.states(first) == ["waiting"]
     async with line.database.reading() as connection:
-        assert await select_to_tend(connection) == [], "there is nothing to do until it goes on"
+        assert await select_to_tend(connection, 10) == [], "there is nothing to do until it goes on"
     async with line.database.transaction() as transaction:
         await unhalt(transaction, line.sale)
     assert await line.states(first) == ["offered"]

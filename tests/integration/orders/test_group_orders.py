@@ -10,7 +10,7 @@ import pytest
 
 from commerce.kernel.errors import CommerceError
 from commerce.orders.checkout import seats
-from commerce.orders.checkout.seats import REST_ROUNDS
+from commerce.records.rounds.service import REST_ROUNDS
 from commerce.sales.group_buys.campaigns import complete, fail_due_teams, finish_campaign
 from commerce.sales.group_buys.store import select_team
 from tests.support.club import Club, check_books, refuse_capture

@@ -140,3 +140,28 @@ async def test_one_call_that_breaks_off_leaves_the_others_alone(
     await till.change("UPDATE payment_calls SET next_at_ms = 0")
     assert await till.payments.run_payment_calls() == 1
     assert set(await till.values("SELECT state FROM payments")) == {"captured"}
+
+
+BREAK = """
+    CREATE FUNCTION break_off() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'broken';
+    END
+    $$;
+    CREATE TRIGGER break_off BEFORE UPDATE ON payments FOR EACH ROW
+        WHEN (OLD.order_id = '{order}' AND NEW.state <> OLD.state) EXECUTE FUNCTION break_off();
+"""
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+async def test_a_silent_payment_that_breaks_makes_no_other_wait(till: Till, broken: int) -> None:
+    _, sale = await till.sale()
+    orders = []
+    for number in range(2):
+        buyer = await till.buyer(f"B{number}")
+        orders.append((await order_one(till, sale, buyer))[0])
+    await till.change("UPDATE sandbox.payments SET state = 'authorised'")
+    await till.change(BREAK.format(order=orders[broken]))
+    assert await till.payments.poll_silent_payments(silent_ms=0) == 2
+    states = [(await till.values("SELECT state FROM orders WHERE id = $1", id))[0] for id in orders]
+    assert states == ["awaiting_payment" if n == broken else "paid" for n in range(2)]

@@ -1,0 +1,1 @@
+"""A job's rounds over rows that are due, each apart from the others."""
