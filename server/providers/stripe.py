@@ -282,13 +282,12 @@ def _read(event: Event) -> PaymentReport | RefundReport | None:
     metadata, currency = thing.metadata or {}, thing.currency.upper()
     if PAYMENT_KEY not in metadata:
         return None
-    amount_minor = from_stripe(said(thing), currency)
     if thing.object == "payment_intent":
         return PaymentReport(
             payment_id=metadata[PAYMENT_KEY],
             provider_ref=thing.id,
             state=STATES.get(thing.status or "", "created"),
-            amount_minor=amount_minor,
+            amount_minor=from_stripe(said(thing), currency),
             currency=currency,
         )
     if REFUND_KEY not in metadata:
@@ -298,7 +297,7 @@ def _read(event: Event) -> PaymentReport | RefundReport | None:
         refund_id=metadata[REFUND_KEY],
         provider_ref=thing.id,
         state=REFUND_STATES.get(thing.status or "", "pending"),
-        amount_minor=amount_minor,
+        amount_minor=from_stripe(thing.amount, currency),
         currency=currency,
         error=thing.failure_reason or "",
     )

@@ -40,6 +40,10 @@ class Asked(Protocol):
     def amount(self) -> int:
         """What it asks for, in Stripe's units."""
 
+    @property
+    def status(self) -> str | None:
+        """What it is."""
+
 
 def to_stripe(amount_minor: int, currency: str) -> int:
     """Return an amount as Stripe counts it; raises ProviderRefusedError when it cannot be sent."""
@@ -61,9 +65,12 @@ def from_stripe(amount: int, currency: str) -> int:
 def said(intent: Asked) -> int:
     """Return what a PaymentIntent is over: what was taken once it is, else what it asks for.
 
-    Stripe leaves `amount` as it was when less than that is taken; the rest is let go.
+    Stripe leaves `amount` as it was when less than that is taken; the rest is let go. Of one that
+    was taken and does not say how much, nothing is believed: more than we wanted would go back.
     """
-    return int(getattr(intent, "amount_received", None) or intent.amount)
+    if intent.status == "succeeded":
+        return int(getattr(intent, "amount_received", None) or 0)
+    return int(intent.amount)
 
 
 def refuse_amount(amount_minor: int, currency: str) -> str | None:

@@ -111,3 +111,25 @@ async def test_the_host_opens_one_with_the_form_and_sees_how_far_it_is(browser: 
         event = ["flash.armed", {"sale": sale}, console.NOW_MS]
         server.socket.send(json.dumps(["S", 2, [event]]))
         await expect(page.locator(DESK)).to_contain_text("18 of 30 paid for ¥159")
+
+
+@pytest.mark.parametrize(
+    ("language", "pending", "done"),
+    [
+        (
+            "en",
+            "¥40 too much was taken. It goes back to you by itself.",
+            "¥40 that was taken too much is back with you.",
+        ),
+        ("zh", "多扣了 ¥40，会自动退还给您。", "多扣的 ¥40 已退还给您。"),
+    ],
+)
+async def test_a_buyer_hears_of_money_that_was_taken_too_much(
+    browser: Browser, language: str, pending: str, done: str
+) -> None:
+    async with open_room(browser, language=language) as (page, server):
+        told = {"order": "o", "amount_minor": 4_000, "currency": "CNY", "state": "pending"}
+        server.send(["D", "payment.excess", told])
+        await expect(page.locator("#own-news")).to_contain_text(pending)
+        server.send(["D", "payment.excess", told | {"state": "done"}])
+        await expect(page.locator("#own-news")).to_contain_text(done)

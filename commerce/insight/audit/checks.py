@@ -215,12 +215,15 @@ ORDER_CHECKS = (
     Check(
         "paid_order_has_payment",
         "order",
-        "A paid order has its money, authorised or captured.",
+        "A paid order has its money, authorised or captured; what was taken beyond goes back.",
         """
         SELECT f.id AS "order", f.total_minor FROM facts f
         WHERE f.state = 'paid' AND NOT EXISTS (
             SELECT 1 FROM payments p WHERE p.order_id = f.id
-              AND p.state IN ('authorised', 'captured') AND p.amount_minor = f.total_minor)
+              AND p.state IN ('authorised', 'captured')
+              AND p.amount_minor = f.total_minor + coalesce((
+                SELECT sum(g.amount_minor) FROM refunds g
+                WHERE g.payment_id = p.id AND g.origin = 'excess'), 0))
         """,
     ),
     Check(

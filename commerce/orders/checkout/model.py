@@ -294,7 +294,8 @@ class RefundLineView(msgspec.Struct, frozen=True):
 class RefundView(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Money that went back, is on its way, or could not go: done, pending, failed.
 
-    `origin` is person or late (money that no order could take). The buyer reads the reason;
+    `origin` is person, late (money that no order could take) or excess (what a provider took
+    beyond the order's price). The buyer reads the reason;
     `error`, what the provider said, is for staff.
     """
 

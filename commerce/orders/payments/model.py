@@ -54,9 +54,10 @@ class Payment(msgspec.Struct, frozen=True):
 class Refund(msgspec.Struct, frozen=True):
     """Money of one payment that goes back.
 
-    `state` is pending, done or failed. `origin` is person, or late: money that no order could
-    take. `retries` counts how often a person has asked again after a failure. `provider_ref` is
-    the attempt under way, None before the provider has named it; `failed_refs` are those before.
+    `state` is pending, done or failed. `origin` is person; late: money that no order could take;
+    or excess: what a provider took beyond what the order costs. `retries` counts how often a
+    person has asked again after a failure. `provider_ref` is the attempt under way, None before
+    the provider has named it; `failed_refs` are those before.
     """
 
     id: str

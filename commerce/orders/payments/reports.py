@@ -31,9 +31,11 @@ from commerce.orders.payments.rules import (
     check_amount,
     check_refund,
     decide_steps,
+    excess_of,
     is_from,
     is_of_old_attempt,
     next_refund_state,
+    view_excess,
 )
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ log = logging.getLogger(__name__)
 # Whoever opens a payment creates it at once; the worker comes in only when that has failed.
 CREATE_DELAY_MS = 3_000
 ERROR_CHARS_MAX = 500
+# Why money goes back that was taken beyond an order's price.
+EXCESS = "captured_in_full"
 
 
 class After(msgspec.Struct, frozen=True):
@@ -104,6 +108,8 @@ class Reports:
             await store.finish_call(transaction, payment.id, answered)
         if not steps:
             return After()
+        excess_minor = excess_of(payment, report)
+        payment = await self._note_taken(transaction, payment, payment.amount_minor + excess_minor)
         await store.update_state(
             transaction, payment.id, state, is_authorised_now="authorise" in steps
         )
@@ -112,9 +118,8 @@ class Reports:
             card = await self._cards.note(transaction, payment, report)
             is_captured = "capture" in steps
             return await self._settle(transaction, payment, order, card, is_captured=is_captured)
-        if "capture" in steps and await store.end_void(transaction, payment.id):
-            reason = "already_paid" if order.state == "paid" else f"order_{order.state}"
-            await self._owe_late_refund(transaction, payment, reason)
+        if "capture" in steps:
+            await self._give_back_taken(transaction, payment, order, excess_minor)
         if state == "voided" and payment.state == "authorised" and order.has_money:
             return await self.replace_lost(transaction, payment) or After()
         is_unpaid = payment.state == "created"
@@ -196,19 +201,49 @@ class Reports:
         self, transaction: Transaction, payment: Payment, reason: str
     ) -> None:
         """Owe all the money that no order could take."""
-        refund = Refund(
+        await store.insert_refund(transaction, self._refund(payment, "late", reason))
+
+    async def _note_taken(
+        self, transaction: Transaction, payment: Payment, amount_minor: int
+    ) -> Payment:
+        """Return a locked payment over what the provider has taken of it."""
+        if amount_minor != payment.amount_minor:
+            await store.update_taken(transaction, payment.id, amount_minor)
+        return msgspec.structs.replace(payment, amount_minor=amount_minor)
+
+    async def _give_back_taken(
+        self, transaction: Transaction, payment: Payment, order: PayingOrder, excess_minor: int
+    ) -> None:
+        """Owe all of money that was to be let go, or what was taken beyond the order's price."""
+        if await store.end_void(transaction, payment.id):
+            reason = "already_paid" if order.state == "paid" else f"order_{order.state}"
+            await self._owe_late_refund(transaction, payment, reason)
+        elif excess_minor:
+            await self._owe_excess(transaction, payment, order, excess_minor)
+
+    async def _owe_excess(
+        self, transaction: Transaction, payment: Payment, order: PayingOrder, excess_minor: int
+    ) -> None:
+        """Owe what was taken beyond the order's price, and tell the buyer: nobody has to ask."""
+        whole = self._refund(payment, "excess", EXCESS)
+        refund = msgspec.structs.replace(whole, amount_minor=excess_minor)
+        await store.insert_refund(transaction, refund)
+        transaction.tell(order.room_id, order.user_id, "payment.excess", view_excess(refund))
+
+    def _refund(self, payment: Payment, origin: str, reason: str) -> Refund:
+        """Return a fresh refund of all of a payment."""
+        return Refund(
             id=self._ids.new(),
             payment_id=payment.id,
             order_id=payment.order_id,
             amount_minor=payment.amount_minor,
             currency=payment.currency,
             state="pending",
-            origin="late",
+            origin=origin,
             reason=reason,
             restock=False,
             retries=0,
         )
-        await store.insert_refund(transaction, refund)
 
     async def _reopen(
         self, transaction: Transaction, payment: Payment, order: PayingOrder, state: str

@@ -55,11 +55,28 @@ def is_from(payment: Payment, provider: str, report: PaymentReport) -> bool:
     return payment.provider == provider and payment.provider_ref in (None, report.provider_ref)
 
 
+def excess_of(payment: Payment, report: PaymentReport) -> int:
+    """Return how much of what was granted a provider took beyond what we want; 0 for other news.
+
+    Somebody may capture the full sum at the provider before we have taken the lesser one.
+    """
+    granted_minor = payment.authorised_minor
+    is_taking = payment.state == "authorised" and report.state == "captured"
+    if granted_minor is None or not is_taking or report.currency != payment.currency:
+        return 0
+    if not payment.amount_minor < report.amount_minor <= granted_minor:
+        return 0
+    return report.amount_minor - payment.amount_minor
+
+
 def check_amount(payment: Payment, report: PaymentReport) -> None:
     """Raise `amount_mismatch` when the provider speaks of other money than we asked for.
 
     Where less is to be taken than was granted, that is what it speaks of before, and after a void.
+    What it took beyond is ours to give back.
     """
+    if excess_of(payment, report):
+        return
     amounts = {payment.amount_minor}
     if report.state != "captured" and payment.authorised_minor is not None:
         amounts.add(payment.authorised_minor)
@@ -68,6 +85,16 @@ def check_amount(payment: Payment, report: PaymentReport) -> None:
             "amount_mismatch",
             f"Payment {payment.id} is over {payment.amount_minor} {payment.currency}.",
         )
+
+
+def view_excess(refund: Refund) -> dict[str, object]:
+    """Return what a buyer is told of money that was taken beyond the order's price."""
+    return {
+        "order": refund.order_id,
+        "amount_minor": refund.amount_minor,
+        "currency": refund.currency,
+        "state": refund.state,
+    }
 
 
 def check_refund(refund: Refund, report: RefundReport) -> None:

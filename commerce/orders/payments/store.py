@@ -5,13 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from commerce.kernel.ports import Connection
-from commerce.orders.payments.model import (
-    CallView,
-    Payment,
-    PaymentCall,
-    PaymentEvent,
-    Refund,
-)
+from commerce.orders.payments.model import CallView, Payment, PaymentCall, PaymentEvent, Refund
 
 COLUMNS = (
     "p.id, p.order_id, p.provider, p.provider_ref, p.url, p.amount_minor, p.currency, p.state,"
@@ -39,6 +33,7 @@ UPDATE_PROVIDER = """
     UPDATE payments SET provider_ref = $2, url = coalesce($3, url), updated_at_ms = clock_ms()
     WHERE id = $1 AND (provider_ref IS NULL OR (url IS NULL AND $3::text IS NOT NULL))
 """
+UPDATE_TAKEN = "UPDATE payments SET amount_minor = $2 WHERE id = $1"
 UPDATE_CARD = "UPDATE payments SET card = $2 WHERE id = $1"
 IS_LET_GO = "SELECT let_go_reason IS NOT NULL FROM payments WHERE id = $1"
 UPDATE_LET_GO = "UPDATE payments SET let_go_reason = $2 WHERE id = $1"
@@ -216,6 +211,11 @@ async def update_provider(
 ) -> None:
     """Note the payment's name and page at the provider; the first answer stays."""
     await connection.execute(UPDATE_PROVIDER, payment_id, provider_ref, url)
+
+
+async def update_taken(connection: Connection, payment_id: str, amount_minor: int) -> None:
+    """Note that a provider took other money than was wanted; the payment is locked."""
+    await connection.execute(UPDATE_TAKEN, payment_id, amount_minor)
 
 
 async def update_card(connection: Connection, payment_id: str, card: str) -> None:

@@ -71,7 +71,14 @@ def _compare_one(
     amounts = {payment.amount_minor}
     if remote.state not in TAKEN and payment.authorised_minor is not None:
         amounts.add(payment.authorised_minor)
-    if remote.amount_minor not in amounts or remote.currency != payment.currency:
+    is_ours = remote.amount_minor in amounts or (
+        # Taken in full before we took less: the difference goes back once we hear of it.
+        payment.state == "authorised"
+        and not is_calm
+        and payment.authorised_minor is not None
+        and payment.amount_minor < remote.amount_minor <= payment.authorised_minor
+    )
+    if not is_ours or remote.currency != payment.currency:
         theirs = f"{remote.amount_minor} {remote.currency}"
         yield _differ("other_amount", payment, f"{payment.amount_minor} {payment.currency}", theirs)
     if not is_calm:

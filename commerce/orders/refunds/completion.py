@@ -16,6 +16,7 @@ from commerce.kernel.ports import Transaction
 from commerce.orders.checkout import store as orders
 from commerce.orders.checkout.model import ORDER, OrderRow
 from commerce.orders.payments.model import Refund
+from commerce.orders.payments.rules import view_excess
 from commerce.orders.refunds import store
 from commerce.sales.coupons import ledger
 
@@ -26,13 +27,16 @@ class RefundCompletion:
     async def take_back(self, transaction: Transaction, refund: Refund) -> None:
         """Add the money to the order's refunded sum and take back the lines that are whole.
 
-        Money that came too late was never the order's. The coupon comes back with the last of the
-        money; a part gives back its share of what was paid.
+        Money that came too late, or was taken beyond its price, was never the order's. The coupon
+        comes back with the last of the money; a part gives back its share of what was paid.
         """
         order = await orders.lock_order(transaction, refund.order_id)
         assert order is not None, "a refund refers to its order"
-        if refund.origin == "late":
+        if refund.origin != "person":
             await store.touch_order(transaction, order.id)
+            if refund.origin == "excess":
+                told = view_excess(msgspec.structs.replace(refund, state="done"))
+                transaction.tell(order.room_id, order.user_id, "payment.excess", told)
             return
         refunded_minor = await store.add_refunded(transaction, order.id, refund.amount_minor)
         state = order.state

@@ -117,8 +117,10 @@ class RefundService:
 
     async def _replan(self, transaction: Transaction, refund: Refund) -> None:
         """Decide a failed refund anew: others may have taken its money or units since."""
-        left_minor = await store.select_left_of_payment(transaction, refund.payment_id)
-        if refund.origin == "late":
+        left_minor = await store.select_left_of_payment(
+            transaction, refund.payment_id, but_for=refund.id
+        )
+        if refund.origin != "person":
             if refund.amount_minor > left_minor:
                 raise too_large(left_minor)
             return

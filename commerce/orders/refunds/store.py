@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from commerce.kernel.ports import Connection
 from commerce.orders.refunds.model import Refundable, RefundPlan, SoldLine, WholeLine
 
-# A payment that came too late has a refund of its own; the order was paid by another one.
+# A payment that came too late has a refund of its own; the order was paid by another one. What was
+# taken beyond the order's price has one too, done or not: it is nothing that a person gives back.
 SELECT_REFUNDABLE = """
     SELECT p.id, p.state, p.currency, p.amount_minor - coalesce((
         SELECT sum(r.amount_minor) FROM refunds r
-        WHERE r.payment_id = p.id AND r.state IN ('pending', 'done')
+        WHERE r.payment_id = p.id AND (r.state IN ('pending', 'done') OR r.origin = 'excess')
     ), 0)::bigint AS left_minor
     FROM payments p
     WHERE p.order_id = $1 AND p.state IN ('authorised', 'captured', 'refunded') AND NOT EXISTS (
@@ -25,7 +26,8 @@ SELECT_REFUNDABLE = """
 SELECT_LEFT_OF_PAYMENT = """
     SELECT p.amount_minor - coalesce((
         SELECT sum(r.amount_minor) FROM refunds r
-        WHERE r.payment_id = p.id AND r.state IN ('pending', 'done')
+        WHERE r.payment_id = p.id AND r.id <> $2
+          AND (r.state IN ('pending', 'done') OR r.origin = 'excess')
     ), 0)::bigint FROM payments p WHERE p.id = $1
 """
 SELECT_LINES = """
@@ -74,9 +76,9 @@ async def select_refundable(connection: Connection, order_id: str) -> Refundable
     return Refundable(str(row["id"]), row["state"], row["currency"], row["left_minor"])
 
 
-async def select_left_of_payment(connection: Connection, payment_id: str) -> int:
-    """Return the money of a payment that is in no refund, in minor units."""
-    return int(await connection.fetchval(SELECT_LEFT_OF_PAYMENT, payment_id))
+async def select_left_of_payment(connection: Connection, payment_id: str, *, but_for: str) -> int:
+    """Return the money of a payment that is in no refund but this one, in minor units."""
+    return int(await connection.fetchval(SELECT_LEFT_OF_PAYMENT, payment_id, but_for))
 
 
 async def select_lines(connection: Connection, order_id: str) -> list[SoldLine]:

@@ -7,6 +7,7 @@ import pytest
 from commerce.goods.press_rules.model import PressRules
 from commerce.insight.audit.service import audit
 from commerce.orders.payments.model import Payment
+from commerce.sales.unlocks.model import UnlockTerms
 from server.wiring.sources import SystemClock
 from tests.support.refunding import PaidOrder, broken
 from tests.support.stripe_fake import DECLINED_CARD, StripeSide, encode, event_of, signed
@@ -335,4 +336,36 @@ async def test_units_for_each_card_are_counted_by_stripes_fingerprint(
     while await stripe_till.payments.run_payment_calls():
         pass
     assert (await stripe_side.intent(other_id))["status"] == "canceled"
+    assert (await audit(stripe_till.database)).violations == []
+
+
+async def test_stripe_taking_all_where_the_price_fell_gives_the_difference_back(
+    stripe_till: Till, stripe_side: StripeSide
+) -> None:
+    """Captured in the dashboard: our own capture is refused there, and learns why."""
+    low = 9_900
+    _, sale = await stripe_till.sale(unlock=UnlockTerms(2, low))
+    intents = []
+    for name in ("Lena", "Bo"):
+        buyer = await stripe_till.buyer(name)
+        answer = (await buyer.order([await stripe_till.reserve(sale, buyer.id)])).json()
+        intents.append(await ref(stripe_till, answer["order"]["id"]))
+        await pay(stripe_till, stripe_side, intents[-1])
+    assert await stripe_till.settlement.pay_decided() == 1
+    assert (await stripe_side.post(f"/v1/payment_intents/{intents[0]}/capture")).status_code == 200
+    while await stripe_till.payments.run_payment_calls():
+        pass
+    taken = [(await stripe_side.intent(intent))["amount_received"] for intent in intents]
+    assert taken == [PRICE, low]
+    # Localstripe counts the rest of a lesser capture among its refunds, without a PaymentIntent.
+    all_refunds = [
+        (one["amount"], one["payment_intent"]) for one in await stripe_side.list("/v1/refunds")
+    ]
+    refunds = [one for one in all_refunds if one[1] is not None]
+    assert refunds == [(PRICE - low, intents[0])]
+    assert await stripe_till.values("SELECT state || total_minor FROM orders") == [f"paid{low}"] * 2
+    told = event_of(await stripe_side.intent(intents[0]), "payment_intent.succeeded")
+    assert (await tell(stripe_till, told)).status_code == 200
+    assert await stripe_till.values("SELECT count(*) FROM refunds") == [1]
+    assert [news["state"] for news in stripe_till.news("payment.excess")] == ["pending", "done"]
     assert (await audit(stripe_till.database)).violations == []

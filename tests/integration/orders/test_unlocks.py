@@ -7,10 +7,11 @@ import asyncio
 import pytest
 
 from commerce.goods.press_rules.model import PressRules
+from commerce.insight.audit.service import audit
 from commerce.sales.flash_sales.service import finish
 from commerce.sales.pricing.store import select_lowest_of_30_days
 from commerce.sales.unlocks.model import UnlockTerms
-from tests.support.till import Till
+from tests.support.till import Till, told_by
 from tests.support.unlocking import LOW, PLAIN, Crowd, check_books
 
 
@@ -200,3 +201,98 @@ async def test_a_lower_total_that_is_not_its_quote_takes_nothing(crowd: Crowd) -
     assert (await first.read(order))["payment"]["reason"] == "total_mismatch"
     assert {state for state, _ in await crowd.money()} == {"voided"}
     assert (await crowd.till.values("SELECT state FROM orders")) == ["cancelled"] * 3
+
+
+async def take_whole(crowd: Crowd, order: str, *, tell: bool) -> None:
+    """Somebody takes all of the granted money at the provider, where we want less."""
+    remote = await crowd.till.remote(order)
+    await crowd.till.client().post(
+        f"/sandbox-pay/api/payments/{remote['id']}/capture",
+        headers={"Authorization": "Bearer the shop's key at the sandbox"},
+    )
+    if tell:
+        await crowd.till.change("UPDATE sandbox.webhooks SET next_at_ms = 0")
+        await crowd.till.sender.deliver_due()
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_what_was_taken_beyond_the_fallen_price_goes_back_once(
+    crowd: Crowd, *, is_told: bool
+) -> None:
+    """By the webhook, or by the answer to our own capture; told again, nothing more goes back."""
+    buyer, order = await crowd.promise()
+    await crowd.promise()
+    await crowd.promise()
+    await crowd.till.settlement.pay_decided()
+    await take_whole(crowd, order, tell=is_told)
+    if is_told:
+        # Somebody in the dashboard was first; the shop hears of it before it asks.
+        assert (await crowd.till.values("SELECT count(*) FROM refunds")) == [1]
+        await check_books(crowd)
+    await crowd.run_jobs()
+    remote = await crowd.till.remote(order)
+    again = await crowd.till.webhook(told_by(remote, "captured"))
+    assert again.status_code == 200
+    await crowd.run_jobs()
+    assert await crowd.orders() == {("paid", LOW): 3}
+    assert await crowd.money() == {("captured", LOW): 2, ("captured", PLAIN): 1}
+    backs = await crowd.till.values("SELECT amount_minor FROM sandbox.refunds")
+    assert backs == [PLAIN - LOW]
+    told = [(news["order"], news["state"]) for news in crowd.till.news("payment.excess")]
+    assert told == [(order, "pending"), (order, "done")]
+    shown = await buyer.read(order)
+    assert (shown["state"], shown["total_minor"], shown.get("refunded_minor", 0)) == (
+        "paid",
+        LOW,
+        0,
+    )
+    assert [(one["origin"], one["state"], one["amount_minor"]) for one in shown["refunds"]] == [
+        ("excess", "done", PLAIN - LOW)
+    ]
+    assert (await crowd.till.reconciliation.reconcile(0)).differences == []
+    await check_books(crowd)
+
+
+async def test_a_person_gives_back_the_order_and_not_the_excess_again(crowd: Crowd) -> None:
+    """Also while the bank refuses the excess: it stays what it was, to be asked for again."""
+    _, order = await crowd.promise()
+    await crowd.promise()
+    await crowd.promise()
+    await crowd.till.settlement.pay_decided()
+    await take_whole(crowd, order, tell=True)
+    await crowd.till.change("UPDATE refunds SET state = 'failed'")
+    await crowd.till.change("UPDATE payment_calls SET state = 'failed' WHERE kind = 'refund'")
+    host = crowd.till.sign_in(
+        (await crowd.till.values("SELECT host_id::text FROM rooms"))[0], name="X", role="host"
+    )
+    path, key = f"/api/orders/{order}/refunds", {"Idempotency-Key": "all"}
+    answer = await host.client.post(path, json={"reason": "broken"}, headers=key)
+    assert answer.status_code == 201, answer.text
+    await crowd.run_jobs()
+    excess = next(one for one in answer.json()["order"]["refunds"] if one["origin"] == "excess")
+    again = await host.client.post(
+        f"{path}/{excess['id']}/retry", headers={"Idempotency-Key": "again"}
+    )
+    assert again.status_code in (200, 201), again.text
+    await crowd.run_jobs()
+    assert sorted(await crowd.till.values("SELECT amount_minor FROM sandbox.refunds")) == sorted(
+        [LOW, PLAIN - LOW]
+    )
+    states = await crowd.till.values(
+        "SELECT o.state || ' ' || p.state FROM orders o JOIN payments p ON p.order_id = o.id"
+        " WHERE o.id = $1",
+        order,
+    )
+    assert states == ["refunded refunded"]
+    assert (await audit(crowd.till.database)).violations == []
+
+
+async def test_more_than_was_granted_is_for_a_person(crowd: Crowd) -> None:
+    _, order = await crowd.promise()
+    await crowd.promise()
+    await crowd.promise()
+    await crowd.till.settlement.pay_decided()
+    remote = await crowd.till.remote(order)
+    answer = await crowd.till.webhook(told_by(remote, "captured", amount_minor=PLAIN + 1))
+    assert answer.json()["error"]["code"] == "amount_mismatch"
+    assert await crowd.till.values("SELECT count(*) FROM refunds") == [0]

@@ -16,7 +16,7 @@ import { t, titleOf } from '../../lib/i18n.js';
  *   reservation: string, sale: string, no?: number | null, origin?: string,
  *   unlock?: {state: 'open' | 'unlocked' | 'missed', units: number, price_minor: number, total_minor: number, otherwise: 'charge' | 'release'},
  *   group?: {id: string, state: string, paid: number, need: number, deadline_ms: number, is_completed?: boolean}}} OrderLine `origin` draw: whose receipt has the place */
-/** @typedef {{id: string, state: 'pending' | 'done' | 'failed', amount_minor: number, currency: string, reason: string, origin: 'person' | 'late', created_at_ms: number}} Refund */
+/** @typedef {{id: string, state: 'pending' | 'done' | 'failed', amount_minor: number, currency: string, reason: string, origin: 'person' | 'late' | 'excess', created_at_ms: number}} Refund */
 /** @typedef {{id: string, state: 'awaiting_payment' | 'awaiting_group' | 'paid' | 'cancelled' | 'expired' | 'refunded', total_minor: number, parts?: import('../live-checkout/live-checkout.js').PriceParts, currency: string,
  *   created_at_ms: number, paid_at_ms: number | null, room: string, lines: OrderLine[],
  *   payment?: {id: string, state: string, url: string, reason?: string} | null, refunded_minor?: number, refunds?: Refund[],
@@ -111,10 +111,10 @@ export function partRows(order) {
  * @param {Order} order
  */
 export function refundRows(order) {
-  const refunds = (order.refunds ?? []).filter(({ origin }) => origin === 'person');
+  const refunds = (order.refunds ?? []).filter(({ origin }) => origin !== 'late');
   if (refunds.length === 0) return '';
   return html`<section class="receipt-refunds" aria-label="${t('orders.refunds')}"><h3>${t('orders.refunds')}</h3><dl class="sums">${refunds.map((refund) =>
-    html`<div data-refund="${refund.state}"><dt>${t(`orders.refund.${refund.state}`, { time: dayAndTime(refund.created_at_ms) })}<br><span class="muted">${refund.reason}</span></dt><dd>${moneyExact(refund.amount_minor, refund.currency)}</dd></div>`)}</dl></section>`;
+    html`<div data-refund="${refund.state}"><dt>${t(`orders.refund.${refund.state}`, { time: dayAndTime(refund.created_at_ms) })}<br><span class="muted">${refund.origin === 'excess' ? t('orders.refund_excess') : refund.reason}</span></dt><dd>${moneyExact(refund.amount_minor, refund.currency)}</dd></div>`)}</dl></section>`;
 }
 
 /**

@@ -48,6 +48,11 @@ export class News {
     this.urgent.textContent = text;
   }
 
+  /** More was taken than an order costs; it goes back. @param {{state: string, amount_minor: number, currency: string}} excess */
+  excess({ state, amount_minor, currency }) {
+    this.tell(t(`orders.excess_${state}`, { price: money(amount_minor, currency) }));
+  }
+
   /**
    * One's own results: a hold, a refusal; each is told once.
    * @param {Hold[]} holds

@@ -241,6 +241,7 @@ export class RoomPage {
     if (type === 'order.paid') void this.sheets.showReceipt(payload.order.id);
     if (type === 'payment.declined') this.news.tell(t('orders.declined'));
     if (type === 'payment.voided') void this.sheets.tellVoided(payload.order);
+    if (type === 'payment.excess') this.news.excess(payload);
   }
 
   /** @param {import('../../net/socket.js').LinkStatus} status */

@@ -56,8 +56,22 @@ def test_a_total_that_stripe_would_refuse_is_known_before(
     assert (refuse_amount(amount_minor, currency) is None) is is_taken
 
 
-@pytest.mark.parametrize(("received", "over"), [(None, 500), (0, 500), (300, 300), (500, 500)])
-def test_a_payment_is_over_what_was_taken_once_it_is(received: int | None, over: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "received", "over"),
+    [
+        ("requires_capture", None, 500),
+        ("requires_capture", 0, 500),
+        ("canceled", 0, 500),
+        ("succeeded", 300, 300),
+        ("succeeded", 500, 500),
+        ("succeeded", None, 0),
+    ],
+)
+def test_a_payment_is_over_what_was_taken_once_it_is(
+    status: str, received: int | None, over: int
+) -> None:
     """Stripe names the amount that was asked for also when less was taken."""
-    assert said(SimpleNamespace(amount=500, amount_received=received)) == over
-    assert said(SimpleNamespace(amount=500)) == 500
+    intent = SimpleNamespace(status=status, amount=500, amount_received=received)
+    assert said(intent) == over
+    del intent.amount_received
+    assert said(intent) == (0 if status == "succeeded" else 500)

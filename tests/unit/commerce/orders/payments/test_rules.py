@@ -23,8 +23,10 @@ from commerce.orders.payments.rules import (
     STEPS_TO,
     check_amount,
     decide_steps,
+    excess_of,
     next_refund_state,
     next_retry_ms,
+    view_excess,
 )
 
 
@@ -112,7 +114,7 @@ def test_less_than_was_granted_is_taken_and_named_so_by_both() -> None:
     payment = Payment("p", "o", "sandbox", None, None, 9_900, "CNY", "authorised", 19_900)
     for state, amount_minor in (("authorised", 19_900), ("voided", 19_900), ("captured", 9_900)):
         check_amount(payment, make_report(state, amount_minor=amount_minor))
-    for state, amount_minor in (("captured", 19_900), ("authorised", 19_899)):
+    for state, amount_minor in (("captured", 19_901), ("authorised", 19_899)):
         with pytest.raises(CommerceError):
             check_amount(payment, make_report(state, amount_minor=amount_minor))
 
@@ -173,3 +175,75 @@ def test_a_refund_follows_its_attempt_under_way(
     """Money that went is believed of any attempt, a failure of the one under way alone."""
     report = RefundReport("p", "r", ref, reported, 5, "CNY")
     assert next_refund_state(refund, report) == wanted
+
+
+LOW = 9_900
+
+
+def make_payment(**overrides: Any) -> Payment:
+    """Return a payment of which ¥99 is to be taken, of ¥199 that were granted."""
+    fields: dict[str, Any] = {
+        "id": "p",
+        "order_id": "o",
+        "provider": "sandbox",
+        "provider_ref": "sp_1",
+        "url": None,
+        "amount_minor": LOW,
+        "currency": "CNY",
+        "state": "authorised",
+        "authorised_minor": 19_900,
+    }
+    return Payment(**{**fields, **overrides})
+
+
+@pytest.mark.parametrize(
+    ("payment", "report", "excess_minor"),
+    [
+        ({}, {}, 10_000),
+        ({}, {"amount_minor": LOW + 1}, 1),
+        ({}, {"amount_minor": LOW}, 0),
+        ({}, {"amount_minor": LOW - 1}, 0),
+        ({}, {"amount_minor": 19_901}, 0),
+        ({}, {"currency": "EUR"}, 0),
+        ({"state": "captured"}, {}, 0),
+        ({"state": "created"}, {}, 0),
+        ({"authorised_minor": None}, {}, 0),
+        ({}, {"state": "authorised"}, 0),
+    ],
+)
+def test_what_is_taken_beyond_the_price_is_of_what_was_granted(
+    payment: dict[str, Any], report: dict[str, Any], excess_minor: int
+) -> None:
+    told = make_report(**{"state": "captured", **report})
+    assert excess_of(make_payment(**payment), told) == excess_minor
+
+
+def test_an_excess_is_no_other_amount_and_anything_else_is() -> None:
+    check_amount(make_payment(), make_report("captured"))
+    check_amount(make_payment(), make_report("authorised"))
+    for wrong in ({"amount_minor": 19_901}, {"amount_minor": LOW - 1}, {"currency": "EUR"}):
+        with pytest.raises(CommerceError, match="amount_mismatch"):
+            check_amount(make_payment(), make_report("captured", **wrong))
+    with pytest.raises(CommerceError, match="amount_mismatch"):
+        check_amount(make_payment(state="captured"), make_report("captured"))
+
+
+def test_a_buyer_is_told_how_much_too_much_was_taken() -> None:
+    refund = Refund(
+        id="r",
+        payment_id="p",
+        order_id="o",
+        amount_minor=10_000,
+        currency="CNY",
+        state="pending",
+        origin="excess",
+        reason="captured_in_full",
+        restock=False,
+        retries=0,
+    )
+    assert view_excess(refund) == {
+        "order": "o",
+        "amount_minor": 10_000,
+        "currency": "CNY",
+        "state": "pending",
+    }

@@ -180,3 +180,25 @@ def test_a_provider_names_what_it_granted_until_it_has_taken_the_lesser_sum() ->
     assert compare([taken], their(amount_minor=900), now_ms=NOW_MS) == []
     [differs] = compare([taken], their(amount_minor=1_900), now_ms=NOW_MS)
     assert differs.kind == "other_amount"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "kind"),
+    [
+        # Taken whole where we want less: told to us soon, and then the difference goes back.
+        ({"is_settling": True}, {}, []),
+        ({"updated_at_ms": OLD_MS + 1}, {"amount_minor": 901}, []),
+        ({"is_settling": True}, {"amount_minor": 1_001}, ["other_amount"]),
+        ({"is_settling": True}, {"amount_minor": 899}, ["other_amount"]),
+        ({"is_settling": True}, {"currency": "EUR"}, ["other_amount"]),
+        ({"is_settling": True, "state": "captured"}, {}, ["other_amount"]),
+        ({"is_settling": True, "authorised_minor": None}, {}, ["other_amount"]),
+        # Nobody told us, and nothing is under way: a person has to look.
+        ({}, {}, ["other_amount", "other_state"]),
+    ],
+)
+def test_an_excess_waits_for_its_refund(
+    ours: dict[str, Any], theirs: dict[str, Any], kind: list[str]
+) -> None:
+    fields = {"state": "authorised", "authorised_minor": 1_000, **ours}
+    assert kinds([mine(**fields)], their(**{"amount_minor": 1_000, **theirs})) == kind
