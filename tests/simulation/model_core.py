@@ -134,7 +134,7 @@ class ModelCore(ModelOrders):
             pool_version=self.version,
             total=self.total,
             claimed=self.claimed,
-            sold=state.sold,
+            is_sold_out=state.sold == self.total,
             expired=[],
         )
 

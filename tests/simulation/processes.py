@@ -7,9 +7,10 @@ from itertools import permutations
 
 import msgspec
 
+from commerce.goods.inventory.asking import RETRY_PAUSE_S, UNKNOWN_AFTER_MS
+from commerce.goods.inventory.deciding import OF_OPEN_SALES
 from commerce.goods.inventory.latch import Latch, Latches
 from commerce.goods.inventory.model import BatchResult, Outcome, Request
-from commerce.goods.inventory.service import OF_OPEN_SALES, RETRY_PAUSE_S, UNKNOWN_AFTER_MS
 from commerce.kernel.errors import CommerceError
 from commerce.orders.payments.model import PaymentReport
 from server.providers.signatures import TOLERANCE_S
@@ -123,7 +124,7 @@ class Gateway(Process):
         if result.available > 0 or not is_open:
             self.latches.clear(POOL)
             return
-        outcome = Outcome.SOLD_OUT if result.sold == result.total else Outcome.HELD_OUT
+        outcome = Outcome.SOLD_OUT if result.is_sold_out else Outcome.HELD_OUT
         core = self.world.core
         sales = frozenset({core.sale_id})
         latch = Latch(outcome, result.pool_version, self.world.now_ms, core.owned(), sales)

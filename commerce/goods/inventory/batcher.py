@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -24,6 +24,9 @@ Told = TypeVar("Told")
 BATCH_MAX = 256
 # More waiting presses than this in one process would be answered too late to be of use.
 WAITING_MAX = 20_000
+# Presses of one buyer for one sale that wait at once. A batch takes one of them and looks through
+# the others again, which a flood of one buyer's must not make a burden to all.
+WAITING_OF_BUYER_MAX = 16
 
 DecideBatch = Callable[[str, list[Request]], Awaitable[list[Told | CommerceError]]]
 Refuse = Callable[[str, Request], Told | None]
@@ -59,6 +62,8 @@ class Batcher(Generic[Told]):
         self._refuse = refuse
         self._waiting: deque[Press[Told]] = deque()
         self._open: dict[str, Press[Told]] = {}
+        self._waiting_of: Counter[tuple[str, str]] = Counter()
+        """How many presses of a buyer for a sale wait."""
         self._draining: asyncio.Task[None] | None = None
 
     @property
@@ -94,15 +99,16 @@ class Batcher(Generic[Told]):
         """Queue a request; `on_answer` is called with what `submit` would return or raise."""
         press = self._open.get(request.id)
         if press is None or press.request.qty != request.qty:
+            buyer = (request.sale_id, request.user_id)
             if len(self._waiting) >= WAITING_MAX:
-                on_answer(
-                    CommerceError(
-                        "overloaded", "Too many presses are waiting.", retryable=True, retry_ms=500
-                    )
-                )
+                on_answer(_too_many("overloaded", "Too many presses are waiting."))
+                return
+            if self._waiting_of[buyer] >= WAITING_OF_BUYER_MAX:
+                on_answer(_too_many("slow_down", "Too many of your presses are waiting."))
                 return
             press = Press(request)
             self._waiting.append(press)
+            self._waiting_of[buyer] += 1
             self._open.setdefault(request.id, press)
         press.waiters.append(on_answer)
         if self._draining is None:
@@ -118,18 +124,20 @@ class Batcher(Generic[Told]):
             # Only when this task itself was ended.
             _tell([(press, unknown_outcome()) for press in self._waiting])
             self._waiting.clear()
+            self._waiting_of.clear()
             self._open.clear()
 
     async def _settle(self, batch: list[Press[Told]]) -> None:
-        answers: list[Told | CommerceError]
+        answered: list[tuple[Press[Told], Told | CommerceError]]
         try:
             answers = await self._decide(self.pool_id, [press.request for press in batch])
+            answered = list(zip(batch, answers, strict=True))
         except CommerceError as error:
-            answers = [error for _ in batch]
+            answered = [(press, error) for press in batch]
         except BaseException:
             _tell([(press, unknown_outcome()) for press in batch])
             raise
-        self._answer(list(zip(batch, answers, strict=True)))
+        self._answer(answered)
 
     def _answer(self, answered: list[tuple[Press[Told], Told | CommerceError]]) -> None:
         """Let the next batch be sent first; then tell those who wait for this one."""
@@ -151,20 +159,27 @@ class Batcher(Generic[Told]):
         while self._waiting and len(batch) < BATCH_MAX:
             press = self._waiting.popleft()
             request = press.request
+            buyer = (request.sale_id, request.user_id)
             refused = self._refuse(self.pool_id, request)
             if refused is not None:
+                self._no_longer_waits(buyer)
                 refusals.append((press, refused))
                 continue
-            buyer = (request.sale_id, request.user_id)
             if request.id in taken or buyer in taken:
                 held_back.append(press)
                 continue
+            self._no_longer_waits(buyer)
             taken.add(request.id)
             taken.add(buyer)
             batch.append(press)
         self._waiting.extendleft(reversed(held_back))
         self._answer(refusals)
         return batch
+
+    def _no_longer_waits(self, buyer: tuple[str, str]) -> None:
+        self._waiting_of[buyer] -= 1
+        if not self._waiting_of[buyer]:
+            del self._waiting_of[buyer]
 
 
 PoolBatcher = Batcher[Answer]
@@ -183,6 +198,10 @@ def _tell(answered: Sequence[tuple[Press[Told], Told | CommerceError]]) -> None:
                 log.exception("An answer could not be told.")
     if len(answered) > BATCH_MAX:
         asyncio.get_running_loop().call_soon(_tell, answered[BATCH_MAX:])
+
+
+def _too_many(code: str, message: str) -> CommerceError:
+    return CommerceError(code, message, retryable=True, retry_ms=500)
 
 
 def unknown_outcome() -> CommerceError:

@@ -2,7 +2,7 @@
 
 Invariant: a latched answer was true of a committed version read at most 250 ms ago; it goes only
 to presses for a sale whose window was open then, and never to a request that may already own a
-reservation.
+reservation. The age of an answer counts from before its question was asked.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Latch(msgspec.Struct, frozen=True):
     outcome: Outcome
     version: int
     read_at_ms: int
-    owned: Mapping[str, frozenset[str]]
-    """The ids of the live reservations, by their owner's."""
+    owned: Mapping[str, frozenset[str]] | None
+    """The ids of the live reservations, by their owner's; None when there are too many to keep."""
     sale_ids: frozenset[str]
     waiting: int | None = None
     """How many waited for units that come free, when that was read."""
@@ -52,23 +52,44 @@ class Latches:
         `name_id` derives the id of the press; that is dear, and asked of owners alone.
         """
         latch = self._by_pool.get(pool_id)
-        if latch is None or sale_id not in latch.sale_ids:
+        if latch is None or latch.owned is None or sale_id not in latch.sale_ids:
             return None
-        age_ms = self._monotonic_ms() - latch.read_at_ms
-        if age_ms > LATCH_MS_MAX:
-            return None
-        if age_ms > RENEW_AFTER_MS and pool_id not in self._renewing:
-            self._renewing.add(pool_id)
+        if not self._is_fresh(pool_id, latch):
             return None
         owned = latch.owned.get(user_id)
         if owned is not None and name_id() in owned:
             return None
         return self._refusals[pool_id]
 
-    def owned(self, pool_id: str, version: int) -> Mapping[str, frozenset[str]] | None:
-        """Return the live ids of this version of a pool, when they are already here."""
+    def is_looked_up(self, pool_id: str) -> bool:
+        """Say whether the owners of a latched pool are too many to be remembered here."""
         latch = self._by_pool.get(pool_id)
-        return latch.owned if latch is not None and latch.version == version else None
+        return latch is not None and latch.owned is None
+
+    def answer_stranger(
+        self, pool_id: str, sale_id: str, *, may_renew: bool = True
+    ) -> Refused | None:
+        """Refuse a press that owns no row, by a latch whose owners are looked up; else None."""
+        latch = self._by_pool.get(pool_id)
+        if latch is None or latch.owned is not None or sale_id not in latch.sale_ids:
+            return None
+        is_fresh = self._is_fresh(pool_id, latch, may_renew=may_renew)
+        return self._refusals[pool_id] if is_fresh else None
+
+    def _is_fresh(self, pool_id: str, latch: Latch, *, may_renew: bool = True) -> bool:
+        """Say whether a latch still answers; one press is told no in time, and renews it."""
+        age_ms = self._monotonic_ms() - latch.read_at_ms
+        if age_ms > LATCH_MS_MAX:
+            return False
+        if may_renew and age_ms > RENEW_AFTER_MS and pool_id not in self._renewing:
+            self._renewing.add(pool_id)
+            return False
+        return True
+
+    def of_version(self, pool_id: str, version: int) -> Latch | None:
+        """Return the latch of this version of a pool: its owners need not be read again."""
+        latch = self._by_pool.get(pool_id)
+        return latch if latch is not None and latch.version == version else None
 
     def set(self, pool_id: str, latch: Latch) -> None:
         """Latch a pool."""

@@ -124,7 +124,8 @@ class BatchResult(msgspec.Struct, frozen=True):
     pool_version: int
     total: int
     claimed: int
-    sold: int | None
+    is_sold_out: bool
+    """Whether every unit is paid for; else, when none is free, some are held."""
     expired: list[Hold]
 
     @property

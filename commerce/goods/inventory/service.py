@@ -6,25 +6,19 @@ same ids, never guessed.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeVar
-
-import msgspec
+from typing import TypeVar
 
 from commerce.goods.inventory import store
-from commerce.goods.inventory.batcher import PoolBatcher, unknown_outcome
+from commerce.goods.inventory.asking import Asker
+from commerce.goods.inventory.batcher import PoolBatcher
+from commerce.goods.inventory.deciding import Decider
 from commerce.goods.inventory.draw_gate import DrawGate
-from commerce.goods.inventory.halving import decide_by_halves
 from commerce.goods.inventory.known_sales import KnownSales
-from commerce.goods.inventory.latch import Latch, Latches
+from commerce.goods.inventory.latch import Latches
 from commerce.goods.inventory.model import (
     Answer,
-    BatchResult,
-    Grant,
-    Hold,
     Outcome,
     PooledSale,
     Refused,
@@ -32,60 +26,22 @@ from commerce.goods.inventory.model import (
     Reservation,
     Reserved,
 )
-from commerce.goods.inventory.rules import describe_grant
+from commerce.goods.inventory.news import News
 from commerce.goods.press_rules.model import Press
-from commerce.goods.press_rules.service import PressGate
+from commerce.goods.press_rules.service import KnownIds, PressGate
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ids import reservation_id
 from commerce.kernel.ports import Database, Transaction
-from commerce.records.rounds.store import HELD_UP, LOST_CONNECTION
 
 Told = TypeVar("Told")
 
-# A lost connection, or a row in other hands, is asked again for this long; then the buyer asks
-# again with the same key.
-UNKNOWN_AFTER_MS = 5_000
-RETRY_PAUSE_S = 0.05
-ACQUIRE_TIMEOUT_S = 2.0
-# By number; looking one up is cheaper than making it, and every press needs one.
-OUTCOMES = tuple(Outcome)
 # How an answer is counted; the name of a member is dear to ask for.
-NAMES = tuple(outcome.name.lower() for outcome in OUTCOMES)
-# Whoever got one of these found the sale's window open.
-OF_OPEN_SALES = frozenset(
-    {
-        Outcome.RESERVED,
-        Outcome.LIMIT_REACHED,
-        Outcome.SOLD_OUT,
-        Outcome.HELD_OUT,
-        Outcome.NOT_ENOUGH_LEFT,
-    }
-)
+NAMES = tuple(outcome.name.lower() for outcome in Outcome)
 # A press of which nothing is known meets no rule that asks for something.
 UNKNOWN_PRESS = Press()
 
 
-class News(Protocol):
-    """Who hears of committed changes that no transaction object announces."""
-
-    def stock_changed(self, room_id: str, sale_id: str) -> None:
-        """The figures of a sale changed."""
-
-    def hold_expired(self, room_id: str, hold: Hold) -> None:
-        """A buyer's hold has ended."""
-
-    def pressed(self, sale_id: str, answer: str) -> None:
-        """A press got this answer: `reserved`, or the refusal's name."""
-
-
 OnAnswer = Callable[[Answer | CommerceError], None]
-
-
-class _Aside(msgspec.Struct, frozen=True):
-    """What a batch's refusals tell besides: who waits, and why sales are halted."""
-
-    waiting: int | None
-    reasons: Mapping[str, str | None]
 
 
 class InventoryService:
@@ -98,14 +54,16 @@ class InventoryService:
         news: News,
         monotonic_ms: Callable[[], int],
     ) -> None:
-        self._connections = connections
         self._database = database
         self.news = news
-        self._monotonic_ms = monotonic_ms
+        self.ask = Asker(connections, monotonic_ms).ask
         self._latches = Latches(monotonic_ms)
         self._batchers: dict[str, PoolBatcher] = {}
         self._sales = KnownSales(self.ask, monotonic_ms)
-        self._gate = PressGate(self.ask, monotonic_ms)
+        self._decider = Decider(self.ask, news, self._sales, self._latches, monotonic_ms)
+        self.tell_expired = self._decider.tell_expired
+        self._known = KnownIds(self.ask)
+        self._gate = PressGate(self.ask, self._known, monotonic_ms)
         self.draw_gate = DrawGate(self.ask, monotonic_ms)
 
     async def reserve(
@@ -130,6 +88,9 @@ class InventoryService:
         request = Request(reservation_id(user_id, sale_id, key), sale_id, user_id, qty)
         if sale.rules is not None:
             await self.admit(sale, press, user_id=user_id, id=request.id)
+        refused = await self._refuse_looked_up(sale, request)
+        if refused is not None:
+            return refused
         answer = self._conclude(sale_id, await self._batcher(sale.pool_id).submit(request))
         if isinstance(answer, CommerceError):
             raise answer
@@ -154,7 +115,11 @@ class InventoryService:
         if answer is not None:
             on_answer(answer)
             return True
-        if sale.rules is not None or self.draw_gate.asks_about(sale):
+        if (
+            sale.rules is not None
+            or self.draw_gate.asks_about(sale)
+            or self._latches.is_looked_up(sale.pool_id)
+        ):
             return False
         request = Request(reservation_id(user_id, sale_id, key), sale_id, user_id, qty)
         self._batcher(sale.pool_id).take(
@@ -205,6 +170,18 @@ class InventoryService:
             sale_id=sale.id,
             name_id=partial(reservation_id, user_id, sale.id, key),
         )
+        if refused is not None:
+            self.news.pressed(sale.id, NAMES[refused.outcome])
+        return refused
+
+    async def _refuse_looked_up(self, sale: PooledSale, request: Request) -> Refused | None:
+        """Refuse a press for a pool with too many owners to remember, unless it owns a row."""
+        if self._latches.answer_stranger(sale.pool_id, sale.id) is None:
+            return None
+        if await self._known.is_known(request.id):
+            return None
+        # The look-up took its time; the reading may have run out meanwhile.
+        refused = self._latches.answer_stranger(sale.pool_id, sale.id, may_renew=False)
         if refused is not None:
             self.news.pressed(sale.id, NAMES[refused.outcome])
         return refused
@@ -265,7 +242,7 @@ class InventoryService:
             for idle in [id for id, other in self._batchers.items() if other.is_idle]:
                 del self._batchers[idle]
             batcher = self._batchers[pool_id] = PoolBatcher(
-                pool_id, self._decide, self._refuse_waiting
+                pool_id, self._decider.decide, self._refuse_waiting
             )
         return batcher
 
@@ -277,122 +254,3 @@ class InventoryService:
             sale_id=request.sale_id,
             name_id=lambda: request.id,
         )
-
-    async def _decide(self, pool_id: str, requests: list[Request]) -> list[Answer | CommerceError]:
-        """Decide a batch; one bad request in it costs the others nothing."""
-        return await decide_by_halves(requests, lambda part: self._decide_at_once(pool_id, part))
-
-    async def _decide_at_once(
-        self, pool_id: str, requests: list[Request]
-    ) -> list[Answer | CommerceError]:
-        """Decide a batch in one commit, and tell what came of it."""
-        result = await self.ask(partial(store.reserve_batch, pool_id=pool_id, requests=requests))
-        waiting = await self._latch(pool_id, requests, result)
-        await self._spread(requests, result)
-        aside = _Aside(waiting, await self._reasons(requests, result))
-        return [
-            self._answer(request, index, result, aside) for index, request in enumerate(requests)
-        ]
-
-    async def _reasons(self, requests: list[Request], result: BatchResult) -> dict[str, str | None]:
-        """Return why the sales of a batch that are halted are: one question a batch."""
-        halted = {
-            request.sale_id
-            for request, outcome in zip(requests, result.outcomes, strict=True)
-            if outcome == Outcome.HALTED
-        }
-        if not halted:
-            return {}
-        try:
-            return await self.ask(partial(store.select_reasons, sale_ids=sorted(halted)))
-        except (CommerceError, *store.REFUSED_BY_DATABASE):
-            # The refusal itself is decided; that its sentence is missing must not undo it.
-            return {}
-
-    async def ask(self, question: Callable[[Any], Awaitable[Told]]) -> Told:
-        """Ask again after a lost connection: the ids make a repeated batch meet its own rows.
-
-        As well when the server ends the wait for a row, by its lock timeout or out of a deadlock:
-        the whole question again.
-        Raises `unknown_outcome` when there is no answer for `UNKNOWN_AFTER_MS`: of the last try it
-        is known that nothing was committed, of one before it, or of an earlier press, it is not.
-        """
-        started_ms = self._monotonic_ms()
-        while True:
-            try:
-                async with self._connections.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-                    return await store.ask_or_cut(connection, question)
-            except (*LOST_CONNECTION, *HELD_UP):
-                if self._monotonic_ms() - started_ms > UNKNOWN_AFTER_MS:
-                    raise unknown_outcome() from None
-                await asyncio.sleep(RETRY_PAUSE_S)
-
-    async def _latch(
-        self, pool_id: str, requests: list[Request], result: BatchResult
-    ) -> int | None:
-        """Remember that open sales have no unit free, with the ids that a retry may still own.
-
-        Returns how many wait for what comes free, when the pool is held out and that is known.
-        """
-        open_sales = frozenset(
-            request.sale_id
-            for request, outcome in zip(requests, result.outcomes, strict=True)
-            if outcome in OF_OPEN_SALES
-        )
-        if result.available > 0 or not open_sales:
-            self._latches.clear(pool_id)
-            return None
-        outcome = Outcome.SOLD_OUT if result.sold == result.total else Outcome.HELD_OUT
-        read_at_ms = self._monotonic_ms()
-        owned = self._latches.owned(pool_id, result.pool_version)
-        waiting = None
-        try:
-            if owned is None:
-                owned = await self.ask(partial(store.select_owned, pool_id=pool_id))
-            if outcome is Outcome.HELD_OUT and Outcome.HELD_OUT in result.outcomes:
-                waiting = await self.ask(partial(store.count_waiting, pool_id=pool_id))
-        except (CommerceError, *store.REFUSED_BY_DATABASE):
-            return None
-        latch = Latch(outcome, result.pool_version, read_at_ms, owned, open_sales, waiting)
-        self._latches.set(pool_id, latch)
-        return waiting
-
-    async def _spread(self, requests: list[Request], result: BatchResult) -> None:
-        """Tell of the figures that changed and the holds that ended with this batch."""
-        changed = {
-            request.sale_id
-            for request, outcome in zip(requests, result.outcomes, strict=True)
-            if outcome == Outcome.RESERVED
-        }
-        for sale_id in changed:
-            self.news.stock_changed(self._sales[sale_id].room_id, sale_id)
-        await self.tell_expired(result.expired)
-
-    async def tell_expired(self, holds: Sequence[Hold]) -> None:
-        """Tell of holds that a decision of this process has ended."""
-        for hold in holds:
-            with contextlib.suppress(CommerceError):
-                sale = await self.find_sale(hold.sale_id)
-                self.news.stock_changed(sale.room_id, sale.id)
-                self.news.hold_expired(sale.room_id, hold)
-
-    def _answer(self, request: Request, index: int, result: BatchResult, aside: _Aside) -> Answer:
-        outcome = OUTCOMES[result.outcomes[index]]
-        if outcome not in (Outcome.RESERVED, Outcome.REPLAYED):
-            opens_at = result.opens_at[index]
-            return Refused(
-                outcome,
-                result.pool_version,
-                opens_in_ms=max(0, opens_at - result.now_ms) if opens_at else None,
-                available=result.available,
-                waiting=aside.waiting,
-                reason=aside.reasons.get(request.sale_id) if outcome is Outcome.HALTED else None,
-            )
-        grant = Grant(
-            result.prices[index],
-            result.shown_until[index],
-            result.versions[index] or result.pool_version,
-            result.states[index],
-            result.now_ms,
-        )
-        return describe_grant(request, self._sales[request.sale_id], grant)

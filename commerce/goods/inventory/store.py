@@ -5,6 +5,7 @@ A reservation's way from held to sold is checkout's, and locks no stock.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
@@ -28,12 +29,17 @@ Told = TypeVar("Told")
 
 RESERVE_BATCH = """
     SELECT outcomes, states, versions, prices, shown_until, opens_at, now_ms, pool_version,
-        total, claimed, sold, expired_ids, expired_sales, expired_users
+        total, claimed, is_sold_out, expired_ids, expired_sales, expired_users
     FROM reserve_batch($1, $2, $3, $4, $5)
 """
+# In two parts, each with an index of its own: one pool must not pay for what others sold.
 SELECT_OWNED = """
-    SELECT r.user_id::text, array_agg(r.id::text) FROM reservations r
-    WHERE r.pool_id = $1 AND r.state IN ('held', 'paying', 'sold') GROUP BY r.user_id
+    SELECT r.user_id::text, r.id::text FROM reservations r
+    WHERE r.pool_id = $1 AND r.state IN ('held', 'paying')
+    UNION ALL
+    SELECT r.user_id::text, r.id::text FROM reservations r
+    WHERE r.pool_id = $1 AND r.state = 'sold'
+    LIMIT $2
 """
 SELECT_POOLED_SALE = """
     SELECT id::text, pool_id::text, room_id::text, sku, currency, rules::text,
@@ -139,10 +145,20 @@ async def reserve_batch(connection: Any, pool_id: str, requests: Sequence[Reques
     return BatchResult(expired=holds, **fields)
 
 
-async def select_owned(connection: Any, pool_id: str) -> dict[str, frozenset[str]]:
-    """Return the ids of a pool's live reservations by owner: those a latch must not answer."""
-    rows = await connection.fetch(SELECT_OWNED, pool_id)
-    return {user_id: frozenset(ids) for user_id, ids in rows}
+async def select_owned(
+    connection: Any, pool_id: str, at_most: int
+) -> dict[str, frozenset[str]] | None:
+    """Return the ids of a pool's live reservations by owner: those a latch must not answer.
+
+    None when there are more of them than `at_most`.
+    """
+    rows = await connection.fetch(SELECT_OWNED, pool_id, at_most + 1)
+    if len(rows) > at_most:
+        return None
+    ids_of: dict[str, list[str]] = defaultdict(list)
+    for user_id, id in rows:
+        ids_of[user_id].append(id)
+    return {user_id: frozenset(ids) for user_id, ids in ids_of.items()}
 
 
 async def count_waiting(connection: Any, pool_id: str) -> int:

@@ -48,11 +48,11 @@ class RuledSale(Protocol):
 class PressGate:
     """The rules of one process; `ask` lends it a connection of the reservation core."""
 
-    def __init__(self, ask: Ask, monotonic_ms: Callable[[], int]) -> None:
+    def __init__(self, ask: Ask, known: KnownIds, monotonic_ms: Callable[[], int]) -> None:
         self._ask = ask
         self._users = Buckets(monotonic_ms)
         self._addresses = Buckets(monotonic_ms)
-        self._known = KnownIds(ask)
+        self._known = known
 
     async def judge(
         self, sale: RuledSale, press: Press, *, user_id: str, id: str

@@ -18,7 +18,7 @@ from commerce.goods.inventory.service import UNKNOWN_PRESS, InventoryService
 from commerce.goods.inventory.sharing import SharedQuestions
 from commerce.goods.inventory.store import REFUSED_BY_DATABASE
 from commerce.goods.press_rules.model import Press
-from commerce.goods.press_rules.service import PressGate
+from commerce.goods.press_rules.service import KnownIds, PressGate
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ids import claim_id, coupon_id, drop_id
 from commerce.kernel.ports import Database, Transaction
@@ -65,7 +65,7 @@ class Drops:
     ) -> None:
         self._database = database
         self._inventory = inventory
-        self._gate = PressGate(inventory.ask, monotonic_ms)
+        self._gate = PressGate(inventory.ask, KnownIds(inventory.ask), monotonic_ms)
         self._batchers: dict[str, Batcher[ClaimAnswer]] = {}
         self._known: dict[str, KnownDrop] = {}
         self._gone: dict[str, frozenset[str]] = {}

@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from commerce.goods.inventory import service, store
+from commerce.goods.inventory import asking, store
 from commerce.goods.inventory.model import Request
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.inventory.store import reserve_batch
@@ -147,7 +147,7 @@ async def test_without_its_place_among_the_waits_a_deadlocked_batch_falls_apart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The negative control: taken for a refusal of a request, it is halved, and so seen above."""
-    monkeypatch.setattr(service, "HELD_UP", (asyncpg.LockNotAvailableError,))
+    monkeypatch.setattr(asking, "HELD_UP", (asyncpg.LockNotAvailableError,))
     crowd = await Crowd.gather(database, inventory)
     async with second_session(database_url, crowd) as (other, jobs):
         await other.execute(LOCK_STOCK, crowd.sale)
@@ -188,7 +188,7 @@ async def test_a_timeout_that_lasts_is_an_unknown_outcome_and_the_key_is_served_
     """Everybody hears the same, once; who asks again under the key gets one unit."""
     crowd = await Crowd.gather(database, inventory)
     with monkeypatch.context() as patch:
-        patch.setattr("commerce.goods.inventory.service.UNKNOWN_AFTER_MS", 400)
+        patch.setattr("commerce.goods.inventory.asking.UNKNOWN_AFTER_MS", 400)
         async with second_session(database_url, crowd) as (_, jobs):
             refused = await asyncio.gather(*jobs, return_exceptions=True)
     assert [getattr(one, "code", one) for one in refused] == ["unknown_outcome"] * CROWD

@@ -80,7 +80,7 @@ async def test_a_row_that_stays_held_ends_in_an_unknown_outcome_for_all_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Bounded by time, not by the size of the batch; the same key is served once the row is."""
-    monkeypatch.setattr("commerce.goods.inventory.service.UNKNOWN_AFTER_MS", 500)
+    monkeypatch.setattr("commerce.goods.inventory.asking.UNKNOWN_AFTER_MS", 500)
     sale = await arm_flash(database, await make_shop(database), quantity=50, per_buyer=1)
     users = [str(uuid.uuid4()) for _ in range(20)]
     await press(inventory, sale)

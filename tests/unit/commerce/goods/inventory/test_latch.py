@@ -100,9 +100,11 @@ def test_another_sale_of_the_pool_is_not_answered() -> None:
 
 def test_the_live_ids_of_a_version_are_read_once() -> None:
     latches = latched(Clock(), "a")
-    assert latches.owned("a", 7) == {OWNER.user_id: frozenset({OWNER.id})}
-    assert latches.owned("a", 8) is None
-    assert latches.owned("b", 7) is None
+    known = latches.of_version("a", 7)
+    assert known is not None
+    assert known.owned == {OWNER.user_id: frozenset({OWNER.id})}
+    assert latches.of_version("a", 8) is None
+    assert latches.of_version("b", 7) is None
 
 
 def test_a_pool_that_nobody_presses_for_is_forgotten_when_another_comes() -> None:
@@ -112,8 +114,26 @@ def test_a_pool_that_nobody_presses_for_is_forgotten_when_another_comes() -> Non
     set_latch(latches, clock, "young")
     clock.ms += 1
     set_latch(latches, clock, "new")
-    assert [latches.owned(pool, 7) is None for pool in ("old", "young", "new")] == [
+    assert [latches.of_version(pool, 7) is None for pool in ("old", "young", "new")] == [
         True,
         False,
         False,
     ]
+
+
+def test_where_owners_are_too_many_to_remember_only_a_stranger_is_refused() -> None:
+    clock = Clock()
+    latches = latched(clock, "b")
+    latches.set("a", Latch(Outcome.SOLD_OUT, 7, clock.ms, None, frozenset({STRANGER.sale_id})))
+    assert (latches.is_looked_up("a"), latches.is_looked_up("b")) == (True, False)
+    assert press(latches, STRANGER) is None, "nobody has looked yet whether it owns a row"
+    refused = latches.answer_stranger("a", STRANGER.sale_id)
+    assert refused is not None
+    assert (refused.outcome, refused.version, refused.is_latched) == (Outcome.SOLD_OUT, 7, True)
+    assert latches.answer_stranger("a", "another sale") is None
+    assert latches.answer_stranger("b", STRANGER.sale_id) is None, "its owners are known"
+    clock.ms += RENEW_AFTER_MS + 1
+    assert latches.answer_stranger("a", STRANGER.sale_id) is None, "one renews it"
+    assert latches.answer_stranger("a", STRANGER.sale_id) is not None
+    clock.ms += LATCH_MS_MAX
+    assert latches.answer_stranger("a", STRANGER.sale_id, may_renew=False) is None

@@ -1,0 +1,80 @@
+"""Who floods a queue is told so, and costs nobody else a place or time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from commerce.goods.inventory.batcher import WAITING_OF_BUYER_MAX, Batcher
+from commerce.goods.inventory.model import Request
+from commerce.kernel.errors import CommerceError
+
+Told = str | CommerceError
+
+
+class Database:
+    """Decides when it is let; keeps the batches that it was given."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.is_free = asyncio.Event()
+        self.answers_too_few = False
+
+    async def decide(self, _pool: str, requests: list[Request]) -> list[Told]:
+        await self.is_free.wait()
+        self.batches.append([request.id for request in requests])
+        answers: list[Told] = [f"done {request.id}" for request in requests]
+        return answers[1:] if self.answers_too_few else answers
+
+
+def request(id: str, user: str = "flood", sale: str = "sale") -> Request:
+    return Request(id, sale, user, 1)
+
+
+async def test_one_buyer_waits_with_so_many_presses_and_no_more() -> None:
+    database = Database()
+    batcher: Batcher[str] = Batcher("pool", database.decide)
+    told: dict[str, Told] = {}
+
+    def take(id: str, user: str = "flood", sale: str = "sale") -> None:
+        batcher.take(request(id, user, sale), lambda answer: told.setdefault(id, answer))
+
+    take("first")  # It is the batch under way, and waits no more.
+    await asyncio.sleep(0)
+    for number in range(WAITING_OF_BUYER_MAX):
+        take(f"w{number}")
+    assert told == {}
+    take("too many")
+    refusal = told.pop("too many")
+    assert isinstance(refusal, CommerceError)
+    assert (refusal.code, refusal.retryable, refusal.retry_ms) == ("slow_down", True, 500)
+    take("of another sale", sale="other")
+    take("of another", user="calm")
+    take("w0")  # A retry of what waits shares its answer.
+    assert told == {}
+    database.is_free.set()
+    while len(told) < WAITING_OF_BUYER_MAX + 3:
+        await asyncio.sleep(0)
+    assert "of another" in database.batches[1], "nobody waits behind the flood"
+    assert all(
+        len({id[0] == "w" for id in batch if id[0] == "w"}) <= 1 for batch in database.batches
+    )
+    for number in range(WAITING_OF_BUYER_MAX):
+        take(f"x{number}")
+    while len(told) < 2 * WAITING_OF_BUYER_MAX + 3:
+        await asyncio.sleep(0)
+    assert all(answer == f"done {id}" for id, answer in told.items()), "places came free again"
+
+
+async def test_answers_that_do_not_fit_their_batch_leave_nobody_waiting() -> None:
+    database = Database()
+    database.answers_too_few = True
+    database.is_free.set()
+    batcher: Batcher[str] = Batcher("pool", database.decide)
+    presses = [batcher.submit(request(user, user)) for user in ("one", "two")]
+    for answer in await asyncio.gather(*presses, return_exceptions=True):
+        assert isinstance(answer, CommerceError)
+        assert answer.code == "unknown_outcome"
+    with pytest.raises(CommerceError, match="not known"):
+        await batcher.submit(request("three"))
