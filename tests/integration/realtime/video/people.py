@@ -7,7 +7,7 @@ import fractions
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 from aiortc import (
@@ -155,6 +155,15 @@ class Publisher:
         await self.pc.close()
 
 
+class Header(NamedTuple):
+    """A packet as it came in; `at_s` is of the monotonic clock."""
+
+    at_s: float
+    ssrc: int
+    sequence: int
+    timestamp: int
+
+
 class Viewer:
     """A viewer that decodes every frame."""
 
@@ -165,20 +174,28 @@ class Viewer:
             self.pc.addTransceiver("audio", direction="recvonly")
         self.frames: list[tuple[float, int, int]] = []  # Arrival, pts, brightness.
         self.sounds = 0
+        self.headers: dict[str, list[Header]] = {"audio": [], "video": []}
         self._tasks: list[asyncio.Task[None]] = []
         self.pc.on("track", self._track)
 
     async def play(self, forwarder: BuiltinForwarder, room: str = ROOM) -> Session:
         """Offer, and take the answer."""
+        for receiver in self.pc.getReceivers():
+            self._note_headers(receiver)
         await self.pc.setLocalDescription(await self.pc.createOffer())
         session = await forwarder.play(room, self.pc.localDescription.sdp)
         await self.pc.setRemoteDescription(RTCSessionDescription(session.answer, "answer"))
         return session
 
-    def fps(self, last_s: float) -> float:
-        """Pictures decoded in each of the last seconds."""
-        since = time.monotonic() - last_s
-        return sum(1 for at, _, _ in self.frames if at >= since) / last_s
+    def share(self, last_s: float) -> float:
+        """Of the pictures of the last seconds of what is published, the share that was decoded.
+
+        By timestamps, whoever is late: a busy machine delays pictures, it does not lose them.
+        """
+        step = 90_000 // FPS
+        newest = max(pts for _, pts, _ in self.frames)
+        decoded = sum(1 for _, pts, _ in self.frames if newest - pts < last_s * 90_000)
+        return decoded * step / (last_s * 90_000)
 
     async def close(self) -> None:
         """Leave."""
@@ -186,6 +203,18 @@ class Viewer:
         for task in self._tasks:  # A track that never connected never ends by itself.
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _note_headers(self, receiver: Any) -> None:
+        """Look at packets before the library's receiver does, which bears any jump."""
+        handle, noted = receiver._handle_rtp_packet, self.headers[receiver._RTCRtpReceiver__kind]
+
+        async def note(packet: Any, arrival_time_ms: int) -> None:
+            if not noted or packet.ssrc == noted[0].ssrc:  # Repairs have a source of their own.
+                at_s = time.monotonic()
+                noted.append(Header(at_s, packet.ssrc, packet.sequence_number, packet.timestamp))
+            await handle(packet, arrival_time_ms=arrival_time_ms)
+
+        receiver._handle_rtp_packet = note
 
     def _track(self, track: MediaStreamTrack) -> None:
         self._tasks.append(asyncio.ensure_future(self._watch(track)))

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import socket
 import weakref
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from tests.integration.realtime.video.people import (
     LOOPBACK,
     ROOM,
     Encoder,
+    Header,
     Publisher,
     Viewer,
     forwarding,
@@ -36,7 +38,7 @@ async def test_a_hosts_lossy_line_is_repaired_before_viewers_see_it() -> None:
         await until(lambda: viewer.frames[-1][0] - first > 5, 30)
         assert line.lost > 20
         assert forwarder.counters.repairs_asked > 5
-        assert viewer.fps(4) > 24
+        assert viewer.share(4) > 0.8
         await viewer.close()
         await host.vanish()
 
@@ -54,7 +56,7 @@ async def test_a_viewers_lossy_line_is_repaired_from_the_shared_ring() -> None:
         await until(
             lambda: viewer.frames[-1][0] - first > 5 and forwarder.counters.repairs_sent > 5, 60
         )
-        assert viewer.fps(4) > 15
+        assert viewer.share(4) > 0.5
         await viewer.close()
         await host.vanish()
 
@@ -72,7 +74,7 @@ async def test_a_join_near_the_publishers_wrap_decodes_on(
         await until(lambda: len(early.frames) > 60)
         await late.play(forwarder)
         await until(lambda: len(late.frames) > 60 and len(early.frames) > 150)
-        assert early.fps(2) > 24
+        assert early.share(2) > 0.8
         await early.close()
         await late.close()
         await host.vanish()
@@ -98,11 +100,35 @@ async def test_viewers_do_not_notice_a_host_who_comes_back(mode: Mode, take_over
         await until(lambda: len(viewer.frames) > seen + 60 and viewer.sounds > heard + 100)
         stamps = [pts for _, pts, _ in viewer.frames]
         assert stamps == sorted(set(stamps))
+        for kind, clock_rate in (("audio", 48_000), ("video", 90_000)):
+            check_unbroken(viewer.headers[kind], clock_rate)
         assert viewer.pc.connectionState == "connected"
         assert forwarder.counters.publishers == 1
         await viewer.close()
         await again.vanish()
         await host.vanish()
+
+
+def check_unbroken(headers: list[Header], clock_rate: int) -> None:
+    """Each packet follows the one before it, in number and within the time that passed.
+
+    A decoder bears any jump, so that only the line itself shows where one host ended.
+    """
+    for before, after in pairwise(headers):
+        step = (after.sequence - before.sequence) & 0xFFFF
+        later = (after.timestamp - before.timestamp) & 0xFFFF_FFFF
+        assert step == 1
+        # A second for a machine that was busy, or a host that hurries after it.
+        assert later <= (after.at_s - before.at_s + 1) * clock_rate
+
+
+def test_what_is_broken_is_noticed() -> None:
+    """A number that is left out, and a timestamp of somebody else."""
+    first = Header(0.0, 1, 65_535, 0xFFFF_FF00)
+    check_unbroken([first, Header(0.02, 1, 0, 704)], 48_000)
+    for other in (Header(0.02, 1, 1, 704), Header(0.02, 1, 0, 90_704), Header(0.02, 1, 0, 0)):
+        with pytest.raises(AssertionError):
+            check_unbroken([first._replace(timestamp=1), other], 48_000)
 
 
 @pytest.mark.parametrize("mode", ["fast", "packet"])
@@ -117,7 +143,7 @@ async def test_a_viewer_joins_a_host_who_gives_no_keyframes_at_once(mode: Mode) 
         await second.play(forwarder)
         await until(lambda: len(second.frames) > 60)
         assert forwarder.counters.gop_bursts >= 1
-        assert second.fps(1) > 24
+        assert second.share(1) > 0.8
         await first.close()
         await second.close()
         await host.vanish()
