@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from realtime.video.config import VideoCounters
-from realtime.video.media import Kind, MediaPacket
+from realtime.video.media import Batch, Kind, MediaPacket
 
 # A frame is sent when its last packet has come, or so much of it, or when it has taken so long:
 # senders pace large frames over tens of milliseconds, which viewers need not wait for.
@@ -27,7 +27,7 @@ BATCHES_WAITING_MAX = 64
 class Recipient(Protocol):
     """Who is handed the packets."""
 
-    def deliver(self, kind: Kind, batch: Sequence[MediaPacket]) -> None:
+    def deliver(self, kind: Kind, batch: Batch) -> None:
         """Send a batch of a track to this viewer."""
         ...
 
@@ -42,7 +42,7 @@ class FanOut:
         self._counters = counters
         self._batches: dict[Kind, list[MediaPacket]] = {"audio": [], "video": []}
         self._timer: asyncio.TimerHandle | None = None
-        self._waiting: deque[tuple[Kind, list[MediaPacket]]] = deque()
+        self._waiting: deque[tuple[Kind, Batch]] = deque()
         self._wake = asyncio.Event()
         self._is_sending = False
         self._task: asyncio.Task[None] | None = None
@@ -72,9 +72,9 @@ class FanOut:
         if kind == "video" and self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        batch = self._batches[kind]
-        if not batch:
+        if not self._batches[kind]:
             return
+        batch = Batch(self._batches[kind])
         self._batches[kind] = []
         viewers = self._viewers()
         if not self._is_sending and len(viewers) <= VIEWERS_AT_ONCE:

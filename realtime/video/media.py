@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Any, Literal
 
 import msgspec
 
@@ -22,6 +23,18 @@ class MediaPacket(msgspec.Struct, frozen=True, gc=False):
     timestamp: int
     marker: bool
     payload: bytes
+
+
+class Batch(list[MediaPacket]):
+    """Packets of a track that are handed to all viewers; it does not change afterwards."""
+
+    __slots__ = ("layouts", "size_bytes")
+
+    def __init__(self, packets: Iterable[MediaPacket]) -> None:
+        super().__init__(packets)
+        self.size_bytes = sum(len(packet.payload) for packet in self)  # Of payloads.
+        # What a way of sending has worked out of it, by what it depends on; nobody else's.
+        self.layouts: dict[Any, Any] = {}
 
 
 class CodecTypes(msgspec.Struct, frozen=True):

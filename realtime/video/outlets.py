@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from realtime.video.media import CodecTypes, Kind, MediaPacket
+from realtime.video.media import Batch, CodecTypes, Kind, MediaPacket
 from realtime.video.repairs import ResendBudget
 from realtime.video.timelines import SEQUENCE_SPAN, nearest
 from realtime.video.tracks import Track
@@ -97,15 +97,21 @@ class Outlet:
         """The index after the newest that was handed out."""
         return self._head + 1
 
-    def take(self, batch: Sequence[MediaPacket]) -> Sequence[MediaPacket]:
+    def take(self, batch: Batch) -> Sequence[MediaPacket]:
         """Return what to send now that `batch` has come; all of it, in the common case."""
         if self.catching_up:
             return ()
         if self._first is None:
             return self._start_live(batch)
         if batch[0].index < self._floor:  # From before this viewer came, or caught up with.
-            batch = [packet for packet in batch if packet.index >= self._floor]
-        self._count(batch)
+            batch = Batch(packet for packet in batch if packet.index >= self._floor)
+            if not batch:
+                return batch
+        # As `_count` does, which would be a call more for each viewer and picture.
+        head = batch[-1].index
+        self._head = max(self._head, head)
+        self.packets_sent += len(batch)
+        self.octets_sent += batch.size_bytes
         return batch
 
     def start_at(self, index: int) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from realtime.video.links import ViewerPeer, ViewersRoom
-from realtime.video.media import Kind, MediaPacket
+from realtime.video.media import Batch, Kind
 from realtime.video.outlets import Outlet
 from realtime.video.reports import ntp_middle, ntp_of
 
@@ -32,7 +32,7 @@ class ViewerSession:
         self._ended = ended
         self._burst: asyncio.Task[None] | None = None
 
-    def deliver(self, kind: Kind, batch: Sequence[MediaPacket]) -> None:
+    def deliver(self, kind: Kind, batch: Batch) -> None:
         """Send a batch of a track to this viewer."""
         outlet = self.outlets.get(kind)
         if outlet is None or self.peer is None or not self.is_connected:

@@ -6,33 +6,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any, ClassVar, Protocol
 
 import pylibsrtp
 from pylibsrtp import _binding
 
 from realtime.video.config import Mode, VideoCounters
-from realtime.video.media import MediaPacket
+from realtime.video.layouts import MARKER, VERSION_2, Layout, runs
+from realtime.video.media import Batch, MediaPacket
 from realtime.video.outlets import Outlet
 
-HEADER = struct.Struct("!BBHII")  # RFC 3550 §5.1, without sources, padding and extensions.
-HEADER_BYTES = HEADER.size
-VERSION_2 = 0x80
-MARKER = 0x80
-# Larger than any packet that can come in (1500) with a trailer and a repair's prefix.
-BUFFER_BYTES = 2048
+HEADER = struct.Struct("!BBHII")
 # Linux cuts one call's bytes into datagrams of one size, the last one smaller (UDP GSO): a picture
 # is one or two calls for each viewer, not five. Both numbers are of linux/udp.h.
 SOL_UDP, UDP_SEGMENT = 17, 103
 SEGMENT_SIZE = struct.Struct("=H")
 NO_SEGMENTS = {errno.EINVAL, errno.EIO, errno.EMSGSIZE, errno.ENOPROTOOPT, errno.EOPNOTSUPP}
-RUN_PACKETS = 32  # The kernel takes 64 segments and 65,507 bytes in one call.
+# The kernel takes 64 segments and 65,507 bytes in one call. No packet that can come in is longer
+# than 2,048 bytes with a trailer and a repair's prefix.
+PACKETS_AT_ONCE = 31
+BUFFER_BYTES = 2048 * PACKETS_AT_ONCE
 # The transport queues what the socket does not take; beyond this the viewer's line is hopeless.
 QUEUED_BYTES_MAX = 256_000
 
@@ -64,38 +65,64 @@ def open_wire(mode: Mode, connection: Any, session: Any, counters: VideoCounters
     return FastWire(connection, session, counters)
 
 
+def media_header(packet: MediaPacket, outlet: Outlet) -> bytes:
+    """Return the header of a packet as a viewer numbers it."""
+    return HEADER.pack(
+        VERSION_2,
+        outlet.payload_type | (MARKER if packet.marker else 0),
+        (packet.index + outlet.sequence_shift) & 0xFFFF,
+        (packet.timestamp + outlet.timestamp_shift) & 0xFFFF_FFFF,
+        outlet.ssrc,
+    )
+
+
 def repair_header(packet: MediaPacket, outlet: Outlet) -> tuple[bytes, bytes]:
     """Return the header of a repair and what stands before its payload."""
-    sequence = (packet.index + outlet.sequence_shift) & 0xFFFF
-    timestamp = (packet.timestamp + outlet.timestamp_shift) & 0xFFFF_FFFF
-    marker = MARKER if packet.marker else 0
     if outlet.rtx_type is None:
-        header = HEADER.pack(
-            VERSION_2, marker | outlet.payload_type, sequence, timestamp, outlet.ssrc
-        )
-        return header, b""
+        return media_header(packet, outlet), b""
+    sequence = (packet.index + outlet.sequence_shift) & 0xFFFF
     header = HEADER.pack(
         VERSION_2,
-        marker | outlet.rtx_type,
+        outlet.rtx_type | (MARKER if packet.marker else 0),
         outlet.next_rtx_sequence(),
-        timestamp,
+        (packet.timestamp + outlet.timestamp_shift) & 0xFFFF_FFFF,
         outlet.rtx_ssrc,
     )
     return header, sequence.to_bytes(2, "big")
 
 
-def runs(sealed: Sequence[memoryview]) -> list[list[memoryview]]:
-    """Split datagrams, in order, into runs of one size of which only the last may be smaller."""
-    found: list[list[memoryview]] = []
-    is_open = False
-    for one in sealed:
-        if is_open and len(one) <= len(found[-1][0]):
-            found[-1].append(one)
-            is_open = len(one) == len(found[-1][0])
-        else:
-            found.append([one])
-            is_open = True
-    return found
+class Run:
+    """Encrypted datagrams that the kernel takes in one call, where they lie."""
+
+    __slots__ = ("bytes", "control", "count", "datagrams", "size_bytes")
+
+    def __init__(self, view: memoryview, offsets: Sequence[int], sizes: Sequence[int]) -> None:
+        self.count = len(sizes)
+        self.size_bytes = sum(sizes)
+        self.bytes = [view[offsets[0] : offsets[0] + self.size_bytes]]
+        self.control: list[tuple[int, int, bytes]] = []
+        self.datagrams: list[Run] = []  # The same, one by one.
+        if self.count > 1:
+            self.control = [(SOL_UDP, UDP_SEGMENT, SEGMENT_SIZE.pack(sizes[0]))]
+            self.datagrams = [
+                Run(view, [offset], [size]) for offset, size in zip(offsets, sizes, strict=True)
+            ]
+
+
+class Way:
+    """A layout in the buffer that all viewers share; worked out once, used for each of them."""
+
+    __slots__ = ("cells", "datagrams", "layout", "runs")
+
+    def __init__(self, layout: Layout, cells: Any, view: memoryview) -> None:
+        offsets, sizes = layout.offsets, layout.sealed
+        self.layout = layout
+        self.cells = [cells + offset for offset in offsets]
+        self.runs = [
+            Run(view, offsets[run.start : run.stop], sizes[run.start : run.stop])
+            for run in runs(sizes)
+        ]
+        self.datagrams = [one for run in self.runs for one in run.datagrams or [run]]
 
 
 class PlainWire:
@@ -108,57 +135,77 @@ class PlainWire:
 
     def send(self, packets: Sequence[MediaPacket], outlet: Outlet) -> None:
         """Send packets of a track as this viewer's outlet numbers them."""
+        transport, address = self._line()
+        if transport is None:
+            self._counters.dropped_out += len(packets)
+            return
+        pack, protect, send = HEADER.pack, self._session.protect, transport.sendto
+        kind, ssrc = outlet.payload_type, outlet.ssrc
+        step, later = outlet.sequence_shift, outlet.timestamp_shift
+        sent = size_bytes = 0
         for packet in packets:
-            header = HEADER.pack(
+            header = pack(
                 VERSION_2,
-                outlet.payload_type | (MARKER if packet.marker else 0),
-                (packet.index + outlet.sequence_shift) & 0xFFFF,
-                (packet.timestamp + outlet.timestamp_shift) & 0xFFFF_FFFF,
-                outlet.ssrc,
+                kind | MARKER if packet.marker else kind,
+                (packet.index + step) & 0xFFFF,
+                (packet.timestamp + later) & 0xFFFF_FFFF,
+                ssrc,
             )
-            self._media(header + packet.payload)
+            try:
+                data = protect(header + packet.payload)
+            except (pylibsrtp.Error, ValueError):  # Older than the window, or too long.
+                continue
+            send(data, address)
+            sent += 1
+            size_bytes += len(data)
+        self._counters.packets_out += sent
+        self._counters.bytes_out += size_bytes
+        self._counters.dropped_out += len(packets) - sent
 
     def repair(self, packet: MediaPacket, outlet: Outlet) -> None:
         """Send a packet again: wrapped (RFC 4588) where the viewer can, else as it was."""
         header, prefix = repair_header(packet, outlet)
-        self._media(header + prefix + packet.payload)
+        self._encrypted(self._session.protect, header + prefix + packet.payload)
 
     def control(self, data: bytes) -> None:
         """Send a compound RTCP packet."""
-        try:
-            self._datagram(self._session.protect_rtcp(data))
-        except (pylibsrtp.Error, ValueError):
-            self._counters.dropped_out += 1
+        self._encrypted(self._session.protect_rtcp, data)
 
     def close(self) -> None:
         """The transport belongs to the connection."""
 
-    def _media(self, data: bytes) -> None:
-        try:
-            self._datagram(self._session.protect(data))
-        except (pylibsrtp.Error, ValueError):  # Older than the window, or larger than the buffer.
+    def _encrypted(self, protect: Callable[[bytes], bytes], data: bytes) -> None:
+        """Encrypt and send one packet."""
+        transport, address = self._line()
+        sealed = b""
+        with contextlib.suppress(pylibsrtp.Error, ValueError):  # Too old, or too long.
+            sealed = protect(data)
+        if transport is None or not sealed:
             self._counters.dropped_out += 1
+            return
+        transport.sendto(sealed, address)
+        self._counters.packets_out += 1
+        self._counters.bytes_out += len(sealed)
 
-    def _datagram(self, data: bytes) -> None:
+    def _line(self) -> tuple[Any, Any]:
+        """Return what to send on, and where to; None while there is no line, or a hopeless one."""
         pair = self._connection._nominated.get(1)
         if pair is None:
-            self._counters.dropped_out += 1
-            return
+            return None, None
         transport = pair.protocol.transport
         if transport.is_closing() or transport.get_write_buffer_size() > QUEUED_BYTES_MAX:
-            self._counters.dropped_out += 1
-            return
-        transport.sendto(data, pair.remote_addr)
-        self._counters.packets_out += 1
-        self._counters.bytes_out += len(data)
+            return None, None
+        return transport, pair.remote_addr
 
 
 class FastWire:
-    """libsrtp's function on shared buffers, and a non-blocking socket of the same file."""
+    """libsrtp's function on one shared buffer, and a non-blocking socket of the same file."""
 
-    _cells: ClassVar = [_binding.ffi.new("char[]", BUFFER_BYTES) for _ in range(RUN_PACKETS)]
-    _views: ClassVar = [memoryview(_binding.ffi.buffer(cells)) for cells in _cells]
-    _length = _binding.ffi.new("int *")
+    _cells = _binding.ffi.new("char[]", BUFFER_BYTES)
+    _view = memoryview(_binding.ffi.buffer(_cells))
+    _sizes = _binding.ffi.new("int[]", PACKETS_AT_ONCE)
+    _sizes_view = memoryview(_binding.ffi.buffer(_sizes))
+    _lengths: ClassVar = list(map(_sizes.__add__, range(PACKETS_AT_ONCE)))  # A pointer to each.
     _protect = staticmethod(_binding.lib.srtp_protect)
 
     def __init__(self, connection: Any, session: Any, counters: VideoCounters) -> None:
@@ -167,79 +214,76 @@ class FastWire:
         self._context = session._srtp[0]
         self._counters = counters
         self._pair: Any = None
+        self._address: Any = None
         self._socket: socket.socket | None = None
         self._has_segments = sys.platform == "linux"
+        self._trailer_bytes: int | None = None  # What encryption adds; the first packet tells.
 
     def send(self, packets: Sequence[MediaPacket], outlet: Outlet) -> None:
         """Send packets of a track as this viewer's outlet numbers them."""
-        if not self._follow_pair():
+        pair = self._pair
+        is_followed = pair is not None and self._connection._nominated.get(1) is pair
+        if not is_followed and not self._follow_pair():
             self._counters.dropped_out += len(packets)
             return
-        for start in range(0, len(packets), RUN_PACKETS):
-            sealed = self._seal(packets[start : start + RUN_PACKETS], outlet)
-            for run in runs(sealed) if self._has_segments else [[one] for one in sealed]:
-                self._send_run(run)
+        while self._trailer_bytes is None and packets:
+            self._one(media_header(packets[0], outlet) + packets[0].payload)
+            packets = packets[1:]
+        batch = packets if isinstance(packets, Batch) else Batch(packets)
+        for way in batch.layouts.get(self._trailer_bytes) or self._lay_out(batch):
+            layout = way.layout
+            layout.write(self._view, outlet)
+            self._sizes_view[: len(layout.sizes)] = layout.sizes
+            if any(map(self._protect, repeat(self._context), way.cells, self._lengths)):
+                # One is older than the window: the others are sent all the same.
+                for packet in layout.packets:
+                    self._one(media_header(packet, outlet) + packet.payload)
+            else:
+                self._hand_over(way.runs if self._has_segments else way.datagrams)
 
-    def _seal(self, packets: Sequence[MediaPacket], outlet: Outlet) -> list[memoryview]:
-        """Encrypt up to RUN_PACKETS packets, each into a buffer of its own."""
-        length, protect, pack, context = (
-            self._length,
-            self._protect,
-            HEADER.pack_into,
-            self._context,
+    def _lay_out(self, batch: Batch) -> list[Way]:
+        """Lay a batch out for every viewer whose encryption adds as much."""
+        trailer = self._trailer_bytes or 0
+        parts = (
+            batch[start : start + PACKETS_AT_ONCE]
+            for start in range(0, len(batch), PACKETS_AT_ONCE)
         )
-        kind, shift = outlet.payload_type, outlet.sequence_shift
-        later, ssrc = outlet.timestamp_shift, outlet.ssrc
-        sealed = []
-        for packet, cells, view in zip(packets, self._cells, self._views, strict=False):
-            payload = packet.payload
-            size = HEADER_BYTES + len(payload)
-            pack(
-                view, 0, VERSION_2, kind | 0x80 if packet.marker else kind,
-                (packet.index + shift) & 0xFFFF, (packet.timestamp + later) & 0xFFFF_FFFF, ssrc,
-            )  # fmt: skip
-            view[HEADER_BYTES:size] = payload
-            length[0] = size
-            if protect(context, cells, length):
-                self._counters.dropped_out += 1
-            else:
-                sealed.append(view[: length[0]])
-        return sealed
+        ways = [Way(Layout(part, trailer), self._cells, self._view) for part in parts]
+        batch.layouts[trailer] = ways
+        return ways
 
-    def _send_run(self, run: list[memoryview]) -> None:
-        """Hand datagrams of one size, the last one perhaps smaller, to the kernel at once."""
+    def _hand_over(self, runs: Sequence[Run]) -> None:
+        """Hand runs of encrypted datagrams to the kernel, each at once."""
         assert self._socket is not None, "a pair was followed"
-        address, counters = self._pair.remote_addr, self._counters
-        try:
-            if len(run) == 1:
-                counters.bytes_out += self._socket.sendto(run[0], address)
+        address, sock = self._address, self._socket
+        sent = size_bytes = dropped = 0
+        for run in runs:
+            try:
+                if run.control:
+                    sock.sendmsg(run.bytes, run.control, 0, address)
+                else:
+                    sock.sendto(run.bytes[0], address)
+            except BlockingIOError:  # Its buffer is full: a repair may follow.
+                dropped += run.count
+            except OSError as error:
+                if run.control and error.errno in NO_SEGMENTS:
+                    self._has_segments = False
+                    self._hand_over(run.datagrams)
+                else:  # The line is down.
+                    dropped += run.count
             else:
-                size = SEGMENT_SIZE.pack(len(run[0]))
-                control = [(SOL_UDP, UDP_SEGMENT, size)]
-                counters.bytes_out += self._socket.sendmsg(run, control, 0, address)
-            counters.packets_out += len(run)
-        except BlockingIOError:  # Its buffer is full: a repair may follow.
-            counters.dropped_out += len(run)
-        except OSError as error:
-            if len(run) > 1 and error.errno in NO_SEGMENTS:
-                self._has_segments = False
-                for one in run:
-                    self._send_run([one])
-            else:  # The line is down.
-                counters.dropped_out += len(run)
+                sent += run.count
+                size_bytes += run.size_bytes
+        counters = self._counters
+        counters.packets_out += sent
+        counters.bytes_out += size_bytes
+        if dropped:
+            counters.dropped_out += dropped
 
     def repair(self, packet: MediaPacket, outlet: Outlet) -> None:
         """Send a packet again: wrapped (RFC 4588) where the viewer can, else as it was."""
         header, prefix = repair_header(packet, outlet)
-        data = header + prefix + packet.payload
-        size = len(data)
-        view = self._views[0]
-        view[:size] = data
-        self._length[0] = size
-        if self._protect(self._context, self._cells[0], self._length):
-            self._counters.dropped_out += 1
-            return
-        self._datagram(view[: self._length[0]])
+        self._one(header + prefix + packet.payload)
 
     def control(self, data: bytes) -> None:
         """Send a compound RTCP packet."""
@@ -256,13 +300,24 @@ class FastWire:
             self._socket.close()
             self._socket = None
 
+    def _one(self, data: bytes) -> None:
+        """Encrypt and send one packet."""
+        size = len(data)
+        self._view[:size] = data
+        self._sizes[0] = size
+        if self._protect(self._context, self._cells, self._sizes):
+            self._counters.dropped_out += 1
+            return
+        self._trailer_bytes = self._sizes[0] - size
+        self._datagram(self._view[: self._sizes[0]])
+
     def _datagram(self, data: bytes | memoryview) -> None:
         if not self._follow_pair():
             self._counters.dropped_out += 1
             return
         assert self._socket is not None, "a pair was followed"
         try:
-            self._counters.bytes_out += self._socket.sendto(data, self._pair.remote_addr)
+            self._counters.bytes_out += self._socket.sendto(data, self._address)
             self._counters.packets_out += 1
         except OSError:
             self._counters.dropped_out += 1
@@ -283,4 +338,5 @@ class FastWire:
         handle = pair.protocol.transport.get_extra_info("socket").fileno()
         self._socket = socket.socket(fileno=os.dup(handle))
         self._socket.setblocking(False)
+        self._address = pair.remote_addr
         return True

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,10 +15,10 @@ from aiortc.rtp import RtpPacket, unwrap_rtx
 
 from realtime.video import wire
 from realtime.video.config import Mode, VideoCounters
-from realtime.video.media import CodecTypes, MediaPacket
+from realtime.video.media import Batch, CodecTypes, MediaPacket
 from realtime.video.outlets import Outlet, OutletStart
 from realtime.video.tracks import Track
-from realtime.video.wire import FastWire, PlainWire, open_wire
+from realtime.video.wire import FastWire, PlainWire, Wire, open_wire
 
 KEY = bytes(range(30))
 SIZES = (10, 1180, 1, 900, 900, 900, 500, 500, 501, 501)
@@ -56,10 +57,9 @@ def outlet_of(types: CodecTypes) -> Outlet:
     return outlet
 
 
-async def on_the_line(
-    mode: Mode, ear: socket.socket, types: CodecTypes, *, repair: bool = False
-) -> list[bytes]:
-    """What arrives of the packets."""
+@contextlib.asynccontextmanager
+async def line_to(mode: Mode, ear: socket.socket) -> AsyncIterator[tuple[Wire, Any, VideoCounters]]:
+    """A wire to the ear, its connection, and what it counts."""
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(
         asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)
@@ -70,21 +70,46 @@ async def on_the_line(
     counters = VideoCounters()
     line = open_wire(mode, connection, sending(), counters)
     assert isinstance(line, FastWire if mode == "fast" else PlainWire)
-    outlet = outlet_of(types)
-    if repair:
-        for packet in PACKETS:
-            line.repair(packet, outlet)
-    else:
+    try:
+        yield line, connection, counters
+    finally:
+        line.close()
+        transport.close()
+
+
+async def on_the_line(
+    mode: Mode, ear: socket.socket, types: CodecTypes, *, repair: bool = False
+) -> list[bytes]:
+    """What arrives of the packets."""
+    async with line_to(mode, ear) as (line, connection, counters):
+        outlet = outlet_of(types)
+        if repair:
+            for packet in PACKETS:
+                line.repair(packet, outlet)
+        else:
+            line.send(PACKETS, outlet)
+        came = [ear.recv(2048) for _ in PACKETS]
+        assert (counters.packets_out, counters.dropped_out) == (len(PACKETS), 0)
+        assert counters.bytes_out == sum(map(len, came))
+        connection._nominated.clear()  # The line is gone: dropped and counted, never raised.
         line.send(PACKETS, outlet)
-    came = [ear.recv(2048) for _ in PACKETS]
-    assert (counters.packets_out, counters.dropped_out) == (len(PACKETS), 0)
-    assert counters.bytes_out == sum(map(len, came))
-    connection._nominated.clear()  # The line is gone: dropped and counted, never raised.
-    line.send(PACKETS, outlet)
-    assert counters.dropped_out == len(PACKETS)
-    line.close()
-    transport.close()
-    return came
+        assert counters.dropped_out == len(PACKETS)
+        return came
+
+
+async def batches_on_the_line(
+    mode: Mode, ear: socket.socket, batches: list[list[MediaPacket]], *, shift: int = 9
+) -> tuple[list[bytes], int]:
+    """What arrives of batches, and how many packets were dropped."""
+    async with line_to(mode, ear) as (line, _, counters):
+        outlet = outlet_of(CodecTypes(media=100))
+        outlet.sequence_shift = shift
+        came = []
+        for batch in batches:
+            before = counters.packets_out
+            line.send(batch, outlet)
+            came += [ear.recv(2048) for _ in range(counters.packets_out - before)]
+        return came, counters.dropped_out
 
 
 def read(datagrams: list[bytes]) -> list[RtpPacket]:
@@ -116,20 +141,41 @@ async def test_a_kernel_that_cannot_segment_gets_one_datagram_a_call(
     assert await on_the_line("fast", ear, CodecTypes(media=100)) == usual
 
 
-@pytest.mark.parametrize(
-    ("sizes", "runs"),
-    [
-        ((), []),
-        ((5,), [[5]]),
-        ((5, 5, 5), [[5, 5, 5]]),
-        ((5, 5, 3, 3), [[5, 5, 3], [3]]),
-        ((3, 5, 5), [[3], [5, 5]]),
-        ((5, 3, 5, 1, 1), [[5, 3], [5, 1], [1]]),
-    ],
-)
-def test_only_the_last_of_a_run_is_smaller(sizes: tuple[int, ...], runs: list[list[int]]) -> None:
-    found = wire.runs([memoryview(bytes(size)) for size in sizes])
-    assert [[len(one) for one in run] for run in found] == runs
+async def test_one_packet_that_is_too_old_does_not_take_its_batch_with_it(
+    ear: socket.socket,
+) -> None:
+    """A repair that came after a thousand others is refused by encryption, and nothing else."""
+    old = [MediaPacket(index=0, timestamp=0, marker=False, payload=b"old")]
+    new = [MediaPacket(index=n, timestamp=0, marker=False, payload=b"new") for n in (2000, 2001)]
+    later = [MediaPacket(index=2002, timestamp=0, marker=True, payload=b"later")]
+    for mode in ("fast", "plain"):
+        came, dropped = await batches_on_the_line(mode, ear, [new, [*old, *later]])
+        assert [p.payload for p in read(came)] == [b"new", b"new", b"later"]
+        assert dropped == 1
+
+
+@pytest.mark.parametrize("count", [30, 31, 32, 33, 70])
+async def test_a_long_batch_is_sent_in_parts(ear: socket.socket, count: int) -> None:
+    """As who joins in the middle of a group of pictures gets it."""
+    packets = [
+        MediaPacket(index=n, timestamp=3000, marker=False, payload=bytes([n]) * 1100)
+        for n in range(count)
+    ]
+    came, dropped = await batches_on_the_line("fast", ear, [packets])
+    assert [p.payload for p in read(came)] == [packet.payload for packet in packets]
+    assert dropped == 0
+
+
+async def test_viewers_share_a_batch_and_not_its_headers(ear: socket.socket) -> None:
+    """The second of them reads its own numbers, though the layout is the first one's."""
+    first = [MediaPacket(index=-1, timestamp=0, marker=True, payload=b"before")]
+    batch = Batch(PACKETS)
+    for shift in (9, 65530):
+        came, _ = await batches_on_the_line("fast", ear, [first, batch], shift=shift)
+        assert [p.sequence_number for p in read(came)] == [
+            (shift + p.index) & 0xFFFF for p in first + PACKETS
+        ]
+    assert len(batch.layouts) == 1
 
 
 @pytest.mark.parametrize("mode", ["fast", "plain"])

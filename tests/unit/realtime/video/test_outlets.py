@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from realtime.video.media import CodecTypes, MediaPacket
+from realtime.video.media import Batch, CodecTypes, MediaPacket
 from realtime.video.outlets import FIRST_SEQUENCE_MAX, Outlet, OutletStart
 from realtime.video.tracks import Track
 
@@ -29,14 +29,13 @@ class Stage:
         self._sequence = first
         self._timestamp = 0
 
-    def feed(self, payload: bytes = DELTA) -> list[MediaPacket]:
+    def feed(self, payload: bytes = DELTA) -> Batch:
         """The next picture."""
-        out = self.track.accept(
-            self._sequence & 0xFFFF, self._timestamp, True, payload, self._timestamp / 90_000
-        )
+        now_s = self._timestamp / 90_000
+        out = self.track.accept(self._sequence & 0xFFFF, self._timestamp, True, payload, now_s)
         self._sequence += 1
         self._timestamp += 3000
-        return out
+        return Batch(out)
 
 
 def numbers(outlet: Outlet, packets: Sequence[MediaPacket]) -> list[int]:
@@ -82,7 +81,7 @@ def test_a_change_of_publisher_is_not_seen() -> None:
     for sequence, payload in ((9, DELTA), (10, KEY), (11, DELTA)):
         packets = stage.track.accept(sequence, sequence * 3000, True, payload, 4.0)
         if packets:
-            seen += numbers(outlet, outlet.take(packets))
+            seen += numbers(outlet, outlet.take(Batch(packets)))
     assert seen == [5, 6, 7]
 
 
