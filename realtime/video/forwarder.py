@@ -101,6 +101,8 @@ class BuiltinForwarder:
             if crowd is not None:
                 self._crowds[session.id] = crowd
             self.counters.viewers += 1
+            if "video" in session.outlets:
+                room.expect()
             self._tell(room)
             assert session.peer is not None, "it was answered"
             return Session(id=session.id, answer=session.peer.answer)

@@ -14,7 +14,7 @@ from realtime.video.media import CLOCK_RATES, Kind, MediaPacket
 from realtime.video.ports import EncodedFrame, FrameSink, VideoState
 from realtime.video.publishers import PublisherSession
 from realtime.video.reports import ntp_of
-from realtime.video.tracks import Track
+from realtime.video.tracks import GOP_FRESH_S, GOP_S_MAX, Track
 from realtime.video.viewers import ViewerSession
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,12 @@ class Room:
             self._fanout.put(kind, packets)
         if self.sinks:
             self._feed_sinks(kind, packets)
+
+    def expect(self) -> None:
+        """Have a young keyframe when the viewer who was answered just now is connected."""
+        young_s = GOP_FRESH_S / 2  # Connecting takes a few round trips.
+        if self.tracks["video"].gop_start(self.clock.now_s(), young_s) is None:
+            self.ask_keyframe()
 
     def welcome(self, session_id: str) -> None:
         """Get a viewer its first picture."""
@@ -137,13 +143,15 @@ class Room:
         await self._fanout.close()
 
     def _burst(self, viewer: ViewerSession) -> bool:
-        """Start a waiting viewer with the last pictures, if it must be; say whether it was."""
+        """Start a waiting viewer with the last pictures, if they are young or it must be.
+
+        Says whether it did.
+        """
         outlet = viewer.outlets.get("video")
         if outlet is None or not outlet.is_waiting or self.publisher is None:
             return False
-        if not self.publisher.requests.is_ignored:
-            return False
-        start = self.tracks["video"].gop_start(self.clock.now_s())
+        age_s_max = GOP_S_MAX if self.publisher.requests.is_ignored else GOP_FRESH_S
+        start = self.tracks["video"].gop_start(self.clock.now_s(), age_s_max)
         if start is None:
             return False
         viewer.burst_from(start)

@@ -14,6 +14,9 @@ from realtime.video.timelines import SEQUENCE_SPAN, IndexLine, TimestampLine, ne
 HELD_MAX = 256
 # What is sent at once to a joiner when the publisher gives no keyframe on request.
 GOP_S_MAX = 3.0
+# As old may a keyframe be that a joiner starts with though another could be asked for: requests are
+# kept apart, so that the next one would come later than these pictures are sent.
+GOP_FRESH_S = 0.5
 GOP_BYTES_MAX = 1_000_000
 
 
@@ -69,9 +72,9 @@ class Track:
             return [packet]
         return [packet, *self._release(sequence, now_s)]
 
-    def gop_start(self, now_s: float) -> int | None:
-        """Return where a joiner can start who gets no keyframe; None when that is too long ago."""
-        if self._gated or self.keyframe is None or now_s - self._keyframe_s > GOP_S_MAX:
+    def gop_start(self, now_s: float, age_s_max: float = GOP_S_MAX) -> int | None:
+        """Return where a joiner can start without a new keyframe; None when that is too old."""
+        if self._gated or self.keyframe is None or now_s - self._keyframe_s > age_s_max:
             return None
         if self._gop_bytes > GOP_BYTES_MAX or self.ring.get(self.keyframe) is None:
             return None

@@ -17,6 +17,7 @@ from tests.integration.realtime.video.people import (
     forwarding,
     until,
 )
+from tests.integration.realtime.video.test_refusals import offer_of
 
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
@@ -57,3 +58,36 @@ async def test_states_are_told_to_watchers() -> None:
         assert told[-1] == (ROOM, VideoState(viewers=1))
         await viewer.close()
         await until(lambda: told[-1][1].viewers == 0)
+
+
+async def test_a_joiner_starts_with_a_young_keyframe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the next one may not be asked for yet, nobody waits for it."""
+    monkeypatch.setattr("realtime.video.keyframe_requests.REQUEST_INTERVAL_S", 1e6)
+    monkeypatch.setattr("realtime.video.room.GOP_FRESH_S", 60.0)
+    async with forwarding() as forwarder:
+        host, viewer = Publisher(codec="H264"), Viewer()
+        await host.publish(forwarder)
+        await until(lambda: forwarder.state(ROOM).live)
+        await viewer.play(forwarder)
+        await until(lambda: len(viewer.frames) > 30)
+        assert forwarder.counters.gop_bursts == 1
+        assert forwarder.counters.keyframes_asked <= 1  # Of a new host, always.
+        await viewer.close()
+        await host.vanish()
+
+
+@pytest.mark.parametrize(("fresh_s", "asked"), [(0.0, 1), (60.0, 0)])
+async def test_a_keyframe_is_under_way_while_a_viewer_connects(
+    monkeypatch: pytest.MonkeyPatch, fresh_s: float, asked: int
+) -> None:
+    """It is asked for with the answer, unless there is a young one."""
+    monkeypatch.setattr("realtime.video.keyframe_requests.REQUEST_INTERVAL_S", 0.0)
+    monkeypatch.setattr("realtime.video.room.GOP_FRESH_S", fresh_s)
+    async with forwarding() as forwarder:
+        host = Publisher(codec="H264")
+        await host.publish(forwarder)
+        await until(lambda: forwarder.counters.keyframes_in)
+        before = forwarder.counters.keyframes_asked
+        await forwarder.play(ROOM, await offer_of(direction="recvonly", codec="H264"))
+        assert forwarder.counters.keyframes_asked == before + asked
+        await host.vanish()

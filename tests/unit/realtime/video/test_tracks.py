@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from realtime.video.media import MediaPacket
 from realtime.video.packet_ring import PacketRing
-from realtime.video.tracks import GOP_BYTES_MAX, GOP_S_MAX, Track
+from realtime.video.tracks import GOP_BYTES_MAX, GOP_FRESH_S, GOP_S_MAX, Track
 
 KEY, DELTA = b"\x10\x00key", b"\x10\x01delta"
 
@@ -73,6 +73,8 @@ def test_a_joiner_may_start_with_a_young_keyframe() -> None:
     track = started()
     assert track.gop_start(GOP_S_MAX) == 0
     assert track.gop_start(GOP_S_MAX + 0.1) is None
+    assert track.gop_start(GOP_FRESH_S, GOP_FRESH_S) == 0
+    assert track.gop_start(GOP_FRESH_S + 0.1, GOP_FRESH_S) is None
     for number in range(1, 3):
         track.accept(100 + number, 3000 * number, True, b"\x10\x01" + bytes(GOP_BYTES_MAX // 2), 1)
     assert track.gop_start(1.0) is None
