@@ -57,20 +57,36 @@ class BuiltinForwarder:
         self._is_closed = False
         self._ticker = asyncio.get_running_loop().create_task(self._tick())
 
-    async def publish(self, room_id: str, offer: str, *, take_over: bool) -> Session:
+    async def publish(
+        self,
+        room_id: str,
+        offer: str,
+        *,
+        take_over: bool,
+        gives_way: bool = False,
+        over: frozenset[str] = frozenset(),
+    ) -> Session:
         """Answer a publisher's offer (recvonly). Raises VideoError.
 
-        With `take_over` a present publisher is ended and the viewers stay connected.
+        A present publisher is ended, and the viewers stay connected, with `take_over`, where it
+        is a session of `over`, or where it gives way and the new one does not.
         """
+
+        def may_replace(present: PublisherSession) -> bool:
+            return take_over or present.id in over or (present.gives_way and not gives_way)
+
         with self._held(room_id) as room:
-            self._check_publisher(room, take_over=take_over)
-            session = PublisherSession(secrets.token_urlsafe(16), room, self._forget)
+            self._check_publisher(room, may_replace)
+            session = PublisherSession(
+                secrets.token_urlsafe(16), room, self._forget, gives_way=gives_way
+            )
             peer = session.peer = AiortcPublisher(self._around, session)
             try:
                 # The codec that viewers are connected with, so that a take-over keeps them.
                 preferred = room.tracks["video"].codec if room.viewers else None
                 await peer.accept(offer, preferred=preferred)
-                self._check_publisher(room, take_over=take_over)
+                # Somebody else may have come meanwhile.
+                self._check_publisher(room, may_replace)
             except BaseException:
                 self._in_background(peer.close())
                 raise
@@ -232,11 +248,11 @@ class BuiltinForwarder:
             raise VideoError("session_unknown", "The session ended, or never was.")
         return listed[1]
 
-    def _check_publisher(self, room: Room, *, take_over: bool) -> None:
+    def _check_publisher(self, room: Room, may_replace: Callable[[PublisherSession], bool]) -> None:
         """Refuse a second publisher, and everybody once the server stops."""
         if self._is_closed:
             raise VideoError("publisher_present", "The server is stopping.", retry_after_s=5)
-        if room.publisher is not None and not take_over:
+        if room.publisher is not None and not may_replace(room.publisher):
             raise VideoError("publisher_present", "The room has a publisher.")
 
     def _check_live(self, room: Room) -> PublisherSession:

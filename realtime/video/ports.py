@@ -68,10 +68,19 @@ FrameSink = Callable[[EncodedFrame], None]
 class Forwarder(Protocol):
     """Publishers in, viewers out, keyed by the room's id. All methods run in one loop."""
 
-    async def publish(self, room_id: str, offer: str, *, take_over: bool) -> Session:
+    async def publish(
+        self,
+        room_id: str,
+        offer: str,
+        *,
+        take_over: bool,
+        gives_way: bool = False,
+        over: frozenset[str] = frozenset(),
+    ) -> Session:
         """Answer a publisher's offer (recvonly). Raises VideoError.
 
-        With `take_over` a present publisher is ended and the viewers stay connected.
+        A present publisher is ended, and the viewers stay connected, with `take_over`, where it
+        is a session of `over`, or where it gives way and the new one does not.
         """
         ...
 

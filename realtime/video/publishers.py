@@ -20,9 +20,15 @@ class PublisherSession:
     """A publisher's connection to one room; the events of its peer come here."""
 
     def __init__(
-        self, session_id: str, room: PublishersRoom, ended: Callable[[PublisherSession], None]
+        self,
+        session_id: str,
+        room: PublishersRoom,
+        ended: Callable[[PublisherSession], None],
+        *,
+        gives_way: bool = False,
     ):
         self.id = session_id
+        self.gives_way = gives_way  # Anybody who does not takes its place.
         self.room = room
         self.peer: PublisherPeer | None = None
         self.capture = CaptureClock()

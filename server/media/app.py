@@ -36,13 +36,14 @@ COUNTED = {
 
 
 class BeginBody(msgspec.Struct, frozen=True):
-    """An offer, whose it is and where from, and whether it may take a publisher's place."""
+    """An offer, whose and from where; whether it takes a publisher's place or gives way to any."""
 
     act: Act
     offer: str
     holder: str
     take_over: bool = False
     address: str = ""
+    gives_way: bool = False
 
 
 class TrickleBody(msgspec.Struct, frozen=True):
@@ -79,6 +80,7 @@ def media_app(
             Offer(body.offer, body.address),
             holder=body.holder,
             take_over=body.take_over,
+            gives_way=body.gives_way,
         )
         return json_response(begun, status=201)
 

@@ -43,6 +43,7 @@ class Known(msgspec.Struct, frozen=True):
     room_id: str
     act: Act
     holder: str
+    gives_way: bool = False
 
 
 class Watched(msgspec.Struct):
@@ -84,22 +85,39 @@ class MediaDesk:
         self._woken = asyncio.Event()
         forwarder.watch(self._changed)
 
-    async def begin(
-        self, room_id: str, act: Act, offer: Offer, *, holder: str, take_over: bool = False
+    async def begin(  # noqa: PLR0913 - what a ticket says of one offer.
+        self,
+        room_id: str,
+        act: Act,
+        offer: Offer,
+        *,
+        holder: str,
+        take_over: bool = False,
+        gives_way: bool = False,
     ) -> Begun:
         """Answer an offer. Raises CommerceError with the forwarder's codes.
 
         Whoever publishes already is succeeded by a session of the same holder without asking:
-        that is somebody who comes back after a lost line.
+        that is somebody who comes back after a lost line. What gives way succeeds only what gives
+        way itself, though its holder's camera is on as well.
         """
         try:
             if act == "publish":
-                before = self._publishers(room_id)
-                is_own = any(self._sessions[id].holder == holder for id in before)
+                own = [
+                    id
+                    for id in self._publishers(room_id)
+                    if (one := self._sessions[id]).holder == holder
+                    and (one.gives_way or not gives_way)
+                ]
                 session = await self._forwarder.publish(
-                    room_id, offer.sdp, take_over=take_over or is_own
+                    room_id,
+                    offer.sdp,
+                    take_over=take_over and not gives_way,
+                    gives_way=gives_way,
+                    over=frozenset(own),
                 )
-                for id in before:
+                # A room has one publisher: whoever is listed was replaced just now, or is gone.
+                for id in self._publishers(room_id):
                     self._sessions.pop(id, None)
                 self.counters.publishers_begun += 1
             else:
@@ -110,7 +128,7 @@ class MediaDesk:
                 self.counters.viewers_begun += 1
         except VideoError as error:
             raise self._refusal(error) from None
-        self._sessions[session.id] = Known(room_id, act, holder)
+        self._sessions[session.id] = Known(room_id, act, holder, gives_way)
         while len(self._sessions) > SESSIONS_KNOWN_MAX:
             del self._sessions[self._oldest()]
         return Begun(session.id, session.answer)

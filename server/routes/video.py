@@ -38,13 +38,17 @@ class KeyBody(msgspec.Struct, frozen=True):
 
 
 async def publish_ticket(request: Request) -> Response:
-    """Let the room's host or a moderator publish into its show."""
+    """Let the room's host or a moderator publish into its show.
+
+    `?gives_way=1` is for what fills the time until somebody's camera comes: any takes its place.
+    """
     services, user = services_of(request), require_user(request)
+    gives_way = request.query_params.get("gives_way", "0") not in {"", "0"}
     async with services.database.reading() as connection:
         room = await select_room(connection, path_text(request, "room"))
         check_moderate(room, user_id=user.user_id, role=user.role)
         show = await _open_show(connection, room)
-    return _ticket(services, room, "publish", _holder(services, user), show, user)
+    return _ticket(services, room, "publish", _holder(services, user), show, user, gives_way)
 
 
 async def play_ticket(request: Request) -> Response:
@@ -65,7 +69,13 @@ async def play_ticket(request: Request) -> Response:
 
 
 def _ticket(  # noqa: PLR0913, PLR0917 - the parts of one answer.
-    services: Services, room: Room, act: Act, holder: str, show: Show, user: Identity | None
+    services: Services,
+    room: Room,
+    act: Act,
+    holder: str,
+    show: Show,
+    user: Identity | None,
+    gives_way: bool = False,
 ) -> Response:
     video = services.video
     if video.backend == "none":
@@ -75,7 +85,10 @@ def _ticket(  # noqa: PLR0913, PLR0917 - the parts of one answer.
         room_id=room.id,
         holder=holder,
         show=show.id,
-        may_take_over=user is not None and act == "publish" and user.user_id == room.host_id,
+        may_take_over=(
+            user is not None and act == "publish" and user.user_id == room.host_id and not gives_way
+        ),
+        gives_way=gives_way,
     )
     way = "whip" if act == "publish" else "whep"
     body: dict[str, Any] = {

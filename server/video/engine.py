@@ -46,10 +46,17 @@ class Begun(msgspec.Struct, frozen=True):
 class Engine(Protocol):
     """Carries pictures of rooms. Every method raises CommerceError."""
 
-    async def begin(
-        self, act: Act, room: VideoRoom, offer: Offer, *, holder: str, take_over: bool = False
+    async def begin(  # noqa: PLR0913 - what a ticket says of one offer.
+        self,
+        act: Act,
+        room: VideoRoom,
+        offer: Offer,
+        *,
+        holder: str,
+        take_over: bool = False,
+        gives_way: bool = False,
     ) -> Begun:
-        """Answer an offer to publish or to play."""
+        """Answer an offer; a publisher that gives way is replaced by any that does not."""
 
     async def trickle(self, ref: str, fragment: str) -> None:
         """Take candidates for a session."""
@@ -73,8 +80,15 @@ class Engine(Protocol):
 class NoEngine:
     """Stands where no video is carried: everything is refused."""
 
-    async def begin(
-        self, act: Act, room: VideoRoom, offer: Offer, *, holder: str, take_over: bool = False
+    async def begin(  # noqa: PLR0913 - what a ticket says of one offer.
+        self,
+        act: Act,
+        room: VideoRoom,
+        offer: Offer,
+        *,
+        holder: str,
+        take_over: bool = False,
+        gives_way: bool = False,
     ) -> Begun:
         """Refuse."""
         raise video_off()

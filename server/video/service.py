@@ -149,7 +149,10 @@ class LiveVideo(msgspec.Struct, frozen=True):
         room, holder = admission.room, admission.ticket.holder
         if take_over and not admission.ticket.may_take_over:
             raise forbidden("Only the host of this room takes the place of a publisher.")
-        begun = await self.engine.begin(act, room, offer, holder=holder, take_over=take_over)
+        gives_way = admission.ticket.gives_way
+        begun = await self.engine.begin(
+            act, room, offer, holder=holder, take_over=take_over, gives_way=gives_way
+        )
         handle = SessionHandle(act, room.id, holder, begun.ref, read_ufrag(offer.sdp))
         return self.tickets.seal(handle), begun
 

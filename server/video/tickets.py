@@ -35,7 +35,10 @@ KEY_HOLDER = "key:"
 
 
 class Ticket(msgspec.Struct, frozen=True):
-    """What its bearer may do; `holder` says who it is, `show` is the id that it was given for."""
+    """What its bearer may do; `holder` says who it is, `show` is the id that it was given for.
+
+    What is published with one that gives way is replaced by anybody's picture without asking.
+    """
 
     act: Act
     room_id: str
@@ -43,6 +46,7 @@ class Ticket(msgspec.Struct, frozen=True):
     show: str | None = None
     may_take_over: bool = False
     expires_ms: int = 0
+    gives_way: bool = False
 
 
 class SessionHandle(msgspec.Struct, frozen=True, array_like=True):
@@ -64,13 +68,20 @@ class VideoTickets:
         self._seal = Fernet(base64.urlsafe_b64encode(seal))
         self._now_ms = now_ms
 
-    def issue(
-        self, *, act: Act, room_id: str, holder: str, show: str | None, may_take_over: bool = False
+    def issue(  # noqa: PLR0913 - the claims of one ticket.
+        self,
+        *,
+        act: Act,
+        room_id: str,
+        holder: str,
+        show: str | None,
+        may_take_over: bool = False,
+        gives_way: bool = False,
     ) -> tuple[str, Ticket]:
         """Return a token and what it says."""
         lifetime_ms = PUBLISH_LIFETIME_MS if act == "publish" else PLAY_LIFETIME_MS
         until_ms = self._now_ms() + lifetime_ms
-        ticket = Ticket(act, room_id, holder, show, may_take_over, until_ms)
+        ticket = Ticket(act, room_id, holder, show, may_take_over, until_ms, gives_way)
         claims = msgspec.to_builtins(ticket)
         return jwt.encode(claims, self._key, algorithm=ALGORITHM), ticket
 

@@ -53,6 +53,7 @@ class Registered(msgspec.Struct, frozen=True, array_like=True):
 
     ref: str
     holder: str
+    gives_way: bool = False
 
 
 def open_engine_client(token: str | None) -> httpx.AsyncClient:
@@ -83,13 +84,26 @@ class WhipEngine:
         self._publisher = RoomPublisher(broker)
         self._now_ms = now_ms
 
-    async def begin(
-        self, act: Act, room: VideoRoom, offer: Offer, *, holder: str, take_over: bool = False
+    async def begin(  # noqa: PLR0913 - what a ticket says of one offer.
+        self,
+        act: Act,
+        room: VideoRoom,
+        offer: Offer,
+        *,
+        holder: str,
+        take_over: bool = False,
+        gives_way: bool = False,
     ) -> Begun:
         """Have the engine answer an offer."""
         if act == "publish":
             # Somebody's own session of before the line was lost; or all, when it is taken over.
-            await self._end_registered(room, lambda one: take_over or one.holder == holder, act)
+            # What gives way ends nobody but itself, and is ended by whoever does not.
+            def is_succeeded(one: Registered) -> bool:
+                if gives_way:
+                    return one.gives_way and one.holder == holder
+                return take_over or one.gives_way or one.holder == holder
+
+            await self._end_registered(room, is_succeeded, act)
         address = fill_template(self._templates[act], room)
         response = await self._call(
             "POST", address, offer.sdp.encode(), {"Content-Type": "application/sdp"}
@@ -98,7 +112,7 @@ class WhipEngine:
             raise _refusal(act, response)
         ref = Ref(_session_url(address, response), response.headers.get("etag", ""), room.id, act)
         encoded = msgspec.json.encode(ref).decode()
-        await self._note(room.id, act, Registered(encoded, holder))
+        await self._note(room.id, act, Registered(encoded, holder, gives_way))
         return Begun(encoded, response.text, _ice_links(response))
 
     async def trickle(self, ref: str, fragment: str) -> None:

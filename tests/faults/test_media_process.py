@@ -41,12 +41,15 @@ async def host_of(url: str) -> AsyncIterator[Caller]:
         await host.close()
 
 
-async def open_session(stack: AsyncExitStack, host: Caller, act: str) -> WhipClient:
+async def open_session(
+    stack: AsyncExitStack, host: Caller, act: str, *, take_over: bool = True
+) -> WhipClient:
     """Begin a session with a ticket, and close it with the test."""
     ticket = await host.call("POST", f"/api/rooms/demo/video/{act}", status=201)
     client = WhipClient(host.http, ticket["protocol"], ticket["token"])
     stack.push_async_callback(client.close)
-    answer = await client.begin(take_over="1") if act == "publish" else await client.begin()
+    params = {"take_over": "1"} if act == "publish" and take_over else {}
+    answer = await client.begin(**params)
     assert answer.status_code == 201, answer.text
     assert b"Location" in [name for name, _ in answer.headers.raw]  # As it was on the wire.
     return client
@@ -227,16 +230,23 @@ async def test_the_demo_room_shows_its_film_until_a_camera_comes(
         viewer = await open_session(stack, host, "play")
         await eventually(lambda: _enough(viewer))
         assert film["codec"] == "H264"
-        await open_session(stack, host, "publish")
+        # As OBS does: it knows nothing of taking over, and need not.
+        camera = await open_session(stack, host, "publish", take_over=False)
 
-        async def is_a_camera() -> bool:
+        async def is_newer(than_ms: int) -> bool:
             seen = await picture(host)
-            return seen is not None and seen["live"] and seen["since_ms"] > film["since_ms"]
+            return seen is not None and seen["live"] and seen["since_ms"] > than_ms
 
-        await eventually(is_a_camera, timeout_s=20)
+        await eventually(lambda: is_newer(film["since_ms"]), timeout_s=20)
         before = viewer.frames
 
         async def goes_on() -> bool:
             return viewer.frames > before + 10
 
+        await eventually(goes_on)
+        shown = await picture(host)
+        await camera.end()
+        # Some seconds later the film is on again, and the viewer has never left.
+        await eventually(lambda: is_newer(shown["since_ms"]), timeout_s=20)
+        before = viewer.frames
         await eventually(goes_on)

@@ -30,20 +30,33 @@ class RecordingForwarder:
         self.crowds: list[str | None] = []
         self.publishers: dict[str, str] = {}
         self.viewers: dict[str, list[str]] = {}
+        self.giving: set[str] = set()
         self.states: dict[str, VideoState] = {}
         self.refuse: RefusalCode | None = None
         self.is_closed = False
         self.viewers_max = viewers_max
         self._callbacks: list[Callable[[str, VideoState], None]] = []
 
-    async def publish(self, room_id: str, offer: str, *, take_over: bool) -> Session:
-        """Answer a publisher."""
-        self.asked.append(("publish", room_id, str(take_over)))
+    async def publish(
+        self,
+        room_id: str,
+        offer: str,
+        *,
+        take_over: bool,
+        gives_way: bool = False,
+        over: frozenset[str] = frozenset(),
+    ) -> Session:
+        """Answer a publisher, by the same rules as the real one."""
+        present = self.publishers.get(room_id)
+        may_replace = take_over or present in over or (present in self.giving and not gives_way)
+        self.asked.append(("publish", room_id, str(take_over or present in over)))
         self._check()
-        if room_id in self.publishers and not take_over:
+        if present is not None and not may_replace:
             raise VideoError("publisher_present", "somebody publishes already")
         session = Session(secrets.token_urlsafe(16), ANSWER)
         self.publishers[room_id] = session.id
+        if gives_way:
+            self.giving.add(session.id)
         return session
 
     async def play(self, room_id: str, offer: str, *, crowd: str | None = None) -> Session:

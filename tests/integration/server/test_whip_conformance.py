@@ -272,6 +272,49 @@ async def test_a_second_publisher_is_409_unless_the_host_takes_over(stage: Video
     check_problem(answer, 403, "forbidden")
 
 
+async def test_what_gives_way_is_replaced_by_anybody_and_replaces_nobody(
+    stage: VideoStage,
+) -> None:
+    moderator = await stage.moderator()
+    film = await stage.ticket("publish", moderator, gives_way="1")
+    assert (await stage.offer("publish", film)).status_code == 201
+    _, key = await stage.host.call("POST", "/api/rooms/demo/video/keys", {"label": "OBS"})
+    assert (await stage.offer("publish", key["token"])).status_code == 201
+    check_problem(await stage.offer("publish", film), 409, "publisher_present")
+    # Two who do not give way meet: nothing has changed for them.
+    check_problem(await stage.offer("publish"), 409, "publisher_present")
+
+
+async def test_what_gives_way_comes_back_after_a_lost_line(stage: VideoStage) -> None:
+    film = await stage.ticket("publish", await stage.moderator(), gives_way="1")
+    assert (await stage.offer("publish", film)).status_code == 201
+    assert (await stage.offer("publish", film)).status_code == 201
+
+
+async def test_what_gives_way_spares_the_camera_of_the_same_person(stage: VideoStage) -> None:
+    moderator = await stage.moderator()
+    camera = await stage.ticket("publish", moderator)
+    assert (await stage.offer("publish", camera)).status_code == 201
+    film = await stage.ticket("publish", moderator, gives_way="1")
+    check_problem(await stage.offer("publish", film), 409, "publisher_present")
+
+
+async def test_who_gives_way_takes_over_from_nobody_and_guests_get_no_ticket(
+    stage: VideoStage,
+) -> None:
+    await stage.offer("publish", await stage.ticket("publish", await stage.moderator()))
+    film = await stage.ticket("publish", stage.host, gives_way="1")
+    check_problem(await stage.offer("publish", film, params={"take_over": "1"}), 403, "forbidden")
+    # The wish of an address is nothing: what a ticket says is signed.
+    answer = await stage.offer("publish", params={"gives_way": "1"})
+    check_problem(answer, 409, "publisher_present")
+    guest = await stage.guest()
+    answer = await stage.http.post(
+        "/api/rooms/demo/video/publish?gives_way=1", headers=guest.headers
+    )
+    assert answer.status_code == 403
+
+
 async def test_the_same_holder_comes_back_without_taking_over(stage: VideoStage) -> None:
     assert (await stage.offer("publish")).status_code == 201
     assert (await stage.offer("publish")).status_code == 201

@@ -115,6 +115,15 @@ async def test_second_publishers_and_those_who_come_back(joined: Joined) -> None
     assert (await stage.offer("publish", params={"take_over": "1"})).status_code == 201
 
 
+async def test_what_gives_way_is_ended_for_a_camera_and_ends_none(joined: Joined) -> None:
+    stage = joined.stage
+    moderator = await stage.moderator()
+    film = await stage.ticket("publish", moderator, gives_way="1")
+    assert (await stage.offer("publish", film)).status_code == 201
+    assert (await stage.offer("publish")).status_code == 201
+    assert (await stage.offer("publish", film)).json()["code"] == "publisher_present"
+
+
 @pytest.mark.parametrize(
     ("status", "code"),
     [

@@ -67,11 +67,12 @@ class VideoStage:
         """Return the demo room's moderator."""
         return await staff(self.gateway, self.http, "moderator")
 
-    async def ticket(self, act: str, person: Person | None = None) -> str:
+    async def ticket(self, act: str, person: Person | None = None, **params: str) -> str:
         """Return a ticket: the host's to publish, a visitor's to play, unless a person is named."""
         person = person or (self.host if act == "publish" else None)
         headers = {} if person is None else person.headers
-        answer = await self.http.post(f"/api/rooms/demo/video/{act}", headers=headers)
+        address = f"/api/rooms/demo/video/{act}"
+        answer = await self.http.post(address, headers=headers, params=params)
         assert answer.status_code == 201, answer.text
         token: str = answer.json()["token"]
         return token

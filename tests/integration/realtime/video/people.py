@@ -141,12 +141,11 @@ class Publisher:
             self.pc.addTransceiver(AudioStreamTrack(), direction="sendonly")
         prefer(self.pc, codec)
 
-    async def publish(
-        self, forwarder: BuiltinForwarder, room: str = ROOM, *, take_over: bool = False
-    ) -> Session:
+    async def publish(self, forwarder: BuiltinForwarder, room: str = ROOM, **claim: Any) -> Session:
         """Offer, and take the answer."""
         await self.pc.setLocalDescription(await self.pc.createOffer())
-        session = await forwarder.publish(room, self.pc.localDescription.sdp, take_over=take_over)
+        claim = {"take_over": False, **claim}
+        session = await forwarder.publish(room, self.pc.localDescription.sdp, **claim)
         await self.pc.setRemoteDescription(RTCSessionDescription(session.answer, "answer"))
         return session
 
