@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 
 import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
@@ -63,13 +64,10 @@ def media_app(
 ) -> Starlette:
     """Build the application; `key` is what gateways send as a bearer token.
 
-    `carried` are the forwarder's own counters, for the page of metrics.
+    `carried` are the forwarder's own counters, for the page of metrics; what else the process
+    counts is added to `app.state.collectors`.
     """
-
-    def check_key(request: Request) -> None:
-        sent = request.headers.get("authorization", "")
-        if not hmac.compare_digest(sent.encode(), f"Bearer {key}".encode()):
-            raise CommerceError("invalid_token", "Only processes of this installation may ask.")
+    check_key = partial(_check_key, key)
 
     async def begin(request: Request) -> Response:
         check_key(request)
@@ -105,7 +103,8 @@ def media_app(
         check_key(request)
         return json_response({"rooms": {id: desk.picture(id) for id in desk.rooms}})
 
-    return Starlette(
+    collectors: list[Collector] = [_MediaCollector(desk, process_name, carried)]
+    app = Starlette(
         routes=[
             Route("/media/rooms", list_rooms),
             Route("/media/rooms/{room}/sessions", begin, methods=["POST"]),
@@ -113,16 +112,25 @@ def media_app(
             Route("/media/sessions/{session}", trickle, methods=["PATCH"]),
             Route("/media/sessions/{session}", end, methods=["DELETE"]),
             Route("/healthz", healthz),
-            Route("/metrics", _metrics_page(_MediaCollector(desk, process_name, carried))),
+            Route("/metrics", _metrics_page(collectors)),
         ],
         exception_handlers=dict(EXCEPTION_HANDLERS),
     )
+    app.state.collectors = collectors
+    return app
 
 
-def _metrics_page(collector: Collector) -> Callable[[Request], Awaitable[Response]]:
+def _check_key(key: str, request: Request) -> None:
+    sent = request.headers.get("authorization", "")
+    if not hmac.compare_digest(sent.encode(), f"Bearer {key}".encode()):
+        raise CommerceError("invalid_token", "Only processes of this installation may ask.")
+
+
+def _metrics_page(collectors: list[Collector]) -> Callable[[Request], Awaitable[Response]]:
     async def metrics(request: Request) -> Response:
         registry = CollectorRegistry()
-        registry.register(collector)
+        for collector in collectors:
+            registry.register(collector)
         return PlainTextResponse(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
     return metrics

@@ -19,7 +19,7 @@ from commerce.shows.recordings import store
 from commerce.shows.recordings.model import RecordedPart
 from realtime.video.ports import Forwarder
 from realtime.video.recording.files import RecordingFolder
-from realtime.video.recording.model import PartHead
+from realtime.video.recording.model import PartHead, RecordingCounters
 from realtime.video.recording.recorder import Limits, Recorder
 from server.db.faults import AWAY
 
@@ -57,8 +57,8 @@ class RecordingKeeper:
         now_ms: Callable[[], int],
     ) -> None:
         self.begun = 0
-        self.cut = 0
-        self._dropped_before = 0
+        self.rounds_failed = 0
+        self._before = RecordingCounters()  # Of recordings that have ended.
         self._forwarder = forwarder
         self._database = database
         self._root = root
@@ -72,9 +72,12 @@ class RecordingKeeper:
         return len(self._running)
 
     @property
-    def dropped(self) -> int:
-        """How many frames did not reach a disk in time, over all recordings."""
-        return self._dropped_before + sum(one.recorder.dropped for one in self._running.values())
+    def counters(self) -> RecordingCounters:
+        """What was written in this process's life, over all recordings."""
+        total = self._before
+        for one in self._running.values():
+            total = total.plus(one.recorder.counters)
+        return total
 
     async def run(self) -> None:
         """Look for news for ever; when cancelled, finish what is in the queues."""
@@ -84,8 +87,10 @@ class RecordingKeeper:
                 try:
                     await self.look()
                 except AWAY as error:
+                    self.rounds_failed += 1
                     log.warning("recordings are looked after again soon: %s", error)
                 except Exception:  # A fault of ours must not end the process that has the picture.
+                    self.rounds_failed += 1
                     log.exception("a round of the recordings failed")
         finally:
             await self.close()
@@ -184,12 +189,15 @@ class RecordingKeeper:
 
     async def _end(self, show_id: str) -> None:
         """Finish a recording's files, then its rows."""
-        running = self._running.pop(show_id)
+        running = self._running[show_id]
         running.stop()
         await asyncio.to_thread(running.recorder.close, CLOSE_TIMEOUT_S)
-        self._dropped_before += running.recorder.dropped
-        await self._save(show_id, running)
         reason = running.recorder.ended
+        ended = RecordingCounters(ended={reason or "complete": 1})
+        # In one step: a count that falls, if only for a moment, is taken for a restart.
+        del self._running[show_id]
+        self._before = self._before.plus(running.recorder.counters).plus(ended)
+        await self._save(show_id, running)
         log.info(
             "recorded show %s: %s parts, %s frames dropped, %s",
             show_id,
@@ -197,7 +205,6 @@ class RecordingKeeper:
             running.recorder.dropped,
             reason or "complete",
         )
-        self.cut += reason is not None
         async with self._database.transaction() as transaction:
             await store.end_recording(transaction, show_id, reason)
 

@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 
 from server.db.database import PgDatabase, open_pool
 from server.recording.keeper import RecordingKeeper
+from server.recording.metrics import RecordingCollector
 from server.settings import Settings
 from server.wiring.media import MediaProcess, build_media
 from server.wiring.recording import build_keeper
@@ -49,4 +50,6 @@ async def build_recorded_media(settings: Settings, process_name: str) -> Recorde
         return RecordedMedia(media, None, None)
     database = PgDatabase(await open_pool(settings.database_url))
     keeper = build_keeper(settings, media.forwarder, database)
+    if keeper is not None:
+        media.app.state.collectors.append(RecordingCollector(keeper, process_name))
     return RecordedMedia(media, database, keeper)

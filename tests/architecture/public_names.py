@@ -21,10 +21,13 @@ from commerce.sales.show_floor.model import BagItem, Floor, SaleView, ShowView
 from realtime.protocol import messages
 from realtime.protocol.counters import Counters
 from realtime.video.config import VideoCounters
+from realtime.video.recording.model import RecordingCounters
 from server.__main__ import build_parser
 from server.media.app import collect_carried_metrics, collect_media_metrics
 from server.media.desk import DeskCounters, MediaDesk
 from server.metrics import collect_metrics
+from server.recording.keeper import RecordingKeeper
+from server.recording.metrics import RecordingCollector
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("server", "realtime", "commerce")
@@ -79,7 +82,10 @@ def metric_names() -> set[str]:
     desk = SimpleNamespace(counters=DeskCounters(), rooms={})
     ours = {metric.name for metric in collect_metrics("g1", counters, is_link_up=True)}
     ours |= {metric.name for metric in collect_media_metrics(cast(MediaDesk, desk), "m1")}
-    return ours | {metric.name for metric in collect_carried_metrics(VideoCounters(), "m1")}
+    ours |= {metric.name for metric in collect_carried_metrics(VideoCounters(), "m1")}
+    keeper = SimpleNamespace(counters=RecordingCounters(), begun=0, running=0, rounds_failed=0)
+    recorded = RecordingCollector(cast(RecordingKeeper, keeper), "m1")
+    return ours | {metric.name for metric in recorded.collect()}
 
 
 def without_parameter_names(path: str) -> str:

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.faults.test_media_process import MEDIA, host_of, is_live, open_session, picture
-from tests.support.api import Caller, eventually
+from tests.support.api import Caller, eventually, open_client
 from tests.support.filming import decode_bytes
 from tests.support.program import Program
 from tests.support.whip_client import WhipClient, only_loopback
@@ -27,6 +28,16 @@ RECORDED_WITHIN_S = 40.0
 def loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients reach the media process over loopback."""
     only_loopback(monkeypatch)
+
+
+async def read_metrics(program: Program) -> str:
+    """Return the media process's page of metrics, from the port that it listens on."""
+    (media,) = program.children_with_role("media")
+    (port,) = {
+        one.laddr.port for one in media.net_connections("tcp") if one.status == psutil.CONN_LISTEN
+    }
+    async with open_client(f"http://127.0.0.1:{port}") as http:
+        return (await http.get("/metrics")).text
 
 
 async def read_playlist(host: Caller, address: str) -> str:
@@ -127,6 +138,9 @@ async def test_a_show_is_kept_from_its_first_picture_to_its_end(
         await host.call("POST", "/api/rooms/demo/pin", {"item": item["item"]})
         await wait_recorded(host, 2 * SEGMENT_S)
         await host.call("POST", "/api/rooms/demo/unpin")
+        counted = await read_metrics(program)
+        assert re.search(r"^hubbub_recording_shows\{[^}]+\} 1\.0$", counted, re.MULTILINE)
+        assert re.search(r"^hubbub_recording_segments_total\{[^}]+\} [1-9]", counted, re.MULTILINE)
         replay = await end_and_read(host)
 
         recording = replay["recording"]

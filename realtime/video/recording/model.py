@@ -11,6 +11,25 @@ PartKind = Literal["mp4", "webm"]
 EndReason = Literal["disk_full", "folder", "size_limit", "fault"]
 
 
+class RecordingCounters(msgspec.Struct):
+    """What was written, of one recorder or of all; `ended` is by reason, `complete` too."""
+
+    bytes_written: int = 0
+    segments: int = 0  # That were begun; each is SEGMENT_MS or longer.
+    frames_dropped: int = 0  # That did not reach the disk in time.
+    ended: dict[str, int] = {}
+
+    def plus(self, other: RecordingCounters) -> RecordingCounters:
+        """Return the sums."""
+        names = self.ended.keys() | other.ended.keys()
+        return RecordingCounters(
+            self.bytes_written + other.bytes_written,
+            self.segments + other.segments,
+            self.frames_dropped + other.frames_dropped,
+            {name: self.ended.get(name, 0) + other.ended.get(name, 0) for name in names},
+        )
+
+
 class PartHead(msgspec.Struct, frozen=True):
     """The first line of a part's index: what a player must know before the first piece."""
 

@@ -9,7 +9,7 @@ from realtime.video.recording.containers import PieceFinder
 from realtime.video.recording.files import PartFiles, RecordingFolder
 from realtime.video.recording.model import PartHead, Piece
 from realtime.video.recording.muxer import Muxer, MuxError
-from realtime.video.recording.rules import PartClock
+from realtime.video.recording.rules import SEGMENT_MS, PartClock
 
 __all__ = ["MuxError", "PartWriter"]
 # Keyframe times that are remembered until their piece is told; more means that nothing is told.
@@ -39,6 +39,8 @@ class PartWriter:
         self.clock = PartClock(first)
         self.head: PartHead | None = None
         self.end_ms = 0
+        self.segments = 0  # As `segments_of` groups the pieces, the open one included.
+        self._segment_ms = 0
         self._from_ms = from_ms
         self._muxer = Muxer(first.codec, encoding, first.data, has_audio=has_audio)
         self._finder = PieceFinder(self._muxer.kind)
@@ -102,9 +104,16 @@ class PartWriter:
             ]
             piece = Piece(found.offset, found.size, min(keys, default=start_ms), end_ms, bool(keys))
             self._files.write_piece(piece)
+            self._count(piece)
             self._keyframes_ms = {at_ms for at_ms in self._keyframes_ms if at_ms > latest_ms}
             self.end_ms = end_ms
         return len(data)
+
+    def _count(self, piece: Piece) -> None:
+        is_long = piece.start_ms - self._segment_ms >= SEGMENT_MS
+        if piece.keyframe and (not self.segments or is_long):
+            self.segments += 1
+            self._segment_ms = piece.start_ms
 
     def _write_head(self, init_bytes: int) -> PartHead:
         muxer = self._muxer

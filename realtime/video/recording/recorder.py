@@ -14,7 +14,7 @@ import msgspec
 
 from realtime.video.ports import EncodedFrame
 from realtime.video.recording.files import RecordingFolder
-from realtime.video.recording.model import EndReason, PartHead
+from realtime.video.recording.model import EndReason, PartHead, RecordingCounters
 from realtime.video.recording.part import MuxError, PartWriter
 from realtime.video.recording.queue import FrameQueue
 from realtime.video.recording.rules import SEGMENT_MS, encoding_of, follows
@@ -85,6 +85,8 @@ class Recorder:
         self._behind_ms = 0  # How much later than the publisher says its last keyframe came.
         self._faults = 0
         self._size_bytes = 0
+        self._written_bytes = 0  # By this recorder; the size counts earlier ones' files too.
+        self._segments = 0
         self._looked_bytes: int | None = None
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
@@ -93,6 +95,11 @@ class Recorder:
     def dropped(self) -> int:
         """How many frames did not fit into the queue."""
         return self._queue.dropped
+
+    @property
+    def counters(self) -> RecordingCounters:
+        """What this recorder has written; from the loop's thread, a moment late."""
+        return RecordingCounters(self._written_bytes, self._segments, self._queue.dropped)
 
     def news(self) -> list[PartNews]:
         """Return how far every part of this recorder has come, in order."""
@@ -235,15 +242,22 @@ class Recorder:
             self._add(part, frame)
 
     def _add(self, part: PartWriter, frame: EncodedFrame) -> None:
-        self._size_bytes += part.add(frame)
+        before = part.segments
+        self._wrote(part.add(frame), part.segments - before)
         self._tell(part, is_open=True)
 
     def _close_part(self) -> None:
         part, self._part = self._part, None
         if part is not None:
-            self._size_bytes += part.close()
+            before = part.segments
+            self._wrote(part.close(), part.segments - before)
             self._tell(part, is_open=False)
             self._faults = 0
+
+    def _wrote(self, size_bytes: int, segments: int) -> None:
+        self._size_bytes += size_bytes
+        self._written_bytes += size_bytes
+        self._segments += segments
 
     def _tell(self, part: PartWriter, *, is_open: bool) -> None:
         if part.head is not None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from realtime.video.recording.files import RecordingFolder
-from server.recording.keeper import remove_expired
+from server.recording.keeper import RecordingKeeper, remove_expired
+from server.recording.metrics import RecordingCollector
 from server.settings import Settings
 from server.wiring.gateway import GatewayProcess
 from tests.support.evidence import Stage
@@ -260,6 +262,21 @@ async def test_a_full_disk_cuts_the_recording_and_says_so(filmed: Filmed) -> Non
     assert (recording["state"], recording["reason"]) == ("cut", "disk_full")
     await filmed.keeper.look()
     assert filmed.keeper.running == 0
+    written = filmed.keeper.counters
+    assert written.ended == {"disk_full": 1}
+    assert written.bytes_written > 0
+    page = generate_latest(collecting(filmed.keeper)).decode()
+    labels = 'process="m1",reason="disk_full"'
+    assert f"hubbub_recording_ended_total{{{labels}}} 1.0" in page
+    assert 'hubbub_recording_shows{process="m1"} 0.0' in page
+    assert f'hubbub_recording_bytes_total{{process="m1"}} {written.bytes_written:.1f}' in page
+
+
+def collecting(keeper: RecordingKeeper) -> CollectorRegistry:
+    """Return a registry of a keeper's metrics alone."""
+    registry = CollectorRegistry()
+    registry.register(RecordingCollector(keeper, "m1"))
+    return registry
 
 
 async def test_recordings_are_forgotten_after_their_time(

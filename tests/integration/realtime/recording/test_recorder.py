@@ -44,6 +44,19 @@ def test_a_recording_has_every_frame_at_its_time(folder: RecordingFolder, codec:
     assert (part.head.width, part.head.height) == (160, 120)
 
 
+@pytest.mark.parametrize("codec", ["H264", "VP8"])
+def test_what_is_written_is_counted(folder: RecordingFolder, codec: str) -> None:
+    studio = Studio(folder)
+    later = frames(5.0, codec=codec, at_ms=70_000, size=(320, 240))
+    studio.record(frames(9.0, codec=codec), later)
+    parts = [part for number in (1, 2) if (part := folder.read(number)) is not None]
+    counters = studio.recorder.counters
+    assert counters.segments == sum(len(segments_of(part)) for part in parts) == 5
+    files = [folder.file(part.number, part.head.kind) for part in parts]
+    assert counters.bytes_written == sum(path.stat().st_size for path in files)
+    assert counters.frames_dropped == 0
+
+
 def test_a_publishers_clock_that_stands_still_holds_back_no_memory(folder: RecordingFolder) -> None:
     """Without sound its pictures wait for it, until time has passed by that clock."""
     recorder = Studio(folder).recorder
