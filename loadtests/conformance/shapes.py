@@ -157,6 +157,7 @@ LOBBY_ROOM = {
     "next_event": Maybe(
         {"kind": str, "sale": str, "state": str, "opens_at_ms": int, "price_minor": int}
     ),
+    "replay?": Maybe({"show": str, "title": str, "started_at_ms": int, "length_ms": int}),
 }
 RESERVATION = {
     "id": str,

@@ -2,7 +2,7 @@
 /** The lobby's order. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { comingRooms, isSameDay, liveRooms, minutesUntil } from '../../static/js/logic/lobby_rooms.js';
+import { comingRooms, isSameDay, liveRooms, minutesUntil, replayRooms } from '../../static/js/logic/lobby_rooms.js';
 
 /** @typedef {import('../../static/js/logic/lobby_rooms.js').LobbyRoom} LobbyRoom */
 
@@ -19,6 +19,12 @@ test('shows to come are in order of time', () => {
   const show = (/** @type {number} */ starts_at_ms) => ({ id: 's', title: 'T', starts_at_ms, items: 1 });
   const rooms = [makeRoom({ room: 'a', next_show: show(20) }), makeRoom({ room: 'b', next_show: show(10) }), makeRoom({ room: 'c' })];
   assert.deepEqual(comingRooms(rooms).map((room) => room.room), ['b', 'a']);
+});
+
+test('what can be watched again is there, the newest first', () => {
+  const replay = (/** @type {number} */ started_at_ms) => ({ show: 's', title: 'T', started_at_ms, length_ms: 1 });
+  const rooms = [makeRoom({ room: 'a', replay: replay(10) }), makeRoom({ room: 'b', replay: replay(20), show: live }), makeRoom({ room: 'c', replay: null }), makeRoom({ room: 'd' })];
+  assert.deepEqual(replayRooms(rooms).map((room) => room.room), ['b', 'a']);
 });
 
 test('minutes are said only when a show is near', () => {

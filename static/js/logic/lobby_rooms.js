@@ -9,9 +9,11 @@
 /** @typedef {{id: string, title: string, starts_at_ms: number, items: number, picture?: string | null}} NextShow */
 /** @typedef {{kind: string, state: string, opens_at_ms: number | null, price_minor: number, currency: string, title: string,
  *   title_zh?: string | null, quantity: number, per_buyer: number | null}} NextEvent */
+/** @typedef {{show: string, title: string, started_at_ms: number, length_ms: number}} Replay the last show that is over and was recorded */
 /** @typedef {{room: string, title?: string | null, host: {id: string, name: string, avatar?: string | null}, show: LobbyShow | null,
- *   next_show: NextShow | null, viewers: number, next_event: NextEvent | null, poster: string | null}} LobbyRoom */
+ *   next_show: NextShow | null, viewers: number, next_event: NextEvent | null, poster: string | null, replay?: Replay | null}} LobbyRoom */
 /** @typedef {LobbyRoom & {next_show: NextShow}} ComingRoom */
+/** @typedef {LobbyRoom & {replay: Replay}} ReplayRoom */
 
 const MINUTE_MS = 60_000;
 /** "in 34 min" is said within this; further away the time alone says enough. */
@@ -35,6 +37,15 @@ export function comingRooms(rooms) {
   return rooms
     .flatMap((room) => (room.next_show ? [/** @type {ComingRoom} */ (room)] : []))
     .sort((a, b) => a.next_show.starts_at_ms - b.next_show.starts_at_ms);
+}
+
+/**
+ * Rooms whose last show can be watched again, the newest first.
+ * @param {readonly LobbyRoom[]} rooms
+ * @returns {ReplayRoom[]}
+ */
+export function replayRooms(rooms) {
+  return rooms.flatMap((room) => (room.replay ? [/** @type {ReplayRoom} */ (room)] : [])).sort((a, b) => b.replay.started_at_ms - a.replay.started_at_ms);
 }
 
 /**

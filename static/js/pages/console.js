@@ -54,6 +54,7 @@ import { ConsoleCamera } from './console_camera.js';
 import { ConsoleGroups } from './console_groups.js';
 import { ConsolePrices } from './console_prices.js';
 import { listenToConsole } from './console_input.js';
+import { drawReplayLink } from './replay_link.js';
 
 /** @typedef {import('../lib/element.js').LiveElement} LiveElement */
 /** @typedef {import('../logic/console_run.js').FlashPlan} FlashPlan */
@@ -282,6 +283,7 @@ export class ConsolePage {
     setAttribute(find('#show-live'), 'data-status', status);
     const past = this.isLive && show?.started_at_ms ? t('console.live_for', { duration: duration(this.clock.now() - show.started_at_ms) }) : t('room.live');
     setText(find('#show-live-word'), this.isLive ? past : status === 'scheduled' && show?.starts_at_ms ? t('room.soon', { time: timeOfDay(show.starts_at_ms) }) : t('room.not_live'));
+    drawReplayLink(this.state);
     if (!this.seesMoney) return;
     find('#start-show').hidden = status !== 'scheduled';
     find('#end-show').hidden = !this.isLive;

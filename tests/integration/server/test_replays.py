@@ -279,6 +279,28 @@ def collecting(keeper: RecordingKeeper) -> CollectorRegistry:
     return registry
 
 
+async def test_the_lobby_names_the_last_show_that_can_be_watched_again(filmed: Filmed) -> None:
+    async def replay() -> Any:
+        rooms = (await filmed.stage.http.get("/api/rooms")).json()["rooms"]
+        return next(room for room in rooms if room["room"] == "demo")["replay"]
+
+    await filmed.play(3.0)
+    assert await replay() is None  # Not while it is on the air.
+    await filmed.end()
+    named = await replay()
+    assert named["show"] == filmed.show_id
+    assert named["length_ms"] == pytest.approx(3000, abs=34)
+    # A show without a recording does not hide an earlier one that has.
+    await filmed.stage.post("host", "/api/rooms/demo/start")
+    await filmed.stage.post("host", "/api/rooms/demo/end")
+    assert await replay() == named
+    await filmed.stage.change(
+        "UPDATE recordings SET state = 'removed', reason = 'retention' WHERE show_id = $1",
+        filmed.show_id,
+    )
+    assert await replay() is None
+
+
 async def test_recordings_are_forgotten_after_their_time(
     filmed: Filmed, settings: Settings
 ) -> None:

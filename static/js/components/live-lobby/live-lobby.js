@@ -1,19 +1,20 @@
 // @ts-check
 /**
- * What is on and what comes: the most watched live show large, the other live ones as cards, then the shows to come.
+ * What is on and what comes: the most watched live show large, the other live ones as cards, the shows to come, and past ones to watch again.
  *
  * HTML: `<live-lobby>…the same as rendered by the server…</live-lobby>`. Properties: `rooms` (LobbyRoom[]), `now_ms`,
  * `stale_ms` (moment of the last good read when the newest failed, else null). Events: `live:refresh-lobby`.
  */
-import { dayAndTime, money, number, people, timeOfDay } from '../../lib/format.js';
+import { dayAndTime, duration, money, number, people, timeOfDay } from '../../lib/format.js';
 import { html, render } from '../../lib/html.js';
 import { t, titleOf } from '../../lib/i18n.js';
 import { LiveElement, define } from '../../lib/element.js';
-import { comingRooms, isSameDay, liveRooms, minutesUntil } from '../../logic/lobby_rooms.js';
+import { comingRooms, isSameDay, liveRooms, minutesUntil, replayRooms } from '../../logic/lobby_rooms.js';
 
 /** @typedef {import('../../logic/lobby_rooms.js').LobbyRoom} LobbyRoom */
 /** @typedef {import('../../logic/lobby_rooms.js').ComingRoom} ComingRoom */
 /** @typedef {import('../../logic/lobby_rooms.js').NextEvent} NextEvent */
+/** @typedef {import('../../logic/lobby_rooms.js').ReplayRoom} ReplayRoom */
 
 const EMPTY_POSTER = '/static/img/scene/kiln.svg';
 
@@ -87,6 +88,14 @@ export class LiveLobby extends LiveElement {
       <a class="button button-outline" href="/r/${room.room}" aria-label="${t('lobby.enter')}: ${show.title}">${t('lobby.enter')}</a></li>`;
   }
 
+  /** @param {ReplayRoom} room */
+  #past(room) {
+    const { show, title, started_at_ms, length_ms } = room.replay;
+    return html`<li class="coming"><span class="coming-picture">${room.poster ? html`<img src="${room.poster}" alt="" loading="lazy">` : ''}</span>
+      <div class="coming-words"><p class="muted">${[this.#time(started_at_ms), duration(length_ms)].join(t('site.separator'))}</p><h3>${title}</h3><p class="muted">${room.host.name}</p></div>
+      <a class="button button-outline" href="/r/${room.room}/replay/${show}" aria-label="${t('replay.link')}: ${title}">${t('replay.link')}</a></li>`;
+  }
+
   /** @param {ComingRoom | undefined} next */
   #nothingOn(next) {
     const title = next ? t('lobby.empty_next', { time: this.#time(next.next_show.starts_at_ms) }) : t('lobby.empty');
@@ -99,6 +108,7 @@ export class LiveLobby extends LiveElement {
   update() {
     const live = liveRooms(this.rooms);
     const coming = comingRooms(this.rooms);
+    const past = replayRooms(this.rooms);
     const [hero, ...cards] = live;
     const stale = this.stale_ms === null ? '' : html`<p class="lobby-stale" role="status">${t('lobby.stale', { time: timeOfDay(this.stale_ms) })}
       <button class="button" type="button" data-act="refresh">${t('lobby.try_again')}</button></p>`;
@@ -106,7 +116,9 @@ export class LiveLobby extends LiveElement {
       <section class="lobby-live" data-count="${Math.min(3, live.length)}" aria-label="${t('lobby.title')}">
         ${hero ? this.#hero(hero) : this.#nothingOn(coming[0])}${cards.map((room) => this.#card(room))}</section>
       ${coming.length > 0 ? html`<section class="lobby-coming"><header class="coming-head"><h2>${t('lobby.coming')}</h2><p class="muted">${t('lobby.times_yours')}</p></header>
-        <ul class="coming-rows">${coming.map((room) => this.#coming(room))}</ul></section>` : ''}`;
+        <ul class="coming-rows">${coming.map((room) => this.#coming(room))}</ul></section>` : ''}
+      ${past.length > 0 ? html`<section class="lobby-past"><header class="coming-head"><h2>${t('lobby.past')}</h2></header>
+        <ul class="coming-rows">${past.map((room) => this.#past(room))}</ul></section>` : ''}`;
     if (content.markup === this.#drawn) return;
     const focused = this.contains(document.activeElement) ? document.activeElement?.getAttribute('href') : null;
     this.#drawn = content.markup;

@@ -10,7 +10,7 @@ import { holdLeft } from '../../logic/countdown.js';
 import { avatarIndex, duration, initial, number, people, timeOfDay } from '../../lib/format.js';
 import { find, setAttribute, setText } from '../../lib/element.js';
 import { t } from '../../lib/i18n.js';
-import { drawReplayLink } from './replay_link.js';
+import { drawReplayLink } from '../replay_link.js';
 
 /** @typedef {import('../../logic/room_state.js').RoomState} RoomState */
 /** @typedef {import('../../logic/card_state.js').Hold} Hold */

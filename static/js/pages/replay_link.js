@@ -1,17 +1,19 @@
 // @ts-check
 /**
- * The way from a room whose show is over to its replay.
+ * The way from a show that is over to its replay, in the room and in its console.
  *
- * Invariant: the link is there only when there is something to play; a show is asked for once, and again after a while
+ * Invariant: the link is there only when there is something to play; a show is asked for once, and a few times more
  * when its recording was not done.
  */
-import { find, setAttribute } from '../../lib/element.js';
-import { get } from '../../net/api.js';
+import { find, setAttribute } from '../lib/element.js';
+import { get } from '../net/api.js';
 
 /** A recording's rows come some seconds behind its show's end. */
 const AGAIN_MS = 10_000;
+/** A show without a recording has none later. */
+const TRIES_MAX = 6;
 
-/** @param {import('../../logic/room_state.js').RoomState} state */
+/** @param {import('../logic/room_state.js').RoomState} state */
 export function drawReplayLink({ room, show }) {
   const link = find('#replay-link');
   const id = show?.status === 'ended' ? show.id : null;
@@ -20,7 +22,7 @@ export function drawReplayLink({ room, show }) {
   if (id === null) delete link.dataset['show'];
   else {
     link.dataset['show'] = id;
-    void ask(link, room, id);
+    void ask(link, room, id, TRIES_MAX);
   }
 }
 
@@ -28,8 +30,9 @@ export function drawReplayLink({ room, show }) {
  * @param {HTMLElement} link
  * @param {string} room
  * @param {string} show
+ * @param {number} tries that are left, with this one
  */
-async function ask(link, room, show) {
+async function ask(link, room, show, tries) {
   const isWanted = () => link.dataset['show'] === show;
   try {
     const { recording } = await get(`/api/shows/${encodeURIComponent(show)}/replay`);
@@ -37,6 +40,6 @@ async function ask(link, room, show) {
     setAttribute(link, 'href', `/r/${encodeURIComponent(room)}/replay/${encodeURIComponent(show)}`);
     link.hidden = false;
   } catch {
-    setTimeout(() => { if (isWanted()) delete link.dataset['show']; }, AGAIN_MS);
+    if (tries > 1) setTimeout(() => { if (isWanted()) void ask(link, room, show, tries - 1); }, AGAIN_MS);
   }
 }
