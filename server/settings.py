@@ -140,6 +140,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     media_viewers: Annotated[
         int, Meta(ge=1, le=100_000, description="Viewers of the media process's video in all.")
     ] = 500
+    media_publish_kbit_max: Annotated[
+        int, Meta(ge=500, le=1_000_000, description="Kilobits a second that one publisher sends.")
+    ] = 20_000
     media_advertise: Annotated[
         str | None,
         Meta(description="IP address that viewers send media to; none: this machine's own."),

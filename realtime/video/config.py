@@ -22,7 +22,9 @@ class VideoConfig(msgspec.Struct, frozen=True):
     bind_addresses: tuple[str, ...] = ()
     # Told to peers instead of the bound ones, for a machine behind a one-to-one NAT.
     advertise_addresses: tuple[str, ...] = ()
+    publishes_itself: bool = False  # The demo's film comes from this machine, wherever it is told.
     udp_ports: tuple[int, int] | None = None  # First and last; None leaves it to the system.
+    publish_kbit_per_s_max: int = 20_000  # Datagrams beyond it are dropped; after 3 s it is over.
     start_kbit_per_s: int = 1500  # What a browser sends before it has measured the line.
     connect_timeout_s: float = 12.0
     silence_timeout_s: float = 10.0  # Without a report of a viewer, or anything of a publisher.
@@ -51,4 +53,5 @@ class VideoCounters(msgspec.Struct):
     gop_bursts: int = 0
     connect_timeouts: int = 0
     silences: int = 0
+    floods: int = 0  # Sessions that were ended since they sent more than anybody honest.
     faults: int = 0  # A packet whose handling failed; the log says how.

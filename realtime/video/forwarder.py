@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import secrets
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
@@ -16,9 +17,10 @@ from typing import Any
 
 from realtime.video.answers import AnswerLine, busy
 from realtime.video.config import VideoConfig, VideoCounters
-from realtime.video.ice import PortRange, Surroundings
+from realtime.video.ice import PortRange, Surroundings, own_reach
 from realtime.video.ingest import IngestTrack
 from realtime.video.links import Clock
+from realtime.video.liveness import reason_to_end
 from realtime.video.outlets import Outlet
 from realtime.video.packet_viewer import PacketViewer
 from realtime.video.peers import AiortcPublisher, AiortcViewer
@@ -35,6 +37,8 @@ REPORT_S = 1.0
 CLOSE_S = 3.0
 RETRY_NOT_LIVE_S = 2
 RETRY_FULL_S = 10
+# Long enough that whoever comes back reads why; drops come before all work, so it is no defence.
+TOO_FAST_S = 10.0
 
 
 class BuiltinForwarder:
@@ -45,10 +49,14 @@ class BuiltinForwarder:
         self._config = config
         self._clock = Clock(asyncio.get_running_loop().time, wall_ms)
         self._around = Surroundings(
-            config=config, counters=self.counters, ports=PortRange(config.udp_ports)
+            config=config,
+            counters=self.counters,
+            ports=PortRange(config.udp_ports),
+            reach=own_reach(config),
         )
         self._rooms: dict[str, Room] = {}
         self._sessions: dict[str, tuple[Room, PublisherSession | ViewerSession]] = {}
+        self._too_fast_s: dict[str, float] = {}  # When a room's publisher was ended for it.
         self._crowds: dict[str, str] = {}  # Of viewers, by session.
         self._joining: Counter[str] = Counter()  # Answers that are being made, by crowd.
         self._line = AnswerLine(config.answers_waiting_max, self._clock.now_s)
@@ -252,6 +260,13 @@ class BuiltinForwarder:
         """Refuse a second publisher, and everybody once the server stops."""
         if self._is_closed:
             raise VideoError("publisher_present", "The server is stopping.", retry_after_s=5)
+        wait_s = self._too_fast_s.get(room.id, -TOO_FAST_S) + TOO_FAST_S - self._clock.now_s()
+        if wait_s > 0:
+            raise VideoError(
+                "publisher_too_fast",
+                "The publisher sent more than this server takes.",
+                retry_after_s=math.ceil(wait_s),
+            )
         if room.publisher is not None and not may_replace(room.publisher):
             raise VideoError("publisher_present", "The room has a publisher.")
 
@@ -364,22 +379,22 @@ class BuiltinForwarder:
                     log.exception("The upkeep of room %s failed", room.id)
 
     def _sweep(self, room: Room, now_s: float) -> None:
-        """End sessions that never connected, fell silent, or whose publisher stays away."""
-        config = self._config
+        """End sessions that are over, and viewers whose publisher stays away."""
         for session in (*room.viewers.values(), room.publisher):
-            if session is None:
+            reason = session and reason_to_end(session, self._config, now_s)
+            if not session or not reason:
                 continue
-            if not session.is_connected:
-                if now_s - session.began_s > config.connect_timeout_s:
-                    self.counters.connect_timeouts += 1
-                    self._forget(session)
-            elif isinstance(session, PublisherSession):
-                if now_s - session.heard_s > config.silence_timeout_s:
-                    self.counters.silences += 1
-                    self._forget(session)
-            elif session.is_silent(now_s, config.silence_timeout_s):
-                self.counters.silences += 1
-                self._forget(session)
-        if room.publisher is None and now_s - room.orphaned_s > config.orphan_timeout_s:
+            setattr(self.counters, reason, getattr(self.counters, reason) + 1)
+            if reason == "floods":
+                log.warning("a session of room %s was ended: it sends too much", room.id)
+                if session is room.publisher:
+                    self._note_too_fast(room.id, now_s)
+            self._forget(session)
+        if room.publisher is None and now_s - room.orphaned_s > self._config.orphan_timeout_s:
             for viewer in tuple(room.viewers.values()):
                 self._forget(viewer)
+
+    def _note_too_fast(self, room_id: str, now_s: float) -> None:
+        """Have the room say for a while why its publisher was ended."""
+        recent = {id: at_s for id, at_s in self._too_fast_s.items() if now_s - at_s < TOO_FAST_S}
+        self._too_fast_s = {**recent, room_id: now_s}

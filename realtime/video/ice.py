@@ -11,10 +11,13 @@ import socket
 from typing import Any
 
 import msgspec
+from aioice import ice, stun
 from aioice.candidate import Candidate, candidate_foundation, candidate_priority
 from aioice.ice import StunProtocol
 
 from realtime.video.config import VideoConfig, VideoCounters
+from realtime.video.intake import Bucket, Intake
+from realtime.video.reach import Reach, reach_from
 
 # The library's SRTP buffer: a longer datagram raises where nothing catches it.
 DATAGRAM_BYTES_MAX = 1500
@@ -25,6 +28,11 @@ QUEUED_MAX = 2048
 REMOTE_ADDRESSES_MAX = 128
 SOCKET_BUFFER_BYTES = 1 << 18
 PORT_TRIES_MAX = 256
+# Checks that we begin, each of which goes wherever an offer or a datagram claims to come from:
+# four packets within 8 s, where the library sends seven within a minute.
+CHECK_RETRANSMISSIONS = 3
+CHECKS_BURST, CHECKS_PER_S = 100, 2
+FIRST_BYTE_NO_STUN = 4  # RFC 7983.
 
 
 class PortsExhaustedError(Exception):
@@ -58,24 +66,66 @@ class Surroundings(msgspec.Struct, frozen=True):
     config: VideoConfig
     counters: VideoCounters
     ports: PortRange
+    reach: Reach = Reach()
+
+
+def own_reach(config: VideoConfig) -> Reach:
+    """Return what offers may have checked: by the addresses that peers are told, or are bound."""
+    told = config.advertise_addresses or config.bind_addresses
+    anywhere = {"0.0.0.0", "::"}  # noqa: S104 - Compared, not bound.
+    here = ice.get_host_addresses(use_ipv4=True, use_ipv6=True)
+    if not told or anywhere & set(told):
+        return reach_from(here)
+    return reach_from(told, here if config.publishes_itself else ())
 
 
 class GuardedStun(StunProtocol):
-    """Counts what the library cannot read, where it would write a traceback for each datagram."""
+    """Lets in what a session may be sent, and bounds what it sends to find its peer.
 
-    def __init__(self, receiver: Any, counters: VideoCounters) -> None:
+    What the library cannot read is counted, where it would write a traceback for each datagram.
+    """
+
+    def __init__(self, receiver: Any, counters: VideoCounters, intake: Intake | None) -> None:
         super().__init__(receiver)
         self._counters = counters
+        self._intake = intake
+        self._now_s = asyncio.get_running_loop().time
+        self._begun = Bucket(CHECKS_PER_S, CHECKS_BURST)
+
+    async def request(
+        self,
+        request: stun.Message,
+        addr: tuple[str, int],
+        integrity_key: bytes | None = None,
+        retransmissions: int | None = None,
+    ) -> tuple[stun.Message, tuple[str, int]]:
+        """Check a path; one of too many fails at once. Raises TransactionError."""
+        if retransmissions is None:  # Else it asks a peer that was found whether it is there.
+            retransmissions = CHECK_RETRANSMISSIONS
+            if not self._begun.take(1, self._now_s()):
+                raise stun.TransactionTimeout
+        return await super().request(request, addr, integrity_key, retransmissions)
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         """Take a datagram of whoever sent it."""
+        assert isinstance(data, bytes), "no transport of asyncio hands over text"
+        if self._intake is not None:
+            pair = self.receiver._nominated.get(1)
+            if not self._intake.admits(
+                len(data),
+                is_check=len(data) > 0 and data[0] < FIRST_BYTE_NO_STUN,
+                is_peer=pair is not None and pair.remote_addr == (addr[0], addr[1]),
+                now_s=self._now_s(),
+            ):
+                self._counters.dropped_in += 1
+                return
         try:
             super().datagram_received(data, addr)
         except Exception:  # Its parser raises whatever a stranger's bytes lead it to.
             self._counters.dropped_in += 1
 
 
-def confine(connection: Any, around: Surroundings) -> None:
+def confine(connection: Any, around: Surroundings, intake: Intake | None = None) -> None:
     """Bind a library's connection as configured, and keep from it what no peer sends."""
     config, counters = around.config, around.counters
     deliver, check = connection.data_received, connection.request_received
@@ -101,7 +151,7 @@ def confine(connection: Any, around: Surroundings) -> None:
             bound = bound[:1] if config.bind_addresses else ["0.0.0.0"]  # noqa: S104 - Advertised.
         found: list[Candidate] = []
         for address in bound:
-            opened = await _bind(connection, address, around)
+            opened = await _bind(connection, address, around, intake)
             if opened is None:  # As the library does: one address may be of no use.
                 continue
             protocol, port = opened
@@ -133,14 +183,14 @@ def _host_candidate(host: str, port: int, component: int) -> Candidate:
 
 
 async def _bind(
-    connection: Any, address: str, around: Surroundings
+    connection: Any, address: str, around: Surroundings, intake: Intake | None
 ) -> tuple[StunProtocol, int] | None:
     """Open a socket on an address; None when no port of the range is free there."""
     loop = asyncio.get_running_loop()
     for port in around.ports.candidates():
         try:
             transport, protocol = await loop.create_datagram_endpoint(
-                lambda: GuardedStun(connection, around.counters), local_addr=(address, port)
+                lambda: GuardedStun(connection, around.counters, intake), local_addr=(address, port)
             )
         except OSError:
             continue

@@ -5,10 +5,35 @@ All times are seconds of one monotonic clock.
 
 from __future__ import annotations
 
+from realtime.video.intake import Bucket
+
 # A keyframe costs as much as dozens of pictures; a crowd that joins shares one.
 REQUEST_INTERVAL_S = 1.0
 # Browsers answer within a picture and a round trip. OBS never does.
 ANSWER_WAIT_S = 0.5
+
+
+# One viewer's wishes, each of which costs the publisher and all others: four at once, as on a line
+# that has just changed, then one in as many seconds.
+WISHES_BURST = 4
+WISHES_PER_S = 0.25
+
+
+class KeyframeWishes:
+    """What one viewer may ask of everybody's picture."""
+
+    def __init__(self) -> None:
+        self._bucket = Bucket(WISHES_PER_S, WISHES_BURST)
+        self._passed_s: float | None = None
+
+    def passes(self, now_s: float) -> bool:
+        """Say whether a wish is passed on; one that was, is kept until it is granted."""
+        if self._passed_s is not None and now_s - self._passed_s < REQUEST_INTERVAL_S:
+            return False
+        if not self._bucket.take(1, now_s):
+            return False
+        self._passed_s = now_s
+        return True
 
 
 class KeyframeRequests:

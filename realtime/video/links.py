@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from realtime.video.config import VideoCounters
+from realtime.video.intake import Intake
 from realtime.video.media import Kind, MediaPacket
 from realtime.video.outlets import Outlet
 from realtime.video.reports import ReceptionReport
@@ -129,6 +130,11 @@ class Peer(Protocol):
     @property
     def answer(self) -> str:
         """The SDP answer."""
+        ...
+
+    @property
+    def intake(self) -> Intake:
+        """What is let in of what it sends."""
         ...
 
     async def trickle(self, fragment: str) -> None:

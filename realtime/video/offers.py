@@ -9,11 +9,37 @@ from __future__ import annotations
 import msgspec
 
 from realtime.video.ports import VideoError
+from realtime.video.reach import Reach
 
 OFFER_CHARS_MAX = 64_000  # Chromium's offers are 6,000 to 9,000 long.
 FRAGMENT_CHARS_MAX = 8_000
-CANDIDATES_MAX = 32
+CANDIDATES_MAX = 32  # Of one peer, whenever it names them.
+# Networks that a machine is in at once have one port each; more are a stranger's look at a host.
+PORTS_OF_HOST_MAX = 4
 CANDIDATE_CHARS_MAX = 512  # Some 150 are usual. Python reads no number of thousands of digits.
+
+
+class Candidates:
+    """What one peer may have checked: few addresses, each within reach."""
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+        self._ports: dict[str, set[str]] = {}
+        self._taken = 0
+
+    def take(self, candidate: str) -> bool:
+        """Say whether a candidate (without "a=candidate:") is used, and count it if so."""
+        if self._taken >= CANDIDATES_MAX or not is_usable(candidate):
+            return False
+        host, port = candidate.split()[4:6]
+        if not self._reach.may_check(host, int(port)):
+            return False
+        ports = self._ports.setdefault(host, set())
+        ports.add(port)
+        if len(ports) > PORTS_OF_HOST_MAX:
+            return False
+        self._taken += 1
+        return True
 
 
 class Fragment(msgspec.Struct, frozen=True):
@@ -29,21 +55,18 @@ def check_size(text: str, chars_max: int) -> None:
         raise VideoError("bad_offer", "The description is empty, or too long.")
 
 
-def without_costly_candidates(offer: str) -> str:
-    """Return an offer with at most 32 candidates, all of them UDP addresses, and no end of them.
+def without_costly_candidates(offer: str, candidates: Candidates) -> str:
+    """Return an offer with the candidates that are used, and no end of them.
 
     A browser whose addresses are hidden is learnt from its first check; the end of candidates would
     make the library give up before that check has come.
     """
     kept: list[str] = []
-    candidates = 0
     for line in offer.splitlines():
         if line == "a=end-of-candidates":
             continue
-        if line.startswith("a=candidate:"):
-            candidates += 1
-            if candidates > CANDIDATES_MAX or not is_usable(line[len("a=candidate:") :]):
-                continue
+        if line.startswith("a=candidate:") and not candidates.take(line[len("a=candidate:") :]):
+            continue
         kept.append(line)
     return "\r\n".join(kept) + "\r\n"
 
@@ -69,16 +92,16 @@ def is_usable(candidate: str) -> bool:
     )
 
 
-def parse_fragment(text: str) -> Fragment:
+def parse_fragment(text: str, candidates: Candidates) -> Fragment:
     """Read a trickled fragment. Raises VideoError (`bad_offer`)."""
     check_size(text, FRAGMENT_CHARS_MAX)
     user: str | None = None
-    candidates: list[str] = []
+    taken: list[str] = []
     for line in text.splitlines():
         if line.startswith("a=ice-ufrag:"):
             user = line[len("a=ice-ufrag:") :].strip()
         elif line.startswith("a=candidate:"):
             candidate = line[len("a=candidate:") :].strip()
-            if is_usable(candidate):
-                candidates.append(candidate)
-    return Fragment(user=user, candidates=tuple(candidates))
+            if candidates.take(candidate):
+                taken.append(candidate)
+    return Fragment(user=user, candidates=tuple(taken))

@@ -22,11 +22,11 @@ from aiortc.sdp import SessionDescription
 from realtime.video.codecs import H264_PROFILE, codec_order, random_start
 from realtime.video.frames import FrameAssembler, WholeFrame
 from realtime.video.ice import Surroundings
+from realtime.video.intake import Intake
 from realtime.video.links import ViewerEvents
 from realtime.video.media import CLOCK_RATES, CodecTypes, Kind, MediaPacket
-from realtime.video.offers import without_costly_candidates
 from realtime.video.outlets import Outlet, OutletStart
-from realtime.video.peers import BasePeer, check_offer
+from realtime.video.peers import BasePeer
 from realtime.video.ports import VideoError
 
 # Longer than the group of pictures that a joiner is sent at once (3 s); who is further behind
@@ -70,7 +70,7 @@ class PacketViewer(BasePeer):
     """A viewer's connection that is sent frames; `starts` and `types` are for its outlets."""
 
     def __init__(self, around: Surroundings, events: ViewerEvents) -> None:
-        super().__init__(around, events.ended)
+        super().__init__(around, events.ended, Intake())
         self.starts: dict[Kind, OutletStart] = {}
         self.types: dict[Kind, dict[str, CodecTypes]] = {}
         self._events = events
@@ -81,14 +81,13 @@ class PacketViewer(BasePeer):
 
     async def accept(self, offer: str, *, published: str | None) -> None:
         """Answer an offer; it must have the codec that is `published`. Raises VideoError."""
-        text = without_costly_candidates(offer)
-        check_offer(text)
+        text = self._take_offer(offer)
         for media in SessionDescription.parse(text).media:
             if media.direction not in {"recvonly", "sendrecv"}:
                 raise VideoError("offer_unsupported", "A viewer's tracks are recvonly.")
             kind: Kind = "audio" if media.kind == "audio" else "video"
             self._add(kind, codec_order(kind, published)[0])
-        await self._remote(text)  # Refuses an offer without the codec.
+        await self._apply(text)  # Refuses an offer without the codec.
         await self._local()
 
     async def close(self) -> None:

@@ -46,15 +46,11 @@ from realtime.video.codecs import (
 )
 from realtime.video.config import VideoCounters
 from realtime.video.ice import PortsExhaustedError, Surroundings, confine
+from realtime.video.intake import Intake
 from realtime.video.links import PublisherEvents, ViewerEvents
 from realtime.video.media import AgreedTrack, CodecTypes, Kind, MediaPacket
-from realtime.video.offers import (
-    CANDIDATES_MAX,
-    OFFER_CHARS_MAX,
-    check_size,
-    parse_fragment,
-    without_costly_candidates,
-)
+from realtime.video.offer_checks import check_offer
+from realtime.video.offers import Candidates, parse_fragment, without_costly_candidates
 from realtime.video.outlets import Outlet, OutletStart
 from realtime.video.ports import VideoError
 from realtime.video.reports import ReceptionReport
@@ -147,8 +143,9 @@ class ViewerSender:
 class BasePeer:
     """What the connections of publishers and viewers have in common."""
 
-    def __init__(self, around: Surroundings, ended: Callable[[], None]) -> None:
+    def __init__(self, around: Surroundings, ended: Callable[[], None], intake: Intake) -> None:
         self.answer = ""
+        self.intake = intake
         self._around = around
         self._pc = RTCPeerConnection(
             # Without servers the library would ask one of its own choice for our address.
@@ -156,19 +153,17 @@ class BasePeer:
         )
         self._ended = ended
         self._is_over = False
-        self._remote_user, self._candidates = "", 0
+        self._remote_user = ""
+        self._candidates = Candidates(around.reach)
         self._pc.on("connectionstatechange", self._state_changed)
 
     async def trickle(self, fragment: str) -> None:
         """Take candidates. Raises VideoError (`bad_offer`, `restart_unsupported`)."""
-        read = parse_fragment(fragment)
+        read = parse_fragment(fragment, self._candidates)
         if read.user is not None and read.user != self._remote_user:
             raise VideoError("restart_unsupported", "ICE restarts are not served: offer anew.")
         mid = self._pc.getTransceivers()[0].mid
         for line in read.candidates:
-            self._candidates += 1
-            if self._candidates > CANDIDATES_MAX:
-                return
             candidate = candidate_from_sdp(line)
             candidate.sdpMid = mid
             await self._pc.addIceCandidate(candidate)
@@ -179,14 +174,21 @@ class BasePeer:
         await self._pc.close()
 
     async def _remote(self, offer: str) -> list[RTCRtpTransceiver]:
-        """Apply an offer that was checked. Raises VideoError."""
-        text = without_costly_candidates(offer)
+        """Check and apply an offer. Raises VideoError."""
+        return await self._apply(self._take_offer(offer))
+
+    def _take_offer(self, offer: str) -> str:
+        """Return what may be applied of an offer. Raises VideoError."""
+        text = without_costly_candidates(offer, self._candidates)
         self._remote_user = check_offer(text)
+        return text
+
+    async def _apply(self, text: str) -> list[RTCRtpTransceiver]:
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(sdp=text, type="offer"))
         except Exception as error:  # Its parser raises whatever a stranger's text leads it to.
-            told = f"The offer cannot be served: {error!s:.200}"
-            raise VideoError("offer_unsupported", told) from error
+            log.debug("an offer is not served: %s", error)
+            raise VideoError("offer_unsupported", "The offer cannot be served.") from None
         return self._pc.getTransceivers()
 
     async def _local(self) -> None:
@@ -200,7 +202,7 @@ class BasePeer:
 
     def _confine(self) -> None:
         """Bind as configured, and let in what a peer may send."""
-        confine(self._dtls.transport._connection, self._around)
+        confine(self._dtls.transport._connection, self._around, self.intake)
 
     @property
     def _dtls(self) -> Any:
@@ -224,7 +226,7 @@ class AiortcPublisher(BasePeer):
     """A publisher's connection; `tracks` says what was agreed on."""
 
     def __init__(self, around: Surroundings, events: PublisherEvents) -> None:
-        super().__init__(around, events.ended)
+        super().__init__(around, events.ended, Intake(around.config.publish_kbit_per_s_max))
         self.tracks: dict[Kind, AgreedTrack] = {}
         self._events = events
         self._wire: Wire | None = None
@@ -301,7 +303,7 @@ class AiortcViewer(BasePeer):
     """A viewer's connection; `starts` and `types` say what its outlets begin with."""
 
     def __init__(self, around: Surroundings, events: ViewerEvents) -> None:
-        super().__init__(around, events.ended)
+        super().__init__(around, events.ended, Intake())
         self.starts: dict[Kind, OutletStart] = {}
         self.types: dict[Kind, dict[str, CodecTypes]] = {}
         self._events = events
@@ -368,33 +370,3 @@ class AiortcViewer(BasePeer):
             around.config.mode, dtls.transport._connection, dtls._tx_srtp, around.counters
         )
         self._events.connected()
-
-
-def check_offer(text: str) -> str:
-    """Refuse what the library would half accept; return the ICE user. Raises VideoError."""
-    check_size(text, OFFER_CHARS_MAX)
-    try:
-        offer = SessionDescription.parse(text)
-    except Exception as error:  # Its parser raises whatever a stranger's text leads it to.
-        raise VideoError("bad_offer", f"The offer cannot be read: {error!s:.200}") from error
-    media = offer.media
-    if not media:
-        raise VideoError("bad_offer", "The offer has no media.")
-    if sorted(part.kind for part in media) not in (["audio"], ["video"], ["audio", "video"]):
-        raise VideoError("offer_unsupported", "At most one audio and one video are served.")
-    for part in media:
-        if part.ice is None or not part.ice.usernameFragment or not part.ice.password:
-            raise VideoError("bad_offer", "The offer has no ICE user and password.")
-        if part.dtls is None or not part.dtls.fingerprints:
-            raise VideoError("bad_offer", "The offer has no fingerprint.")
-        if not part.rtcp_mux or not part.rtp.muxId:
-            raise VideoError("bad_offer", "The offer must have rtcp-mux and a mid.")
-        if part.port == 0:
-            raise VideoError("offer_unsupported", "The offer rejects its own media.")
-    mids = sorted(part.rtp.muxId for part in media)
-    bundles = (group.items for group in offer.group if group.semantic == "BUNDLE")
-    bundled = [sorted(str(mid) for mid in items) for items in bundles]
-    if len(set(mids)) != len(mids) or (len(mids) > 1 and mids not in bundled):
-        raise VideoError("offer_unsupported", "The offer's media must be bundled.")
-    assert media[0].ice is not None, "checked above"
-    return str(media[0].ice.usernameFragment)

@@ -11,6 +11,7 @@ RefusalCode = Literal[
     "bad_offer",  # The SDP cannot be parsed, or lacks what WebRTC demands.
     "offer_unsupported",  # It can be read, but no codec or m-section of it can be served.
     "publisher_present",  # The room has a publisher and no take-over was asked.
+    "publisher_too_fast",  # Who published sent too much a moment ago, and was ended.
     "not_live",  # Nobody publishes into the room.
     "video_full",  # The cap of viewers of the room or of the process is reached.
     "video_busy",  # Too many answers are being made.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from realtime.video.keyframe_requests import KeyframeWishes
 from realtime.video.links import ViewerPeer, ViewersRoom
 from realtime.video.media import Batch, Kind
 from realtime.video.outlets import Outlet
@@ -29,6 +30,7 @@ class ViewerSession:
         self.began_s = self.heard_s = room.clock.now_s()
         self.is_connected = False
         self._sent_when_heard = 0
+        self._wishes = KeyframeWishes()
         self._ended = ended
         self._burst: asyncio.Task[None] | None = None
 
@@ -67,7 +69,8 @@ class ViewerSession:
     def keyframe_wanted(self) -> None:
         """Pass the wish on, together with others'."""
         self._heard()
-        self.room.ask_keyframe()
+        if self._wishes.passes(self.heard_s):
+            self.room.ask_keyframe()
 
     def received(self, kind: Kind, lsr: int, dlsr: int) -> None:
         """Measure the round trip to this viewer."""

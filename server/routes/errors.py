@@ -95,6 +95,7 @@ HTTP_STATUS: Mapping[str, int] = {
     "video_off": 409,
     "not_live": 409,
     "publisher_present": 409,
+    "publisher_too_fast": 429,
     "keys_full": 409,
     "precondition_failed": 412,
     "offer_unsupported": 422,

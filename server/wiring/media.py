@@ -109,7 +109,9 @@ def video_config(settings: Settings) -> VideoConfig:
         mode=settings.media_mode,
         viewers_per_room_max=settings.media_viewers_per_room,
         viewers_max=settings.media_viewers,
+        publish_kbit_per_s_max=settings.media_publish_kbit_max,
         bind_addresses=settings.media_bind,
         advertise_addresses=(settings.media_advertise,) if settings.media_advertise else (),
+        publishes_itself=settings.demo and settings.demo_film,
         udp_ports=(int(first), int(last)) if settings.media_ports else None,
     )

@@ -31,6 +31,7 @@ test('every trouble has words of its own', () => {
   assert.equal(publishTrouble(makeLink({})), null);
   const codes = ['no_show', 'video_off', 'publisher_present', 'forbidden'].map((code) => publishTrouble(makeLink({ phase: 'refused', code })));
   assert.equal(new Set(codes).size, 4);
+  assert.equal(publishTrouble(makeLink({ phase: 'waiting', code: 'publisher_too_fast' })), 'camera.trouble_too_fast');
 });
 
 test('a chosen device is asked for by its id, any other by none', () => {

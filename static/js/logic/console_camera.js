@@ -53,6 +53,7 @@ export function cameraTrouble(error) {
  * @returns {string | null} null when nothing was refused
  */
 export function publishTrouble({ phase, code }) {
+  if (code === 'publisher_too_fast') return 'camera.trouble_too_fast';
   if (phase !== 'refused') return null;
   if (code === 'no_show') return 'camera.trouble_no_show';
   if (code === 'video_off') return 'camera.trouble_off';

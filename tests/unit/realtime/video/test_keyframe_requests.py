@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from realtime.video.keyframe_requests import KeyframeRequests
+import itertools
+
+from realtime.video.keyframe_requests import WISHES_BURST, KeyframeRequests, KeyframeWishes
 
 
 def test_a_crowd_that_joins_shares_one_request() -> None:
@@ -35,3 +37,17 @@ def test_a_publisher_that_does_not_answer_is_found_out() -> None:
     requests.ask(2.0)
     requests.keyframe(2.1)
     assert not requests.is_ignored
+
+
+def test_one_viewer_asks_for_few_keyframes() -> None:
+    """Ten a second for a minute: what it had saved, then one in four seconds."""
+    wishes = KeyframeWishes()
+    passed = [at / 10 for at in range(600) if wishes.passes(at / 10)]
+    assert len(passed) <= WISHES_BURST + 15
+    assert min(later - at for at, later in itertools.pairwise(passed)) >= 1.0
+
+
+def test_a_viewer_that_seldom_asks_is_always_heard() -> None:
+    """On a poor line, every five seconds."""
+    wishes = KeyframeWishes()
+    assert all(wishes.passes(at * 5.0) for at in range(100))

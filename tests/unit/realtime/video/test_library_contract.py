@@ -56,6 +56,10 @@ def test_the_version_is_the_one_this_was_written_against(package: str, minor: st
         (ice.StunProtocol.datagram_received, ["self", "data", "addr"]),
         (ice.Connection.get_component_candidates, ["self", "component", "addresses", "timeout"]),
         (ice.StunProtocol.__init__, ["self", "receiver"]),
+        (
+            ice.StunProtocol.request,
+            ["self", "request", "addr", "integrity_key", "retransmissions"],
+        ),
     ],
 )
 def test_what_is_called_takes_the_same_arguments(
@@ -77,6 +81,13 @@ def test_the_library_calls_ours_by_the_names_we_have() -> None:
         assert f"transceiver.sender.{name}" in described
     gathered = inspect.getsource(ice.Connection.gather_candidates)
     assert "self.get_component_candidates(component=component, addresses=addresses)" in gathered
+
+
+def test_the_library_asks_a_found_peer_with_no_repetition_and_others_with_its_own() -> None:
+    """By this the guard tells consent from the checks that it bounds."""
+    assert "retransmissions=0" in inspect.getsource(ice.Connection.query_consent)
+    assert "retransmissions" not in inspect.getsource(ice.Connection.check_start)
+    assert isinstance(inspect.getattr_static(ice.CandidatePair, "remote_addr"), property)
 
 
 async def test_the_objects_have_the_attributes_we_read() -> None:

@@ -1,0 +1,178 @@
+"""What one peer, or whoever knows its address, sends: others do not pay for it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+from aioice import stun
+from aioice.ice import StunProtocol
+from aiortc.rtp import RTCP_PSFB_PLI, RtcpPsfbPacket
+
+from realtime.video import ice
+from realtime.video.config import VideoCounters
+from realtime.video.ice import CHECK_RETRANSMISSIONS, CHECKS_BURST, GuardedStun
+from realtime.video.intake import FLOOD_S, REPORTS_BURST
+from realtime.video.ports import VideoError
+from tests.integration.realtime.video.people import (
+    LOOPBACK,
+    ROOM,
+    Publisher,
+    Viewer,
+    forwarding,
+    until,
+)
+from tests.integration.realtime.video.test_refusals import offer_of
+
+
+async def test_a_viewers_flood_of_requests_is_dropped_and_ends_it() -> None:
+    """Encrypted, well formed, as fast as it can; who watches beside it goes on."""
+    async with forwarding() as forwarder:
+        host, rude, stays = Publisher(sound=False), Viewer(sound=False), Viewer(sound=False)
+        await host.publish(forwarder)
+        await until(lambda: forwarder.state(ROOM).live)
+        await rude.play(forwarder)
+        await stays.play(forwarder)
+        await until(lambda: rude.frames and stays.frames)
+        line = rude.pc.getTransceivers()[0].receiver.transport
+        request = bytes(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=1, media_ssrc=2))
+        loop = asyncio.get_running_loop()
+        began_s, sent = loop.time(), 0
+        while not forwarder.counters.floods:
+            assert loop.time() - began_s < FLOOD_S + 8
+            for _ in range(10):
+                await line._send_rtp(request)
+            sent += 10
+            await asyncio.sleep(0.005)
+        assert sent > 2 * REPORTS_BURST
+        assert forwarder.counters.dropped_in > sent - 3 * REPORTS_BURST
+        assert forwarder.counters.viewers == 1
+        # Its own joining, and a few of its wishes.
+        assert forwarder.counters.keyframes_asked < 12
+        seen = len(stays.frames)
+        await until(lambda: len(stays.frames) > seen + 30)
+        for person in (rude, stays):
+            await person.close()
+        await host.vanish()
+
+
+async def test_a_publisher_that_sends_too_much_is_ended_and_told_why() -> None:
+    """In its own room; after a while it may come back."""
+    config = msgspec.structs.replace(LOOPBACK, publish_kbit_per_s_max=20)
+    async with forwarding(config) as forwarder:
+        host, other = Publisher(), Publisher()
+        await host.publish(forwarder)
+        await until(lambda: forwarder.counters.floods == 1)
+        assert forwarder.counters.publishers == 0
+        with pytest.raises(VideoError) as refused:
+            await forwarder.publish(ROOM, await offer_of(), take_over=True)
+        assert refused.value.code == "publisher_too_fast"
+        assert 0 < (refused.value.retry_after_s or 0) <= 10
+        await other.publish(forwarder, "room-2")
+        forwarder._too_fast_s[ROOM] -= 10
+        await forwarder.publish(ROOM, await offer_of(), take_over=False)
+        for person in (host, other):
+            await person.vanish()
+
+
+@asynccontextmanager
+async def inner_service() -> AsyncIterator[tuple[int, asyncio.Queue[bytes]]]:
+    """A UDP service on loopback, as a stranger would like to find one: its port, what it hears."""
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    class Service(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, addr: object) -> None:
+            heard.put_nowait(data)
+
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        Service, local_addr=("127.0.0.1", 0)
+    )
+    try:
+        yield transport.get_extra_info("sockname")[1], heard
+    finally:
+        transport.close()
+
+
+@pytest.mark.parametrize("is_public", [False, True])
+async def test_an_offer_has_nothing_sent_into_a_network_that_is_not_the_servers(
+    is_public: bool,
+) -> None:
+    """Where the server is told to be on the internet; on loopback itself it is (the control)."""
+    more = {"advertise_addresses": ("203.0.113.7",)} if is_public else {}
+    config = msgspec.structs.replace(LOOPBACK, connect_timeout_s=1.0, **more)
+    async with inner_service() as (port, heard), forwarding(config) as forwarder:
+        line = f"a=candidate:1 1 udp 2130706431 127.0.0.1 {port} typ host\r\n"
+        offer = "".join(
+            one
+            for one in (await offer_of()).splitlines(keepends=True)
+            if not one.startswith("a=candidate:")
+        )
+        session = await forwarder.publish(ROOM, offer + line, take_over=False)
+        await forwarder.trickle(session.id, line.replace("a=candidate:1", "a=candidate:2"))
+        await until(lambda: forwarder.counters.connect_timeouts == 1)
+        assert heard.empty() is is_public
+
+
+async def test_paths_are_checked_a_few_times_and_not_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Consent of a peer that was found is asked for whatever was checked before."""
+    asked: list[int | None] = []
+
+    async def request(*args: object) -> tuple[stun.Message, tuple[str, int]]:
+        asked.append(args[-1])  # type: ignore[arg-type]
+        return stun.Message(stun.Method.BINDING, stun.Class.RESPONSE), ("127.0.0.1", 1)
+
+    monkeypatch.setattr(StunProtocol, "request", request)
+    protocol = GuardedStun(None, VideoCounters(), None)
+    message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    failed = 0
+    for _ in range(CHECKS_BURST + 50):
+        try:
+            await protocol.request(message, ("127.0.0.1", 1))
+        except stun.TransactionTimeout:
+            failed += 1
+    assert 40 <= failed <= 50
+    assert set(asked) == {CHECK_RETRANSMISSIONS}
+    await protocol.request(message, ("127.0.0.1", 1), None, 0)
+    assert asked[-1] == 0
+
+
+def test_a_server_without_addresses_set_is_in_the_networks_of_its_interfaces(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And one that is told to be elsewhere is there."""
+    monkeypatch.setattr("aioice.ice.get_host_addresses", lambda **_: ["192.168.1.2"])
+    config = msgspec.structs.replace(LOOPBACK, bind_addresses=())
+    assert ice.own_reach(config).may_check("192.168.1.3", 5_000)
+    everywhere = msgspec.structs.replace(config, bind_addresses=("0.0.0.0",))
+    assert ice.own_reach(everywhere).may_check("192.168.1.3", 5_000)
+    elsewhere = msgspec.structs.replace(config, advertise_addresses=("203.0.113.7",))
+    assert not ice.own_reach(elsewhere).may_check("192.168.1.2", 5_000)
+    with_film = ice.own_reach(msgspec.structs.replace(elsewhere, publishes_itself=True))
+    assert with_film.may_check("192.168.1.2", 5_000)
+    assert not with_film.may_check("192.168.1.3", 5_000)
+
+
+async def test_a_strangers_flood_does_not_reach_the_library() -> None:
+    """Datagrams that look like media, from somewhere else; the picture goes on."""
+    async with forwarding() as forwarder:
+        host = Publisher(sound=False)
+        session = await host.publish(forwarder)
+        await until(lambda: forwarder.state(ROOM).live)
+        lines = session.answer.splitlines()
+        port = next(int(line.split()[5]) for line in lines if line.startswith("a=candidate:"))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for _ in range(60):
+                for _ in range(20):
+                    stranger.sendto(b"\x80" + bytes(200), ("127.0.0.1", port))
+                await asyncio.sleep(0.005)
+        await until(lambda: forwarder.counters.dropped_in > 500)
+        packets = forwarder.counters.packets_in
+        await until(lambda: forwarder.counters.packets_in > packets + 60)
+        assert forwarder.counters.floods == 0
+        await host.vanish()
