@@ -190,6 +190,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     recording_gb_max: Annotated[
         int, Meta(ge=1, le=100_000, description="Gigabytes that one show's recording may take.")
     ] = 20
+    recording_gb_total: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="Gigabytes of all recordings; 0: no limit.")
+    ] = 200
     demo: Annotated[bool, Meta(description="Allow the demo shop and its published passwords.")] = (
         False
     )

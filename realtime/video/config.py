@@ -54,4 +54,6 @@ class VideoCounters(msgspec.Struct):
     connect_timeouts: int = 0
     silences: int = 0
     floods: int = 0  # Sessions that were ended since they sent more than anybody honest.
+    recordings_refused: int = 0  # Shows not recorded, or cut, as all recordings take what they may.
+    recording_faults: int = 0  # Turns of a show's recording that failed; the log says how.
     faults: int = 0  # A packet whose handling failed; the log says how.

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -17,9 +19,10 @@ from commerce.kernel.ports import Database
 from commerce.records.clock.store import select_now_ms
 from commerce.shows.recordings import store
 from commerce.shows.recordings.model import RecordedPart
+from realtime.video.config import VideoCounters
 from realtime.video.ports import Forwarder
-from realtime.video.recording.files import RecordingFolder
-from realtime.video.recording.model import PartHead, RecordingCounters
+from realtime.video.recording.files import FOLDER_NAME, RecordingFolder
+from realtime.video.recording.model import EndReason, PartHead, RecordingCounters
 from realtime.video.recording.recorder import Limits, Recorder
 from server.db.faults import AWAY
 
@@ -27,6 +30,8 @@ log = logging.getLogger(__name__)
 
 # A pin is seen, and a keyframe asked for, within this time.
 LOOK_EVERY_S = 0.5
+# A show whose turn failed has its next one later, so that a fault does not fill the log.
+FAULT_REST_MS = 30_000
 # Rows follow the files at this pace; the files are the truth.
 SAVE_EVERY_S = 5.0
 # The rest of the queue is written when a process ends; the supervisor waits longer.
@@ -56,6 +61,7 @@ class RecordingKeeper:
         limits: Limits,
         now_ms: Callable[[], int],
     ) -> None:
+        self.counters = VideoCounters()  # The forwarder's own, where it has some.
         self.begun = 0
         self.rounds_failed = 0
         self._before = RecordingCounters()  # Of recordings that have ended.
@@ -64,6 +70,7 @@ class RecordingKeeper:
         self._root = root
         self._limits = limits
         self._now_ms = now_ms
+        self._rest_until_ms: dict[str, int] = {}
         self._running: dict[str, Running] = {}
 
     @property
@@ -100,20 +107,54 @@ class RecordingKeeper:
         async with self._database.reading() as connection:
             live = await store.select_live(connection)
             left_open = await store.select_left_open(connection)
+            total_bytes = await store.select_total_bytes(connection)
+        limit = self._limits.total_bytes_max
+        is_full = limit is not None and total_bytes >= limit
         for show_id, room_id, state, pinned_at_ms in live:
             if show_id in self._running:
                 self._follow(self._running[show_id], pinned_at_ms)
             elif state not in ("cut", "removed") and self._forwarder.state(room_id).live:
-                await self._begin(show_id, room_id, pinned_at_ms)
+                await self._try(
+                    show_id,
+                    self._refuse(show_id)
+                    if is_full
+                    else self._begin(show_id, room_id, pinned_at_ms),
+                )
         shows = {show_id for show_id, *_ in live}
         for show_id, running in list(self._running.items()):
             if show_id not in shows or running.recorder.ended is not None:
-                await self._end(show_id)
+                await self._try(show_id, self._end(show_id))
+            elif is_full:
+                await self._try(show_id, self._end(show_id, "total_limit"))
             elif self._now_ms() - running.saved_at_ms >= SAVE_EVERY_S * 1000:
-                await self._save(show_id, running)
+                await self._try(show_id, self._save(show_id, running))
         for show_id in left_open:
             if show_id not in self._running:
-                await self._end_left_open(show_id)
+                await self._try(show_id, self._end_left_open(show_id))
+
+    async def _try(self, show_id: str, turn: Coroutine[Any, Any, None]) -> None:
+        """Give a show its turn; a fault costs it the next ones, and no other show its own."""
+        if self._now_ms() < self._rest_until_ms.get(show_id, 0):
+            turn.close()
+            return
+        self._rest_until_ms.pop(show_id, None)
+        try:
+            await turn
+        except AWAY:
+            raise
+        except Exception:
+            self.counters.recording_faults += 1
+            self._rest_until_ms[show_id] = self._now_ms() + FAULT_REST_MS
+            log.exception("the recording of show %s is looked after again later", show_id)
+
+    async def _refuse(self, show_id: str) -> None:
+        """Say of a show that all recordings together take what they may."""
+        async with self._database.transaction() as transaction:
+            if await store.begin_recording(transaction, show_id, clock_ahead_ms=0) is None:
+                return
+            await store.end_recording(transaction, show_id, "total_limit")
+        self.counters.recordings_refused += 1
+        log.warning("show %s is not recorded: HUBBUB_RECORDING_GB_TOTAL is reached", show_id)
 
     async def close(self) -> None:
         """Finish the files; rows of shows that go on stay open, for the next process."""
@@ -187,16 +228,17 @@ class RecordingKeeper:
     def _folder(self, show_id: str, room_id: str) -> RecordingFolder:
         return RecordingFolder(self._root, room_id, show_id)
 
-    async def _end(self, show_id: str) -> None:
-        """Finish a recording's files, then its rows."""
+    async def _end(self, show_id: str, full: EndReason | None = None) -> None:
+        """Finish a recording's files, then its rows; `full`: why it is cut short."""
         running = self._running[show_id]
         running.stop()
         await asyncio.to_thread(running.recorder.close, CLOSE_TIMEOUT_S)
-        reason = running.recorder.ended
+        reason = running.recorder.ended or full
         ended = RecordingCounters(ended={reason or "complete": 1})
         # In one step: a count that falls, if only for a moment, is taken for a restart.
         del self._running[show_id]
         self._before = self._before.plus(running.recorder.counters).plus(ended)
+        self.counters.recordings_refused += full is not None
         await self._save(show_id, running)
         log.info(
             "recorded show %s: %s parts, %s frames dropped, %s",
@@ -233,14 +275,43 @@ def recorded(no: int, head: PartHead, end_ms: int, clock_ahead_ms: int) -> Recor
 
 
 async def remove_expired(database: Database, root: Path, days: int) -> int:
-    """Do a round of forgetting: recordings older than `days`; 0 keeps them for ever."""
-    if days == 0:
-        return 0
+    """Do a round of forgetting: recordings older than `days`; 0 keeps them for ever.
+
+    Rows say so first. The files of every such row go then, also those that a round before could
+    not remove. Returns how many recordings were forgotten.
+    """
+    forgotten = 0
+    if days:
+        async with database.reading() as connection:
+            expired = await store.select_expired(connection, days * 86_400_000)
+        for show_id in expired:
+            async with database.transaction() as transaction:
+                forgotten += await store.mark_removed(transaction, show_id, "retention")
+    await _remove_files(database, root)
+    return forgotten
+
+
+async def _remove_files(database: Database, root: Path) -> None:
+    """Remove what is on disk of recordings that are removed; one that fails is tried again."""
+    folders = await asyncio.to_thread(_folders, root)
     async with database.reading() as connection:
-        expired = await store.select_expired(connection, days * 86_400_000)
-    for show_id, room_id in expired:
-        async with database.transaction() as transaction:
-            is_ours = await store.mark_removed(transaction, show_id, "retention")
-        if is_ours:
-            await asyncio.to_thread(RecordingFolder(root, room_id, show_id).remove)
-    return len(expired)
+        removed = await store.select_removed(connection, list(folders))
+    for show_id in removed:
+        try:
+            await asyncio.to_thread(folders[show_id].remove)
+        except OSError as error:
+            log.warning("files of a recording stay for now: %s", error)
+
+
+def _folders(root: Path) -> dict[str, RecordingFolder]:
+    """Return the folders of all shows that have one."""
+    try:
+        rooms = [name for name in os.listdir(root) if FOLDER_NAME.fullmatch(name)]
+    except FileNotFoundError:
+        return {}
+    return {
+        show_id: RecordingFolder(root, room_id, show_id)
+        for room_id in rooms
+        for show_id in os.listdir(root / room_id)
+        if FOLDER_NAME.fullmatch(show_id)
+    }

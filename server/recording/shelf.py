@@ -23,8 +23,11 @@ from realtime.video.recording.files import RecordingFolder
 from realtime.video.recording.rules import playlist
 
 FILE_NAME = re.compile(r"(\d{4})\.(mp4|webm)")
-# Everybody who watches asks once a segment; the tables and the index are read once a second.
+# Everybody who watches asks once a segment; the tables and the index are read once a second, and
+# those that take long more seldom: a publisher may make thousands of parts.
 KNOWN_MS = 1_000
+KNOWN_TIMES = 20
+KNOWN_MS_MAX = 4_000
 SHELF_MAX = 256
 
 
@@ -34,7 +37,7 @@ class Shelved(msgspec.Struct, frozen=True):
     recording: Recording | None
     text: bytes
     packed: bytes
-    read_at_ms: int
+    until_ms: int
 
 
 class RecordingShelf:
@@ -45,6 +48,7 @@ class RecordingShelf:
         self._root = root
         self._monotonic_ms = monotonic_ms
         self._known: OrderedDict[str, Shelved] = OrderedDict()
+        self._reading: dict[str, asyncio.Task[Shelved]] = {}
 
     async def playlist(self, show_id: str, *, is_packed: bool = False) -> tuple[Recording, bytes]:
         """Return a recording and its playlist, by gzip where asked for; raises `not_found`."""
@@ -66,16 +70,32 @@ class RecordingShelf:
         return recording, path
 
     async def _read(self, show_id: str) -> Shelved:
-        now_ms = self._monotonic_ms()
         known = self._known.get(show_id)
-        if known is not None and now_ms - known.read_at_ms < KNOWN_MS:
+        if known is not None and self._monotonic_ms() < known.until_ms:
             return known
+        reading = self._reading.get(show_id)
+        if reading is None:
+            reading = asyncio.create_task(self._read_anew(show_id), name="recording's playlist")
+            self._reading[show_id] = reading
+            reading.add_done_callback(lambda done: self._read_through(show_id, done))
+        return await asyncio.shield(reading)  # Whoever goes away leaves it to the others.
+
+    def _read_through(self, show_id: str, done: asyncio.Task[Shelved]) -> None:
+        del self._reading[show_id]
+        if not done.cancelled():
+            done.exception()  # Raised where it is awaited; by then nobody may.
+
+    async def _read_anew(self, show_id: str) -> Shelved:
+        """Read a recording once for all who ask meanwhile."""
+        began_ms = self._monotonic_ms()
         async with self._database.reading() as connection:
             recording = await find_recording(connection, show_id)
         text, packed = b"", b""
         if recording is not None:
             text, packed = await asyncio.to_thread(self._text, recording)
-        shelved = self._known[show_id] = Shelved(recording, text, packed, now_ms)
+        now_ms = self._monotonic_ms()
+        known_ms = min(max(KNOWN_MS, KNOWN_TIMES * (now_ms - began_ms)), KNOWN_MS_MAX)
+        shelved = self._known[show_id] = Shelved(recording, text, packed, now_ms + known_ms)
         self._known.move_to_end(show_id)
         while len(self._known) > SHELF_MAX:
             self._known.popitem(last=False)

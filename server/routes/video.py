@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from commerce.kernel.errors import CommerceError
 from commerce.kernel.ports import Connection
+from commerce.shows.recordings.store import find_recording
 from commerce.shows.schedule.model import Room, Show
 from commerce.shows.schedule.rules import check_command, check_keep_order, check_moderate
 from commerce.shows.schedule.store import select_current_show, select_room
@@ -115,9 +116,14 @@ async def show_video(request: Request) -> Response:
     async with services.database.reading() as connection:
         room = await select_room(connection, path_text(request, "room"))
         check_keep_order(room, user_id=user.user_id, role=user.role)
+        show = await select_current_show(connection, room.id)
+        recording = None if show is None else await find_recording(connection, show.id)
     picture = await services.video.picture(room.id)
     shown: dict[str, Any] | None = None if picture is None else msgspec.to_builtins(picture)
-    return json_response({"backend": services.video.backend, "picture": shown})
+    recorded = recording and {"state": recording.state, "reason": recording.reason}
+    return json_response(
+        {"backend": services.video.backend, "picture": shown, "recording": recorded}
+    )
 
 
 async def stop_video(request: Request) -> Response:

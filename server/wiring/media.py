@@ -40,6 +40,7 @@ class MediaProcess:
         film: Door | None = None,
     ) -> None:
         self.app = app
+        self.carried: VideoCounters | None = None  # What the forwarder counts itself.
         self._desk = desk
         self._forwarder = forwarder
         self._broker = broker
@@ -87,7 +88,9 @@ def assemble_media(
     key = derive_key(load_secret(settings.data, settings.secret), CONTROL_PURPOSE)
     app = media_app(desk, key=key, process_name=process_name, carried=carried)
     film = demo_film(settings) if settings.demo and settings.demo_film else None
-    return MediaProcess(app, desk, forwarder=forwarder, broker=broker, film=film)
+    process = MediaProcess(app, desk, forwarder=forwarder, broker=broker, film=film)
+    process.carried = carried
+    return process
 
 
 def demo_film(settings: Settings) -> Door:

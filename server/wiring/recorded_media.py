@@ -49,7 +49,7 @@ async def build_recorded_media(settings: Settings, process_name: str) -> Recorde
     if not settings.recording or settings.database_url is None:
         return RecordedMedia(media, None, None)
     database = PgDatabase(await open_pool(settings.database_url))
-    keeper = build_keeper(settings, media.forwarder, database)
+    keeper = build_keeper(settings, media.forwarder, database, media.carried)
     if keeper is not None:
         media.app.state.collectors.append(RecordingCollector(keeper, process_name))
     return RecordedMedia(media, database, keeper)

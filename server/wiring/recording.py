@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from commerce.kernel.ports import Database
+from realtime.video.config import VideoCounters
 from realtime.video.ports import Forwarder
 from realtime.video.recording.recorder import Limits
 from server.recording.keeper import RecordingKeeper, remove_expired
@@ -21,18 +22,26 @@ def recordings_root(settings: Settings) -> Path:
 
 
 def build_keeper(
-    settings: Settings, forwarder: Forwarder, database: Database
+    settings: Settings,
+    forwarder: Forwarder,
+    database: Database,
+    counters: VideoCounters | None = None,
 ) -> RecordingKeeper | None:
     """Return what records in the media process; None where the operator wants no recordings."""
     if not settings.recording:
         return None
-    return RecordingKeeper(
+    keeper = RecordingKeeper(
         forwarder,
         database,
         recordings_root(settings),
-        limits=Limits(bytes_max=settings.recording_gb_max * BYTES_PER_GB),
+        limits=Limits(
+            bytes_max=settings.recording_gb_max * BYTES_PER_GB,
+            total_bytes_max=settings.recording_gb_total * BYTES_PER_GB or None,
+        ),
         now_ms=SystemClock().now_ms,
     )
+    keeper.counters = counters or keeper.counters
+    return keeper
 
 
 def build_shelf(settings: Settings, database: Database) -> RecordingShelf:

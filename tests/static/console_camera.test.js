@@ -2,7 +2,7 @@
 /** The console's camera and picture lights in words: never green for a picture that does not go out, or that nobody measured. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { cameraLight, cameraTrouble, constraintsFor, publishTrouble } from '../../static/js/logic/console_camera.js';
+import { cameraLight, cameraTrouble, constraintsFor, publishTrouble, recordingTrouble } from '../../static/js/logic/console_camera.js';
 import { pictureLight } from '../../static/js/logic/console_picture.js';
 
 /** @param {Partial<import('../../static/js/net/whip_link.js').LinkState>} change @returns {import('../../static/js/net/whip_link.js').LinkState} */
@@ -32,6 +32,13 @@ test('every trouble has words of its own', () => {
   const codes = ['no_show', 'video_off', 'publisher_present', 'forbidden'].map((code) => publishTrouble(makeLink({ phase: 'refused', code })));
   assert.equal(new Set(codes).size, 4);
   assert.equal(publishTrouble(makeLink({ phase: 'waiting', code: 'publisher_too_fast' })), 'camera.trouble_too_fast');
+});
+
+test('a show that is not recorded says why', () => {
+  assert.equal(recordingTrouble(null), null);
+  assert.equal(recordingTrouble({ state: 'recording', reason: null }), null);
+  assert.equal(recordingTrouble({ state: 'cut', reason: 'total_limit' }), 'camera.trouble_no_room');
+  assert.equal(recordingTrouble({ state: 'cut', reason: 'fault' }), 'camera.trouble_not_recorded');
 });
 
 test('a chosen device is asked for by its id, any other by none', () => {

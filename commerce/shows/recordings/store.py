@@ -53,8 +53,12 @@ SELECT_LIVE = """
         (SELECT max(p.from_ms) FROM pins p WHERE p.show_id = s.id) AS pinned_at_ms
     FROM shows s LEFT JOIN recordings r ON r.show_id = s.id WHERE s.status = 'live'
 """
+SELECT_TOTAL_BYTES = "SELECT coalesce(sum(size_bytes), 0)::bigint FROM recordings"
+SELECT_REMOVED = """
+    SELECT show_id FROM recordings WHERE state = 'removed' AND show_id = ANY($1::uuid[])
+"""
 SELECT_EXPIRED = """
-    SELECT show_id, room_id FROM recordings
+    SELECT show_id FROM recordings
     WHERE state IN ('complete', 'cut') AND ended_at_ms < clock_ms() - $1::bigint
     ORDER BY ended_at_ms LIMIT 20
 """
@@ -116,12 +120,21 @@ async def select_live(connection: Connection) -> list[tuple[str, str, str | None
     ]
 
 
-async def select_expired(connection: Connection, older_than_ms: int) -> list[tuple[str, str]]:
-    """Return (show, room) of a few recordings that are kept no longer."""
-    return [
-        (str(row["show_id"]), str(row["room_id"]))
-        for row in await connection.fetch(SELECT_EXPIRED, older_than_ms)
-    ]
+async def select_total_bytes(connection: Connection) -> int:
+    """Return what the files of all recordings take together."""
+    total: int = await connection.fetchval(SELECT_TOTAL_BYTES)
+    return total
+
+
+async def select_removed(connection: Connection, show_ids: Sequence[str]) -> list[str]:
+    """Return which of these shows have a recording that is removed."""
+    return [str(row["show_id"]) for row in await connection.fetch(SELECT_REMOVED, show_ids)]
+
+
+async def select_expired(connection: Connection, older_than_ms: int) -> list[str]:
+    """Return the shows of a few recordings that are kept no longer."""
+    rows = await connection.fetch(SELECT_EXPIRED, older_than_ms)
+    return [str(row["show_id"]) for row in rows]
 
 
 async def mark_removed(connection: Connection, show_id: str, reason: str) -> bool:

@@ -84,8 +84,9 @@ class RecordingFolder:
         return total
 
     def remove(self) -> None:
-        """Delete the show's recording; nothing happens where there is none."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Delete the show's recording; nothing happens where there is none. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.path)
         with contextlib.suppress(OSError):
             self.path.parent.rmdir()
 

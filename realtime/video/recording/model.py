@@ -8,7 +8,7 @@ import msgspec
 
 PartKind = Literal["mp4", "webm"]
 # Why a recording stopped before its show did.
-EndReason = Literal["disk_full", "folder", "size_limit", "fault"]
+EndReason = Literal["disk_full", "folder", "size_limit", "total_limit", "fault"]
 
 
 class RecordingCounters(msgspec.Struct):

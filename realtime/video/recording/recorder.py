@@ -40,9 +40,10 @@ DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a recording may take: bytes of the show, and what must be left on the disk."""
+    """What recordings may take: bytes of a show, of all, and what must be left on the disk."""
 
     bytes_max: int
+    total_bytes_max: int | None = None
     free_bytes_min: int = FREE_BYTES_MIN
 
 

@@ -61,6 +61,16 @@ export function publishTrouble({ phase, code }) {
 }
 
 /**
+ * Why a show that runs is not recorded, as the key of a text.
+ * @param {{state: string, reason: string | null} | null | undefined} recording
+ * @returns {string | null} null while it is recorded, or nobody wants it to be
+ */
+export function recordingTrouble(recording) {
+  if (recording?.state !== 'cut') return null;
+  return recording.reason === 'total_limit' || recording.reason === 'disk_full' ? 'camera.trouble_no_room' : 'camera.trouble_not_recorded';
+}
+
+/**
  * What is asked of the browser: 720p at 30 frames, upright on a phone by the phone's own hand.
  * @param {{camera: string | null, microphone: string | null}} chosen device ids; null: whichever
  * @returns {MediaStreamConstraints}

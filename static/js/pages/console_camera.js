@@ -10,7 +10,7 @@ import { find } from '../lib/element.js';
 import { number } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { store, stored } from '../lib/stored.js';
-import { BITRATE_USUAL, BITRATES, cameraLight, cameraTrouble, constraintsFor, publishTrouble } from '../logic/console_camera.js';
+import { BITRATE_USUAL, BITRATES, cameraLight, cameraTrouble, constraintsFor, publishTrouble, recordingTrouble } from '../logic/console_camera.js';
 import { readOutbound, sendingBetween } from '../logic/picture_stats.js';
 import { asApiError, get, post, remove } from '../net/api.js';
 import { WhipPublisher } from '../net/whip.js';
@@ -20,6 +20,8 @@ import { WhipPublisher } from '../net/whip.js';
 /** @typedef {import('../components/live-stream-keys/live-stream-keys.js').LiveStreamKeys} LiveStreamKeys */
 
 const SAMPLE_MS = 1_000;
+/** Whether the show is recorded changes seldom, and nobody waits for it. */
+const LOOK_MS = 30_000;
 const BITRATE_STORED = 'hubbub.console.bitrate';
 
 export class ConsoleCamera {
@@ -34,6 +36,8 @@ export class ConsoleCamera {
   #bitrate = BITRATE_USUAL;
   /** @type {string | null} */
   #trouble = null;
+  /** @type {string | null} */
+  #unrecorded = null;
   #asks = 0;
   #live_at_ms = 0;
   /** @type {import('../logic/picture_stats.js').Outbound | null} */
@@ -70,9 +74,15 @@ export class ConsoleCamera {
   /** Is live video offered at all? Then the light appears. */
   async begin() {
     this.#listen();
+    await this.#look();
+    if (this.element.isOffered) window.setInterval(() => void this.#look(), LOOK_MS);
+  }
+
+  async #look() {
     try {
-      const { backend } = await get(this.#base);
+      const { backend, recording } = await get(this.#base);
       this.element.isOffered = Boolean(backend) && backend !== 'none';
+      this.#unrecorded = recordingTrouble(recording);
     } catch {
       return; // Not offered to this person, or not by this server.
     }
@@ -271,7 +281,7 @@ export class ConsoleCamera {
     const { element, page } = this;
     const live_ms = this.#live_at_ms ? performance.now() - this.#live_at_ms : 0;
     const light = cameraLight({ link: this.publisher.state, sending: this.#sending, live_ms, isOther: Boolean(page.state.video) });
-    Object.assign(element, { stream: this.#stream, source: this.#source, isMuted: this.#isMuted, bitrate: this.#bitrate, light, figures: this.#figures, trouble: this.#trouble });
+    Object.assign(element, { stream: this.#stream, source: this.#source, isMuted: this.#isMuted, bitrate: this.#bitrate, light, figures: this.#figures, trouble: this.#trouble ?? this.#unrecorded });
     element.changed();
     const own = /** @type {HTMLVideoElement} */ (find('#stage-own'));
     own.hidden = !this.#stream;
