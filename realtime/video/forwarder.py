@@ -85,6 +85,7 @@ class BuiltinForwarder:
 
         with self._held(room_id) as room:
             self._check_publisher(room, may_replace)
+            endings = room.endings
             session = PublisherSession(
                 secrets.token_urlsafe(16), room, self._forget, gives_way=gives_way
             )
@@ -95,15 +96,16 @@ class BuiltinForwarder:
                 await peer.accept(offer, preferred=preferred)
                 # Somebody else may have come meanwhile.
                 self._check_publisher(room, may_replace)
+                if room.endings != endings:
+                    raise VideoError("session_unknown", "The room was ended meanwhile.")
             except BaseException:
                 self._in_background(peer.close())
                 raise
             if room.publisher is not None:
                 self._forget(room.publisher)
-            session.ingests = {
-                kind: IngestTrack(kind, agreed.codec, agreed.types, repairs=agreed.repairs)
-                for kind, agreed in peer.tracks.items()
-            }
+            for kind, agreed in peer.tracks.items():
+                track = IngestTrack(kind, agreed.codec, agreed.types, repairs=agreed.repairs)
+                session.ingests[kind] = track
             room.publisher = session
             self._sessions[session.id] = (room, session)
             self.counters.publishers += 1
@@ -146,6 +148,7 @@ class BuiltinForwarder:
         room = self._rooms.get(room_id)
         if room is None:
             return
+        room.endings += 1
         for session in (*room.viewers.values(), room.publisher):
             if session is not None:
                 self._forget(session)
@@ -262,11 +265,8 @@ class BuiltinForwarder:
             raise VideoError("publisher_present", "The server is stopping.", retry_after_s=5)
         wait_s = self._too_fast_s.get(room.id, -TOO_FAST_S) + TOO_FAST_S - self._clock.now_s()
         if wait_s > 0:
-            raise VideoError(
-                "publisher_too_fast",
-                "The publisher sent more than this server takes.",
-                retry_after_s=math.ceil(wait_s),
-            )
+            told = "The publisher sent more than this server takes."
+            raise VideoError("publisher_too_fast", told, retry_after_s=math.ceil(wait_s))
         if room.publisher is not None and not may_replace(room.publisher):
             raise VideoError("publisher_present", "The room has a publisher.")
 

@@ -33,6 +33,7 @@ class Room:
         self.publisher: PublisherSession | None = None
         self.viewers: dict[str, ViewerSession] = {}
         self.joining = 0  # Viewers whose answer is being made.
+        self.endings = 0  # How often all of it was ended.
         self.holds = 0  # Answers of either side that are being made.
         self.sinks: list[FrameSink] = []
         self.told = VideoState()

@@ -101,7 +101,8 @@ def media_app(
 
     async def list_rooms(request: Request) -> Response:
         check_key(request)
-        return json_response({"rooms": {id: desk.picture(id) for id in desk.rooms}})
+        pictures = {id: desk.picture(id) for id in desk.rooms}
+        return json_response({"rooms": pictures, "publishers": desk.publishers()})
 
     collectors: list[Collector] = [_MediaCollector(desk, process_name, carried)]
     app = Starlette(

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -17,7 +18,7 @@ from commerce.kernel.errors import CommerceError
 from realtime.brokers.ports import Broker, BrokerUnavailableError
 from realtime.rooms.publisher import RoomPublisher
 from realtime.video.places import crowd_of
-from realtime.video.ports import Forwarder, VideoError, VideoState
+from realtime.video.ports import Forwarder, Session, VideoError, VideoState
 from server.video.engine import FULL_RETRY_MS, NOT_LIVE_RETRY_MS, Begun, Offer
 from server.video.picture import KEY, Picture, forget_picture, tell_picture
 from server.video.tickets import Act, is_key
@@ -80,6 +81,8 @@ class MediaDesk:
         self._publisher = RoomPublisher(broker)
         self._monotonic_ms = monotonic_ms
         self._sessions: dict[str, Known] = {}
+        # Of rooms that somebody begins to publish into; gone when nobody holds them.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._over: set[str] = set()  # Rooms to be told that nobody publishes any more.
         self._news: set[str] = set()
         self._woken = asyncio.Event()
@@ -103,23 +106,9 @@ class MediaDesk:
         """
         try:
             if act == "publish":
-                own = [
-                    id
-                    for id in self._publishers(room_id)
-                    if (one := self._sessions[id]).holder == holder
-                    and (one.gives_way or not gives_way)
-                ]
-                session = await self._forwarder.publish(
-                    room_id,
-                    offer.sdp,
-                    take_over=take_over and not gives_way,
-                    gives_way=gives_way,
-                    over=frozenset(own),
+                session = await self._publish(
+                    room_id, offer, holder, take_over=take_over, gives_way=gives_way
                 )
-                # A room has one publisher: whoever is listed was replaced just now, or is gone.
-                for id in self._publishers(room_id):
-                    self._sessions.pop(id, None)
-                self.counters.publishers_begun += 1
             else:
                 if not is_key(holder):  # Which may stand for all viewers of another shop.
                     await self._make_room(room_id, holder)
@@ -128,10 +117,15 @@ class MediaDesk:
                 self.counters.viewers_begun += 1
         except VideoError as error:
             raise self._refusal(error) from None
-        self._sessions[session.id] = Known(room_id, act, holder, gives_way)
+        self._sessions.setdefault(session.id, Known(room_id, act, holder))
         while len(self._sessions) > SESSIONS_KNOWN_MAX:
             del self._sessions[self._oldest()]
         return Begun(session.id, session.answer)
+
+    def publishers(self) -> list[tuple[str, str]]:
+        """Return (id of the room, holder) of who publishes, or did until just now."""
+        known = self._sessions.values()
+        return [(one.room_id, one.holder) for one in known if one.act == "publish"]
 
     async def trickle(self, session_id: str, fragment: str) -> None:
         """Take candidates. Raises CommerceError."""
@@ -144,7 +138,7 @@ class MediaDesk:
     async def end(self, session_id: str) -> None:
         """End a session. Raises CommerceError, `session_unknown` when it has ended."""
         known = self._sessions.pop(session_id, None)
-        if known is not None and known.act == "publish":
+        if known is not None and known.act == "publish" and not self._publishers(known.room_id):
             self._end_picture(known.room_id)  # First, so that the silence is not taken for a stall.
         try:
             await self._forwarder.end(session_id)
@@ -248,6 +242,32 @@ class MediaDesk:
     def _tell_soon(self, room_id: str) -> None:
         self._news.add(room_id)
         self._woken.set()
+
+    async def _publish(
+        self, room_id: str, offer: Offer, holder: str, *, take_over: bool, gives_way: bool
+    ) -> Session:
+        """Answer a publisher, one of a room at a time: whose place it takes does not change."""
+        turn = self._turns.setdefault(room_id, asyncio.Lock())
+        async with turn:
+            own = [
+                id
+                for id in self._publishers(room_id)
+                if (one := self._sessions[id]).holder == holder
+                and (one.gives_way or not gives_way)
+            ]
+            session = await self._forwarder.publish(
+                room_id,
+                offer.sdp,
+                take_over=take_over and not gives_way,
+                gives_way=gives_way,
+                over=frozenset(own),
+            )
+            # A room has one publisher: whoever is listed was replaced just now, or is gone.
+            for id in self._publishers(room_id):
+                self._sessions.pop(id, None)
+            self._sessions[session.id] = Known(room_id, "publish", holder, gives_way)
+            self.counters.publishers_begun += 1
+            return session
 
     def _publishers(self, room_id: str) -> list[str]:
         return [

@@ -61,7 +61,7 @@ class RecordingKeeper:
         limits: Limits,
         now_ms: Callable[[], int],
     ) -> None:
-        self.counters = VideoCounters()  # The forwarder's own, where it has some.
+        self.refusals = VideoCounters()  # The forwarder's own, where it has some.
         self.begun = 0
         self.rounds_failed = 0
         self._before = RecordingCounters()  # Of recordings that have ended.
@@ -143,7 +143,7 @@ class RecordingKeeper:
         except AWAY:
             raise
         except Exception:
-            self.counters.recording_faults += 1
+            self.refusals.recording_faults += 1
             self._rest_until_ms[show_id] = self._now_ms() + FAULT_REST_MS
             log.exception("the recording of show %s is looked after again later", show_id)
 
@@ -153,7 +153,7 @@ class RecordingKeeper:
             if await store.begin_recording(transaction, show_id, clock_ahead_ms=0) is None:
                 return
             await store.end_recording(transaction, show_id, "total_limit")
-        self.counters.recordings_refused += 1
+        self.refusals.recordings_refused += 1
         log.warning("show %s is not recorded: HUBBUB_RECORDING_GB_TOTAL is reached", show_id)
 
     async def close(self) -> None:
@@ -238,7 +238,7 @@ class RecordingKeeper:
         # In one step: a count that falls, if only for a moment, is taken for a restart.
         del self._running[show_id]
         self._before = self._before.plus(running.recorder.counters).plus(ended)
-        self.counters.recordings_refused += full is not None
+        self.refusals.recordings_refused += full is not None
         await self._save(show_id, running)
         log.info(
             "recorded show %s: %s parts, %s frames dropped, %s",

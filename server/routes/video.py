@@ -29,7 +29,7 @@ from server.routes.requests import (
 )
 from server.services import Services, services_of
 from server.video.engine import VideoRoom, video_off
-from server.video.tickets import KEY_HOLDER, Act, draw_stream_key
+from server.video.tickets import KEY_HOLDER, USER_HOLDER, Act, draw_stream_key
 
 
 class KeyBody(msgspec.Struct, frozen=True):
@@ -182,7 +182,7 @@ async def _open_show(connection: Connection, room: Room) -> Show:
 
 def _holder(services: Services, user: Identity | None) -> str:
     """Name who holds a ticket; a visitor is somebody new each time."""
-    return f"visitor:{services.ids.new()}" if user is None else f"user:{user.user_id}"
+    return f"visitor:{services.ids.new()}" if user is None else f"{USER_HOLDER}{user.user_id}"
 
 
 ROUTES = [

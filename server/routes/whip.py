@@ -106,7 +106,7 @@ async def _endpoint(request: Request, act: Act) -> Response:
     if not begins:
         # A player asks what kind of thing this is before it offers anything.
         return Response(b"", media_type=SDP if act == "play" else None)
-    video.paces.check("POST", holder=admission.ticket.holder, room_id=admission.room.id)
+    video.paces.check("POST", act, holder=admission.ticket.holder, room_id=admission.room.id)
     target = video.engine.redirect(act, admission.room, _token(request))
     if target is not None:
         response = Response(b"", HTTPStatus.TEMPORARY_REDIRECT)
@@ -153,7 +153,7 @@ async def _session(request: Request, act: Act) -> Response:
     handle = video.open_handle(act, text, admission)
     if request.method in {"GET", "HEAD"}:
         return Response(b"")
-    video.paces.check(request.method, holder=handle.holder, room_id=handle.room_id)
+    video.paces.check(request.method, act, holder=handle.holder, room_id=handle.room_id)
     if request.method == "DELETE":
         await video.engine.end(handle.ref)
         return Response(b"")

@@ -93,6 +93,11 @@ class BuiltinEngine:
         """Return the rooms with a picture."""
         return list((await self._call("GET", "/media/rooms"))["rooms"])
 
+    async def publishers(self) -> list[tuple[str, str]]:
+        """Return (id of the room, holder) of who publishes."""
+        answer = await self._call("GET", "/media/rooms")
+        return [(room_id, holder) for room_id, holder in answer["publishers"]]
+
     def redirect(self, act: Act, room: VideoRoom, token: str) -> str | None:
         """Send nobody to the media process: it is ours to call."""
         return None

@@ -70,6 +70,9 @@ class Engine(Protocol):
     async def rooms(self) -> list[str]:
         """Return the ids of rooms that somebody publishes into, as far as the engine tells."""
 
+    async def publishers(self) -> list[tuple[str, str]]:
+        """Return (id of the room, holder) of who publishes, as far as the engine tells."""
+
     def redirect(self, act: Act, room: VideoRoom, token: str) -> str | None:
         """Return where the client is to send its offer itself, or None when we pass it on."""
 
@@ -105,6 +108,10 @@ class NoEngine:
         """Have nothing to end."""
 
     async def rooms(self) -> list[str]:
+        """Know of none."""
+        return []
+
+    async def publishers(self) -> list[tuple[str, str]]:
         """Know of none."""
         return []
 

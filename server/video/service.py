@@ -24,6 +24,7 @@ from server.arguments import check_id
 from server.video.engine import Begun, Engine, Offer, VideoRoom, session_unknown
 from server.video.ice import IceServers
 from server.video.picture import Picture, read_picture
+from server.video.publishers import may_publish
 from server.video.tickets import (
     KEY_HOLDER,
     STREAM_KEY_PREFIX,
@@ -55,11 +56,13 @@ class Paces(msgspec.Struct, frozen=True):
     holders: Buckets
     addresses: Buckets
 
-    def check(self, method: str, *, holder: str, room_id: str) -> None:
+    def check(self, method: str, act: Act, *, holder: str, room_id: str) -> None:
         """Raise `slow_down` when a holder asks faster than anybody honest."""
-        # A key may stand for a whole shop before us, which passes its viewers' offers on.
-        per_s = REQUESTS_PER_S_OF_ADDRESS if is_key(holder) else REQUESTS_PER_S[method]
-        _refuse_fast(self.holders.take((f"{method} {room_id}", holder), per_s))
+        # A key may stand for a whole shop before us, which passes its viewers' offers on; of a
+        # publisher's there is one, and its answers wait in no line.
+        is_crowd = is_key(holder) and act == "play"
+        per_s = REQUESTS_PER_S_OF_ADDRESS if is_crowd else REQUESTS_PER_S[method]
+        _refuse_fast(self.holders.take((f"{method} {act} {room_id}", holder), per_s))
 
     def check_address(self, address: str) -> None:
         """Raise `slow_down` when an address asks faster than a crowd behind it would."""
@@ -119,9 +122,11 @@ class LiveVideo(msgspec.Struct, frozen=True):
             if by_key:
                 ticket = await self._ticket_of_key(connection, act, room, token)
             assert ticket is not None
+            if ticket.act != act or ticket.room_id != room.id:
+                raise forbidden("This ticket is for something else.")
             show = await select_current_show(connection, room.id) if begins else None
-        if ticket.act != act or ticket.room_id != room.id:
-            raise forbidden("This ticket is for something else.")
+            if begins and act == "publish":
+                await self._check_publisher(connection, room, ticket)
         if begins:
             self._check_begin(ticket, show)
         return Admission(VideoRoom(room.id, room.slug), ticket)
@@ -153,6 +158,8 @@ class LiveVideo(msgspec.Struct, frozen=True):
         begun = await self.engine.begin(
             act, room, offer, holder=holder, take_over=take_over, gives_way=gives_way
         )
+        if act == "publish":
+            await self._check_begun(admission, begun)
         handle = SessionHandle(act, room.id, holder, begun.ref, read_ufrag(offer.sdp))
         return self.tickets.seal(handle), begun
 
@@ -168,6 +175,30 @@ class LiveVideo(msgspec.Struct, frozen=True):
             log.warning("the sessions of room %s were not ended: %s", room.slug, error.code)
         except TimeoutError:
             log.warning("the sessions of room %s were not ended in time", room.slug)
+
+    async def _check_begun(self, admission: Admission, begun: Begun) -> None:
+        """End what has just begun, and raise, unless it may still be there.
+
+        Whoever ends a show or revokes a key commits first and then ends sessions: one that began
+        in between is in no list of theirs yet, and is found out here.
+        """
+        try:
+            async with self.database.reading() as connection:
+                room = await select_room_by_id(connection, admission.room.id)
+                await self._check_publisher(connection, room, admission.ticket)
+                show = await select_current_show(connection, room.id)
+            self._check_begin(admission.ticket, show)
+        except BaseException:
+            try:
+                await self.engine.end(begun.ref)
+            except CommerceError as error:
+                log.warning("a session that may not be was not ended: %s", error.code)
+            raise
+
+    async def _check_publisher(self, connection: Connection, room: Room, ticket: Ticket) -> None:
+        """Raise unless a ticket's holder may publish now, whatever it might when it was given."""
+        if not await may_publish(connection, room, ticket.holder):
+            raise _bad_ticket()
 
     async def _ticket_of_key(
         self, connection: Connection, act: Act, room: Room, token: str

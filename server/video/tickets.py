@@ -32,6 +32,7 @@ HANDLE_CHARS_MAX = 2_048
 STREAM_KEY_PREFIX = "hsk_"
 STREAM_KEY_BYTES = 32
 KEY_HOLDER = "key:"
+USER_HOLDER = "user:"
 
 
 class Ticket(msgspec.Struct, frozen=True):

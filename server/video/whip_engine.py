@@ -6,6 +6,7 @@ leads elsewhere is refused, and no redirect is followed. So nobody relays throug
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
@@ -36,6 +37,11 @@ CALL_TIMEOUT_S = 10.0
 CONNECTIONS_MAX = 64
 ANSWER_BYTES_MAX = 65_536
 ADDRESS_CHARS_MAX = 512
+# Viewers who vanish say nothing, and an engine tells nothing of them: so many sessions of a room
+# are remembered, each for as long as a show may last. Looking for old ones costs a read of all.
+REGISTERED_MAX = 1_000
+PRUNE_EVERY = 64
+ENDED_AT_ONCE = 16
 TOKEN_MARK = "{token}"  # noqa: S105 - a place in a template.
 
 
@@ -54,6 +60,7 @@ class Registered(msgspec.Struct, frozen=True, array_like=True):
     ref: str
     holder: str
     gives_way: bool = False
+    at_ms: int = 0
 
 
 def open_engine_client(token: str | None) -> httpx.AsyncClient:
@@ -83,6 +90,7 @@ class WhipEngine:
         self._broker = broker
         self._publisher = RoomPublisher(broker)
         self._now_ms = now_ms
+        self._noted = 0
 
     async def begin(  # noqa: PLR0913 - what a ticket says of one offer.
         self,
@@ -112,7 +120,7 @@ class WhipEngine:
             raise _refusal(act, response)
         ref = Ref(_session_url(address, response), response.headers.get("etag", ""), room.id, act)
         encoded = msgspec.json.encode(ref).decode()
-        await self._note(room.id, act, Registered(encoded, holder, gives_way))
+        await self._note(room.id, act, Registered(encoded, holder, gives_way, self._now_ms()))
         return Begun(encoded, response.text, _ice_links(response))
 
     async def trickle(self, ref: str, fragment: str) -> None:
@@ -140,6 +148,10 @@ class WhipEngine:
 
     async def rooms(self) -> list[str]:
         """Return none: WHIP has no way to ask. Sessions end when the show is ended by a call."""
+        return []
+
+    async def publishers(self) -> list[tuple[str, str]]:
+        """Return none: WHIP has no way to ask."""
         return []
 
     def redirect(self, act: Act, room: VideoRoom, token: str) -> str | None:
@@ -186,14 +198,35 @@ class WhipEngine:
             fields = await self._broker.read_fields(self._key(room.id))
         except BrokerUnavailableError:
             return
-        for value in fields.values():
-            one = msgspec.json.decode(value, type=Registered)
-            if not is_meant(one) or act not in {None, self._read(one.ref).act}:
-                continue
-            try:
-                await self.end(one.ref)
-            except CommerceError as error:
-                log.info("a session of the video engine was gone: %s", error.code)
+        known = [msgspec.json.decode(value, type=Registered) for value in fields.values()]
+        meant = [one for one in known if is_meant(one) and act in {None, self._read(one.ref).act}]
+        # Publishers first: whoever waits for this waits a bounded time.
+        meant.sort(key=lambda one: self._read(one.ref).act != "publish")
+        for first in range(0, len(meant), ENDED_AT_ONCE):
+            await asyncio.gather(
+                *(self._end_quietly(one.ref) for one in meant[first : first + ENDED_AT_ONCE])
+            )
+
+    async def _end_quietly(self, ref: str) -> None:
+        try:
+            await self.end(ref)
+        except CommerceError as error:
+            log.info("a session of the video engine was gone: %s", error.code)
+
+    async def _prune(self, room_id: str) -> None:
+        """Forget sessions that are too old, and the oldest viewers of too many."""
+        fields = await self._broker.read_fields(self._key(room_id))
+        oldest_ms = self._now_ms() - ENGINE_TTL_S * 1000
+        ages = sorted(
+            (one.at_ms, field, self._read(one.ref).act)
+            for field, value in fields.items()
+            for one in [msgspec.json.decode(value, type=Registered)]
+        )
+        excess = len(ages) - REGISTERED_MAX
+        for at_ms, field, act in ages:
+            if at_ms < oldest_ms or (excess > 0 and act == "play"):
+                await self._broker.drop_field(self._key(room_id), field)
+                excess -= 1
 
     async def _note(self, room_id: str, act: Act, registered: Registered) -> None:
         """Keep a session, to end it with its room; without Redis the engine alone ends it."""
@@ -204,6 +237,9 @@ class WhipEngine:
                 msgspec.json.encode(registered),
                 ttl_s=ENGINE_TTL_S,
             )
+            if self._noted % PRUNE_EVERY == 0:
+                await self._prune(room_id)
+            self._noted += 1
             if act == "publish":
                 picture = Picture(live=True, since_ms=self._now_ms())
                 await tell_picture(self._broker, room_id, picture, ENGINE_TTL_S)

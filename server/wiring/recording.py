@@ -40,7 +40,7 @@ def build_keeper(
         ),
         now_ms=SystemClock().now_ms,
     )
-    keeper.counters = counters or keeper.counters
+    keeper.refusals = counters or keeper.refusals
     return keeper
 
 

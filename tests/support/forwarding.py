@@ -6,6 +6,7 @@ without a packet; pictures begin and stop when a test says so.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 
@@ -32,6 +33,8 @@ class RecordingForwarder:
         self.viewers: dict[str, list[str]] = {}
         self.giving: set[str] = set()
         self.states: dict[str, VideoState] = {}
+        self.answering: list[asyncio.Event] | None = None
+        """With a list, answers to publishers wait until a test sets the events they put there."""
         self.refuse: RefusalCode | None = None
         self.is_closed = False
         self.viewers_max = viewers_max
@@ -53,6 +56,10 @@ class RecordingForwarder:
         self._check()
         if present is not None and not may_replace:
             raise VideoError("publisher_present", "somebody publishes already")
+        if self.answering is not None:
+            gate = asyncio.Event()
+            self.answering.append(gate)
+            await gate.wait()
         session = Session(secrets.token_urlsafe(16), ANSWER)
         self.publishers[room_id] = session.id
         if gives_way:

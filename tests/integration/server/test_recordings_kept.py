@@ -129,7 +129,7 @@ async def test_one_shows_fault_does_not_end_the_round_for_all(
         await keeper.look()
     row = await filmed.stage.row("SELECT state FROM recordings WHERE show_id = $1", filmed.show_id)
     assert row["state"] == "complete"
-    assert (broken, keeper.counters.recording_faults) == (1, 1)
+    assert (broken, keeper.refusals.recording_faults) == (1, 1)
     filmed.clock_ms += FAULT_REST_MS
     await keeper.look()
     assert broken == 2
@@ -148,7 +148,7 @@ async def test_all_recordings_together_have_a_limit(filmed: Filmed) -> None:
     assert keeper.running == 1
     keeper._limits = Limits(bytes_max=10**9, free_bytes_min=0, total_bytes_max=total)
     await keeper.look()
-    assert (keeper.running, keeper.counters.recordings_refused) == (0, 1)
+    assert (keeper.running, keeper.refusals.recordings_refused) == (0, 1)
     told = {"state": "cut", "reason": "total_limit"}
     headers = stage.headers["host"]
     answer = await stage.http.get("/api/rooms/demo/video", headers=headers)
@@ -159,7 +159,7 @@ async def test_all_recordings_together_have_a_limit(filmed: Filmed) -> None:
     assert answer.json()["recording"] is None
     for _ in range(3):
         await keeper.look()
-    assert (keeper.running, keeper.counters.recordings_refused) == (0, 2)
+    assert (keeper.running, keeper.refusals.recordings_refused) == (0, 2)
     answer = await stage.http.get("/api/rooms/demo/video", headers=headers)
     assert answer.json()["recording"] == told
     # With its files gone there is room again, for the next show.

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import httpx
+import msgspec
 import pytest
 
 from server.settings import Settings
-from server.video.whip_engine import WhipEngine, open_engine_client
+from server.video.picture import ENGINE_TTL_S
+from server.video.whip_engine import Registered, WhipEngine, open_engine_client
 from tests.integration.server.video_stage import SDP, VideoStage, open_stage
 from tests.support.fake_mediamtx import FakeMediaMtx
 from tests.support.forwarding import ANSWER, FRAGMENT, OFFER
@@ -205,3 +207,29 @@ async def test_the_callback_lets_in_whom_our_addresses_would(joined: Joined) -> 
 async def test_without_an_engine_there_is_no_callback(stage: VideoStage) -> None:
     answer = await stage.http.post(CALLBACK, json={"action": "publish"})
     assert answer.status_code == 404
+
+
+async def test_viewers_who_say_no_goodbye_do_not_fill_redis(
+    joined: Joined, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many are remembered, the newest; a publisher always, to be ended with its room."""
+    monkeypatch.setattr("server.video.whip_engine.REGISTERED_MAX", 5)
+    monkeypatch.setattr("server.video.whip_engine.PRUNE_EVERY", 1)
+    stage = joined.stage
+    engine = stage.video.engine
+    assert isinstance(engine, WhipEngine)
+    now_ms = 1_000_000_000
+    engine._now_ms = lambda: now_ms
+    assert (await stage.offer("publish")).status_code == 201
+    key = engine._key(stage.room_id)
+    for _ in range(12):
+        now_ms += 1
+        assert (await stage.offer("play")).status_code == 201
+    kept = [
+        msgspec.json.decode(value, type=Registered)
+        for value in (await stage.video.broker.read_fields(key)).values()
+    ]
+    assert sorted(one.at_ms - 1_000_000_000 for one in kept) == [0, 9, 10, 11, 12]
+    now_ms += ENGINE_TTL_S * 1000
+    assert (await stage.offer("play")).status_code == 201
+    assert len(await stage.video.broker.read_fields(key)) == 2  # Of this moment; one to the ms.

@@ -17,6 +17,7 @@ from realtime.video import ice
 from realtime.video.config import VideoCounters
 from realtime.video.ice import CHECK_RETRANSMISSIONS, CHECKS_BURST, GuardedStun
 from realtime.video.intake import FLOOD_S, REPORTS_BURST
+from realtime.video.peers import AiortcPublisher
 from realtime.video.ports import VideoError
 from tests.integration.realtime.video.people import (
     LOOPBACK,
@@ -176,3 +177,39 @@ async def test_a_strangers_flood_does_not_reach_the_library() -> None:
         await until(lambda: forwarder.counters.packets_in > packets + 60)
         assert forwarder.counters.floods == 0
         await host.vanish()
+
+
+async def test_a_room_that_ends_while_a_publisher_is_answered_stays_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The answer is held back until the room has ended."""
+    answering, go = asyncio.Event(), asyncio.Event()
+    accept = AiortcPublisher.accept
+
+    async def accept_later(peer: AiortcPublisher, offer: str, *, preferred: str | None) -> None:
+        await accept(peer, offer, preferred=preferred)
+        answering.set()
+        await go.wait()
+
+    monkeypatch.setattr(AiortcPublisher, "accept", accept_later)
+    async with forwarding() as forwarder:
+        offer = await offer_of()
+        begun = asyncio.create_task(forwarder.publish(ROOM, offer, take_over=False))
+        await answering.wait()
+        await forwarder.end_room(ROOM)
+        go.set()
+        with pytest.raises(VideoError) as refused:
+            await begun
+        assert refused.value.code == "session_unknown"
+        assert not forwarder._rooms
+        await forwarder.publish(ROOM, offer, take_over=False)
+
+
+async def test_what_a_library_says_of_an_offer_is_not_answered() -> None:
+    """Its words tell of its insides, and repeat what a stranger sent."""
+    good = await offer_of()
+    async with forwarding() as forwarder:
+        for text in ("v=0\r\nm=secret-word", good.replace("m=video ", "m=video secret-word")):
+            with pytest.raises(VideoError) as refused:
+                await forwarder.publish(ROOM, text, take_over=False)
+            assert str(refused.value) in {"The offer cannot be read.", "The offer has no media."}
