@@ -88,6 +88,7 @@ COUPON = {
     "valid_s": int,
     "per_person": int,
     "per_card?": int,
+    "scope?": OneOf(("room", "shop")),
 }
 DROP = {
     "id": str,

@@ -11,6 +11,7 @@ test('a key means its act, in either case', () => {
   assert.equal(actOf({ key: 'N' }, FREE), 'next');
   assert.equal(actOf({ key: 'e' }, FREE), 'halt_sale');
   assert.equal(actOf({ key: 'g' }, FREE), 'group_buy');
+  assert.equal(actOf({ key: 'q' }, FREE), 'drop_coupons');
   assert.equal(actOf({ key: 'Delete' }, FREE), 'delete_line');
   assert.equal(actOf({ key: '?' }, FREE), 'keys');
   assert.equal(actOf({ key: 'a' }, FREE), 'add_units');

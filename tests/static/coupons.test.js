@@ -51,6 +51,16 @@ test('a card may be limited, and is not by default', () => {
   for (const per_card of ['0', '1001', 'x', '1.5']) assert.deepEqual(readDropForm({ ...USUAL, per_card }, 100).wrong, ['per_card'], per_card);
 });
 
+test('a coupon is good in this room, in every room, or for one item in every room', () => {
+  const terms = (/** @type {Partial<typeof USUAL>} */ change, /** @type {string | null} */ sku = 'bowl') => {
+    const { scope, skus } = readDropForm({ ...USUAL, ...change }, 100, sku).wish ?? {};
+    return [scope, skus];
+  };
+  assert.deepEqual(terms({}), [undefined, undefined]);
+  assert.deepEqual(terms({ where: 'shop' }), ['shop', undefined]);
+  assert.deepEqual(terms({ where: 'item' }), ['shop', ['bowl']]);
+});
+
 test('a form names what is wrong', () => {
   for (const off of ['', '0', '0%', '100%', 'x', '-3']) assert.deepEqual(readDropForm({ ...USUAL, off }, 100).wrong, ['off'], off);
   assert.deepEqual(readDropForm({ ...USUAL, threshold: 'x', quantity: '0', countdown_s: '', duration_s: '0' }, 100).wrong, ['threshold', 'quantity', 'countdown_s', 'duration_s']);

@@ -23,6 +23,8 @@ DROP = Transitions(
         ("open", "cancel"): "cancelled",
     },
 )
+# Where a coupon can be used: in the room that drops it, or in every room of the shop.
+CouponScope = Literal["room", "shop"]
 # `claimed` is dead from its expiry on; `used` comes back only when all of the money went back.
 CLAIM = Transitions(
     "The coupon",
@@ -38,8 +40,9 @@ CLAIM = Transitions(
 class CouponTerms(msgspec.Struct, frozen=True, kw_only=True):
     """What a host asks for: `amount_minor` off, or `percent` off and at most `max_minor`.
 
-    `skus` empty is everything in the room; `quantity` may be given out in all, `budget_minor` may
-    be taken off in all. One card may pay for `per_card` orders with it, whoever has claimed it.
+    `scope` says in which rooms, `skus` of what, empty: of everything there; `quantity` may be given
+    out in all, `budget_minor` may be taken off in all. One card may pay for `per_card` orders with
+    it, whoever has claimed it.
     """
 
     title: str
@@ -55,6 +58,7 @@ class CouponTerms(msgspec.Struct, frozen=True, kw_only=True):
     quantity: int
     budget_minor: int | None = None
     per_card: int | None = None
+    scope: CouponScope = "room"
 
 
 class DropTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +92,7 @@ class CouponView(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     valid_s: int
     per_person: int
     per_card: int | None = None
+    scope: CouponScope = "room"
 
     def reduction(self, claim_id: str) -> Reduction:
         """Return what a claim of this coupon takes off."""

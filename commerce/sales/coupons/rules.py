@@ -41,6 +41,8 @@ DROP_LIMITS = {
     "duration_s": (1, 86_400),
     "min_age_s": (0, 30 * 86_400),
 }
+# Terms that there were not always, with what was true of every coupon before.
+LATER_TERMS = {"per_card": None, "scope": "room"}
 # What a claim that is refused is called, and what it is told.
 REFUSALS = {
     Claiming.NOT_OPEN: ("not_open", "These coupons cannot be claimed yet."),
@@ -89,11 +91,13 @@ def _check_limits(terms: object, limits: dict[str, tuple[int, int]]) -> None:
 def hash_terms(terms: CouponTerms | DropTerms) -> str:
     """Return a digest of the terms: a retry must ask for the same.
 
-    A limit for each card came later: without one the digest is what it was before there were any.
+    A limit for each card and the scope came later: without one, and in the room alone, the digest
+    is what it was before there were any.
     """
     asked = msgspec.to_builtins(terms)
-    if asked.get("per_card", 0) is None:
-        del asked["per_card"]
+    for name, usual in LATER_TERMS.items():
+        if asked.get(name, ...) == usual:
+            del asked[name]
     return hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
 
 
@@ -120,7 +124,7 @@ def judge(claim: ClaimView, lines: Sequence[PricedLine], room: str) -> Reduced |
     """Say what a claim would take off lines of a room, or why it takes nothing."""
     if claim.state != "claimed":
         return NotReduced(claim.state)
-    if claim.coupon.room != room:
+    if claim.coupon.scope == "room" and claim.coupon.room != room:
         return NotReduced("other_room")
     return reduce(claim.coupon.reduction(claim.id), lines)
 

@@ -30,13 +30,13 @@ from commerce.sales.coupons.rules import hash_terms, rules_of
 TERMS = """
     c.id AS coupon_id, m.slug AS room, c.title, c.title_zh, c.amount_minor, c.percent, c.max_minor,
     c.threshold_minor, c.skus, c.sources, c.currency, c.valid_s, c.per_person,
-    c.per_card
+    c.per_card, c.scope
 """
 INSERT_COUPON = """
     INSERT INTO coupons (id, room_id, currency, request_hash, title, title_zh, amount_minor,
         percent, max_minor, threshold_minor, skus, sources, valid_s, per_person, quantity,
-        budget_minor, per_card)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+        budget_minor, per_card, scope)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 """
 SELECT_REQUEST_HASH = """
     SELECT request_hash FROM coupons WHERE id = $1
@@ -170,6 +170,7 @@ async def insert_coupon(
         terms.quantity,
         terms.budget_minor,
         terms.per_card,
+        terms.scope,
     )
 
 

@@ -5,7 +5,7 @@
  * Invariant: no single key acts while a field has focus, with a modifier held, or when keys are switched off.
  */
 
-/** @typedef {'next' | 'pin' | 'arm' | 'group_buy' | 'close_sale' | 'halt_sale' | 'add_units' | 'drop_price' | 'say' | 'line_down' | 'line_up' | 'delete_line' | 'mute' | 'undo' | 'compose'
+/** @typedef {'next' | 'pin' | 'arm' | 'group_buy' | 'drop_coupons' | 'close_sale' | 'halt_sale' | 'add_units' | 'drop_price' | 'say' | 'line_down' | 'line_up' | 'delete_line' | 'mute' | 'undo' | 'compose'
  *   | 'orders' | 'shield' | 'search' | 'camera' | 'select_up' | 'select_down' | 'pin_selected' | 'keys' | 'leave'} ConsoleAct */
 
 /** @type {Readonly<Record<string, ConsoleAct>>} */
@@ -14,6 +14,7 @@ const ACTS = {
   p: 'pin',
   f: 'arm',
   g: 'group_buy',
+  q: 'drop_coupons',
   x: 'close_sale',
   e: 'halt_sale',
   a: 'add_units',
@@ -38,7 +39,7 @@ const ACTS = {
 
 /** The map as it is shown: key caps and the act's text key. */
 export const KEY_MAP = /** @type {const} */ ([
-  [['N'], 'next'], [['P'], 'pin'], [['F'], 'arm'], [['G'], 'group_buy'], [['A'], 'add_units'], [['D'], 'drop_price'], [['X'], 'close_sale'], [['E'], 'halt_sale'], [['M'], 'say'], [['U'], 'undo'],
+  [['N'], 'next'], [['P'], 'pin'], [['F'], 'arm'], [['G'], 'group_buy'], [['Q'], 'drop_coupons'], [['A'], 'add_units'], [['D'], 'drop_price'], [['X'], 'close_sale'], [['E'], 'halt_sale'], [['M'], 'say'], [['U'], 'undo'],
   [['C'], 'compose'], [['J', 'K'], 'lines'], [['Del'], 'delete_line'], [['H'], 'mute'], [['O'], 'orders'], [['S'], 'shield'], [['/'], 'search'], [['V'], 'camera'],
   [['↑', '↓'], 'select'], [['Enter'], 'pin_selected'], [['?'], 'keys'], [['Esc'], 'leave'],
 ]);

@@ -9,17 +9,18 @@ import { parsePrice } from './console_flash.js';
 /** @typedef {import('./room_state.js').Drop} Drop */
 /** @typedef {{id: string, title: string, title_zh?: string, expires_at_ms: number, off_minor?: number, why?: string,
  *   missing_minor?: number}} CouponOption one of the buyer's coupons, as a quote lists it */
-/** @typedef {{off: string, threshold: string, quantity: string, countdown_s: string, duration_s: string, per_card: string, every: boolean}} DropFields
- *   `per_card` empty: no limit */
+/** @typedef {{off: string, threshold: string, quantity: string, countdown_s: string, duration_s: string, per_card: string, every: boolean,
+ *   where: DropScope}} DropFields `per_card` empty: no limit */
+/** @typedef {'room' | 'shop' | 'item'} DropScope everything in this room, everything in the shop, or one item in every room */
 /** @typedef {{amount_minor: number, percent: number, threshold_minor: number, quantity: number, countdown_s: number,
- *   duration_s: number, sources: string[], per_card?: number}} DropWish */
+ *   duration_s: number, sources: string[], per_card?: number, scope?: 'shop', skus?: string[]}} DropWish */
 
 /** A drop that is over stays on the screen this long, so that nobody wonders where it went. */
 export const OVER_MS = 15_000;
 const EVERY_SOURCE = ['list', 'campaign', 'flash', 'group'];
 const PLAIN_SOURCES = ['list', 'campaign'];
 /** What a host usually drops. @type {DropFields} */
-export const USUAL = { off: '30', threshold: '0', quantity: '100', countdown_s: '10', duration_s: '300', per_card: '', every: false };
+export const USUAL = { off: '30', threshold: '0', quantity: '100', countdown_s: '10', duration_s: '300', per_card: '', every: false, where: 'room' };
 
 /**
  * Where a drop stands at a moment of the server's clock.
@@ -72,9 +73,10 @@ function whole(text, lowest, highest) {
  * What a form asks for, or the fields that are wrong. `off` is an amount, or a percentage with its sign.
  * @param {DropFields} fields
  * @param {number} minor_units
+ * @param {string | null} [sku] of the item that *only this* means
  * @returns {{wish: DropWish | null, wrong: string[]}}
  */
-export function readDropForm(fields, minor_units) {
+export function readDropForm(fields, minor_units, sku = null) {
   const off = fields.off.trim();
   const isPercent = /[%％]$/.test(off);
   const percent = isPercent ? whole(off.slice(0, -1), 1, 99) : 0;
@@ -93,6 +95,17 @@ export function readDropForm(fields, minor_units) {
   if (duration_s === null) wrong.push('duration_s');
   if (per_card === null) wrong.push('per_card');
   if (percent === null || amount_minor === null || threshold_minor === null || quantity === null || countdown_s === null || duration_s === null || per_card === null || wrong.length > 0) return { wish: null, wrong };
-  const limits = isLimited ? { per_card } : {};
+  const limits = { ...(isLimited ? { per_card } : {}), ...scopeOf(fields.where, sku) };
   return { wish: { amount_minor, percent, threshold_minor, quantity, countdown_s, duration_s, sources: fields.every ? EVERY_SOURCE : PLAIN_SOURCES, ...limits }, wrong };
+}
+
+/**
+ * Where and of what a coupon takes off, as the server is asked; in this room alone is not said.
+ * @param {DropScope} where
+ * @param {string | null} sku
+ * @returns {{scope?: 'shop', skus?: string[]}}
+ */
+function scopeOf(where, sku) {
+  if (where === 'room') return {};
+  return where === 'item' && sku !== null ? { scope: 'shop', skus: [sku] } : { scope: 'shop' };
 }

@@ -25,7 +25,7 @@
  *   who may buy is drawn among those who entered in time; the seed comes with the draw */
 /** @typedef {{id: string, room: string, title: string, title_zh?: string | null, amount_minor?: number, percent?: number,
  *   max_minor?: number | null, threshold_minor?: number, skus?: string[], sources: string[], currency: string,
- *   valid_s: number, per_person: number}} Coupon what it takes off, and of what */
+ *   valid_s: number, per_person: number, scope?: 'shop'}} Coupon what it takes off, and of what; with a scope in every room */
 /** @typedef {{id: string, coupon: Coupon, state: 'armed' | 'open' | 'gone' | 'ended' | 'cancelled', quantity: number,
  *   left: number, opens_at_ms: number, ends_at_ms: number, min_age_s: number}} Drop */
 /** @typedef {{slow_s?: number, emote_only?: boolean, links_off?: boolean}} Modes only those that are on */

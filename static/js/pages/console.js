@@ -311,7 +311,7 @@ export class ConsolePage {
     give(this.element('live-run-sheet'), { run, plans: this.plans, selected: this.selected, pinned_at_ms, now_ms, canAdd: this.isLive || state.show?.status === 'scheduled' });
     give(this.element('live-next'), { step: nextStep(run, this.plans), armed: this.armed, currency, isLive: this.isLive });
     give(this.element('live-now-panel'), { item, sale: saleOnShow(state, state.pinned), stoppable: stoppableSale(state, state.pinned), now: data?.now ?? null, pinned_at_ms, now_ms, show: state.show, announcement: state.announcement ?? null });
-    give(this.element('live-drop-desk'), { drop: dropOnShow(dropsOf(state), now_ms), now_ms, currency, isLive: this.isLive });
+    give(this.element('live-drop-desk'), { drop: dropOnShow(dropsOf(state), now_ms), now_ms, currency, isLive: this.isLive, item: run.find((row) => row.item === (this.selected ?? state.pinned)) ?? null });
     const group = campaignOnDesk(state, this.groups.teams);
     give(this.element('live-group-desk'), { sale: group, teams: this.groups.teams, itemTitle: titleOf(run.find((row) => row.sku === group?.sku)), now_ms, isLive: this.isLive });
     give(this.element('live-audit-light'), { audit: data?.audit ?? null, now_ms });
@@ -383,6 +383,10 @@ export class ConsolePage {
       give(picker, { isFailed: true });
     }
     this.draw();
+  }
+
+  openDrop() {
+    /** @type {import('../components/live-drop-desk/live-drop-desk.js').LiveDropDesk} */ (this.element('live-drop-desk')).open();
   }
 
   openKeys() {

@@ -12,7 +12,7 @@ import { actOf } from '../logic/console_keys.js';
 /** @typedef {import('../logic/console_keys.js').ConsoleAct} ConsoleAct */
 
 /** @type {ReadonlySet<ConsoleAct>} */
-const MONEY_ACTS = new Set(['next', 'pin', 'arm', 'group_buy', 'close_sale', 'halt_sale', 'add_units', 'drop_price', 'say', 'select_up', 'select_down', 'pin_selected', 'orders', 'camera']);
+const MONEY_ACTS = new Set(['next', 'pin', 'arm', 'group_buy', 'drop_coupons', 'close_sale', 'halt_sale', 'add_units', 'drop_price', 'say', 'select_up', 'select_down', 'pin_selected', 'orders', 'camera']);
 
 /**
  * Listen to everything, once.
@@ -105,7 +105,7 @@ function press(page, event) {
   const { acts, chat } = page;
   /** @type {Record<ConsoleAct, () => unknown>} */
   const doing = {
-    next: () => acts.next(), pin: () => acts.pin(), arm: () => acts.arm(), group_buy: () => page.groups.openForm(), close_sale: () => acts.closeSale(), halt_sale: () => acts.haltSale(campaignToHalt(page.state, page.state.pinned ?? page.selected)?.id), add_units: () => acts.openUnits(), drop_price: () => page.prices.openForm(), say: () => acts.say(),
+    next: () => acts.next(), pin: () => acts.pin(), arm: () => acts.arm(), group_buy: () => page.groups.openForm(), drop_coupons: () => page.openDrop(), close_sale: () => acts.closeSale(), halt_sale: () => acts.haltSale(campaignToHalt(page.state, page.state.pinned ?? page.selected)?.id), add_units: () => acts.openUnits(), drop_price: () => page.prices.openForm(), say: () => acts.say(),
     line_down: () => chat.move(1), line_up: () => chat.move(-1), delete_line: () => chat.actOnSelected('delete'), mute: () => chat.actOnSelected('mute'),
     undo: () => page.undoBar.undo(), compose: () => chat.compose(), select_up: () => acts.select(-1), select_down: () => acts.select(1),
     pin_selected: () => page.selected && acts.pinItem(page.selected), keys: () => page.openKeys(), leave: () => acts.leave(),

@@ -2,13 +2,14 @@
 /**
  * The console's coupons: the drop that runs, with its figures and the way to close it, and the form of a new one.
  *
- * HTML: `<live-drop-desk></live-drop-desk>`. Properties: `drop` (Drop or null), `now_ms`, `currency`, `isLive`.
+ * HTML: `<live-drop-desk></live-drop-desk>`. Properties: `drop` (Drop or null), `now_ms`, `currency`, `isLive`,
+ * `item` (RunItem or null: the one that *only this* means). Method: `open()`.
  * Events: `live:drop-coupons {wish, title}`, `live:close-drop {drop}`.
  */
 import { define, find, LiveElement, setAttribute, setText } from '../../lib/element.js';
 import { duration, minorUnits, money, number } from '../../lib/format.js';
 import { html, render } from '../../lib/html.js';
-import { t } from '../../lib/i18n.js';
+import { t, titleOf } from '../../lib/i18n.js';
 import { phaseOf, readDropForm, USUAL } from '../../logic/coupons.js';
 import { couponOff } from '../live-drop/coupon_words.js';
 
@@ -16,29 +17,37 @@ import { couponOff } from '../live-drop/coupon_words.js';
 
 const FIELDS = /** @type {const} */ (['off', 'threshold', 'quantity', 'countdown_s', 'duration_s', 'per_card']);
 
+const WHERE = /** @type {const} */ (['room', 'shop', 'item']);
+
 export class LiveDropDesk extends LiveElement {
   /** @type {import('../../logic/room_state.js').Drop | null} */
   drop = null;
   now_ms = 0;
   currency = 'CNY';
   isLive = false;
+  /** @type {import('../../logic/console_run.js').RunItem | null} */
+  item = null;
+  /** @type {LiveDropDesk['item']} as it was when the form was opened: a pin that moves must not move a coupon */
+  #named = null;
   #isTried = false;
 
   build() {
     render(this, html`
       <p class="drop-desk"><span data-ref="line" role="status"></span>
-        <button class="button console-button" type="button" data-ref="new">${t('console.drop_new')}</button>
+        <button class="button console-button" type="button" data-ref="new">${t('console.drop_new')}<kbd class="key" aria-hidden="true">Q</kbd></button>
         <button class="button console-button button-coral" type="button" data-ref="close"></button></p>
       <live-sheet label="${t('console.drop_title')}" data-ref="sheet"><form class="ask" novalidate data-ref="form">
         <h2>${t('console.drop_title')}</h2>
         <div class="drop-fields">${FIELDS.map((name) => html`<label><span class="field-label">${t(`console.field.drop_${name}`)}</span>
           <input class="field" name="${name}" value="${USUAL[name]}" autocomplete="off" maxlength="12"></label>`)}</div>
+        <fieldset class="units-which"><legend class="field-label">${t('console.drop_where')}</legend>${WHERE.map((where) => html`
+          <label class="ask-choice" data-where="${where}"><input type="radio" name="where" value="${where}"> <span>${t(`console.drop_where_${where}`)}</span></label>`)}</fieldset>
         <label class="drop-every"><input type="checkbox" name="every"> ${t('console.drop_every')}</label>
         <p class="muted" data-ref="says" aria-live="polite"></p>
         <div class="ask-acts"><button class="button" type="button" data-ref="no">${t('site.cancel')}<kbd class="key" aria-hidden="true">Esc</kbd></button>
           <button class="button button-dark" type="submit">${t('console.drop_yes')}<kbd class="key" aria-hidden="true">Enter</kbd></button></div>
       </form></live-sheet>`);
-    this.ref('new').addEventListener('click', () => this.#open());
+    this.ref('new').addEventListener('click', () => this.open());
     this.ref('no').addEventListener('click', () => this.#sheet.close());
     this.ref('close').addEventListener('click', () => this.drop && this.emit('close-drop', { drop: this.drop.id }));
     this.ref('form').addEventListener('input', () => this.update());
@@ -57,16 +66,28 @@ export class LiveDropDesk extends LiveElement {
     return /** @type {HTMLInputElement} */ (find(`input[name="${name}"]`, this));
   }
 
-  #open() {
+  /** Open the form of a new drop, where there may be one. */
+  open() {
+    if (this.ref('new').hidden) return;
     this.#isTried = false;
+    this.#named = this.item;
+    const only = find('[data-where="item"]', this);
+    only.hidden = this.item === null;
+    if (this.item) setText(find('span', only), t('console.drop_where_item', { no: this.item.no, title: titleOf(this.item) }));
+    this.#choice('room').checked = true;
     this.#sheet.open();
     this.#input('off').select();
     this.update();
   }
 
+  /** @param {import('../../logic/coupons.js').DropScope} where */
+  #choice(where) {
+    return /** @type {HTMLInputElement} */ (find(`input[value="${where}"]`, this));
+  }
+
   #read() {
     const [off, threshold, quantity, countdown_s, duration_s, per_card] = /** @type {[string, string, string, string, string, string]} */ (FIELDS.map((name) => this.#input(name).value));
-    return readDropForm({ off, threshold, quantity, countdown_s, duration_s, per_card, every: this.#input('every').checked }, minorUnits(this.currency));
+    return readDropForm({ off, threshold, quantity, countdown_s, duration_s, per_card, every: this.#input('every').checked, where: WHERE.find((one) => this.#choice(one).checked) ?? 'room' }, minorUnits(this.currency), this.#named?.sku ?? null);
   }
 
   #send() {

@@ -23,6 +23,7 @@ export function couponOff(coupon) {
  */
 export function couponTerms(coupon) {
   const parts = [coupon.threshold_minor ? t('coupon.from', { price: money(coupon.threshold_minor, coupon.currency) }) : t('coupon.from_any')];
+  if (coupon.scope === 'shop') parts.push(t('coupon.every_room'));
   if (coupon.skus?.length) parts.push(t('coupon.some_goods'));
   if (!coupon.sources.includes('flash')) parts.push(t('coupon.list_only'));
   return parts.join(t('site.separator'));

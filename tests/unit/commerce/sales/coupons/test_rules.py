@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import msgspec
@@ -108,6 +109,27 @@ def test_a_key_means_the_same_terms() -> None:
     check_same(hash_terms(COUPON), COUPON)
     with pytest.raises(CommerceError, match="idempotency_conflict"):
         check_same(hash_terms(COUPON), msgspec.structs.replace(COUPON, quantity=11))
+
+
+def test_terms_without_the_newer_ones_have_the_digest_they_always_had() -> None:
+    """A key that was sent before an upgrade means the same coupon after it."""
+    asked = msgspec.to_builtins(COUPON)
+    del asked["per_card"], asked["scope"]
+    digest = hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
+    assert hash_terms(COUPON) == digest
+    for changed in ({"scope": "shop"}, {"per_card": 1}):
+        assert hash_terms(msgspec.structs.replace(COUPON, **changed)) != digest
+
+
+def test_a_coupon_of_the_shop_is_good_in_every_room_and_of_its_goods_alone() -> None:
+    def of_shop(**terms: Any) -> ClaimView:
+        return view(coupon=msgspec.structs.replace(view().coupon, scope="shop", **terms))
+
+    for room in ("demo", "elsewhere"):
+        assert judge(of_shop(), LINES, room) == Reduced([3_000])
+        assert judge(of_shop(skus=("bowl",)), LINES, room) == Reduced([3_000])
+        assert judge(of_shop(skus=("cup",)), LINES, room) == NotReduced("out_of_scope")
+        assert judge(of_shop(sources=("flash",)), LINES, room) == NotReduced("price_source")
 
 
 @pytest.mark.parametrize("state", ["locked", "used", "expired"])
