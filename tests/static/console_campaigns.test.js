@@ -19,6 +19,11 @@ test('the form opens with a tenth off for a day from now', () => {
   assert.deepEqual(read({}).wish, { price_minor: 29_600, until_ms: NOW_MS + 1_440 * MINUTE_MS });
 });
 
+test('times are whole milliseconds, whatever the clock of the page says', () => {
+  const { wish } = readCampaignForm(suggestedCampaign(LIMITS), LIMITS, NOW_MS + 0.4);
+  assert.equal(wish?.until_ms, NOW_MS + 1 + 1_440 * MINUTE_MS);
+});
+
 test('it lasts from its start on, in hours and minutes', () => {
   const { wish } = read({ starts: '2026-11-24T08:00', hours: '1', minutes: '30' });
   const from_ms = new Date('2026-11-24T08:00').getTime();

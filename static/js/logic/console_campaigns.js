@@ -70,7 +70,8 @@ export function readCampaignForm(fields, { list_minor, minor_units, floor_minor 
   if (asksRepeat && parsePrice(fields.repeat, minor_units) !== price_minor) problems.repeat = 'repeat';
   if (price_minor === null || lasts === null || typeof start === 'string' || Object.keys(problems).length > 0) return { wish: null, problems, asksRepeat, belowFloor_minor };
   const wish = {
-    price_minor, until_ms: (start ?? now_ms) + lasts * MINUTE_MS, ...(start === null ? {} : { from_ms: start }),
+    // The page's clock has parts of a millisecond; the server's times are whole ones.
+    price_minor, until_ms: Math.ceil(start ?? now_ms) + lasts * MINUTE_MS, ...(start === null ? {} : { from_ms: start }),
     ...(floor_minor === null ? {} : { floor_minor }), ...(asksRepeat ? { confirm_price_minor: price_minor } : {}),
   };
   return { wish, problems, asksRepeat, belowFloor_minor };
