@@ -96,19 +96,26 @@ export class ConsoleActs {
     const done = t('console.did_arm', { no: item.no, price: money(plan.price_minor, item.currency) });
     void this.run(async () => {
       await page.api.pin(item.item);
-      await this.#armSurely(item, plan);
+      const armed = await this.#armSurely(item, plan);
       page.forgetPlan(item.item);
-    }, done);
+      return armed;
+    }, (armed) => this.#sayArmed(done, armed));
   }
 
   /**
    * Arm a flash sale; when the server takes the price for a mistake, ask for it once more.
    * @param {import('../logic/console_run.js').RunItem} row
    * @param {FlashPlan} plan
+   * @returns {Promise<any>}
    */
-  async #armSurely(row, plan) {
+  #armSurely(row, plan) {
     const { api, ask } = this.page;
-    await sendSurely(ask, row.currency, lowestOf(plan), (confirmed) => api.armFlash(row.sku, confirmed === undefined ? plan : { ...plan, confirm_price_minor: confirmed }));
+    return sendSurely(ask, row.currency, lowestOf(plan), (confirmed) => api.armFlash(row.sku, confirmed === undefined ? plan : { ...plan, confirm_price_minor: confirmed }));
+  }
+
+  /** What arming says; the sale can be called off, and whoever holds a unit by then keeps it. @param {string} text @param {{sale?: {id: string}}} armed */
+  #sayArmed(text, { sale }) {
+    return { text, undo: sale ? () => void this.run(() => this.page.api.cancelSale(sale.id), t('console.undone')) : null };
   }
 
   /**
@@ -178,9 +185,10 @@ export class ConsoleActs {
     const done = t('console.did_arm', { no: row.no, price: money(plan.price_minor, row.currency) });
     this.page.keepFloor(row.sku, plan.floor_minor);
     void this.run(async () => {
-      await this.#armSurely(row, plan);
+      const armed = await this.#armSurely(row, plan);
       this.page.forgetPlan(item);
-    }, done);
+      return armed;
+    }, (armed) => this.#sayArmed(done, armed));
   }
 
   /**

@@ -13,6 +13,8 @@ import { unlockOf } from '../../logic/unlocks.js';
 export function unlockWords(sale, now_ms) {
   const unlock = unlockOf(sale, now_ms);
   if (!sale || !unlock) return null;
+  // Called off before anybody paid: there is no price to speak of.
+  if (sale.state === 'cancelled' && unlock.promised === 0) return null;
   const { state, part, otherwise } = unlock;
   const words = {
     count: number(unlock.missing), price: money(unlock.price_minor, sale.currency), plain: money(unlock.plain_minor, sale.currency),
