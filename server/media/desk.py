@@ -252,8 +252,7 @@ class MediaDesk:
             own = [
                 id
                 for id in self._publishers(room_id)
-                if (one := self._sessions[id]).holder == holder
-                and (one.gives_way or not gives_way)
+                if (one := self._sessions[id]).holder == holder and (one.gives_way or not gives_way)
             ]
             session = await self._forwarder.publish(
                 room_id,

@@ -135,7 +135,7 @@ def frames_to_client() -> set[str]:
 
 def frames_to_server() -> set[str]:
     """Return the type of every frame that `messages.py` parses."""
-    return set(messages._PARSERS)
+    return set(messages._KINDS)
 
 
 def hello_fields() -> tuple[set[str], set[str]]:

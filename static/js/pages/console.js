@@ -4,37 +4,7 @@
  *
  * Invariant: live state (stock, pin, sales, viewers, chat) comes from the line, figures from the read; the line wins.
  */
-import '../components/live-audit-light/live-audit-light.js';
-import '../components/live-chat-list/live-chat-list.js';
-import '../components/live-delivery-light/live-delivery-light.js';
-import '../components/live-figures/live-figures.js';
-import '../components/live-order-feed/live-order-feed.js';
-import '../components/live-order-list/live-order-list.js';
-import '../components/live-picture-light/live-picture-light.js';
-import '../components/live-plot/live-plot.js';
-import '../components/live-press-bars/live-press-bars.js';
-import '../components/live-drop-desk/live-drop-desk.js';
-import '../components/live-group-desk/live-group-desk.js';
-import '../components/live-group-form/live-group-form.js';
-import '../components/live-evidence/live-evidence.js';
-import '../components/live-refund-form/live-refund-form.js';
-import '../components/live-sheet/live-sheet.js';
-import '../components/live-stock-bar/live-stock-bar.js';
-import '../components/live-theme-switch/live-theme-switch.js';
-import '../components/live-arm-form/live-arm-form.js';
-import '../components/live-ask/live-ask.js';
-import '../components/live-campaign-form/live-campaign-form.js';
-import '../components/live-chat-modes/live-chat-modes.js';
-import '../components/live-chat-search/live-chat-search.js';
-import '../components/live-console-chat/live-console-chat.js';
-import '../components/live-goods-picker/live-goods-picker.js';
-import '../components/live-key-map/live-key-map.js';
-import '../components/live-next/live-next.js';
-import '../components/live-now-panel/live-now-panel.js';
-import '../components/live-run-sheet/live-run-sheet.js';
-import '../components/live-show-form/live-show-form.js';
-import '../components/live-undo-bar/live-undo-bar.js';
-import '../components/live-units-form/live-units-form.js';
+import './console_parts.js';
 import { find, setAttribute, setText } from '../lib/element.js';
 import { duration, people, timeOfDay } from '../lib/format.js';
 import { loadTexts, t, titleOf } from '../lib/i18n.js';
