@@ -22,10 +22,19 @@ CALM_FRAMES_MAX = 500
 NEVER = 1_000_000_000
 
 
-def take_over() -> None:
-    """Let go of what will live for ever, and have full collections made by `run` alone."""
+def let_go() -> None:
+    """Let go of what will live for ever: no collection walks it any more.
+
+    Enough for the media process. What it makes is a few large sessions in knots, each of which
+    must be freed soon after it ended; only the program itself need not be walked over for that.
+    """
     gc.collect()
     gc.freeze()
+
+
+def take_over() -> None:
+    """Let go of what will live for ever, and have full collections made by `run` alone."""
+    let_go()
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, NEVER)
 

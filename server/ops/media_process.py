@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import uvicorn
 
+from server.ops import collector
 from server.ops.ending import end_within
 from server.ops.http_protocol import BoundedHttp
 from server.settings import Settings
@@ -99,4 +100,5 @@ class _MediaServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen, and say so."""
         await super().startup(sockets=sockets)
+        collector.let_go()
         self._on_ready()

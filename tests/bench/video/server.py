@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from server.ops import collector
 from tests.support.media.loopback import LOOPBACK, only_loopback
 from tests.support.media.signalling import serve
 from tests.support.media.stock import StockForwarder
@@ -42,6 +43,7 @@ async def run(mode: str) -> None:
     forwarder = build_forwarder(mode)
     with only_loopback():
         async with serve(forwarder) as url:
+            collector.let_go()
             print(msgspec.json.encode({"event": "ready", "url": url}).decode(), flush=True)
             await asyncio.to_thread(sys.stdin.read)
             await forwarder.close()

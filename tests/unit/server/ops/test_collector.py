@@ -41,6 +41,22 @@ def test_when_it_is_due(since_s: int, frames: int, expected: bool) -> None:
     assert collector.is_due(since_s, frames) is expected
 
 
+def test_what_lives_for_ever_is_not_walked_and_later_garbage_is_freed(
+    collector_as_before: None,
+) -> None:
+    before = Knot()
+    collector.let_go()
+    after = Knot()
+    gone: list[bool] = []
+    weakref.finalize(after, gone.append, True)
+    walked = {id(one) for one in gc.get_objects()}
+    assert id(before) not in walked
+    assert id(after) in walked
+    del after
+    gc.collect()
+    assert gone == [True]
+
+
 def test_the_old_generation_is_left_alone(collector_as_before: None) -> None:
     """As many survivors as would make Python walk everything, more than once."""
     collector.take_over()
