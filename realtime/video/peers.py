@@ -28,7 +28,6 @@ from aiortc.rtp import (
     RtcpRrPacket,
     RtcpRtpfbPacket,
     RtcpSdesPacket,
-    RtcpSenderInfo,
     RtcpSourceInfo,
     RtcpSrPacket,
     RtpPacket,
@@ -53,7 +52,7 @@ from realtime.video.offer_checks import check_offer
 from realtime.video.offers import Candidates, parse_fragment, without_costly_candidates
 from realtime.video.outlets import Outlet, OutletStart
 from realtime.video.ports import VideoError
-from realtime.video.reports import ReceptionReport
+from realtime.video.reports import ReceptionReport, pack_sender_report
 from realtime.video.wire import PlainWire, Wire, open_wire
 
 log = logging.getLogger(__name__)
@@ -308,7 +307,7 @@ class AiortcViewer(BasePeer):
         self.types: dict[Kind, dict[str, CodecTypes]] = {}
         self._events = events
         self._wire: Wire | None = None
-        self._cname = ""
+        self._names: dict[int, bytes] = {}  # What goes with the reports of a source.
 
     async def accept(self, offer: str, *, published: str | None) -> None:
         """Answer an offer; it must have the codec that is `published`. Raises VideoError."""
@@ -331,7 +330,10 @@ class AiortcViewer(BasePeer):
             sender = ViewerSender(kind, transceiver.sender, start, self._events)
             transceiver._RTCRtpTransceiver__sender = sender  # type: ignore[attr-defined]
         await self._local()
-        self._cname = str(SessionDescription.parse(self.answer).media[0].ssrc[0].cname)
+        cname = str(SessionDescription.parse(self.answer).media[0].ssrc[0].cname)
+        for ssrc in (start.ssrc for start in self.starts.values()):
+            source = RtcpSourceInfo(ssrc=ssrc, items=[(SDES_CNAME, cname.encode())])
+            self._names[ssrc] = bytes(RtcpSdesPacket(chunks=[source]))
 
     async def close(self) -> None:
         """End the connection and give back its port."""
@@ -354,15 +356,11 @@ class AiortcViewer(BasePeer):
         """Tell when a timestamp (as the viewer reads it) was captured."""
         if self._wire is None:
             return
-        info = RtcpSenderInfo(
-            ntp_timestamp=ntp,
-            rtp_timestamp=timestamp & 0xFFFF_FFFF,
-            packet_count=outlet.packets_sent & 0xFFFF_FFFF,
-            octet_count=outlet.octets_sent & 0xFFFF_FFFF,
-        )
-        names = [RtcpSourceInfo(ssrc=outlet.ssrc, items=[(SDES_CNAME, self._cname.encode())])]
-        report = RtcpSrPacket(ssrc=outlet.ssrc, sender_info=info)
-        self._wire.control(bytes(report) + bytes(RtcpSdesPacket(chunks=names)))
+        report = pack_sender_report(
+            outlet.ssrc, ntp=ntp, timestamp=timestamp,
+            packets=outlet.packets_sent, octets=outlet.octets_sent,
+        )  # fmt: skip
+        self._wire.control(report + self._names[outlet.ssrc])
 
     def _connected(self) -> None:
         dtls, around = self._dtls, self._around

@@ -5,10 +5,15 @@ Times named `wall_s` are Unix seconds of this machine; `now_s` are seconds of a 
 
 from __future__ import annotations
 
+import struct
+
 import msgspec
 
 from realtime.video.media import CLOCK_RATES, Kind
 
+VERSION_2 = 0x80
+SENDER_REPORT_TYPE = 200
+SENDER_REPORT = struct.Struct("!BBHIQIII")
 NTP_EPOCH_S = 2_208_988_800  # From 1900 to 1970.
 
 
@@ -25,6 +30,14 @@ def unix_of(ntp: int) -> float:
 def ntp_middle(ntp: int) -> int:
     """Return the middle 32 bits, which receivers repeat as `lsr`."""
     return (ntp >> 16) & 0xFFFF_FFFF
+
+
+def pack_sender_report(ssrc: int, *, ntp: int, timestamp: int, packets: int, octets: int) -> bytes:
+    """Return a sender report without blocks (RFC 3550 §6.4.1); counts and times wrap at 32 bits."""
+    return SENDER_REPORT.pack(
+        VERSION_2, SENDER_REPORT_TYPE, SENDER_REPORT.size // 4 - 1, ssrc, ntp,
+        timestamp & 0xFFFF_FFFF, packets & 0xFFFF_FFFF, octets & 0xFFFF_FFFF,
+    )  # fmt: skip
 
 
 class ReceptionReport(msgspec.Struct, frozen=True):

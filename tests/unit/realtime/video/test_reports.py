@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from aiortc.rtp import RtcpSenderInfo, RtcpSrPacket
 
-from realtime.video.reports import CaptureClock, Reception, ntp_middle, ntp_of, unix_of
+from realtime.video.reports import (
+    CaptureClock,
+    Reception,
+    ntp_middle,
+    ntp_of,
+    pack_sender_report,
+    unix_of,
+)
 
 
 def test_times_go_to_ntp_and_back() -> None:
@@ -68,3 +76,12 @@ def test_sound_and_picture_are_placed_on_one_clock() -> None:
 def test_nothing_is_told_before_the_publisher_told_anything() -> None:
     """A guess would set sound against picture."""
     assert CaptureClock().timestamp_at("video", 1.0) is None
+
+
+def test_a_sender_report_is_what_the_library_writes() -> None:
+    """Whatever the size of the counts."""
+    found = pack_sender_report(
+        7, ntp=1 << 63, timestamp=(1 << 32) + 5, packets=(1 << 32) + 2, octets=9
+    )
+    info = RtcpSenderInfo(ntp_timestamp=1 << 63, rtp_timestamp=5, packet_count=2, octet_count=9)
+    assert found == bytes(RtcpSrPacket(ssrc=7, sender_info=info))
