@@ -80,11 +80,12 @@ def measure_level(server: Child, host: Child, crowd: Child, count: int, seconds:
         bits_per_s=seen["bits_per_s"],
         silent=seen["silent"],
         missing_share=seen["missing_share"],
+        published_fps=verified["published_fps"],
     )
     tell(
         f"  {count} viewers (joined in {joined['seconds']} s): {share:.1%} of a core,"
         f" {level.bits_per_s / 1e6:.2f} Mb/s each, the least got {level.least_fps:.1f} fps,"
         f" {level.silent} nothing, {level.missing_share:.2%} of packets late or lost;"
-        f" the verifier decoded {level.verifier_fps:.1f} fps"
+        f" the verifier decoded {level.verifier_fps:.1f} of {level.published_fps:.1f} fps"
     )
     return level

@@ -38,6 +38,7 @@ class Crowd:
         self._window_s = 0.0
         self._seen: dict[Viewer, tuple[int, int]] = {}
         self._verified = 0
+        self._published = 0
 
     async def publish(self) -> dict[str, Any]:
         """Publish H.264 720p30 of 1.5 Mb/s, with sound."""
@@ -94,14 +95,22 @@ class Crowd:
             silent += size == before[1]
         decoded = self._verifier.frames if self._verifier else 0
         verified, self._verified = decoded - self._verified, decoded
+        made = self._pictures_made()
+        published, self._published = made - self._published, made
         return {
             "seconds": seconds,
+            "published_fps": published / seconds,
             "verifier_fps": verified / seconds,
             "least_fps": min(frames, default=0.0),
             "bits_per_s": sum(sizes) / len(sizes) if sizes else 0.0,
             "silent": silent,
             "missing_share": self._missing_share(),
         }
+
+    def _pictures_made(self) -> int:
+        """How many pictures the publisher of this process has sent; zero without one."""
+        senders = self._publication.connection.getSenders() if self._publication else []
+        return sum(one.track._next for one in senders if one.kind == "video" and one.track)
 
     def _missing_share(self) -> float:
         counts = [count for viewer in self._viewers for count in (viewer.video, viewer.audio)]

@@ -26,6 +26,9 @@ class Level(msgspec.Struct, frozen=True):
     bits_per_s: float  # Mean of the viewers, RTP with its headers.
     silent: int  # Viewers that got nothing at all.
     missing_share: float = 0.0  # Of all packets since they joined, those that did not come at once.
+    published_fps: float = (
+        0.0  # What the publisher sent meanwhile; less than its film on a busy machine.
+    )
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -10,8 +10,14 @@ import pytest
 
 from tests.bench.video.capacity import measure_level, stage
 from tests.bench.video.figures import Level
+from tests.bench.video.machine import slowness
 
+# Of the reference machine's core, for a hundred viewers; a slower machine is given more in the same
+# measure, as its own speed is taken before and after.
 CPU_SHARE_MAX = 0.35
+# Of what the publisher sent, which is late itself where the machine is busy.
+LEAST_SHARE_MIN = 0.9
+DECODED_SHARE_MIN = 0.8
 
 
 def soak(viewers: int, seconds: float) -> tuple[Level, int]:
@@ -28,18 +34,21 @@ def test_twenty_viewers_get_what_one_decodes() -> None:
     level, _ = soak(20, 3.0)
 
     assert level.silent == 0
-    # On a busy machine the publisher itself is late; nobody gets less than is published.
     assert level.missing_share < 0.01
-    assert level.least_fps > 10
-    assert level.verifier_fps > 10
+    assert level.published_fps > 0
+    assert level.least_fps > LEAST_SHARE_MIN * level.published_fps
+    assert level.verifier_fps > DECODED_SHARE_MIN * level.published_fps
 
 
 @pytest.mark.bench
 def test_a_hundred_viewers_for_half_a_minute() -> None:
+    before = slowness()
     level, grown_bytes = soak(100, 30.0)
+    times_as_slow = (before + slowness()) / 2
 
     assert level.silent == 0
-    assert level.least_fps > 29
-    assert level.verifier_fps > 29
-    assert level.cpu_share < CPU_SHARE_MAX
+    assert level.published_fps > 0
+    assert level.least_fps > LEAST_SHARE_MIN * level.published_fps
+    assert level.verifier_fps > DECODED_SHARE_MIN * level.published_fps
+    assert level.cpu_share < CPU_SHARE_MAX * times_as_slow
     assert grown_bytes < 20_000_000
