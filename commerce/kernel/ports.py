@@ -22,8 +22,11 @@ class Connection(Protocol):
     async def fetchrow(self, query: str, *args: Any) -> Any:
         """Return the first row, or None."""
 
-    async def fetchval(self, query: str, *args: Any) -> Any:
-        """Return the first column of the first row, or None."""
+    async def fetchval(self, query: str, *args: Any, timeout: float | None = None) -> Any:
+        """Return the first column of the first row, or None.
+
+        `timeout`, in seconds, is for one statement that may last longer than all others.
+        """
 
     async def execute(self, query: str, *args: Any) -> str:
         """Run a statement and return its command tag."""

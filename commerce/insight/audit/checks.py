@@ -18,6 +18,8 @@ from commerce.insight.audit.unlock_checks import UNLOCK_CHECKS
 
 # Longer than any sweeper's round; what is later than that frees no units for those who wait.
 SWEEPER_BEHIND_MS = 60_000
+# Longer than the draw of 100,000 entries takes on a busy machine.
+DRAW_OVERDUE_MS = 60_000
 
 POOL_CHECKS = (
     Check(
@@ -327,6 +329,20 @@ CLOCK_CHECKS = (
         WHERE r.state IN ('held', 'paying')
           AND r.release_at_ms <= (SELECT clock_ms()) - {SWEEPER_BEHIND_MS}
         GROUP BY r.pool_id LIMIT 20
+        """,  # noqa: S608 - our own words.
+        severity="warning",
+    ),
+    Check(
+        "draw_overdue",
+        "clock",
+        "No open sale waits for its draw for a minute after its entries closed.",
+        f"""
+        SELECT s.pool_id AS pool, d.sale_id AS sale, d.entry_closes_at_ms
+        FROM draws d JOIN sales s ON s.id = d.sale_id AND s.state = 'open'
+        WHERE d.drawn_at_ms IS NULL
+          AND d.entry_closes_at_ms <= (SELECT clock_ms()) - {DRAW_OVERDUE_MS}
+          AND s.ends_at_ms > (SELECT clock_ms())
+        ORDER BY d.entry_closes_at_ms LIMIT 20
         """,  # noqa: S608 - our own words.
         severity="warning",
     ),

@@ -29,6 +29,12 @@ ENTER_BATCH = """
 """
 WITHDRAW = "SELECT withdraw_draw_entry($1, $2)"
 HOLD = "SELECT hold_draw($1, $2)"
+# 100,000 entries take seconds, far more on a busy machine: a draw that is cut off at the limit of
+# all other work would be cut off again and again, until its sale is over and nobody has anything.
+HOLD_TIMEOUT_S = 120
+LONGER = "SELECT set_config('statement_timeout', $1, true)"
+# The server's limit comes first; this one is for a server that went without a word.
+HOLD_CLIENT_TIMEOUT_S = HOLD_TIMEOUT_S + 5.0
 # The window is asked again by `hold_draw` itself, behind its locks.
 SELECT_DUE = """
     SELECT d.sale_id::text FROM draws d JOIN sales s ON s.id = d.sale_id
@@ -115,8 +121,13 @@ async def withdraw(connection: Connection, sale_id: str, user_id: str) -> bool:
 
 
 async def hold_draw(connection: Connection, sale_id: str, line_max: int) -> bool:
-    """Draw, once; takes the pool's lock. False when it is not the time, or was done."""
-    return bool(await connection.fetchval(HOLD, sale_id, line_max))
+    """Draw, once; takes the pool's lock. False when it is not the time, or was done.
+
+    Takes the draw's lock for some seconds with 100,000 entries, and the pool's for the last part of
+    them; the transaction's statements may last `HOLD_TIMEOUT_S` from here on.
+    """
+    await connection.execute(LONGER, f"{HOLD_TIMEOUT_S}s")
+    return bool(await connection.fetchval(HOLD, sale_id, line_max, timeout=HOLD_CLIENT_TIMEOUT_S))
 
 
 async def select_due(connection: Connection, limit: int) -> list[str]:

@@ -264,6 +264,11 @@ PLANTED: dict[str, tuple[str, str]] = {
         "UPDATE reservations SET release_at_ms = clock_ms() - 61000 WHERE state = 'held'",
         "round",
     ),
+    "draw_overdue": (
+        "INSERT INTO draws (sale_id, seed, entry_closes_at_ms)"
+        " SELECT id, sha256('a'), clock_ms() - 61000 FROM sales WHERE kind = 'flash'",
+        "round",
+    ),
 }
 
 
