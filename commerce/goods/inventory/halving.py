@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from commerce.goods.inventory.batcher import unknown_outcome
 from commerce.goods.inventory.model import Request
-from commerce.goods.inventory.store import REFUSED_BY_DATABASE
+from commerce.goods.inventory.store import REFUSED_BY_DATABASE, REFUSED_TO_ALL
 from commerce.kernel.errors import CommerceError
 
 Decided = TypeVar("Decided")
@@ -20,11 +20,15 @@ async def decide_by_halves(
     """Return the answers of a batch in its order.
 
     One that the database refuses did not commit: it is halved until the culprit is alone, whose
-    answer is `unknown_outcome`. A wait for a row that was cut short is no refusal of a request:
-    `InventoryService.ask` makes it again with the whole batch, for each half would wait as long.
+    answer is `unknown_outcome`. What it refuses to everybody, such as any write on a full disk, is
+    no single request's doing: the whole batch is answered so after one statement, not after
+    hundreds. A wait for a row that was cut short is no refusal of a request: `InventoryService.ask`
+    makes it again with the whole batch, for each half would wait as long.
     """
     try:
         return [*await decide(requests)]
+    except REFUSED_TO_ALL:
+        return [unknown_outcome() for _ in requests]
     except REFUSED_BY_DATABASE:
         if len(requests) == 1:
             return [unknown_outcome()]

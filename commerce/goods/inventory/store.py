@@ -106,6 +106,13 @@ SELECT_FIGURES_OF_ROOM = (
 
 # The database answered and refused; the batch did not commit.
 REFUSED_BY_DATABASE = (asyncpg.PostgresError,)
+# It refuses everybody for a while, whatever they ask: no disk or memory left (class 53), the system
+# below it fails (58), or it takes no writes (25006). An operator's hand (57) is a lost connection.
+REFUSED_TO_ALL = (
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
 
 
 class Connections(Protocol):
