@@ -268,7 +268,14 @@ EVIDENCE = {
     "format": OneOf(("hubbub-evidence/1",)),
     "view": OneOf(("staff", "buyer")),
     "made_at_ms": int,
-    "order": {"id": str, "state": ORDER_STATES, "room": str, "buyer": {"id": str, "name": str}},
+    "order": {
+        "id": str,
+        "state": ORDER_STATES,
+        "room": str,
+        "buyer": {"id": str, "name": str},
+        "parts": PRICE_PARTS,
+        "total_minor": int,
+    },
     "show": {"id": str, "title": str, "started_at_ms": Maybe(int), "ended_at_ms": Maybe(int)},
     "lines": Each(
         {
@@ -289,7 +296,14 @@ EVIDENCE = {
             },
             "pin": Maybe({"item": str, "offset": int, "since_ms": int, "is_this_item": bool}),
             "card": Maybe({"offset": int, "at_ms": int, "sale": SALE, "title": Maybe(str)}),
-            "price": {"unit_price_minor": int, "log": Each({"entry": int, "price_minor": int})},
+            "price": {
+                "unit_price_minor": int,
+                "source": str,
+                "discount_minor": int,
+                "tax_minor": int,
+                "total_minor": int,
+                "log": Each({"entry": int, "price_minor": int, "campaign_price": Maybe(str)}),
+            },
             "terms": Maybe({"version": int, "since_ms": int, "fields": {"fairness": str}}),
             "events": Each({"offset": int, "at_ms": int, "type": str, "payload": {}}),
             "clip_at": {"show": str, "offset_ms": Maybe(int)},

@@ -23,7 +23,7 @@ CHAT_WINDOWS_MAX = 10
 
 
 class OrderFacts(msgspec.Struct, frozen=True):
-    """The order with its room and show."""
+    """The order with its room and show, and the parts that its total adds up from."""
 
     id: str
     state: str
@@ -34,6 +34,13 @@ class OrderFacts(msgspec.Struct, frozen=True):
     host_id: str
     total_minor: int
     refunded_minor: int
+    subtotal_minor: int
+    discount_minor: int
+    shipping_minor: int
+    tax_minor: int
+    is_tax_included: bool
+    coupon: str | None
+    """The coupon's title; None of an order without one."""
     currency: str
     created_at_ms: int
     updated_at_ms: int
@@ -73,13 +80,22 @@ class Press(msgspec.Struct, frozen=True):
     stock: tuple[int, int]
     asked_at_ms: int | None
     """When the buyer joined the waiting list, of a reservation that was offered from it."""
+    price_source: str
+    discount_minor: int
+    tax_minor: int
+    total_minor: int
+    """What was charged for all units of the line: at their price, less what is off."""
 
 
 class Price(msgspec.Struct, frozen=True):
-    """A row of the price log: from `at_ms` on the sale offers the SKU so; None is no more."""
+    """A row of the price log: from `at_ms` on an offer has the SKU so; None is no more.
+
+    The offer is a sale, or of the kind `campaign` a campaign price of the whole shop.
+    """
 
     id: int
-    sale: str
+    sale: str | None
+    campaign_price: str | None
     kind: str
     price_minor: int | None
     at_ms: int

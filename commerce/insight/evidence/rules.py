@@ -94,14 +94,14 @@ def pin_in_force(events: Sequence[Event]) -> dict[str, Any] | None:
 
 
 def prices_at(prices: Sequence[Price], at_ms: int) -> list[Price]:
-    """Return, sale by sale, the row of the price log that offers the SKU at a moment.
+    """Return, offer by offer, the row of the price log that has the SKU at a moment.
 
-    A row holds from its moment to before that of the sale's next one.
+    A row holds from its moment to before that of the offer's next one.
     """
-    newest: dict[str, Price] = {}
+    newest: dict[tuple[str | None, str | None], Price] = {}
     for price in sorted(prices, key=lambda one: (one.at_ms, one.id)):
         if price.at_ms <= at_ms:
-            newest[price.sale] = price
+            newest[price.sale, price.campaign_price] = price
     return sorted(
         (price for price in newest.values() if price.price_minor is not None),
         key=lambda one: one.id,
@@ -191,12 +191,29 @@ def _order(order: OrderFacts) -> dict[str, Any]:
         "state": order.state,
         "room": order.room,
         "buyer": {"id": order.user_id, "name": order.buyer},
+        "parts": _parts(order),
         "total_minor": order.total_minor,
         "refunded_minor": order.refunded_minor,
         "currency": order.currency,
         "created_at_ms": order.created_at_ms,
         "updated_at_ms": order.updated_at_ms,
         "paid_at_ms": order.paid_at_ms,
+    }
+
+
+def _parts(order: OrderFacts) -> dict[str, Any]:
+    """Return what the total adds up from, under the names that an order's view has."""
+    discounts = []
+    if order.discount_minor:
+        discounts = [
+            {"source": "coupon", "amount_minor": order.discount_minor, "title": order.coupon}
+        ]
+    return {
+        "subtotal_minor": order.subtotal_minor,
+        "discounts": discounts,
+        "shipping_minor": order.shipping_minor,
+        "tax_minor": order.tax_minor,
+        "tax_included": order.is_tax_included,
     }
 
 
@@ -222,6 +239,10 @@ def _line(
         "card": card,
         "price": {
             "unit_price_minor": press.unit_price_minor,
+            "source": press.price_source,
+            "discount_minor": press.discount_minor,
+            "tax_minor": press.tax_minor,
+            "total_minor": press.total_minor,
             "list_price_minor": card["sale"]["normal_price_minor"] if card else None,
             "reference_minor": terms.fields.get("reference_minor") if terms else None,
             "reference_days": terms.fields.get("reference_days") if terms else None,
@@ -229,6 +250,7 @@ def _line(
                 {
                     "entry": price.id,
                     "sale": price.sale,
+                    "campaign_price": price.campaign_price,
                     "kind": price.kind,
                     "price_minor": price.price_minor,
                     "from_ms": price.at_ms,

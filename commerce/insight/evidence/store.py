@@ -30,13 +30,16 @@ EVENTS_SCANNED_MAX = 20_000
 
 SELECT_ORDER = """
     SELECT o.id, o.state, o.user_id, u.name AS buyer, o.room_id, m.slug AS room, m.host_id,
-        o.total_minor, o.refunded_minor, o.currency, o.created_at_ms, o.updated_at_ms,
-        o.paid_at_ms, o.show_id, w.title AS show, w.started_at_ms AS show_started_at_ms,
-        w.ended_at_ms AS show_ended_at_ms
+        o.total_minor, o.refunded_minor, o.subtotal_minor, o.discount_minor, o.shipping_minor,
+        o.tax_minor, o.is_tax_included, c.title AS coupon, o.currency, o.created_at_ms,
+        o.updated_at_ms, o.paid_at_ms, o.show_id, w.title AS show,
+        w.started_at_ms AS show_started_at_ms, w.ended_at_ms AS show_ended_at_ms
     FROM orders o
     JOIN users u ON u.id = o.user_id
     JOIN rooms m ON m.id = o.room_id
     JOIN shows w ON w.id = o.show_id
+    LEFT JOIN coupon_claims k ON k.id = o.coupon_claim_id
+    LEFT JOIN coupons c ON c.id = k.coupon_id
     WHERE o.id = $1
 """
 # The stock before the batch is what the journal adds up to below its version.
@@ -44,7 +47,8 @@ SELECT_PRESSES = """
     SELECT r.id AS reservation, r.sale_id AS sale, s.kind, l.item_id AS item, b.no, l.sku, l.title,
         l.title_zh, r.qty, r.unit_price_minor, r.origin, r.state, r.pool_id AS pool, r.version,
         r.seq, r.decided_at_ms, r.shown_until_ms, r.release_at_ms, p.log_offset, j.total,
-        j.claimed, q.created_at_ms AS asked_at_ms
+        j.claimed, q.created_at_ms AS asked_at_ms, l.price_source, l.discount_minor, l.tax_minor,
+        l.total_minor AS line_total_minor
     FROM order_lines l
     JOIN reservations r ON r.id = l.reservation_id
     JOIN sales s ON s.id = r.sale_id
@@ -59,11 +63,17 @@ SELECT_PRESSES = """
     ) j
     WHERE l.order_id = $1 ORDER BY b.no, r.id
 """
-# The log of the SKU in the sales of this show: its own, and the one it is compared with.
+# The log of the SKU in the sales of this show, its own and the one it is compared with, and the
+# campaign price of that moment: such a price has no row for an end that comes at its time, and one
+# that was taken back later than the press was in force at it.
 SELECT_PRICES = """
-    SELECT l.id, l.sale_id AS sale, s.kind, l.price_minor, l.at_ms
-    FROM price_log l JOIN sales s ON s.id = l.sale_id
-    WHERE l.sku = $1 AND s.show_id = $2 AND l.at_ms <= $3 ORDER BY l.at_ms, l.id
+    SELECT l.id, l.sale_id AS sale, l.campaign_price_id AS campaign_price,
+        coalesce(s.kind, 'campaign') AS kind, l.price_minor, l.at_ms
+    FROM price_log l
+    LEFT JOIN sales s ON s.id = l.sale_id
+    LEFT JOIN campaign_prices c ON c.id = l.campaign_price_id
+    WHERE l.sku = $1 AND l.at_ms <= $3 AND (s.show_id = $2 OR c.until_ms > $3)
+    ORDER BY l.at_ms, l.id
 """
 # How a sale is dealt out is decided when it is armed, and lies beside its row.
 SELECT_TERMS = """
@@ -139,12 +149,13 @@ async def select_presses(connection: Connection, order_id: str) -> list[Press]:
     for row in await connection.fetch(SELECT_PRESSES, order_id):
         fields = _plain(row)
         stock = (fields.pop("total"), fields.pop("claimed"))
-        presses.append(Press(stock=stock, **fields))
+        total_minor = fields.pop("line_total_minor")
+        presses.append(Press(stock=stock, total_minor=total_minor, **fields))
     return presses
 
 
 async def select_prices(connection: Connection, press: Press, show_id: str) -> list[Price]:
-    """Return the price log of the SKU in this show up to the press."""
+    """Return the price log of the SKU up to the press: of this show, and of the shop's prices."""
     rows = await connection.fetch(SELECT_PRICES, press.sku, show_id, press.decided_at_ms)
     return [Price(**_plain(row)) for row in rows]
 

@@ -49,15 +49,21 @@ def make_whole() -> Any:
     facts = make_facts(money=make_money())
     order = msgspec.structs.replace(
         facts.order, refunded_minor=7, created_at_ms=AT + 10, paid_at_ms=AT + 21,
-        updated_at_ms=AT + 22, show_ended_at_ms=AT + 90,
+        updated_at_ms=AT + 22, show_ended_at_ms=AT + 90, subtotal_minor=597, discount_minor=50,
+        shipping_minor=8, tax_minor=36, is_tax_included=False, coupon="Fifty off", total_minor=591,
     )  # fmt: skip
     press = make_press(
         no=4, title_zh="茶碗", qty=3, seq=6, version=5, log_offset=10, stock=(20, 3),
-        asked_at_ms=AT - 8, origin="waiting_list",
+        asked_at_ms=AT - 8, origin="waiting_list", price_source="flash", discount_minor=50,
+        tax_minor=35, total_minor=547,
     )  # fmt: skip
     picture = Event(8, AT - 40, "room.state", PICTURE)
     opened = Event(9, AT - 30, "flash.opened", {"sale": "s1"})
-    prices = [Price(31, "s1", "flash", 199, AT - 5), Price(30, "s0", "regular", 329, AT - 50)]
+    prices = [
+        Price(31, "s1", None, "flash", 199, AT - 5),
+        Price(30, "s0", None, "regular", 329, AT - 50),
+        Price(32, None, "c1", "campaign", 250, AT - 4),
+    ]
     terms = Terms(2, 1, AT - 500, TERMS)
     presses = [PressFacts(press, prices, [terms], [picture, opened])]
     lines = [
@@ -103,16 +109,21 @@ def expected_line(fields: dict[str, Any]) -> dict[str, Any]:
             "title_zh": "碗",
         },
         "price": {
-            "unit_price_minor": 199, "list_price_minor": 329, "reference_minor": 299,
+            "unit_price_minor": 199, "source": "flash", "discount_minor": 50, "tax_minor": 35,
+            "total_minor": 547, "list_price_minor": 329, "reference_minor": 299,
             "reference_days": 30,
             "log": [
                 {
-                    "entry": 30, "sale": "s0", "kind": "regular", "price_minor": 329,
-                    "from_ms": AT - 50, "is_own": False,
+                    "entry": 30, "sale": "s0", "campaign_price": None, "kind": "regular",
+                    "price_minor": 329, "from_ms": AT - 50, "is_own": False,
                 },
                 {
-                    "entry": 31, "sale": "s1", "kind": "flash", "price_minor": 199,
-                    "from_ms": AT - 5, "is_own": True,
+                    "entry": 31, "sale": "s1", "campaign_price": None, "kind": "flash",
+                    "price_minor": 199, "from_ms": AT - 5, "is_own": True,
+                },
+                {
+                    "entry": 32, "sale": None, "campaign_price": "c1", "kind": "campaign",
+                    "price_minor": 250, "from_ms": AT - 4, "is_own": False,
                 },
             ],
         },
@@ -142,7 +153,12 @@ def expected_bundle(view: str) -> dict[str, Any]:
         "made_at_ms": AT + 3_600_000,
         "order": {
             "id": "o", "state": "paid", "room": "demo", "buyer": {"id": "buyer", "name": "Lena"},
-            "total_minor": 199, "refunded_minor": 7, "currency": "CNY", "created_at_ms": AT + 10,
+            "parts": {
+                "subtotal_minor": 597, "shipping_minor": 8, "tax_minor": 36,
+                "discounts": [{"source": "coupon", "amount_minor": 50, "title": "Fifty off"}],
+                "tax_included": False,
+            },
+            "total_minor": 591, "refunded_minor": 7, "currency": "CNY", "created_at_ms": AT + 10,
             "updated_at_ms": AT + 22, "paid_at_ms": AT + 21,
         },
         "show": {
@@ -210,6 +226,10 @@ def test_where_nothing_is_known_nothing_is_said() -> None:
     assert (line["pin"], line["card"], line["terms"], line["events"]) == (None, None, None, [])
     assert line["price"] == {
         "unit_price_minor": 199,
+        "source": "flash",
+        "discount_minor": 0,
+        "tax_minor": 0,
+        "total_minor": 199,
         "list_price_minor": None,
         "reference_minor": None,
         "reference_days": None,

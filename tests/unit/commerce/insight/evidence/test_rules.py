@@ -44,6 +44,7 @@ def make_press(**overrides: Any) -> Press:
         "origin": "walk_in", "state": "sold", "pool": "p", "version": 5, "seq": 1,
         "decided_at_ms": AT, "shown_until_ms": AT + 1, "release_at_ms": AT + 2,
         "log_offset": 10, "stock": (20, 3), "asked_at_ms": None,
+        "price_source": "flash", "discount_minor": 0, "tax_minor": 0, "total_minor": 199,
     }  # fmt: skip
     return Press(**fields | overrides)
 
@@ -61,7 +62,8 @@ def make_facts(**overrides: Any) -> Facts:
     """Return an order of one line, made long after its press."""
     order = OrderFacts(
         id="o", state="paid", user_id="buyer", buyer="Lena", room_id="r", room="demo",
-        host_id="host", total_minor=199, refunded_minor=0, currency="CNY",
+        host_id="host", total_minor=199, refunded_minor=0, subtotal_minor=199, discount_minor=0,
+        shipping_minor=0, tax_minor=0, is_tax_included=True, coupon=None, currency="CNY",
         created_at_ms=AT + 10, updated_at_ms=AT + 20, paid_at_ms=AT + 20, show_id="w",
         show="Show", show_started_at_ms=AT - 90_000, show_ended_at_ms=None,
     )  # fmt: skip
@@ -129,10 +131,10 @@ def test_a_picture_of_the_room_says_the_pin_too() -> None:
 
 def test_a_price_is_in_force_from_its_moment_to_before_the_next_one() -> None:
     log = [
-        Price(1, "s1", "flash", 300, AT - 10),
-        Price(2, "s1", "flash", 200, AT),
-        Price(3, "s1", "flash", None, AT + 10),
-        Price(4, "s0", "regular", 900, AT - 20),
+        Price(1, "s1", None, "flash", 300, AT - 10),
+        Price(2, "s1", None, "flash", 200, AT),
+        Price(3, "s1", None, "flash", None, AT + 10),
+        Price(4, "s0", None, "regular", 900, AT - 20),
     ]
     assert [price.id for price in prices_at(log, AT - 11)] == [4]
     assert [price.id for price in prices_at(log, AT - 1)] == [1, 4]
@@ -141,8 +143,19 @@ def test_a_price_is_in_force_from_its_moment_to_before_the_next_one() -> None:
     assert [price.id for price in prices_at(log, AT + 10)] == [4], "no more is no price"
 
 
+def test_a_campaign_price_and_a_sale_stand_beside_each_other() -> None:
+    log = [
+        Price(1, "s0", None, "regular", 900, AT - 20),
+        Price(2, None, "c1", "campaign", 700, AT - 20),
+        Price(3, None, "c1", "campaign", None, AT - 10),
+        Price(4, None, "c2", "campaign", 600, AT - 5),
+    ]
+    assert [price.id for price in prices_at(log, AT - 15)] == [1, 2]
+    assert [price.id for price in prices_at(log, AT)] == [1, 4]
+
+
 def test_of_two_prices_of_one_moment_the_later_row_counts() -> None:
-    log = [Price(9, "s1", "flash", 200, AT), Price(8, "s1", "flash", 300, AT)]
+    log = [Price(9, "s1", None, "flash", 200, AT), Price(8, "s1", None, "flash", 300, AT)]
     assert [price.id for price in prices_at(log, AT)] == [9]
 
 
