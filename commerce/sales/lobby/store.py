@@ -33,12 +33,12 @@ SELECT_LOBBY = """
             WHERE x.room_id = r.id AND x.kind = 'flash' AND x.state IN ('armed', 'open')
             ORDER BY x.opens_at_ms LIMIT 1) AS next_event,
         (SELECT jsonb_build_object('show', s.id, 'title', s.title,
-            'started_at_ms', s.started_at_ms, 'length_ms', p.length_ms)::text
+            'started_at_ms', s.started_at_ms, 'length_ms', (SELECT sum(q.to_ms - q.from_ms)
+                FROM recording_parts q WHERE q.show_id = s.id))::text
             FROM shows s JOIN recordings c ON c.show_id = s.id AND c.state IN ('complete', 'cut')
-            CROSS JOIN LATERAL (SELECT sum(q.to_ms - q.from_ms) AS length_ms
-                FROM recording_parts q WHERE q.show_id = s.id) p
-            WHERE s.room_id = r.id AND s.status = 'ended' AND p.length_ms > 0
-            ORDER BY s.ended_at_ms DESC LIMIT 1) AS replay
+            WHERE s.room_id = r.id AND s.status = 'ended' AND EXISTS (
+                SELECT FROM recording_parts q WHERE q.show_id = s.id AND q.to_ms > q.from_ms)
+            ORDER BY s.starts_at_ms DESC LIMIT 1) AS replay
     FROM rooms r JOIN users u ON u.id = r.host_id ORDER BY r.id LIMIT $1
 """
 
