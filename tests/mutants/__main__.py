@@ -118,9 +118,20 @@ def find_survivors(folder: Path) -> Iterator[Survivor]:
             continue
         module, name, number, _ = found.groups()
         id = f"{module}.x_{name}__mutmut_{number}"
-        lines = ask(folder, "show", id).splitlines()
-        [added, *_] = [one for one in lines if one.startswith("+") and not one.startswith("+++")]
-        yield Survivor(id, f"{module}.{name}", added[1:].strip())
+        yield Survivor(id, f"{module}.{name}", changed_line(ask(folder, "show", id)))
+
+
+def changed_line(diff: str) -> str:
+    """Return the line that a mutant has instead; of one that only takes lines away, `- ` and it.
+
+    Raises ValueError for a diff that changes nothing.
+    """
+    lines = diff.splitlines()
+    added = [one[1:] for one in lines if one.startswith("+") and not one.startswith("+++")]
+    gone = [one[1:] for one in lines if one.startswith("-") and not one.startswith("---")]
+    if not added and not gone:
+        raise ValueError(f"a mutant without a change: {diff}")
+    return added[0].strip() if added else f"- {gone[0].strip()}"
 
 
 def ask(folder: Path, *words: str) -> str:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.mutants.__main__ import EXPLAINED, Explanation, Survivor, judge, read_explained
+import pytest
+
+from tests.mutants.__main__ import (
+    EXPLAINED,
+    Explanation,
+    Survivor,
+    changed_line,
+    judge,
+    read_explained,
+)
 
 LIVES = Survivor("m.rules.x_decide__mutmut_3", "m.rules.decide", "return a or b")
 
@@ -28,3 +37,11 @@ def test_every_reason_on_file_is_a_sentence() -> None:
     explained = read_explained(EXPLAINED.read_text(encoding="utf-8"))
     assert explained
     assert all(one.reason.endswith(".") and len(one.reason) > 20 for one in explained)
+
+
+def test_a_mutant_is_known_by_the_line_it_changes_or_takes_away() -> None:
+    head = "--- rules.py\n+++ rules.py\n@@ -1,4 +1,4 @@\n def f():\n"
+    assert changed_line(f"{head}-    return 1\n+    return 2\n") == "return 2"
+    assert changed_line(f"{head}     raise Error(\n-        reason,\n     )\n") == "- reason,"
+    with pytest.raises(ValueError, match="without a change"):
+        changed_line(head)

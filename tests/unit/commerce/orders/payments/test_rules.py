@@ -21,9 +21,13 @@ from commerce.orders.payments.rules import (
     ATTEMPTS_MAX,
     RETRY_MS_MAX,
     STEPS_TO,
+    call_answered_by,
     check_amount,
+    check_refund,
     decide_steps,
     excess_of,
+    is_from,
+    is_of_old_attempt,
     next_refund_state,
     next_retry_ms,
     view_excess,
@@ -175,6 +179,59 @@ def test_a_refund_follows_its_attempt_under_way(
     """Money that went is believed of any attempt, a failure of the one under way alone."""
     report = RefundReport("p", "r", ref, reported, 5, "CNY")
     assert next_refund_state(refund, report) == wanted
+
+
+def test_what_is_taken_or_let_go_answers_its_call() -> None:
+    """Any other state answers none of them."""
+    answered = {state: call_answered_by(state) for state in PAYMENT.states}
+    assert {state: kind for state, kind in answered.items() if kind is not None} == {
+        "captured": "capture",
+        "voided": "void",
+    }
+
+
+@pytest.mark.parametrize(
+    ("provider", "ref", "is_theirs"),
+    [
+        ("sandbox", "sp_1", True),
+        ("sandbox", None, True),
+        ("sandbox", "sp_2", False),
+        ("stripe", "sp_1", False),
+        ("stripe", None, False),
+        ("stripe", "sp_2", False),
+    ],
+)
+def test_a_report_is_of_the_payment_that_its_provider_knows(
+    provider: str, ref: str | None, is_theirs: bool
+) -> None:
+    """A payment that has no name there yet is taken at the provider's word."""
+    payment = make_payment(provider=provider, provider_ref=ref)
+    assert is_from(payment, "sandbox", make_report()) == is_theirs
+
+
+def test_other_money_than_was_asked_to_go_back_is_refused() -> None:
+    refund = make_refund("pending")
+    check_refund(refund, RefundReport("p", "r", "a", "done", 5, "CNY"))
+    for amount_minor, currency in ((4, "CNY"), (6, "CNY"), (5, "EUR")):
+        with pytest.raises(CommerceError) as caught:
+            check_refund(refund, RefundReport("p", "r", "a", "done", amount_minor, currency))
+        assert caught.value.code == "amount_mismatch"
+
+
+@pytest.mark.parametrize(
+    ("refund", "ref", "is_old"),
+    [
+        (make_refund("pending", ref="b"), "a", True),
+        (make_refund("pending", ref="b"), "b", False),
+        (make_refund("pending", failed=("a",)), "a", True),
+        (make_refund("pending", failed=("a",)), "b", False),
+        (make_refund("pending", ref="a", failed=("a",)), "a", False),
+    ],
+)
+def test_an_attempt_is_old_when_another_is_under_way_or_it_has_failed(
+    refund: Refund, ref: str, is_old: bool
+) -> None:
+    assert is_of_old_attempt(refund, RefundReport("p", "r", ref, "failed", 5, "CNY")) == is_old
 
 
 LOW = 9_900
