@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from commerce.kernel.ports import Connection
 from commerce.orders.refunds.model import Refundable, RefundPlan, SoldLine, WholeLine
 
-# A payment that came too late has a refund of its own; the order was paid by another one. What was
-# taken beyond the order's price has one too, done or not: it is nothing that a person gives back.
+# A payment that came too late has a refund of its own, and one that was let go stays granted while
+# its void is owed or given up; the order was paid by another one. What was taken beyond the order's
+# price has a refund too, done or not: it is nothing that a person gives back.
 SELECT_REFUNDABLE = """
     SELECT p.id, p.state, p.currency, p.amount_minor - coalesce((
         SELECT sum(r.amount_minor) FROM refunds r
@@ -21,6 +22,7 @@ SELECT_REFUNDABLE = """
     FROM payments p
     WHERE p.order_id = $1 AND p.state IN ('authorised', 'captured', 'refunded') AND NOT EXISTS (
         SELECT 1 FROM refunds r WHERE r.payment_id = p.id AND r.origin = 'late')
+      AND (p.state <> 'authorised' OR p.let_go_reason IS NULL)
     ORDER BY p.authorised_at_ms, p.id LIMIT 1
 """
 SELECT_LEFT_OF_PAYMENT = """

@@ -192,6 +192,31 @@ async def test_money_that_is_not_there_yet_cannot_go_back(till: Till) -> None:
     assert response.json()["error"]["retryable"]
 
 
+async def test_money_that_was_let_go_stands_in_nobodys_way(till: Till) -> None:
+    """Another payment paid the order; the void of the older one was given up, so it stays granted.
+
+    A team's member has two such when the first could not be captured.
+    """
+    order = await pay_order(till)
+    await till.change(
+        "INSERT INTO payments (id, order_id, provider, provider_ref, amount_minor, currency,"
+        " state, created_at_ms, authorised_at_ms, let_go_reason)"
+        " SELECT gen_random_uuid(), order_id, provider, 'sp_lost', amount_minor, currency,"
+        " 'authorised', created_at_ms - 9, authorised_at_ms - 9, 'capture_failed' FROM payments"
+    )
+    await till.change(
+        "INSERT INTO payment_calls (id, payment_id, kind, state, attempts)"
+        " SELECT gen_random_uuid(), id, 'void', 'failed', 300 FROM payments"
+        " WHERE let_go_reason IS NOT NULL"
+    )
+    response = await order.refund()
+    assert response.status_code == 201, response.text
+    await till.payments.run_payment_calls()
+    assert (await order.read())["state"] == "refunded"
+    assert (await till.remote(order.id))["state"] == "refunded"
+    assert await broken(till) == {}
+
+
 async def test_a_refund_the_provider_refuses_is_seen_and_asked_for_again(
     till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
