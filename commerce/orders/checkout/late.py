@@ -20,13 +20,17 @@ from commerce.records.clock.store import select_now_ms
 async def reserve_again(transaction: Transaction, order: OrderRow) -> bool:
     """Make every reservation of a locked order sold, or none; say whether that was possible.
 
-    Those that had ended are `refused_late` when it was not.
+    Those that had ended are `refused_late` when it was not. `let_holds_go` afterwards undoes what
+    was made of the order's own reservations; the pools stay locked.
     """
     rows = await store.select_pools_of_order(transaction, order.id)
     pools = sorted({pool for _, pool, _ in rows})
     await lock_pools(transaction, pools)
     for pool_id in pools:
         await expire_pool(transaction, pool_id)
+    # Whoever's hold has ended is told so with this transaction's COMMIT: it stays ended, whatever
+    # the caller undoes of what follows.
+    await late_store.save_holds(transaction)
     lines = await late_store.lock_late_lines(transaction, order.id)
     free = await late_store.select_free(transaction, pools)
     now_ms = await select_now_ms(transaction)

@@ -28,7 +28,7 @@ REFUSE_LATE = """
 
 
 async def save_holds(connection: Connection) -> None:
-    """Note the moment before an order's reservations are locked."""
+    """Note the moment before an order's reservations are locked; the last one noted counts."""
     await connection.execute(SAVE_HOLDS)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from commerce.goods.inventory.sweeper import sweep
 from commerce.goods.press_rules.model import Press
 from commerce.insight.audit.service import audit
 from commerce.kernel.errors import CommerceError
@@ -180,6 +181,26 @@ async def test_late_money_takes_the_coupon_again_unless_it_was_used_meanwhile(st
     assert (await buyer.read(again["order"]["id"]))["state"] == "paid"
     assert await stand.seen(claim) == ("used", 3_000, 3_000)
     assert await is_sound(stand.till)
+
+
+async def test_a_hold_that_late_money_finds_ended_is_told_of_once(stand: Stand) -> None:
+    """Also when that money buys nothing: what it undoes of its own leaves the ended hold ended."""
+    till, buyer, other = stand.till, await stand.till.buyer(), await stand.till.buyer("Mo")
+    claim = await stand.claimed(buyer)
+    late = await stand.order(buyer, claim)
+    await till.end_holds(stand.sale)
+    await till.settlement.expire_orders()
+    await stand.order(buyer, claim)
+    held = await till.reserve(stand.sale, other.id)
+    await till.change("UPDATE reservations SET release_at_ms = clock_ms() - 1 WHERE id = $1", held)
+    body = told_by(await till.remote(late["order"]["id"]), "authorised")
+    assert (await till.webhook(body)).status_code == 200
+    assert till.news("payment.voided")[-1]["reason"] == "coupon_gone"
+    await sweep(till.database)
+    ended = [one for one in till.news("reservation.expired") if one["reservation"] == held]
+    assert len(ended) == 1
+    assert await till.values("SELECT state FROM reservations WHERE id = $1", held) == ["expired"]
+    assert await is_sound(till)
 
 
 async def test_a_budget_counts_what_is_locked(stand: Stand) -> None:
