@@ -182,23 +182,42 @@ class PaymentService:
         return sum(worker.result() for worker in workers)
 
     async def poll_silent_payments(self, silent_ms: int = SILENT_MS) -> int:
-        """Job: ask after payments whose webhook may be lost; return how many were asked."""
+        """Job: ask after payments whose webhook may be lost, several at once; return how many."""
         async with self._database.transaction() as transaction:
             payments = await store.claim_silent(
                 transaction, silent_ms=silent_ms, limit=POLLS_A_ROUND_MAX
             )
-        for payment in payments:
-            try:
-                report = await self._provider_of(payment).status(payment)
-                await self._take(payment, report)
-            except (ProviderUnavailableError, ProviderRefusedError, CommerceError) as error:
-                log.warning("asking after payment %s failed: %s", payment.id, error)
-            except LOST_CONNECTION:
-                raise
-            except Exception:
-                # All of them are claimed: what breaks here must not make the others wait.
-                log.exception("asking after payment %s broke off", payment.id)
+        silent = iter(payments)
+        lost: list[Exception] = []
+
+        async def work() -> None:
+            for payment in silent:
+                try:
+                    await self._ask_after(payment)
+                except LOST_CONNECTION as error:
+                    # Raised when the others are answered, as in `run_payment_calls`.
+                    lost.append(error)
+                    break
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(CALLS_AT_ONCE, len(payments))):
+                group.create_task(work())
+        if lost:
+            raise lost[0]
         return len(payments)
+
+    async def _ask_after(self, payment: Payment) -> None:
+        """Ask what a silent payment is, and apply the answer; raises for a lost connection."""
+        try:
+            report = await self._provider_of(payment).status(payment)
+            await self._take(payment, report)
+        except (ProviderUnavailableError, ProviderRefusedError, CommerceError) as error:
+            log.warning("asking after payment %s failed: %s", payment.id, error)
+        except LOST_CONNECTION:
+            raise
+        except Exception:
+            # All of them are claimed: what breaks here must not make the others wait.
+            log.exception("asking after payment %s broke off", payment.id)
 
     def _provider(self, name: str) -> PaymentProvider:
         provider = self._providers.get(name)

@@ -17,18 +17,18 @@ CALLS = 20
 
 
 class SlowProvider:
-    """Holds every capture until as many are under way as ever will be, and counts them."""
+    """Holds every call of one kind until as many are under way as ever will be, and counts them."""
 
-    def __init__(self, wanted: int) -> None:
+    def __init__(self, wanted: int, kind: str) -> None:
         self.wanted = wanted
         self.under_way = 0
         self.most = 0
         self.made: Counter[str] = Counter()
         self.is_full = asyncio.Event()
-        self.own = SandboxProvider.capture
+        self.own = getattr(SandboxProvider, kind)
 
-    async def capture(self, provider: SandboxProvider, payment: Payment) -> PaymentReport:
-        """Count, wait for the others, capture."""
+    async def call(self, provider: SandboxProvider, payment: Payment) -> PaymentReport:
+        """Count, wait for the others, call."""
         self.made[payment.id] += 1
         self.under_way += 1
         self.most = max(self.most, self.under_way)
@@ -36,7 +36,8 @@ class SlowProvider:
             self.is_full.set()
         await self.is_full.wait()
         try:
-            return await self.own(provider, payment)
+            report: PaymentReport = await self.own(provider, payment)
+            return report
         finally:
             self.under_way -= 1
 
@@ -50,14 +51,14 @@ async def pay_many(till: Till, many: int = CALLS) -> None:
         await buyer.press(url, "pay")
 
 
-def slow_down(monkeypatch: pytest.MonkeyPatch, wanted: int) -> SlowProvider:
-    """Let every capture wait until `wanted` are under way."""
-    slow = SlowProvider(wanted)
+def slow_down(monkeypatch: pytest.MonkeyPatch, wanted: int, kind: str = "capture") -> SlowProvider:
+    """Let every call of a kind wait until `wanted` are under way."""
+    slow = SlowProvider(wanted, kind)
 
-    async def capture(self: SandboxProvider, payment: Payment) -> PaymentReport:
-        return await slow.capture(self, payment)
+    async def call(self: SandboxProvider, payment: Payment) -> PaymentReport:
+        return await slow.call(self, payment)
 
-    monkeypatch.setattr(SandboxProvider, "capture", capture)
+    monkeypatch.setattr(SandboxProvider, kind, call)
     return slow
 
 
@@ -165,3 +166,35 @@ async def test_a_silent_payment_that_breaks_makes_no_other_wait(till: Till, brok
     assert await till.payments.poll_silent_payments(silent_ms=0) == 2
     states = [(await till.values("SELECT state FROM orders WHERE id = $1", id))[0] for id in orders]
     assert states == ["awaiting_payment" if n == broken else "paid" for n in range(2)]
+
+
+async def test_silent_payments_are_asked_after_several_at_once(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider that takes its time with one makes no other wait for all before it."""
+    _, sale = await till.sale()
+    for number in range(CALLS):
+        await order_one(till, sale, await till.buyer(f"B{number}"))
+    await till.change("UPDATE sandbox.payments SET state = 'authorised'")
+    slow = slow_down(monkeypatch, service.CALLS_AT_ONCE, "status")
+    async with asyncio.timeout(20):
+        assert await till.payments.poll_silent_payments(silent_ms=0) == CALLS
+    assert slow.most == service.CALLS_AT_ONCE
+    assert set(slow.made.values()) == {1}
+    assert await till.values("SELECT DISTINCT state FROM orders") == ["paid"]
+
+
+async def test_a_database_lost_while_asking_is_one_loss(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker knows a lost connection, not what several at once do."""
+    _, sale = await till.sale()
+    for number in range(CALLS):
+        await order_one(till, sale, await till.buyer(f"B{number}"))
+
+    async def lost(self: SandboxProvider, payment: Payment) -> PaymentReport:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(SandboxProvider, "status", lost)
+    with pytest.raises(ConnectionResetError):
+        await till.payments.poll_silent_payments(silent_ms=0)
