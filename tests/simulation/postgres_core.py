@@ -207,7 +207,12 @@ class PostgresCore:
         if self.clock_in_database_ms != self.now_ms:
             self.clock.at_ms = self.clock_in_database_ms = self.now_ms
             await self._direct.fetchval("SELECT setval('simulated_clock', $1)", self.now_ms)
-        return await work
+        try:
+            return await work
+        except BaseExceptionGroup as group:  # Some work is done side by side; one kill is enough.
+            if group.subgroup(Killed) is None:
+                raise
+            raise Killed from group
 
     def fetch(self, query: str, *values: Any) -> list[Any]:
         """Read what does not depend on the time: it is a round trip less."""
@@ -305,12 +310,7 @@ class PostgresCore:
 
     def run_calls(self) -> None:
         """Job: make the calls that are due."""
-        try:
-            self.run(self.payments.run_payment_calls())
-        except BaseExceptionGroup as group:  # Calls are made side by side; one kill is enough.
-            if group.subgroup(Killed) is None:
-                raise
-            raise Killed from group
+        self.run(self.payments.run_payment_calls())
 
     def poll(self) -> None:
         """Job: ask after silent payments."""
