@@ -20,6 +20,10 @@ BATCH_PACKETS_MAX = 16
 BATCH_WAIT_S = 0.005
 # ~6 packets of 6 µs each for a viewer: signalling waits 2 ms at most.
 VIEWERS_AT_ONCE = 50
+# In a room of more, sound waits so long for the next picture to be sent with it, often by the same
+# call to the kernel: half the work for a viewer. It is a picture's time at 30 a second, which the
+# picture itself is late by.
+SOUND_WAIT_S = 0.035
 # A second of pictures. Behind by more, viewers are better served by the newest.
 BATCHES_WAITING_MAX = 64
 
@@ -29,6 +33,10 @@ class Recipient(Protocol):
 
     def deliver(self, kind: Kind, batch: Batch) -> None:
         """Send a batch of a track to this viewer."""
+        ...
+
+    def deliver_together(self, picture: Batch, sound: Batch) -> None:
+        """Send a picture and the sound that waited for it."""
         ...
 
 
@@ -41,27 +49,31 @@ class FanOut:
         self._viewers = viewers
         self._counters = counters
         self._batches: dict[Kind, list[MediaPacket]] = {"audio": [], "video": []}
-        self._timer: asyncio.TimerHandle | None = None
-        self._waiting: deque[tuple[Kind, Batch]] = deque()
+        self._timers: dict[Kind, asyncio.TimerHandle] = {}
+        self._waiting: deque[tuple[Kind, Batch, Batch | None]] = deque()
         self._wake = asyncio.Event()
         self._is_sending = False
         self._task: asyncio.Task[None] | None = None
 
     def put(self, kind: Kind, packets: Sequence[MediaPacket]) -> None:
-        """Take packets of a track; sound is sent at once, a picture in batches."""
+        """Take packets of a track; a picture is sent in batches, sound at once or with it."""
         batch = self._batches[kind]
         batch += packets
-        if kind == "audio" or batch[-1].marker or len(batch) >= BATCH_PACKETS_MAX:
+        if kind == "video":
+            is_due, wait_s = batch[-1].marker or len(batch) >= BATCH_PACKETS_MAX, BATCH_WAIT_S
+        else:
+            is_due, wait_s = len(self._viewers()) <= VIEWERS_AT_ONCE, SOUND_WAIT_S
+        if is_due:
             self._flush(kind)
-        elif self._timer is None:
+        elif kind not in self._timers:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(BATCH_WAIT_S, self._flush, kind)
+            self._timers[kind] = loop.call_later(wait_s, self._flush, kind)
 
     async def close(self) -> None:
         """Send nothing any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -69,26 +81,34 @@ class FanOut:
             self._task = None
 
     def _flush(self, kind: Kind) -> None:
-        if kind == "video" and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if not self._batches[kind]:
+        batch = self._take(kind)
+        if batch is None:
             return
-        batch = Batch(self._batches[kind])
-        self._batches[kind] = []
+        sound = self._take("audio") if kind == "video" else None
         viewers = self._viewers()
         if not self._is_sending and len(viewers) <= VIEWERS_AT_ONCE:
             for viewer in tuple(viewers):
-                viewer.deliver(kind, batch)
+                _deliver(viewer, kind, batch, sound)
             return
         self._is_sending = True
         if len(self._waiting) >= BATCHES_WAITING_MAX:
             self._waiting.popleft()
             self._counters.batches_dropped += 1
-        self._waiting.append((kind, batch))
+        self._waiting.append((kind, batch, sound))
         self._wake.set()
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._send())
+
+    def _take(self, kind: Kind) -> Batch | None:
+        """Take what has come of a track; None when that is nothing."""
+        timer = self._timers.pop(kind, None)
+        if timer is not None:
+            timer.cancel()
+        packets = self._batches[kind]
+        if not packets:
+            return None
+        self._batches[kind] = []
+        return Batch(packets)
 
     async def _send(self) -> None:
         """Send what waits, with a breath after every so many viewers."""
@@ -96,9 +116,17 @@ class FanOut:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                kind, batch = self._waiting.popleft()
+                kind, batch, sound = self._waiting.popleft()
                 for count, viewer in enumerate(tuple(self._viewers()), start=1):
-                    viewer.deliver(kind, batch)
+                    _deliver(viewer, kind, batch, sound)
                     if count % VIEWERS_AT_ONCE == 0:
                         await asyncio.sleep(0)
             self._is_sending = False
+
+
+def _deliver(viewer: Recipient, kind: Kind, batch: Batch, sound: Batch | None) -> None:
+    """Hand a viewer a batch, or a picture with the sound that waited for it."""
+    if sound is None:
+        viewer.deliver(kind, batch)
+    else:
+        viewer.deliver_together(batch, sound)

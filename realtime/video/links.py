@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from realtime.video.config import VideoCounters
 from realtime.video.intake import Intake
-from realtime.video.media import Kind, MediaPacket
+from realtime.video.media import Batch, Kind, MediaPacket
 from realtime.video.outlets import Outlet
 from realtime.video.reports import ReceptionReport
 from realtime.video.tracks import Track
@@ -151,6 +151,10 @@ class ViewerPeer(Peer, Protocol):
 
     def send(self, packets: Sequence[MediaPacket], outlet: Outlet) -> None:
         """Send packets as the outlet numbers them; dropped while there is no line."""
+        ...
+
+    def send_together(self, picture: Batch, sound: Batch, outlets: tuple[Outlet, Outlet]) -> None:
+        """Send a picture and the sound that waited for it."""
         ...
 
     def repair(self, packet: MediaPacket, outlet: Outlet) -> None:

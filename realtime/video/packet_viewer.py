@@ -24,7 +24,7 @@ from realtime.video.frames import FrameAssembler, WholeFrame
 from realtime.video.ice import Surroundings
 from realtime.video.intake import Intake
 from realtime.video.links import ViewerEvents
-from realtime.video.media import CLOCK_RATES, CodecTypes, Kind, MediaPacket
+from realtime.video.media import CLOCK_RATES, Batch, CodecTypes, Kind, MediaPacket
 from realtime.video.outlets import Outlet, OutletStart
 from realtime.video.peers import BasePeer
 from realtime.video.ports import VideoError
@@ -111,6 +111,11 @@ class PacketViewer(BasePeer):
                     return
         counters.packets_out += len(packets)
         counters.bytes_out += sum(len(packet.payload) for packet in packets)
+
+    def send_together(self, picture: Batch, sound: Batch, outlets: tuple[Outlet, Outlet]) -> None:
+        """Queue a picture and the sound that waited for it."""
+        self.send(picture, outlets[0])
+        self.send(sound, outlets[1])
 
     def repair(self, packet: MediaPacket, outlet: Outlet) -> None:
         """The library's sender answers for itself."""

@@ -47,7 +47,7 @@ from realtime.video.config import VideoCounters
 from realtime.video.ice import PortsExhaustedError, Surroundings, confine
 from realtime.video.intake import Intake
 from realtime.video.links import PublisherEvents, ViewerEvents
-from realtime.video.media import AgreedTrack, CodecTypes, Kind, MediaPacket
+from realtime.video.media import AgreedTrack, Batch, CodecTypes, Kind, MediaPacket
 from realtime.video.offer_checks import check_offer
 from realtime.video.offers import Candidates, parse_fragment, without_costly_candidates
 from realtime.video.outlets import Outlet, OutletStart
@@ -66,8 +66,7 @@ class PublisherReceiver:
     def __init__(self, kind: Kind, transport: Any, events: PublisherEvents, faults: VideoCounters):
         self.kind = kind
         self.transport = transport
-        self.track = None
-        self._enabled = True
+        self.track, self._enabled = None, True
         self._events = events
         self._counters = faults
 
@@ -150,8 +149,7 @@ class BasePeer:
             # Without servers the library would ask one of its own choice for our address.
             RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         )
-        self._ended = ended
-        self._is_over = False
+        self._ended, self._is_over = ended, False
         self._remote_user = ""
         self._candidates = Candidates(around.reach)
         self._pc.on("connectionstatechange", self._state_changed)
@@ -237,12 +235,12 @@ class AiortcPublisher(BasePeer):
             kind = kind_of(transceiver)
             if transceiver._offerDirection not in {"recvonly", "sendrecv"}:
                 raise VideoError("offer_unsupported", "A publisher's tracks are sendonly.")
-            names = codec_order(kind, preferred)
-            codec = next(iter(choose_codecs(transceiver._codecs, names)), None)
+            codecs = choose_codecs(transceiver._codecs, codec_order(kind, preferred))
+            codec = next(iter(codecs), None)
             if codec is None:
                 raise VideoError("offer_unsupported", f"No {kind} codec of the offer is served.")
             rtx = rtx_of(transceiver._codecs, codec)
-            agree(transceiver, [codec] if rtx is None else [codec, rtx])
+            agree(transceiver, [codec, rtx] if rtx else [codec])
             if kind == "video":
                 # The library's estimates start browsers at a fifth of this and hold them there.
                 start = self._around.config.start_kbit_per_s
@@ -268,9 +266,8 @@ class AiortcPublisher(BasePeer):
 
     def ask_keyframe(self, ssrc: int) -> None:
         """Ask for a keyframe."""
-        self._control(
-            bytes(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=self._rtcp_ssrc, media_ssrc=ssrc))
-        )
+        request = RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=self._rtcp_ssrc, media_ssrc=ssrc)
+        self._control(bytes(request))
 
     def report(self, reports: Sequence[tuple[int, ReceptionReport]]) -> None:
         """Report what was received, by source."""
@@ -331,9 +328,9 @@ class AiortcViewer(BasePeer):
             transceiver._RTCRtpTransceiver__sender = sender  # type: ignore[attr-defined]
         await self._local()
         cname = str(SessionDescription.parse(self.answer).media[0].ssrc[0].cname)
-        for ssrc in (start.ssrc for start in self.starts.values()):
-            source = RtcpSourceInfo(ssrc=ssrc, items=[(SDES_CNAME, cname.encode())])
-            self._names[ssrc] = bytes(RtcpSdesPacket(chunks=[source]))
+        for start in self.starts.values():
+            source = RtcpSourceInfo(ssrc=start.ssrc, items=[(SDES_CNAME, cname.encode())])
+            self._names[start.ssrc] = bytes(RtcpSdesPacket(chunks=[source]))
 
     async def close(self) -> None:
         """End the connection and give back its port."""
@@ -346,6 +343,11 @@ class AiortcViewer(BasePeer):
         """Send packets as the outlet numbers them; dropped while there is no line."""
         if self._wire is not None:
             self._wire.send(packets, outlet)
+
+    def send_together(self, picture: Batch, sound: Batch, outlets: tuple[Outlet, Outlet]) -> None:
+        """Send a picture and the sound that waited for it."""
+        if self._wire is not None:
+            self._wire.send_together(picture, sound, outlets)
 
     def repair(self, packet: MediaPacket, outlet: Outlet) -> None:
         """Send a packet again."""

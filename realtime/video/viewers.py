@@ -43,6 +43,21 @@ class ViewerSession:
         if packets:
             self.peer.send(packets, outlet)
 
+    def deliver_together(self, picture: Batch, sound: Batch) -> None:
+        """Send a picture and the sound that waited for it."""
+        video, audio = self.outlets.get("video"), self.outlets.get("audio")
+        if video is None or audio is None or self.peer is None or not self.is_connected:
+            self.deliver("video", picture)
+            self.deliver("audio", sound)
+            return
+        seen, heard = video.take(picture), audio.take(sound)
+        if seen is picture and heard is sound:
+            self.peer.send_together(picture, sound, (video, audio))
+            return
+        for packets, outlet in ((seen, video), (heard, audio)):
+            if packets:
+                self.peer.send(packets, outlet)
+
     def connected(self) -> None:
         """Begin with a keyframe asked for, or with the last pictures of who gives none."""
         self.is_connected = True

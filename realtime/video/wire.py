@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from typing import Any, ClassVar, Protocol
 
@@ -43,6 +43,10 @@ class Wire(Protocol):
 
     def send(self, packets: Sequence[MediaPacket], outlet: Outlet) -> None:
         """Send packets of a track as this viewer's outlet numbers them."""
+        ...
+
+    def send_together(self, picture: Batch, sound: Batch, outlets: tuple[Outlet, Outlet]) -> None:
+        """Send a picture and the sound that waited for it."""
         ...
 
     def repair(self, packet: MediaPacket, outlet: Outlet) -> None:
@@ -110,19 +114,41 @@ class Run:
 
 
 class Way:
-    """A layout in the buffer that all viewers share; worked out once, used for each of them."""
+    """Layouts, one behind the other in the buffer that all viewers share.
 
-    __slots__ = ("cells", "datagrams", "layout", "runs")
+    Worked out once, used for each of them.
+    """
 
-    def __init__(self, layout: Layout, cells: Any, view: memoryview) -> None:
-        offsets, sizes = layout.offsets, layout.sealed
-        self.layout = layout
+    __slots__ = ("_parts", "cells", "datagrams", "runs", "sizes")
+
+    def __init__(self, layouts: Sequence[Layout], cells: Any, view: memoryview) -> None:
+        self._parts: list[tuple[Layout, memoryview]] = []
+        offsets: list[int] = []
+        sealed: list[int] = []
+        at = 0
+        for layout in layouts:
+            self._parts.append((layout, view[at:]))
+            offsets += [at + offset for offset in layout.offsets]
+            sealed += layout.sealed
+            at += layout.sealed_bytes
+        self.sizes = b"".join(layout.sizes for layout in layouts)
         self.cells = [cells + offset for offset in offsets]
         self.runs = [
-            Run(view, offsets[run.start : run.stop], sizes[run.start : run.stop])
-            for run in runs(sizes)
+            Run(view, offsets[run.start : run.stop], sealed[run.start : run.stop])
+            for run in runs(sealed)
         ]
         self.datagrams = [one for run in self.runs for one in run.datagrams or [run]]
+
+    def write(self, outlets: Sequence[Outlet]) -> None:
+        """Write the packets of each layout as the outlet of its track numbers them."""
+        for (layout, view), outlet in zip(self._parts, outlets, strict=True):
+            layout.write(view, outlet)
+
+    def packets(self, outlets: Sequence[Outlet]) -> Iterator[bytes]:
+        """Yield the same packets one by one."""
+        for (layout, _), outlet in zip(self._parts, outlets, strict=True):
+            for packet in layout.packets:
+                yield media_header(packet, outlet) + packet.payload
 
 
 class PlainWire:
@@ -161,6 +187,11 @@ class PlainWire:
         self._counters.packets_out += sent
         self._counters.bytes_out += size_bytes
         self._counters.dropped_out += len(packets) - sent
+
+    def send_together(self, picture: Batch, sound: Batch, outlets: tuple[Outlet, Outlet]) -> None:
+        """Send a picture and the sound that waited for it."""
+        self.send(picture, outlets[0])
+        self.send(sound, outlets[1])
 
     def repair(self, packet: MediaPacket, outlet: Outlet) -> None:
         """Send a packet again: wrapped (RFC 4588) where the viewer can, else as it was."""
@@ -221,9 +252,7 @@ class FastWire:
 
     def send(self, packets: Sequence[MediaPacket], outlet: Outlet) -> None:
         """Send packets of a track as this viewer's outlet numbers them."""
-        pair = self._pair
-        is_followed = pair is not None and self._connection._nominated.get(1) is pair
-        if not is_followed and not self._follow_pair():
+        if not self._is_up():
             self._counters.dropped_out += len(packets)
             return
         while self._trailer_bytes is None and packets:
@@ -231,15 +260,41 @@ class FastWire:
             packets = packets[1:]
         batch = packets if isinstance(packets, Batch) else Batch(packets)
         for way in batch.layouts.get(self._trailer_bytes) or self._lay_out(batch):
-            layout = way.layout
-            layout.write(self._view, outlet)
-            self._sizes_view[: len(layout.sizes)] = layout.sizes
-            if any(map(self._protect, repeat(self._context), way.cells, self._lengths)):
-                # One is older than the window: the others are sent all the same.
-                for packet in layout.packets:
-                    self._one(media_header(packet, outlet) + packet.payload)
-            else:
-                self._hand_over(way.runs if self._has_segments else way.datagrams)
+            self._send_way(way, (outlet,))
+
+    def send_together(self, picture: Batch, sound: Batch, outlets: tuple[Outlet, Outlet]) -> None:
+        """Send a picture and, behind it, the sound that waited for it."""
+        trailer, count = self._trailer_bytes, len(picture) + len(sound)
+        if trailer is None or count > PACKETS_AT_ONCE:
+            self.send(picture, outlets[0])
+            self.send(sound, outlets[1])
+        elif self._is_up():
+            key = ("together", trailer)  # A picture is sent with one sound only.
+            way = picture.layouts.get(key)
+            if way is None:
+                layouts = [Layout(picture, trailer), Layout(sound, trailer)]
+                way = picture.layouts[key] = Way(layouts, self._cells, self._view)
+            self._send_way(way, outlets)
+        else:
+            self._counters.dropped_out += count
+
+    def _is_up(self) -> bool:
+        """Whether there is a line, which is mostly the one that there was."""
+        pair = self._pair
+        is_same = pair is not None and self._connection._nominated.get(1) is pair
+        return is_same or self._follow_pair()
+
+    def _send_way(self, way: Way, outlets: Sequence[Outlet]) -> None:
+        """Write, encrypt and send."""
+        way.write(outlets)
+        self._sizes_view[: len(way.sizes)] = way.sizes
+        if any(map(self._protect, repeat(self._context), way.cells, self._lengths)):
+            # One is older than the window: the others are sent all the same. Encrypting a packet
+            # twice is no harm, as it is the same packet.
+            for packet in way.packets(outlets):
+                self._one(packet)
+        else:
+            self._hand_over(way.runs if self._has_segments else way.datagrams)
 
     def _lay_out(self, batch: Batch) -> list[Way]:
         """Lay a batch out for every viewer whose encryption adds as much."""
@@ -248,7 +303,7 @@ class FastWire:
             batch[start : start + PACKETS_AT_ONCE]
             for start in range(0, len(batch), PACKETS_AT_ONCE)
         )
-        ways = [Way(Layout(part, trailer), self._cells, self._view) for part in parts]
+        ways = [Way([Layout(part, trailer)], self._cells, self._view) for part in parts]
         batch.layouts[trailer] = ways
         return ways
 

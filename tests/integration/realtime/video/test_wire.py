@@ -179,6 +179,38 @@ async def test_viewers_share_a_batch_and_not_its_headers(ear: socket.socket) -> 
 
 
 @pytest.mark.parametrize("mode", ["fast", "plain"])
+@pytest.mark.parametrize("size", [900, 1100, 40])
+async def test_a_picture_and_its_sound_are_each_numbered_by_their_own_outlet(
+    mode: Mode, size: int, ear: socket.socket
+) -> None:
+    """Whether the sound is the run's last and smaller one, or not; for the second viewer, too."""
+    sizes = (1100, 1100, size)
+    picture = Batch(
+        MediaPacket(index=n, timestamp=7, marker=n == 2, payload=bytes([n]) * sizes[n])
+        for n in range(3)
+    )
+    sound = Batch([MediaPacket(index=5, timestamp=960, marker=False, payload=b"s" * 160)])
+    for shift in (3, 65_534):
+        seen, heard = outlet_of(CodecTypes(media=100)), outlet_of(CodecTypes(media=111))
+        seen.sequence_shift, heard.sequence_shift, heard.ssrc = shift, shift + 10, 99
+        async with line_to(mode, ear) as (line, connection, counters):
+            line.send_together(picture, sound, (seen, heard))  # Its first packet tells the trailer.
+            line.send_together(picture, sound, (seen, heard))
+            came = [ear.recv(2048) for _ in range(8)]
+            assert (counters.packets_out, counters.dropped_out) == (8, 0)
+            connection._nominated.clear()
+            line.send_together(picture, sound, (seen, heard))
+            assert counters.dropped_out == 4
+        assert came[:4] == came[4:]
+        assert [
+            (p.sequence_number, p.timestamp, p.payload_type, p.ssrc) for p in read(came[4:])
+        ] == [
+            *(((shift + n) & 0xFFFF, 507, 100, 77) for n in range(3)),
+            ((shift + 15) & 0xFFFF, 1460, 111, 99),
+        ]
+
+
+@pytest.mark.parametrize("mode", ["fast", "plain"])
 async def test_repairs_are_wrapped_where_the_viewer_can(mode: Mode, ear: socket.socket) -> None:
     """RFC 4588: another source and sequence, the lost one's number before its payload."""
     wrapped = read(await on_the_line(mode, ear, CodecTypes(media=100, rtx=101), repair=True))

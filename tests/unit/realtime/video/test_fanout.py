@@ -9,10 +9,11 @@ from realtime.video.config import VideoCounters
 from realtime.video.fanout import (
     BATCH_PACKETS_MAX,
     BATCHES_WAITING_MAX,
+    SOUND_WAIT_S,
     VIEWERS_AT_ONCE,
     FanOut,
 )
-from realtime.video.media import Kind, MediaPacket
+from realtime.video.media import Batch, Kind, MediaPacket
 
 
 class Ear:
@@ -20,11 +21,16 @@ class Ear:
 
     def __init__(self) -> None:
         self.heard: list[int] = []
-        self.batches = 0
+        self.batches = self.together = 0
 
     def deliver(self, kind: Kind, batch: Sequence[MediaPacket]) -> None:
         self.heard += [packet.index for packet in batch]
         self.batches += 1
+
+    def deliver_together(self, picture: Batch, sound: Batch) -> None:
+        self.deliver("video", picture)
+        self.deliver("audio", sound)
+        self.together += 1
 
 
 def packet(index: int, *, marker: bool = False) -> MediaPacket:
@@ -55,6 +61,37 @@ async def test_a_large_picture_is_sent_in_pieces() -> None:
     async with asyncio.timeout(5):
         while len(ear.heard) <= BATCH_PACKETS_MAX:
             await asyncio.sleep(0)
+    await fanout.close()
+
+
+async def test_in_a_large_room_sound_goes_with_the_next_picture() -> None:
+    """One delivery for both; in a small one it never waits."""
+    ears = [Ear() for _ in range(VIEWERS_AT_ONCE + 1)]
+    fanout = FanOut(lambda: ears, VideoCounters())
+    fanout.put("audio", [packet(100)])
+    fanout.put("audio", [packet(101)])
+    fanout.put("video", [packet(0, marker=True)])
+    async with asyncio.timeout(5):
+        while not ears[-1].heard:
+            await asyncio.sleep(0)
+    assert (ears[0].heard, ears[0].together) == ([0, 100, 101], 1)
+    del ears[1:]
+    fanout.put("audio", [packet(102)])
+    assert ears[0].heard[-1] == 102
+    await fanout.close()
+
+
+async def test_sound_that_waits_for_a_picture_in_vain_is_sent_alone() -> None:
+    """After the time of one."""
+    ears = [Ear() for _ in range(VIEWERS_AT_ONCE + 1)]
+    fanout = FanOut(lambda: ears, VideoCounters())
+    began_s = asyncio.get_running_loop().time()
+    fanout.put("audio", [packet(100)])
+    async with asyncio.timeout(5):
+        while not ears[-1].heard:
+            await asyncio.sleep(0.001)
+    assert asyncio.get_running_loop().time() - began_s >= SOUND_WAIT_S - 0.002
+    assert (ears[0].heard, ears[0].together) == ([100], 0)
     await fanout.close()
 
 
