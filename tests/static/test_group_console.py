@@ -12,7 +12,14 @@ import pytest
 from playwright.async_api import expect
 
 from tests.e2e.test_accessibility import find_faults
-from tests.static.test_console_page import NOW_MS, Server, make_sale, open_console, wait_told
+from tests.static.test_console_page import (
+    NOW_MS,
+    Server,
+    make_console,
+    make_sale,
+    open_console,
+    wait_told,
+)
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -190,3 +197,23 @@ async def test_a_price_that_the_server_doubts_is_typed_again(browser: Browser) -
         _, _, wish = server.told[0]
         assert (wish["price_minor"], wish["confirm_price_minor"]) == (2_490, 2_490)
         assert wish["rules"] == {"drop_limit": 2}
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Not charged yet"), ("zh", "尚未扣款")])
+async def test_an_order_whose_money_waits_keeps_within_its_row(
+    browser: Browser, language: str, words: str
+) -> None:
+    """It waits for a team or for a threshold; the thing and the buttons stay in sight."""
+    waits = {"state": "awaiting_group", "title": "A long name of a thing that is sold in teams"}
+    orders = [make_console()["orders"][0] | waits]
+    async with open_console(browser, language=language, size=(1280, 800), orders=orders) as (
+        page,
+        _,
+    ):
+        row = page.locator(".feed-row")
+        await expect(row.locator(".feed-state")).to_have_text(words)
+        wide, room = await row.evaluate("row => [row.scrollWidth, row.clientWidth]")
+        assert wide <= room
+        title = await row.locator(".feed-what").bounding_box()
+        assert title is not None
+        assert title["width"] > 60

@@ -65,7 +65,8 @@ export function pressRow(event, list) {
  * @param {FeedOrder} order
  */
 function stateWords(order) {
-  const state = t(`orders.state.${order.state}`);
+  // Granted money waits for a team or for a threshold: the row has no room to say which.
+  const state = t(order.state === 'awaiting_group' ? 'console.order_waits' : `orders.state.${order.state}`);
   if (order.failed_refund) return t('console.refund_failed', { state });
   if (order.pending_refunds) return t('console.refund_pending', { state });
   if (order.state === 'paid' && order.refunded_minor) return t('console.refund_done', { state, price: money(order.refunded_minor, order.currency) });
