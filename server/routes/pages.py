@@ -23,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 from commerce.kernel.errors import CommerceError
 from commerce.shows.schedule.rules import check_watch_console
 from commerce.shows.schedule.store import select_room
+from server.routes.previews import preview_team
 from server.routes.requests import current_user, path_id, path_text
 from server.routes.rooms import read_lobby, read_room
 from server.services import services_of
@@ -170,9 +171,11 @@ async def group(request: Request) -> Response:
         team = await services_of(request).groups.find_team(path_id(request, "group"))
     except CommerceError:
         return pages_of(request).render(request, "error.html", status=404)
-    view = msgspec.to_builtins(team)
-    return pages_of(request).render(
-        request, "group.html", group=view, state_json=embed_json({"group": view})
+    view, pages, language = msgspec.to_builtins(team), pages_of(request), pick_language(request)
+    base_url = services_of(request).settings.base_url
+    preview = preview_team(team, pages.texts[language], language=language, base_url=base_url)
+    return pages.render(
+        request, "group.html", group=view, preview=preview, state_json=embed_json({"group": view})
     )
 
 

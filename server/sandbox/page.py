@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from jinja2 import Environment
 
+from server.amounts import format_amount
 from server.sandbox.model import CARDS, SandboxPayment
-
-# Currencies whose minor unit is not a hundredth (ISO 4217).
-NO_MINOR_UNIT = frozenset({"JPY", "KRW", "VND", "CLP", "ISK", "XAF", "XOF", "PYG", "UGX"})
-SIGNS = {"CNY": "¥", "JPY": "¥", "USD": "$", "EUR": "€", "GBP": "£"}
 
 TEXTS: dict[str, dict[str, str]] = {
     "en": {
@@ -130,11 +127,3 @@ def choose_lang(asked: str | None, accept_language: str) -> str:
         if tongue in TEXTS:
             return tongue
     return "en"
-
-
-def format_amount(minor: int, currency: str) -> str:
-    """Return an amount as it is printed: ¥189.00."""
-    sign = SIGNS.get(currency, f"{currency} ")
-    if currency in NO_MINOR_UNIT:
-        return f"{sign}{minor:,}"
-    return f"{sign}{minor // 100:,}.{minor % 100:02}"

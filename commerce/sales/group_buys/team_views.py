@@ -9,10 +9,12 @@ from commerce.kernel.ports import Connection
 from commerce.sales.group_buys.model import MySeat, TeamView
 from commerce.sales.group_buys.rules import mask_leader
 
+# What one pays alone is the shop's campaign price, where it has one now.
 # Names and ids of members stay here; a preview has numbers alone.
 COLUMNS = """
     g.id, g.sale_id AS sale, m.slug AS room, s.sku, v.title, v.title_zh, v.picture, s.price_minor,
-    v.price_minor AS normal_price_minor, s.currency, g.need, g.joined, g.paid, g.state,
+    least(v.price_minor, campaign_price(s.sku, clock_ms())) AS normal_price_minor, s.currency,
+    g.need, g.joined, g.paid, g.state,
     coalesce(u.name, '') AS leader, g.deadline_ms, g.reason,
     g.completed_by IS NOT NULL AS is_completed,
     greatest(0, g.deadline_ms - clock_ms()) AS ends_in_ms,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from typing import Any
 
 import httpx
@@ -149,14 +151,47 @@ async def test_the_socket_joins(gateway: GatewayProcess, host: Person) -> None:
     assert refused.value.code == "already_in_group"
 
 
+PREVIEWS = {
+    "en": (
+        "Kiln-change tea bowl · Buy as a team",
+        "Needs 2 more: 1 of 3 have joined. ¥99 as a team, ¥329 alone.",
+        "en_US",
+    ),
+    "zh": ("窑变天目盏 · 一起拼团", "还差 2 人：3 人团已有 1 人。拼团价 ¥99，单买 ¥329。", "zh_CN"),
+}
+
+
 async def test_a_shared_link_has_a_page_without_signing_in(
     http: httpx.AsyncClient, host: Person
 ) -> None:
     sale = await open_campaign(host)
     [leader] = await guests(http, 1)
     _, seat = await leader.call("POST", f"/api/sales/{sale}/groups", {})
-    page = await http.get(f"/g/{seat['group']}?lang=en")
-    assert page.status_code == 200
-    assert "1 of 3 have joined" in page.text
-    assert "Lin" not in page.text
+    for language, said in PREVIEWS.items():
+        page = await http.get(f"/g/{seat['group']}?lang={language}")
+        assert page.status_code == 200
+        assert "Lin" not in page.text
+        found = dict(re.findall(r'<meta property="og:([\w:]+)" content="([^"]*)">', page.text))
+        assert (found["title"], found["description"], found["locale"]) == said
+        assert found["url"].endswith(f"/g/{seat['group']}")
+        assert found["image"].startswith(("http://", "https://"))
+        assert (await http.get(found["image"].split("/", 3)[3])).status_code == 200
+        # Whoever reads the page without its script sees the same.
+        body = page.text.split("<main", 1)[1]
+        assert all(part in body for part in re.split(r"\. |。", said[1].rstrip(".。")))
     assert (await http.get(f"/g/{NOBODY}")).status_code == 404
+
+
+async def test_what_one_pays_alone_is_the_price_that_holds_now(
+    http: httpx.AsyncClient, host: Person
+) -> None:
+    sale = await open_campaign(host)
+    [leader] = await guests(http, 1)
+    _, seat = await leader.call("POST", f"/api/sales/{sale}/groups", {})
+    until_ms = seat["reservation"]["expires_in_ms"] + time.time_ns() // 1_000_000 + 3_600_000
+    terms = {"price_minor": 29_900, "until_ms": until_ms}
+    status, answer = await host.call("POST", f"/api/skus/{TERMS['sku']}/campaign-prices", terms)
+    assert status == 201, answer
+    shown = (await http.get(f"/api/groups/{seat['group']}")).json()["group"]
+    assert shown["normal_price_minor"] == 29_900
+    assert "¥299 alone" in (await http.get(f"/g/{seat['group']}?lang=en")).text

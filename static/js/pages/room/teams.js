@@ -4,6 +4,7 @@
  *
  * Invariant: one press is one seat, however often it is retried; what is shown as one's seat is what the server said.
  */
+import { pricedAt } from '../../logic/campaign_prices.js';
 import { itemOfSale } from '../../logic/card_state.js';
 import { groupBuyOnShow, isForming, whatWent } from '../../logic/teams.js';
 import { find } from '../../lib/element.js';
@@ -202,9 +203,20 @@ export class Teams {
     const live = groupBuyOnShow({ ...state, groups }, this.#seats, (sale) => purchase.holds.has(sale), now_ms);
     const found = live ?? whatWent(state, this.#note, now_ms);
     const note = found && this.#note?.sale === found.sale.id ? this.#note : null;
-    const facts = found && { ...found, item: itemOfSale(state, found.sale), now_ms, isAsking: this.#asking === found.sale.id, note };
+    const facts = found && { ...found, item: priceAlone(state, itemOfSale(state, found.sale), now_ms), now_ms, isAsking: this.#asking === found.sale.id, note };
     this.strip.facts = facts;
     if (facts) this.content.facts = facts;
     else this.sheet.close();
   }
+}
+
+/**
+ * An item with the price that one pays alone at a moment: its campaign price, where it has one.
+ * @param {import('../../logic/room_state.js').RoomState} state
+ * @param {ReturnType<typeof itemOfSale>} item
+ * @param {number} now_ms
+ */
+function priceAlone(state, item, now_ms) {
+  const sale = pricedAt(state.sales.find(({ id }) => id === item?.sale) ?? null, now_ms);
+  return item && sale ? { ...item, price_minor: sale.price_minor } : item;
 }

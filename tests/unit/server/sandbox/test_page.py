@@ -7,8 +7,9 @@ import re
 import msgspec
 import pytest
 
+from server.amounts import format_amount
 from server.sandbox.model import CARDS, REMOTE_PAYMENT, SandboxPayment
-from server.sandbox.page import TEXTS, PaymentPage, choose_lang, format_amount
+from server.sandbox.page import TEXTS, PaymentPage, choose_lang
 
 PAYMENT = SandboxPayment(
     id="sp_1",
