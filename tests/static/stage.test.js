@@ -10,7 +10,7 @@ import { CELLS, chatLuminance, HIDDEN_MS, pulls, stageView } from '../../static/
 /** @param {Partial<StageFacts>} change @returns {StageFacts} */
 const makeFacts = (change) => ({
   show: 'live', video: { live: true }, want: 'picture', phase: 'connected', code: '', attempt: 0, isFlowing: true, isLate: false, isSlow: true, isStarting: false, hasFrame: true, isWeak: false,
-  isRefused: false, press: 'none', isMuted: true, wasTapped: false, ...change,
+  isRefused: false, press: 'none', isAsked: false, isMuted: true, wasTapped: false, ...change,
 });
 
 /** @type {[string, Partial<StageFacts>, string, string | null][]} */
@@ -61,7 +61,9 @@ test('only what works is offered', () => {
   assert.deepEqual([before.state, before.word, before.isPlayOffered], ['loading', null, true]);
   assert.equal(stageView(makeFacts({ isRefused: true, isFlowing: false })).word, null);
   assert.equal(stageView(makeFacts({ code: 'video_full', phase: 'waiting' })).offer, 'again');
-  assert.equal(stageView(makeFacts({ code: 'video_full', phase: 'connecting' })).offer, null);
+  assert.equal(stageView(makeFacts({ code: 'video_full', phase: 'connecting' })).offer, 'again');
+  assert.equal(stageView(makeFacts({ code: 'video_full', phase: 'connecting' })).word, 'stage.full');
+  assert.equal(stageView(makeFacts({ code: 'video_full', phase: 'connecting', isAsked: true })).word, 'stage.connecting');
   assert.equal(stageView(makeFacts({ phase: 'refused' })).offer, 'again');
   assert.equal(stageView(makeFacts({ code: 'video_full', phase: 'waiting', isLate: true })).offer, null);
 });

@@ -43,6 +43,7 @@ NO_HLS = """
 LATE = {"en": "A few seconds behind", "zh": "晚几秒"}
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+FULL_WORDS = {"en": "All places for the live picture", "zh": "实时画面名额已满"}
 AGAIN = {"en": "Try again", "zh": "再试一次"}
 
 
@@ -160,10 +161,11 @@ async def test_what_plays_neither_way_says_full_and_offers_another_try(
         # A press is an attempt at once, though the server asked for a minute.
         await again.click()
         await wait_posts(page, server, 2)
-        await stage_is(page, "full")
+        await says(page, FULL_WORDS[language])  # Its attempt said that it connects.
         server.refuse = None
         await again.click()
         await stage_is(page, "playing")
+        assert len(server.posts) == 3
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

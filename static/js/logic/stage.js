@@ -26,6 +26,7 @@
  * @property {boolean} isWeak the network does not carry the picture
  * @property {boolean} isRefused the browser does not let it play without a press
  * @property {Press} press
+ * @property {boolean} isAsked a press asked for the attempt under way
  * @property {boolean} isMuted
  * @property {boolean} wasTapped sound was switched on, or off, by hand
  */
@@ -54,9 +55,10 @@ export function stageView(facts) {
 }
 
 /** @param {StageState} state @param {StageFacts} facts @param {boolean} isHeard @returns {StageOffer | null} */
-function offerOf(state, { want, phase, isWeak }, isHeard) {
+function offerOf(state, { want, isWeak }, isHeard) {
   if (want === 'sound' && state === 'sound') return 'picture';
-  if (state === 'unable' || (state === 'full' && phase === 'waiting')) return 'again';
+  // Also during an attempt: a button that comes and goes by itself loses its focus.
+  if (state === 'unable' || state === 'full') return 'again';
   return isWeak && isHeard ? 'sound_only' : null;
 }
 
@@ -84,10 +86,11 @@ function stageState(facts) {
 
 /** @param {StageState} state @param {StageFacts} facts @returns {string | null} */
 function wordOf(state, facts) {
-  const { isWeak, isRefused, isLate, phase, press, code } = facts;
+  const { isWeak, isRefused, isLate, isAsked, phase, press, code } = facts;
   if (isRefused && press === 'refused' && (state === 'playing' || state === 'loading')) return 'stage.play_refused';
   if (state === 'playing') return isRefused ? (phase === 'connected' ? null : waitingWord(facts)) : isLate ? 'stage.late' : isWeak ? 'stage.weak' : null;
   if (state === 'loading') return waitingWord(facts);
+  if (state === 'full' && isAsked) return 'stage.connecting';
   if (state === 'lost') return NETWORK.has(code) ? 'stage.network' : 'stage.lost';
   if (state === 'sound') return phase === 'waiting' ? 'stage.sound_lost' : 'stage.sound_only';
   return { poster: null, full: 'stage.full', off: 'stage.off', unable: 'stage.unable', ended: 'room.ended' }[state];

@@ -37,6 +37,8 @@ export class Picture {
   #isRefused = false;
   /** @type {import('../../logic/stage.js').Press} what became of the press on "play" */
   #press = 'none';
+  /** A press asked for the attempt under way. */
+  #isAsked = false;
   #isWeak = false;
   /** @type {number | null} */
   #hidden_at_ms = null;
@@ -69,6 +71,7 @@ export class Picture {
       ticket: () => this.#ticket(),
       onState: ({ phase }) => {
         if (phase === 'waiting' || phase === 'refused') this.#stage.freeze();
+        if (phase !== 'connecting') this.#isAsked = false;
         if (phase === 'connected') this.#session_at_ms = performance.now();
         if (phase !== 'connected') this.#before = null;
         page.changed();
@@ -138,7 +141,10 @@ export class Picture {
   /** @param {import('../../logic/stage.js').StageOffer} offer */
   #take(offer) {
     if (offer === 'again') {
-      if (this.#pulled !== null) this.player.start(this.#pulled);
+      if (this.#pulled === null) return;
+      this.#isAsked = true;
+      this.player.start(this.#pulled);
+      this.draw();
       return;
     }
     this.#want = offer === 'picture' ? 'picture' : 'sound';
@@ -187,7 +193,7 @@ export class Picture {
     stage.view = stageView({
       show, video: this.#video, want: this.#want, phase, code, attempt, isLate, isFlowing: this.#isFlowing && (phase === 'connected' || isLate),
       isStarting: attempt === 0 && now_ms - this.#pulled_at_ms < STARTING_MS, isSlow: now_ms - this.#pulled_at_ms > QUIET_MS, hasFrame: stage.hasFrame,
-      isWeak: this.#isWeak, isRefused: this.#isRefused, press: this.#press, isMuted: this.#isMuted, wasTapped: this.#wasTapped,
+      isWeak: this.#isWeak, isRefused: this.#isRefused, press: this.#press, isAsked: this.#isAsked, isMuted: this.#isMuted, wasTapped: this.#wasTapped,
     });
     if (stage.view.state === 'lost') stage.freeze();
     stage.stream = this.#pulled === null || isLate ? null : this.player.stream;
