@@ -23,10 +23,16 @@ FRAGMENT_US = "1000000"
 MP4_OPTIONS = {
     "movflags": "frag_keyframe+empty_moov+default_base_moof+frag_discont",
     "frag_duration": FRAGMENT_US,
+    # By the publisher's clock, which may hardly move: so many bytes are a fragment all the same.
+    "frag_size": "8000000",
     "flush_packets": "1",
     # A silent microphone does not hold the picture back for longer.
     "max_interleave_delta": "500000",
 }
+# 4096 x 2304, the most of level 5.1. To read what parameter sets say FFmpeg takes memory for the
+# picture that they promise: 600 MB for one that nobody sends.
+PIXELS_MAX = 9_437_184
+PROBE_OPTIONS = {"max_pixels": str(PIXELS_MAX), "threads": "1"}
 # Clusters begin at keyframes; without one for long they are cut all the same.
 WEBM_OPTIONS = {
     "cluster_time_limit": "15000",
@@ -55,9 +61,15 @@ class Muxer:
         options = MP4_OPTIONS if self.kind == "mp4" else WEBM_OPTIONS
         self._container = av.open(self._out, "w", format=self.kind, options=dict(options))
         if codec == "H264":
-            source = av.open(io.BytesIO(encoding + b"\x00\x00\x00\x01" + keyframe), format="h264")
+            source = av.open(
+                io.BytesIO(encoding + b"\x00\x00\x00\x01" + keyframe),
+                format="h264",
+                stream_options=[dict(PROBE_OPTIONS)],  # type: ignore[list-item]  # Their stub errs.
+            )
             template = source.streams.video[0]
             self.width, self.height = template.width, template.height
+            if not 0 < self.width * self.height <= PIXELS_MAX:
+                raise ValueError(f"a picture of {self.width} x {self.height}")
             self._video: Any = self._container.add_stream_from_template(template)
             name = h264_codec(encoding)
         else:

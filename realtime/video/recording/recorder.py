@@ -140,14 +140,21 @@ class Recorder:
         try:
             while (frame := self._queue.take()) is not None:
                 self._write(frame)
-            if self._part is None and self._held:
-                self._open(self._held)
-            self._close_part()
+            self._finish()
         except OSError as error:
             self._end("disk_full" if error.errno in DISK_FULL else "folder", error)
         except Exception as error:
             log.exception("a recording failed")
             self._end("fault", error)
+
+    def _finish(self) -> None:
+        """Write what is held back, and the end; what cannot be packed is nobody's fault by now."""
+        try:
+            if self._part is None and self._held:
+                self._open(self._held)
+            self._close_part()
+        except MuxError as error:
+            log.warning("the last part of a recording was given up: %s", error)
 
     def _end(self, reason: EndReason, error: object) -> None:
         """Give the recording up; what is on disk stays and plays."""

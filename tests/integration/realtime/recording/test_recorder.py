@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from realtime.video.recording.files import RecordingFolder
@@ -66,6 +67,35 @@ def test_a_publishers_clock_that_stands_still_holds_back_no_memory(folder: Recor
         assert len(recorder._held) < HELD_MAX
     assert recorder.close(30.0)
     assert recorder.ended is None
+
+
+def test_a_publishers_clock_that_hardly_moves_fills_no_memory(folder: RecordingFolder) -> None:
+    """A fragment is a second of that clock, or so many bytes: what is in memory until then."""
+    film = frames(0.4, gop=30)
+    recorder = Studio(folder).recorder
+    for frame in film:
+        recorder._write(frame)
+    last = next(one for one in reversed(film) if one.kind == "video")
+    large = last.data + bytes(1_000_000)
+    for tick in range(1, 25):
+        stamp = last.rtp_timestamp + tick
+        recorder._write(msgspec.structs.replace(last, data=large, rtp_timestamp=stamp))
+    assert folder.size_bytes() > 10_000_000
+    recorder.close(30.0)
+
+
+def test_what_hostile_publishers_send_neither_ends_a_process_nor_fills_it(tmp_path: Path) -> None:
+    """Spoilt, cut and absurd pictures: promised sizes alone took 600 MB before they were read."""
+    command = [sys.executable, "-m", "tests.support.media.hostile", "1", "150", str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, timeout=120, check=False, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    found = msgspec.json.decode(done.stdout)
+    assert found["ended"] == {}
+    assert found["parts"] > 50
+    assert found["grown_mb"] < 150
+    assert found["peak_mb"] < 400
 
 
 @pytest.mark.parametrize("codec", ["H264", "VP8"])
