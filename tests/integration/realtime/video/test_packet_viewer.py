@@ -38,7 +38,7 @@ def test_no_private_name_is_taken() -> None:
         if isinstance(node, ast.Attribute) and node.attr.startswith("_")
     ]
     assert [name for name in taken if not name.startswith(("self._", "super()._"))] == []
-    ours = {"_around", "_dtls", "_pc", "_connected", "_confine", "_remote", "_local"}
+    ours = {"_around", "_dtls", "_pc", "_connected", "_confine", "_take_offer", "_apply", "_local"}
     own = {name for name in vars(PacketViewer) if name.startswith("_")}
     fields = {"_events", "_tracks", "_senders", "_assemblers", "_watching"}
     frames = {"_frames", "_time_base"}
