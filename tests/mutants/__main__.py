@@ -33,9 +33,11 @@ RULES = [
     "orders/payments",
     "orders/reconciliation",
     "orders/refunds",
+    "sales/campaign_prices",
     "sales/draws",
     "sales/flash_sales",
     "sales/pricing",
+    "sales/unlocks",
 ]
 COPIED = ["commerce", "server", "realtime", "loadtests", "tests", "pyproject.toml"]
 CONFIG = """

@@ -19,6 +19,7 @@ from commerce.insight.evidence.model import (
 )
 from commerce.insight.evidence.rules import build, card_at, cut_chat, decide_view, pin_in_force
 from commerce.kernel.errors import CommerceError
+from commerce.shows.recordings.model import RecordedPart
 from tests.unit.commerce.insight.evidence.test_rules import (
     AT,
     ROOM,
@@ -236,6 +237,19 @@ def test_where_nothing_is_known_nothing_is_said() -> None:
         "log": [],
     }
     assert line["clip_at"] == {"show": "w", "offset_ms": None}
+
+
+def test_an_order_without_a_coupon_has_nothing_taken_off() -> None:
+    """An empty list, as in the order's own view."""
+    assert build(make_facts(), "buyer")["order"]["parts"]["discounts"] == []
+
+
+def test_a_press_that_was_recorded_names_its_stretch() -> None:
+    """Of the order's own show, around the press: 30 s before to 15 s after."""
+    part = RecordedPart(1, "mp4", "avc1.42e01f,opus", 1280, 720, AT - 60_000, AT + 60_000)
+    facts = msgspec.structs.replace(make_whole(), recorded=[part])
+    [line] = build(facts, "staff")["lines"]
+    assert line["clip"] == {"show": "w", "at_ms": 60_000, "from_ms": 30_000, "to_ms": 75_000}
 
 
 def test_an_item_that_no_picture_names_has_no_name() -> None:

@@ -60,6 +60,13 @@ def test_a_window_that_is_none_is_refused(more: dict[str, int], field: str) -> N
     assert refused.value.detail == {"field": field}
 
 
+def test_the_farthest_and_longest_window_is_one() -> None:
+    today_ms = 1_790_000_000_000
+    from_ms = today_ms + AHEAD_MS_MAX
+    window = (from_ms, from_ms + LASTS_MS_MAX)
+    assert decide_window(make_terms(from_ms=from_ms, until_ms=window[1]), today_ms) == window
+
+
 @given(st.integers(0, 30))
 def test_a_price_that_is_taken_back_ends_within_its_window(now_ms: int) -> None:
     end = decide_end(make_price(), now_ms)
@@ -84,5 +91,6 @@ def test_any_lower_price_is_one_and_a_guard_has_limits() -> None:
 def test_a_key_stands_for_one_set_of_terms_and_a_confirmation_is_none() -> None:
     stored = make_price(request_hash=hash_terms(make_terms()))
     check_same(stored, make_terms(confirm_price_minor=1_000))
-    with pytest.raises(CommerceError, match="idempotency_conflict"):
+    with pytest.raises(CommerceError) as refused:
         check_same(stored, msgspec.structs.replace(make_terms(), price_minor=999))
+    assert refused.value.code == "idempotency_conflict"
