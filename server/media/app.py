@@ -26,6 +26,8 @@ from server.routes.requests import path_id, path_text, read_body
 from server.video.engine import Offer
 from server.video.tickets import Act
 
+# What the forwarder has now; the rest of its figures only grow.
+NOW = frozenset({"publishers", "viewers"})
 COUNTED = {
     "publishers_begun": "Offers to publish that were answered.",
     "viewers_begun": "Offers to play that were answered.",
@@ -160,11 +162,10 @@ class _MediaCollector(Collector):
 def collect_carried_metrics(carried: VideoCounters, process_name: str) -> Iterator[Metric]:
     """Yield what the forwarder counts itself, under `hubbub_video_`."""
     for name, value in msgspec.structs.asdict(carried).items():
-        counter = CounterMetricFamily(
-            f"hubbub_video_{name}", f"{name.replace('_', ' ')}.", labels=["process"]
-        )
-        counter.add_metric([process_name], value)
-        yield counter
+        family = GaugeMetricFamily if name in NOW else CounterMetricFamily
+        metric = family(f"hubbub_video_{name}", f"{name.replace('_', ' ')}.", labels=["process"])
+        metric.add_metric([process_name], value)
+        yield metric
 
 
 def collect_media_metrics(desk: MediaDesk, process_name: str) -> Iterator[Metric]:

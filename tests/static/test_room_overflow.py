@@ -40,7 +40,7 @@ NO_HLS = """
     MediaSource.isTypeSupported = () => false;
     HTMLMediaElement.prototype.canPlayType = () => '';
 """
-LATE = {"en": "A few seconds behind", "zh": "晚几秒"}
+LATE = {"en": "About 15 seconds behind", "zh": "晚约 15 秒"}
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 FULL_WORDS = {"en": "All places for the live picture", "zh": "实时画面名额已满"}

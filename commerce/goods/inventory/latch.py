@@ -1,8 +1,8 @@
 """The sold-out latch: losers of a decided race are answered without asking the database.
 
 Invariant: a latched answer was true of a committed version read at most 250 ms ago; it goes only
-to presses for a sale whose window was open then, and never to a request that may already own a
-reservation. The age of an answer counts from before its question was asked.
+to presses for a sale whose window was open then, and never to a request that owned a
+reservation when it was read. The age of an answer counts from before its question was asked.
 """
 
 from __future__ import annotations
