@@ -48,12 +48,12 @@ def find_chromium() -> str | None:
 
 
 async def wait_until(page: Page, condition: str, arg: object = None) -> None:
-    """Wait until an expression, or a function of `arg`, is true in the page; fail after 10 s.
+    """Wait until an expression, or a function of `arg`, is true in the page; fail after 30 s.
 
     Playwright's own `wait_for_function` evaluates text in the page, which our content security
     policy forbids unless the condition holds at the first look.
     """
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not await page.evaluate(condition, arg):
         assert time.monotonic() < deadline, f"never true: {condition}"
         await page.wait_for_timeout(25)
