@@ -17,6 +17,7 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from server.routes.pages import CONTENT_SECURITY_POLICY, embed_json
+from tests.support.browser import let_go
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route, WebSocketRoute
@@ -190,7 +191,7 @@ async def open_room(
     if options.get("java_script_enabled", True):
         await page.wait_for_selector(f"{CARD}[data-state=open]")
     yield page, server
-    await context.close()
+    await let_go(context)
     assert complaints == []
 
 

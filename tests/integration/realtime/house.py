@@ -7,6 +7,7 @@ import contextlib
 import random
 import socket
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from uuid import uuid4
@@ -149,6 +150,10 @@ class House:
         return entry
 
 
+_OPENED: dict[int, list[Client]] = defaultdict(list)
+"""The clients that were connected to a port."""
+
+
 class Served(msgspec.Struct):
     """A running gateway and where it listens."""
 
@@ -225,7 +230,17 @@ async def open_client(
     """Connect to a gateway on this machine."""
     query = "v=1" + ("" if token is None else f"&t={token}") + extra
     options.setdefault("compression", None)
-    return Client(await connect(f"ws://127.0.0.1:{port}/ws/{room}?{query}", **options))
+    client = Client(await connect(f"ws://127.0.0.1:{port}/ws/{room}?{query}", **options))
+    _OPENED[port].append(client)
+    return client
+
+
+async def _abort_clients(port: int) -> None:
+    """Cut whoever has not left: a transport that outlives its test is found in another one."""
+    for client in _OPENED.pop(port, []):
+        if client.socket.transport is not None:
+            client.socket.transport.abort()
+    await asyncio.sleep(0)  # That closes the sockets.
 
 
 async def _no_http(scope: Any, receive: Any, send: Any) -> None:
@@ -267,8 +282,9 @@ async def serve(
     running = asyncio.create_task(gateway.run())
     await eventually(lambda: gateway.link_ok)
     await _start(server, listener)
+    port = listener.getsockname()[1]
     try:
-        yield Served(gateway, listener.getsockname()[1])
+        yield Served(gateway, port)
     finally:
         await gateway.drain()
         with contextlib.suppress(TimeoutError):
@@ -277,6 +293,7 @@ async def serve(
         running.cancel()
         stopped, _ = await asyncio.wait([running], timeout=10)
         assert stopped, "the gateway did not stop when it was cancelled"
+        await _abort_clients(port)
         await broker.close()
         listener.close()
 
