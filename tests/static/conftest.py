@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from tests.support.browser import CAMERA_FLAGS, FLAGS, let_go
+from tests.support.browser import CAMERA_FLAGS, FLAGS
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -57,4 +57,4 @@ async def browser(start_browser: Callable[[], Awaitable[Browser]]) -> AsyncItera
     instance = await start_browser()
     yield instance
     for context in list(instance.contexts):
-        await let_go(context)
+        await context.close()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from server.routes.pages import CONTENT_SECURITY_POLICY
-from tests.support.browser import let_go, wait_until
+from tests.support.browser import wait_until
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
@@ -56,7 +56,7 @@ async def open_sheet(browser: Browser, **options: Any) -> AsyncIterator[Page]:
     # Elements draw in the next microtask; a frame later everything is in place.
     await page.evaluate("new Promise(requestAnimationFrame)")
     yield page
-    await let_go(context)
+    await context.close()
     assert complaints == []
 
 

@@ -16,7 +16,7 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from server.routes.pages import CONTENT_SECURITY_POLICY, embed_json
-from tests.support.browser import let_go, wait_until
+from tests.support.browser import wait_until
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route, WebSocketRoute
@@ -251,7 +251,7 @@ async def open_console(
     if user is HOST:
         await page.wait_for_selector(".feed-row", state="attached")
     yield page, server
-    await let_go(context)
+    await context.close()
     assert [text for text in complaints if server.excused not in text] == []
 
 

@@ -16,7 +16,6 @@ from tests.e2e.test_accessibility import find_faults
 from tests.static.test_console_page import HOSTILE, NOW_MS, open_console
 from tests.static.test_orders_page import Server
 from tests.static.test_room_page import SITE, STATIC, USER
-from tests.support.browser import let_go
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
@@ -187,7 +186,7 @@ async def open_order(
     await page.route("**/*", server.answer)
     await page.goto(f"{SITE}/orders/o1")
     yield page, server
-    await let_go(context)
+    await context.close()
     assert complaints == []
 
 

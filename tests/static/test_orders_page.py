@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from server.routes.pages import CONTENT_SECURITY_POLICY
 from tests.static.test_room_page import FLASH_ID, ROOT, SITE, STATIC, USER, make_state
-from tests.support.browser import let_go, wait_until
+from tests.support.browser import wait_until
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
@@ -100,7 +100,7 @@ async def open_orders(
     await page.goto(f"{SITE}/orders")
     await page.locator(ROW).first.wait_for()
     yield page, server
-    await let_go(context)
+    await context.close()
     assert complaints == []
 
 

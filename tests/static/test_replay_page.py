@@ -28,7 +28,6 @@ from server.recording.keeper import recorded
 from server.routes.pages import CONTENT_SECURITY_POLICY, embed_json
 from tests.e2e.test_accessibility import find_faults
 from tests.static.test_room_page import PHONE, SITE, make_state
-from tests.support.browser import let_go
 from tests.support.filming import WALL_MS, Studio, frames, make_folder
 
 if TYPE_CHECKING:
@@ -188,7 +187,7 @@ async def open_replay(
     await until(page, "video.readyState >= 2")
     yield page, server
     assert problems == []
-    await let_go(context)
+    await context.close()
 
 
 WORDS = {

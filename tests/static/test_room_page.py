@@ -17,7 +17,6 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from server.routes.pages import CONTENT_SECURITY_POLICY, embed_json
-from tests.support.browser import let_go
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route, WebSocketRoute
@@ -191,7 +190,7 @@ async def open_room(
     if options.get("java_script_enabled", True):
         await page.wait_for_selector(f"{CARD}[data-state=open]")
     yield page, server
-    await let_go(context)
+    await context.close()
     assert complaints == []
 
 

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Page
+    from playwright.async_api import Page
 
 # The headless build draws no window around a page: a third of the processor time.
 NAMES = (
@@ -45,13 +45,6 @@ def find_chromium() -> str | None:
     if named:
         return named
     return next((path for path in map(shutil.which, NAMES) if path), None)
-
-
-async def let_go(context: BrowserContext) -> None:
-    """Close a person's pages; an answer still being made for one fails no other test."""
-    for page in context.pages:
-        await page.unroute_all(behavior="ignoreErrors")
-    await context.close()
 
 
 async def wait_until(page: Page, condition: str, arg: object = None) -> None:
