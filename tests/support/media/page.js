@@ -6,6 +6,9 @@ const BITS = 24;
 const SQUARE = 48;
 const PER_ROW = 12;
 const WINDOW = 2 ** BITS;
+// A viewer asks so often, and with such a pause, while nothing comes of the publisher.
+const NOT_LIVE_TRIES = 50;
+const NOT_LIVE_MS = 100;
 
 /** @type {RTCPeerConnection | undefined} */
 let connection;
@@ -22,9 +25,17 @@ function wallMs(at = performance.now()) {
 async function signal(url, peer) {
   await peer.setLocalDescription(await peer.createOffer());
   // As our own pages do: nothing is waited for. The checks that the browser sends say where it is.
-  const answer = await fetch(url, {
+  const post = () => fetch(url, {
     method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: peer.localDescription?.sdp,
   });
+  let answer = await post();
+  // A publisher that was answered has not sent anything yet.
+  for (let left = NOT_LIVE_TRIES; answer.status === 409 && left > 0; left -= 1) {
+    const text = await answer.text();
+    if (!text.includes('not_live')) throw new Error(`${url} says 409: ${text}`);
+    await new Promise((resolve) => { setTimeout(resolve, NOT_LIVE_MS); });
+    answer = await post();
+  }
   if (answer.status !== 201) throw new Error(`${url} says ${answer.status}: ${await answer.text()}`);
   session = answer.headers.get('Location') ?? '';
   await peer.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
