@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -246,6 +247,9 @@ async def test_a_server_without_a_picture_yet_is_asked_again_when_it_says(browse
         await wait_until(
             page, "getComputedStyle(document.querySelector('.stage-line')).visibility === 'visible'"
         )
+        async with asyncio.timeout(30):
+            while not server.posts:  # The line is there while the first answer is awaited, too.
+                await page.wait_for_timeout(25)
         server.refuse = None
         await stage_is(page, "playing")
         assert len(server.posts) == 2
