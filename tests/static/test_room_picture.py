@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.static.test_room_page import MAIN, USER, Server, open_room, wait_for_state
-from tests.support.browser import wait_until
+from tests.support.browser import wait_for, wait_until
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
@@ -88,9 +87,8 @@ class PictureServer(Server):
             try:
                 answer = await page.evaluate("sdp => window.engine.play(sdp)", self.bodies[-1])
             except Exception:
-                # The test is over; raised here, it would fail the one after it.
                 if page.is_closed():
-                    return
+                    return  # The test is over; raised here, it would fail the one after it.
                 raise
             place = f"/whep/demo/s{len(self.posts)}"
             headers = {"Location": place, "ETag": '"tag"', "Content-Type": "application/sdp"}
@@ -247,9 +245,7 @@ async def test_a_server_without_a_picture_yet_is_asked_again_when_it_says(browse
         await wait_until(
             page, "getComputedStyle(document.querySelector('.stage-line')).visibility === 'visible'"
         )
-        async with asyncio.timeout(30):
-            while not server.posts:  # The line is there while the first answer is awaited, too.
-                await page.wait_for_timeout(25)
+        await wait_for(page, lambda: bool(server.posts))  # The line was there before, too.
         server.refuse = None
         await stage_is(page, "playing")
         assert len(server.posts) == 2

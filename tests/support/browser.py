@@ -8,6 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from playwright.async_api import Page
 
 # The headless build draws no window around a page: a third of the processor time.
@@ -45,6 +47,14 @@ def find_chromium() -> str | None:
     if named:
         return named
     return next((path for path in map(shutil.which, NAMES) if path), None)
+
+
+async def wait_for(page: Page, claim: Callable[[], bool]) -> None:
+    """Wait, while the page goes on, until something is true here; fail after 30 s."""
+    deadline = time.monotonic() + 30
+    while not claim():
+        assert time.monotonic() < deadline, "never true"
+        await page.wait_for_timeout(25)
 
 
 async def wait_until(page: Page, condition: str, arg: object = None) -> None:
