@@ -22,7 +22,7 @@ async def decide_by_halves(
     One that the database refuses did not commit: it is halved until the culprit is alone, whose
     answer is `unknown_outcome`. What it refuses to everybody, such as any write on a full disk, is
     no single request's doing: the whole batch is answered so after one statement, not after
-    hundreds. A wait for a row that was cut short is no refusal of a request: `InventoryService.ask`
+    hundreds. A wait for a row that was cut short is no refusal of a request: `Asker.ask`
     makes it again with the whole batch, for each half would wait as long.
     """
     try:

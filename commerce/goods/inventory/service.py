@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
 
 from commerce.goods.inventory import store
 from commerce.goods.inventory.asking import Asker
@@ -32,8 +31,6 @@ from commerce.goods.press_rules.service import KnownIds, PressGate
 from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ids import reservation_id
 from commerce.kernel.ports import Database, Transaction
-
-Told = TypeVar("Told")
 
 # How an answer is counted; the name of a member is dear to ask for.
 NAMES = tuple(outcome.name.lower() for outcome in Outcome)
