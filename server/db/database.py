@@ -7,6 +7,7 @@ statement before COMMIT (the offset row is the last lock) and is published right
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -201,17 +202,28 @@ async def _use_text_ids(connection: asyncpg.Connection) -> None:
     )
 
 
-async def open_reserve_pool(database_url: str) -> asyncpg.Pool:
+async def open_reserve_pool(
+    database_url: str, warm_up: Callable[[asyncpg.Connection], Awaitable[None]] | None = None
+) -> asyncpg.Pool:
     """Open the reservation core's own connections: no reset between batches, no client cancel.
 
     The timeouts are the server's: a cancel sent during COMMIT would leave an unknown outcome.
+    `warm_up` is run once on each; they stay open for the next rush, however long that takes.
     """
+
+    async def init(connection: asyncpg.Connection) -> None:
+        if warm_up is not None:
+            with contextlib.suppress(asyncpg.PostgresError):  # It will refuse the presses as well.
+                await warm_up(connection)
+
     pool = await asyncpg.create_pool(
         database_url,
         min_size=RESERVE_CONNECTIONS_MIN,
         max_size=RESERVE_CONNECTIONS_MAX,
         timeout=ACQUIRE_TIMEOUT_S,
         reset=_keep_as_it_is,
+        init=init,
+        max_inactive_connection_lifetime=0,
         server_settings={
             "application_name": "hubbub reserve",
             "default_transaction_isolation": "read committed",

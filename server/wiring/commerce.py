@@ -9,6 +9,7 @@ import httpx
 import msgspec
 from starlette.applications import Starlette
 
+from commerce.goods.inventory import store as inventory_store
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.presses.service import PressCounter
 from commerce.members.accounts.service import AccountService
@@ -200,6 +201,6 @@ async def build_reservation_core(settings: Settings, carrier: Carrier) -> Reserv
     assert settings.database_url is not None
     presses = PressCounter(SystemClock().now_ms)
     news = InventoryNews(carrier.publisher, presses)
-    connections = await open_reserve_pool(settings.database_url)
+    connections = await open_reserve_pool(settings.database_url, inventory_store.warm_up)
     inventory = InventoryService(connections, carrier.database, news, monotonic_ms)
     return ReservationCore(inventory, news, presses, connections.close)

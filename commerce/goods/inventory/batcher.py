@@ -62,6 +62,8 @@ class Batcher(Generic[Told]):
         self._refuse = refuse
         self._waiting: deque[Press[Told]] = deque()
         self._open: dict[str, Press[Told]] = {}
+        self._deciding: dict[str, Press[Told]] = {}
+        """The presses of the batch under way that were not answered yet, by their request's id."""
         self._waiting_of: Counter[tuple[str, str]] = Counter()
         """How many presses of a buyer for a sale wait."""
         self._draining: asyncio.Task[None] | None = None
@@ -127,20 +129,31 @@ class Batcher(Generic[Told]):
             self._waiting_of.clear()
             self._open.clear()
 
+    def tell_early(self, answers: Sequence[tuple[Request, Told]]) -> None:
+        """Answer requests of the batch under way before all of it is; `decide` may call this."""
+        self._answer([(self._deciding.pop(request.id), answer) for request, answer in answers])
+
     async def _settle(self, batch: list[Press[Told]]) -> None:
+        self._deciding = deciding = {press.request.id: press for press in batch}
         answered: list[tuple[Press[Told], Told | CommerceError]]
         try:
             answers = await self._decide(self.pool_id, [press.request for press in batch])
-            answered = list(zip(batch, answers, strict=True))
+            answered = [
+                (press, answer)
+                for press, answer in zip(batch, answers, strict=True)
+                if press.request.id in deciding
+            ]
         except CommerceError as error:
-            answered = [(press, error) for press in batch]
+            answered = [(press, error) for press in deciding.values()]
         except BaseException:
-            _tell([(press, unknown_outcome()) for press in batch])
+            _tell([(press, unknown_outcome()) for press in deciding.values()])
             raise
         self._answer(answered)
 
     def _answer(self, answered: list[tuple[Press[Told], Told | CommerceError]]) -> None:
         """Let the next batch be sent first; then tell those who wait for this one."""
+        if not answered:
+            return
         for press, _ in answered:
             if self._open.get(press.request.id) is press:
                 del self._open[press.request.id]

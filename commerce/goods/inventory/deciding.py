@@ -1,6 +1,6 @@
 """Have the database decide batches, and tell what came of them.
 
-Invariant: a batch is one commit; what it left of its pool is latched before anybody hears of it.
+Invariant: a batch is one commit; what it left of its pool is latched before any loser hears of it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ OF_OPEN_SALES = frozenset(
         Outcome.NOT_ENOUGH_LEFT,
     }
 )
+# Whoever got one of these owns the reservation of its request's id.
+OF_OWNERS = frozenset({Outcome.RESERVED, Outcome.REPLAYED})
 
+TellEarly = Callable[[Sequence[tuple[Request, Answer]]], None]
 Ask = Callable[[Callable[[Any], Awaitable[Any]]], Awaitable[Any]]
 
 
@@ -72,21 +75,38 @@ class Decider:
         self._latches = latches
         self._monotonic_ms = monotonic_ms
 
-    async def decide(self, pool_id: str, requests: list[Request]) -> list[Answer | CommerceError]:
-        """Decide a batch; one bad request in it costs the others nothing."""
-        return await decide_by_halves(requests, lambda part: self._decide_at_once(pool_id, part))
+    async def decide(
+        self, pool_id: str, requests: list[Request], *, tell_early: TellEarly
+    ) -> list[Answer | CommerceError]:
+        """Decide a batch; one bad request in it costs the others nothing.
+
+        `tell_early` is told of those that own a reservation, as soon as that is committed.
+        """
+        return await decide_by_halves(
+            requests, lambda part: self._decide_at_once(pool_id, part, tell_early)
+        )
 
     async def _decide_at_once(
-        self, pool_id: str, requests: list[Request]
+        self, pool_id: str, requests: list[Request], tell_early: TellEarly
     ) -> list[Answer | CommerceError]:
-        """Decide a batch in one commit, and tell what came of it."""
-        asked_ms = self._monotonic_ms()
+        """Decide a batch in one commit, and tell what came of it.
+
+        The winners first: what the others are told, and the latch, take questions of their own.
+        """
+        asked_ms, clears = self._monotonic_ms(), self._latches.clears_of(pool_id)
         result = await self._ask(partial(store.reserve_batch, pool_id=pool_id, requests=requests))
-        waiting = await self._latch(pool_id, requests, result, asked_ms)
         await self._spread(requests, result)
+        grants = {
+            index: self._describe(request, index, result)
+            for index, request in enumerate(requests)
+            if result.outcomes[index] in OF_OWNERS
+        }
+        tell_early([(requests[index], grant) for index, grant in grants.items()])
+        waiting = await self._latch(pool_id, requests, result, asked_ms, clears)
         aside = _Aside(waiting, await self._reasons(requests, result))
         return [
-            self._answer(request, index, result, aside) for index, request in enumerate(requests)
+            grants[index] if index in grants else self._refuse(request, index, result, aside)
+            for index, request in enumerate(requests)
         ]
 
     async def _reasons(self, requests: list[Request], result: BatchResult) -> dict[str, str | None]:
@@ -108,11 +128,17 @@ class Decider:
         return reasons
 
     async def _latch(
-        self, pool_id: str, requests: list[Request], result: BatchResult, asked_ms: int
+        self,
+        pool_id: str,
+        requests: list[Request],
+        result: BatchResult,
+        asked_ms: int,
+        clears: int,
     ) -> int | None:
         """Remember that open sales have no unit free, with the ids that a retry may still own.
 
-        It was so at some moment after `asked_ms`, and is believed as if it had been then.
+        It was so at some moment after `asked_ms`, and is believed as if it had been then, unless
+        the pool was cleared since it was asked: the `clears` of that moment tell.
         Returns how many wait for what comes free, when the pool is held out and that is known.
         """
         open_sales = frozenset(
@@ -136,7 +162,7 @@ class Decider:
         except (CommerceError, *store.REFUSED_BY_DATABASE):
             return None
         latch = Latch(outcome, result.pool_version, asked_ms, owned, open_sales, waiting)
-        self._latches.set(pool_id, latch)
+        self._latches.set(pool_id, latch, clears=clears)
         return waiting
 
     async def _spread(self, requests: list[Request], result: BatchResult) -> None:
@@ -158,18 +184,19 @@ class Decider:
                 self._news.stock_changed(sale.room_id, sale.id)
                 self._news.hold_expired(sale.room_id, hold)
 
-    def _answer(self, request: Request, index: int, result: BatchResult, aside: _Aside) -> Answer:
+    def _refuse(self, request: Request, index: int, result: BatchResult, aside: _Aside) -> Refused:
         outcome = OUTCOMES[result.outcomes[index]]
-        if outcome not in (Outcome.RESERVED, Outcome.REPLAYED):
-            opens_at = result.opens_at[index]
-            return Refused(
-                outcome,
-                result.pool_version,
-                opens_in_ms=max(0, opens_at - result.now_ms) if opens_at else None,
-                available=result.available,
-                waiting=aside.waiting,
-                reason=aside.reasons.get(request.sale_id) if outcome is Outcome.HALTED else None,
-            )
+        opens_at = result.opens_at[index]
+        return Refused(
+            outcome,
+            result.pool_version,
+            opens_in_ms=max(0, opens_at - result.now_ms) if opens_at else None,
+            available=result.available,
+            waiting=aside.waiting,
+            reason=aside.reasons.get(request.sale_id) if outcome is Outcome.HALTED else None,
+        )
+
+    def _describe(self, request: Request, index: int, result: BatchResult) -> Answer:
         grant = Grant(
             result.prices[index],
             result.shown_until[index],

@@ -19,6 +19,8 @@ LATCH_MS_MAX = 250
 RENEW_AFTER_MS = 100
 # Nobody presses there any more: the live ids, up to every unit of a pool, are let go.
 FORGOTTEN_AFTER_MS = 60_000
+# Pools of which it is remembered how often they were cleared; far more than any show has.
+POOLS_MAX = 10_000
 
 
 class Latch(msgspec.Struct, frozen=True):
@@ -43,6 +45,8 @@ class Latches:
         self._refusals: dict[str, Refused] = {}
         """What everybody is told whom a pool's latch refuses."""
         self._renewing: set[str] = set()
+        self._clears: dict[str, int] = {}
+        """How often a pool was cleared; a pool that nobody asks about any more is forgotten."""
 
     def answer(
         self, pool_id: str, *, user_id: str, sale_id: str, name_id: Callable[[], str]
@@ -91,8 +95,18 @@ class Latches:
         latch = self._by_pool.get(pool_id)
         return latch if latch is not None and latch.version == version else None
 
-    def set(self, pool_id: str, latch: Latch) -> None:
-        """Latch a pool."""
+    def clears_of(self, pool_id: str) -> int:
+        """Return what `set` compares: whether a pool was cleared since."""
+        return self._clears.setdefault(pool_id, 0)
+
+    def set(self, pool_id: str, latch: Latch, *, clears: int) -> None:
+        """Latch a pool, unless it was cleared since `clears_of` told this number.
+
+        Its owner who gave a unit back while the latch was read must not be refused by it.
+        """
+        if self._clears.get(pool_id) != clears:
+            self._renewing.discard(pool_id)
+            return
         if pool_id not in self._by_pool:
             self._forget_old(latch.read_at_ms)
         self._by_pool[pool_id] = latch
@@ -109,9 +123,12 @@ class Latches:
         }
         self._refusals = {pool_id: self._refusals[pool_id] for pool_id in self._by_pool}
         self._renewing.intersection_update(self._by_pool)
+        if len(self._clears) > POOLS_MAX:  # A latch that is being read meanwhile is not set.
+            self._clears = {pool_id: self._clears.get(pool_id, 0) for pool_id in self._by_pool}
 
     def clear(self, pool_id: str) -> None:
         """Let the database decide again."""
+        self._clears[pool_id] = self._clears.get(pool_id, 0) + 1
         self._by_pool.pop(pool_id, None)
         self._refusals.pop(pool_id, None)
         self._renewing.discard(pool_id)

@@ -238,9 +238,17 @@ class InventoryService:
         if batcher is None:
             for idle in [id for id, other in self._batchers.items() if other.is_idle]:
                 del self._batchers[idle]
-            batcher = self._batchers[pool_id] = PoolBatcher(
-                pool_id, self._decider.decide, self._refuse_waiting
-            )
+            batcher = self._new_batcher(pool_id)
+            self._batchers[pool_id] = batcher
+        return batcher
+
+    def _new_batcher(self, pool_id: str) -> PoolBatcher:
+        """Return a queue whose winners hear of their luck before the losers can be told."""
+
+        async def decide(pool_id: str, requests: list[Request]) -> list[Answer | CommerceError]:
+            return await self._decider.decide(pool_id, requests, tell_early=batcher.tell_early)
+
+        batcher = PoolBatcher(pool_id, decide, self._refuse_waiting)
         return batcher
 
     def _refuse_waiting(self, pool_id: str, request: Request) -> Refused | None:

@@ -131,6 +131,24 @@ async def ask_or_cut(connection: Any, question: Callable[[Any], Awaitable[Told]]
         raise
 
 
+async def warm_up(connection: Any) -> None:
+    """Ask on a new connection what a rush asks, of a pool that is never committed.
+
+    The first time, each statement is parsed and planned, in round trips of its own: the first
+    press of an opening need not wait for them.
+    """
+    nobody = str(await connection.fetchval("SELECT gen_random_uuid()"))
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute(INSERT_POOL, nobody, "warm-up", None, 1)
+        await reserve_batch(connection, nobody, [Request(nobody, nobody, nobody, 1)])
+        await select_owned(connection, nobody, at_most=1)
+        await count_waiting(connection, nobody)
+    finally:
+        await transaction.rollback()
+
+
 async def reserve_batch(connection: Any, pool_id: str, requests: Sequence[Request]) -> BatchResult:
     """Decide a batch and commit it, in one round trip; outside any transaction."""
     row = await connection.fetchrow(

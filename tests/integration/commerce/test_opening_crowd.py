@@ -23,7 +23,7 @@ from commerce.goods.inventory.service import InventoryService
 from commerce.goods.inventory.store import reserve_batch
 from commerce.insight.audit.service import audit
 from commerce.kernel.errors import CommerceError
-from server.db.database import PgDatabase
+from server.db.database import PgDatabase, open_reserve_pool
 from tests.support.pressing import outcomes, press
 from tests.support.shop import arm_flash, make_shop
 
@@ -149,3 +149,65 @@ async def test_a_sale_is_looked_up_once_for_all_who_press_first(
         assert lost.code == "not_found"
     assert asked.count(sale) == 1
     assert impatient.cancelled()
+
+
+async def test_a_winner_hears_before_the_losers_can_be_told(
+    database: PgDatabase, inventory: InventoryService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the losers are told takes questions of its own; a unit given back meanwhile is free."""
+    sale = await arm_flash(database, await make_shop(database), quantity=1)
+    await inventory.find_sale(sale)
+    asked, answered = asyncio.Event(), asyncio.Event()
+    select = store.select_owned
+
+    async def late(connection: Any, pool_id: str, at_most: int) -> Any:
+        asked.set()
+        await answered.wait()
+        return await select(connection, pool_id, at_most)
+
+    monkeypatch.setattr(store, "select_owned", late)
+    owner = str(uuid.uuid4())
+    winner = asyncio.create_task(press(inventory, sale, user=owner))
+    loser = asyncio.create_task(press(inventory, sale))
+    await asked.wait()
+    won = await winner
+    assert isinstance(won, Reserved)
+    assert not loser.done()
+    await inventory.release(user_id=owner, reservation_id=won.reservation.id)
+    answered.set()
+    [told] = outcomes([await loser])
+    assert told == "held_out", "that was so when it was decided"
+    assert isinstance(await press(inventory, sale), Reserved), "no latch from before the release"
+
+
+async def test_a_connection_knows_what_a_rush_asks_before_it(
+    database: PgDatabase, database_url: str
+) -> None:
+    """The first press waits for no planning, and what was tried out left nothing behind."""
+    pool = await open_reserve_pool(database_url, store.warm_up)
+    for _ in range(2):
+        async with pool.acquire() as connection:
+            rows = await connection.fetch("SELECT statement FROM pg_prepared_statements")
+            prepared = [row[0] for row in rows]
+            for statement in (store.RESERVE_BATCH, store.SELECT_OWNED, store.COUNT_WAITING):
+                assert statement in prepared
+    assert await pools(database) == 0
+    await pool.close()
+
+
+async def pools(database: PgDatabase) -> int:
+    """Return how many pools there are."""
+    async with database.reading() as connection:
+        return int(await connection.fetchval("SELECT count(*) FROM stock"))
+
+
+async def test_a_server_that_takes_no_writes_is_connected_to_all_the_same(
+    database: PgDatabase, database_url: str
+) -> None:
+    """A standby or a full disk refuses presses, not the process that could take them later."""
+    options = "options=-cdefault_transaction_read_only%3Don"
+    address = f"{database_url}{'&' if '?' in database_url else '?'}{options}"
+    pool = await open_reserve_pool(address, store.warm_up)
+    async with pool.acquire() as connection:
+        assert await connection.fetchval("SHOW default_transaction_read_only") == "on"
+    await pool.close()

@@ -78,3 +78,38 @@ async def test_answers_that_do_not_fit_their_batch_leave_nobody_waiting() -> Non
         assert answer.code == "unknown_outcome"
     with pytest.raises(CommerceError, match="not known"):
         await batcher.submit(request("three"))
+
+
+async def test_who_is_answered_early_waits_for_no_other_of_the_batch() -> None:
+    """And keeps that answer, whatever becomes of the others."""
+    others = asyncio.Event()
+
+    async def decide(_pool: str, requests: list[Request]) -> list[Told]:
+        batcher.tell_early([(request, "won") for request in requests if request.id[0] == "w"])
+        await others.wait()
+        if requests[0].id == "w2":
+            raise CommerceError("unknown_outcome", "The outcome is not known.")
+        return [f"late {request.id}" for request in requests]
+
+    batcher: Batcher[str] = Batcher("pool", decide)
+    told: list[tuple[str, str]] = []
+
+    def take(id: str) -> None:
+        batcher.take(request(id, id), lambda answer: told.append((id, str(answer))))
+
+    for id in ("w1", "l1", "w1"):  # The third shares the answer of the first.
+        take(id)
+    while len(told) < 2:
+        await asyncio.sleep(0)
+    assert told == [("w1", "won")] * 2
+    take("w2")
+    take("l2")
+    assert told == [("w1", "won")] * 2, "the next batch waits for the end of this one"
+    others.set()
+    while not batcher.is_idle or len(told) < 5:
+        await asyncio.sleep(0)
+    assert told[2:] == [
+        ("l1", "late l1"),
+        ("w2", "won"),
+        ("l2", "unknown_outcome: The outcome is not known."),
+    ]

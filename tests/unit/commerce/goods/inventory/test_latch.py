@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from commerce.goods.inventory import latch as latch_module
 from commerce.goods.inventory.latch import (
     FORGOTTEN_AFTER_MS,
     LATCH_MS_MAX,
@@ -39,7 +40,8 @@ def latched(clock: Clock, *pools: str) -> Latches:
 def set_latch(latches: Latches, clock: Clock, pool: str) -> None:
     """Latch a pool as of now."""
     owned, sales = {OWNER.user_id: frozenset({OWNER.id})}, frozenset({STRANGER.sale_id})
-    latches.set(pool, Latch(Outcome.SOLD_OUT, 7, clock.ms, owned, sales))
+    latch = Latch(Outcome.SOLD_OUT, 7, clock.ms, owned, sales)
+    latches.set(pool, latch, clears=latches.clears_of(pool))
 
 
 def press(latches: Latches, request: Request, pool: str = "a") -> Refused | None:
@@ -121,10 +123,42 @@ def test_a_pool_that_nobody_presses_for_is_forgotten_when_another_comes() -> Non
     ]
 
 
+def test_a_reading_from_before_a_unit_came_back_latches_nothing() -> None:
+    """Whoever gives a unit back while others read that there is none may press for it at once."""
+    clock = Clock()
+    latches = latched(clock, "b")
+    asked = {pool: latches.clears_of(pool) for pool in ("a", "b")}
+    latches.clear("a")
+    latch = Latch(Outcome.SOLD_OUT, 7, clock.ms, {}, frozenset({STRANGER.sale_id}))
+    for pool, clears in asked.items():
+        latches.set(pool, latch, clears=clears)
+    assert press(latches, STRANGER, "a") is None
+    assert press(latches, STRANGER, "b") is not None, "another pool's unit is no reason"
+    set_latch(latches, clock, "a")
+    assert press(latches, STRANGER, "a") is not None
+
+
+def test_how_often_a_pool_was_cleared_is_forgotten_on_the_safe_side(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(latch_module, "POOLS_MAX", 2)
+    clock = Clock()
+    latches = latched(clock, "kept")
+    asked = latches.clears_of("slow")
+    latches.clears_of("other")
+    set_latch(latches, clock, "new")
+    slow = Latch(Outcome.SOLD_OUT, 7, clock.ms, {}, frozenset({STRANGER.sale_id}))
+    latches.set("slow", slow, clears=asked)
+    assert press(latches, STRANGER, "slow") is None, "it may have been cleared meanwhile"
+    set_latch(latches, clock, "kept")
+    assert press(latches, STRANGER, "kept") is not None
+
+
 def test_where_owners_are_too_many_to_remember_only_a_stranger_is_refused() -> None:
     clock = Clock()
     latches = latched(clock, "b")
-    latches.set("a", Latch(Outcome.SOLD_OUT, 7, clock.ms, None, frozenset({STRANGER.sale_id})))
+    latch = Latch(Outcome.SOLD_OUT, 7, clock.ms, None, frozenset({STRANGER.sale_id}))
+    latches.set("a", latch, clears=latches.clears_of("a"))
     assert (latches.is_looked_up("a"), latches.is_looked_up("b")) == (True, False)
     assert press(latches, STRANGER) is None, "nobody has looked yet whether it owns a row"
     refused = latches.answer_stranger("a", STRANGER.sale_id)
