@@ -253,6 +253,7 @@ class RoomCommands:
             qty=qty,
             key=key,
             on_answer=lambda answer: reply(_answer_reserve(answer)),
+            press=lambda: self._press(caller, wanted.sale, wanted.permit),
         )
 
     def left(self, conn: str) -> None:

@@ -93,13 +93,23 @@ class InventoryService:
             raise answer
         return answer
 
-    def take(self, *, user_id: str, sale_id: str, qty: int, key: str, on_answer: OnAnswer) -> bool:
+    def take(  # noqa: PLR0913 - what `decide` takes, and whom to tell.
+        self,
+        *,
+        user_id: str,
+        sale_id: str,
+        qty: int,
+        key: str,
+        on_answer: OnAnswer,
+        press: Callable[[], Press] = lambda: UNKNOWN_PRESS,
+    ) -> bool:
         """Take a press on without a task of its own, or return False: then call `decide`.
 
         That is what the crowd of an opening needs: its presses are refused by the latch or queue
         for the next batch. `on_answer` is called once, now or later, as `decide` would return or
-        raise. A press about which more is to be asked first is left to `decide`; one for a sale
-        that the database had not a moment ago is refused.
+        raise. A press about which more is to be asked first, and one that a rule of its sale
+        refuses, is left to `decide`; one for a sale that the database had not a moment ago is
+        refused. `press` is asked where a sale has rules.
         """
         sale = self._sales.get(sale_id)
         if sale is None:
@@ -112,16 +122,17 @@ class InventoryService:
         if answer is not None:
             on_answer(answer)
             return True
-        if (
-            sale.rules is not None
-            or self.draw_gate.asks_about(sale)
-            or self._latches.is_looked_up(sale.pool_id)
-        ):
+        if self.draw_gate.asks_about(sale) or self._latches.is_looked_up(sale.pool_id):
             return False
         request = Request(reservation_id(user_id, sale_id, key), sale_id, user_id, qty)
-        self._batcher(sale.pool_id).take(
-            request, lambda answer: on_answer(self._conclude(sale_id, answer))
-        )
+        batcher = self._batcher(sale.pool_id)
+        if (
+            sale.rules is not None
+            and not batcher.has(request.id)
+            and not self._gate.passes_at_once(sale, press(), user_id=user_id)
+        ):
+            return False
+        batcher.take(request, lambda answer: on_answer(self._conclude(sale_id, answer)))
         return True
 
     def _conclude(self, sale_id: str, answer: Answer | CommerceError) -> Answer | CommerceError:

@@ -34,12 +34,20 @@ class Buckets:
     def take(self, key: Key, per_s: int) -> int:
         """Take a token; return 0, or in how many ms there will be one."""
         now_ms = self._monotonic_ms()
-        known = self._buckets.pop(key, None)
-        tokens = float(per_s) if known is None else refill(known[0], now_ms - known[1], per_s)
+        tokens = self._tokens(key, per_s, now_ms)
+        self._buckets.pop(key, None)
         wait_ms = 0 if tokens >= 1 else max(1, math.ceil((1 - tokens) * 1000 / per_s))
         self._buckets[key] = (tokens if wait_ms else tokens - 1, now_ms)
         self._forget(now_ms)
         return wait_ms
+
+    def has(self, key: Key, per_s: int) -> bool:
+        """Say whether there is a token to take now."""
+        return self._tokens(key, per_s, self._monotonic_ms()) >= 1
+
+    def _tokens(self, key: Key, per_s: int, now_ms: int) -> float:
+        known = self._buckets.get(key)
+        return float(per_s) if known is None else refill(known[0], now_ms - known[1], per_s)
 
     def _forget(self, now_ms: int) -> None:
         """Drop what is full again, two a call, so that each call costs the same."""

@@ -68,6 +68,28 @@ class PressGate:
             return None
         return refusal
 
+    def passes_at_once(self, sale: RuledSale, press: Press, *, user_id: str) -> bool:
+        """Let a press through that meets its sale's rules as far as this process can tell.
+
+        False takes no token and refuses nobody: then `judge` has to. So it is where a rule asks the
+        database, and where one refuses.
+        """
+        rules = sale.rules
+        if rules is None:
+            return True
+        if rules.drop_limit is not None or decide_presence(rules, press, sale.room_id) is not None:
+            return False
+        wanted = []
+        if (per_s := rules.presses_per_address_s) is not None:
+            wanted.append((self._addresses, (sale.id, address_block(press.address)), per_s))
+        if (per_s := rules.presses_per_user_s) is not None:
+            wanted.append((self._users, (sale.id, user_id), per_s))
+        if not all(buckets.has(key, per_s) for buckets, key, per_s in wanted):
+            return False
+        for buckets, key, per_s in wanted:
+            buckets.take(key, per_s)
+        return True
+
     async def _decide(
         self, sale: RuledSale, rules: PressRules, press: Press, user_id: str
     ) -> CommerceError | None:

@@ -21,6 +21,7 @@ from commerce.goods.inventory.model import (
 )
 from commerce.goods.inventory.service import InventoryService
 from commerce.goods.inventory.store import reserve_batch
+from commerce.goods.press_rules.model import Press, PressRules
 from commerce.insight.audit.service import audit
 from commerce.kernel.errors import CommerceError
 from server.db.database import PgDatabase, open_reserve_pool
@@ -211,3 +212,42 @@ async def test_a_server_that_takes_no_writes_is_connected_to_all_the_same(
     async with pool.acquire() as connection:
         assert await connection.fetchval("SHOW default_transaction_read_only") == "on"
     await pool.close()
+
+
+async def test_a_press_that_meets_its_sales_rules_is_taken_on_without_a_task(
+    database: PgDatabase, inventory: InventoryService
+) -> None:
+    """One that a rule refuses is left to be decided, for a retry of a winner must reach its row."""
+    rules = PressRules(present_s=30, presses_per_user_s=100)
+    shop = await make_shop(database)
+    sale = await arm_flash(database, shop, quantity=2, per_buyer=2, rules=rules)
+    await inventory.find_sale(sale)
+    told: asyncio.Queue[Answer | CommerceError] = asyncio.Queue()
+    here, new = Press("203.0.113.7", shop.room.id, 30_000), Press("203.0.113.7", shop.room.id, 0)
+    owner, late = str(uuid.uuid4()), str(uuid.uuid4())
+
+    def take(user: str, press: Press, *, key: str = "k") -> bool:
+        return inventory.take(
+            user_id=user,
+            sale_id=sale,
+            qty=1,
+            key=key,
+            on_answer=told.put_nowait,
+            press=lambda: press,
+        )
+
+    assert take(owner, here)
+    assert take(owner, new), "the same press is under way: its answer is shared"
+    first, second = await told.get(), await told.get()
+    assert isinstance(first, Reserved)
+    assert first == second
+    assert not take(owner, new), "whether it owns a row is to be looked up"
+    wish = {"user_id": owner, "sale_id": sale, "qty": 1, "key": "k"}
+    again = await inventory.decide(**wish, press=new)
+    assert isinstance(again, Reserved)
+    assert again.reservation.id == first.reservation.id
+    assert not take(late, new)
+    with pytest.raises(CommerceError, match="not_present_long_enough"):
+        await inventory.decide(**wish | {"user_id": late}, press=new)
+    assert take(late, here)
+    assert isinstance(await told.get(), Reserved)
