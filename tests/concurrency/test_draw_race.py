@@ -19,6 +19,8 @@ from tests.support.drawing import arm_draw_sale, whole_draw
 from tests.support.shop import make_shop
 
 CROWD = 600
+# It takes less than two; anything that looks at each entry for each would take minutes.
+DRAWN_S_MAX = 30.0
 # What keeps the draw from beginning while a batch of entries that read the clock in time commits.
 GUARD = "FROM draws d WHERE d.sale_id = p_sale FOR SHARE"
 # The statement in which an entry is late: it has read the clock, and has not committed.
@@ -48,26 +50,44 @@ async def race(database: PgDatabase, cores: list[InventoryService]) -> tuple[set
     sale = await arm_draw_sale(database, shop, quantity=50)
     async with database.transaction() as transaction:
         await transaction.execute(
-            "UPDATE draws SET entry_closes_at_ms = clock_ms() + 300 WHERE sale_id = $1", sale
+            "UPDATE draws SET entry_closes_at_ms = clock_ms() + 600000 WHERE sale_id = $1", sale
         )
     processes = [Draws(database, core) for core in cores]
     told: set[str] = set()
+    is_one_in, is_ending, is_drawn = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def end_entries() -> None:
+        """Say when it closes once somebody is in: however slow the machine, some are in time."""
+        await is_one_in.wait()
+        async with database.transaction() as transaction:
+            await transaction.execute(
+                "UPDATE draws SET entry_closes_at_ms = (SELECT clock_ms()) + 300"
+                " WHERE sale_id = $1",
+                sale,
+            )
+        is_ending.set()
 
     async def enter(n: int) -> None:
+        if n == CROWD - 1:  # And however fast, one is late.
+            await is_drawn.wait()
+        elif n >= CROWD // 10:
+            await is_ending.wait()
         await asyncio.sleep(0.001 * n)
         with contextlib.suppress(CommerceError):
             entry = await processes[n % len(processes)].enter(
                 user_id=str(uuid.uuid4()), sale_id=sale, qty=1, key="k"
             )
             told.add(entry.id)
+            is_one_in.set()
 
     async def draw() -> None:
         while await hold_due_draws(database) == 0:
             if (await processes[0].read_page(sale, after=None)).seed is not None:
-                return
+                break
             await asyncio.sleep(0.005)
+        is_drawn.set()
 
-    await asyncio.gather(draw(), draw(), *(enter(n) for n in range(CROWD)))
+    await asyncio.gather(draw(), draw(), end_entries(), *(enter(n) for n in range(CROWD)))
     page, entries, winners = await whole_draw(database, cores[0], sale)
     assert page.seed is not None
     async with database.reading() as connection:
@@ -124,5 +144,5 @@ async def test_twenty_thousand_entries_are_drawn_within_the_statement_limit(
     assert page.seed is not None
     result = decide_draw(bytes.fromhex(page.seed), entries, 1000)
     assert (len(entries), sorted(winners)) == (20_000, sorted(result.winners))
-    assert took_s < 5, f"the draw took {took_s:.2f} s"
+    assert took_s < DRAWN_S_MAX, f"the draw took {took_s:.2f} s"
     print(f"drawn in {took_s:.2f} s")

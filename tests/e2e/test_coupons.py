@@ -11,8 +11,9 @@ from tests.e2e.conftest import OpenPage
 from tests.support.api import eventually
 from tests.support.program import Program
 
-# From the press on the form's button to the room that shows the drop.
-SECONDS_MAX = 10.0
+# From the press on the form's button to the room that shows the drop: a second or two, and more on
+# a busy machine.
+SECONDS_MAX = 30.0
 
 
 async def open_console(open_page: OpenPage, url: str) -> Page:

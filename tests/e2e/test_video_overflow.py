@@ -24,7 +24,7 @@ ONE_PLACE = {
 BEGAN_AT = re.compile(r"PROGRAM-DATE-TIME:(\S+)")
 AT_S = "document.querySelector('.stage-video').currentTime"
 # What was reckoned is 10 to 15; a loaded machine writes and reads a little later.
-LATE_S = (5.0, 25.0)
+LATE_S = (5.0, 40.0)
 
 
 async def late_s(program: Program, at_s: float) -> float:
@@ -49,7 +49,7 @@ async def test_who_comes_second_sees_the_recording_until_the_first_leaves(
         assert await first.inner_text(".stage-note") == ""
         second, wrong_second = await open_one(browser, f"{url}/r/demo", 1280, 800)
         note = second.locator(".stage-note")
-        await expect(note).to_contain_text("About 15 seconds behind", timeout=30_000)
+        await expect(note).to_contain_text("About 15 seconds behind", timeout=60_000)
         await stage_is(second, "playing")
         frames, at_s = await second.evaluate(FRAMES), await second.evaluate(AT_S)
         await wait_until(second, f"({FRAMES})() > {frames} + 20")

@@ -9,10 +9,11 @@ import time
 import pytest
 from websockets.frames import Frame, Opcode
 
-from tests.integration.realtime.house import Served, eventually
+from tests.integration.realtime.house import MUST_COME_S, Served, eventually
 
 FRAMES = 20_000
-# Parsing all of them takes several seconds.
+# Of this thread's processor time, to which a busy machine adds nothing. Parsing all of them takes
+# several seconds.
 STALL_S_MAX = 1.0
 HANDSHAKE = (
     b"GET /ws/demo?v=1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
@@ -37,13 +38,13 @@ async def test_who_floods_is_closed_and_nobody_waits(
     writer.write(HANDSHAKE)
     await eventually(lambda: served.gateway.counters.joins_fresh == 1)
     writer.write(opening + frame.serialize(mask=True) * FRAMES)  # And nothing is ever read.
-    longest_s, started = 0.0, time.monotonic()
-    while time.monotonic() - started < 2 * STALL_S_MAX:
-        before = time.monotonic()
-        await asyncio.sleep(0.01)
-        longest_s = max(longest_s, time.monotonic() - before)
+    longest_s = 0.0
+    async with asyncio.timeout(MUST_COME_S):
+        while served.gateway.counters.closes.get(4129) != 1:
+            before_s = time.thread_time()
+            await asyncio.sleep(0.01)
+            longest_s = max(longest_s, time.thread_time() - before_s)
     assert longest_s < STALL_S_MAX
-    assert served.gateway.counters.closes.get(4129) == 1
     writer.close()
     with contextlib.suppress(ConnectionError):
         await writer.wait_closed()

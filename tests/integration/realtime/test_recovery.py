@@ -10,6 +10,8 @@ from realtime.gateway.limits import GatewayLimits
 from realtime.rooms.limits import RoomLimits
 from tests.integration.realtime.house import Client, House, Served, eventually, serve
 
+JOINERS = 40
+
 
 async def publish(served: Served, house: House, count: int) -> None:
     for _ in range(count):
@@ -122,10 +124,11 @@ async def test_a_restored_database_sends_everybody_the_new_state(
 async def test_joiners_of_one_moment_share_a_snapshot(served: Served, house: House) -> None:
     await served.open()
     before = house.snapshots
-    clients = await asyncio.gather(*(served.open(f"guest/n{number}") for number in range(30)))
+    clients = await asyncio.gather(*(served.open(f"guest/n{number}") for number in range(JOINERS)))
     for client in clients:
         await client.until("Z")
-    assert house.snapshots - before < 10
+    # One a tick of a tenth of a second: a busy machine lets them in over some more of those.
+    assert house.snapshots - before < JOINERS / 2
 
 
 async def test_joiners_wait_for_a_database_that_comes_back_and_are_sent_away_otherwise(

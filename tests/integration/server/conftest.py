@@ -60,3 +60,16 @@ async def stage(settings: Settings) -> AsyncIterator[VideoStage]:
     """A gateway and a media process with a forwarder that remembers; the show is live."""
     async with open_stage(settings) as opened:
         yield opened
+
+
+@pytest.fixture
+def press_clock(gateway: GatewayProcess) -> list[int]:
+    """Milliseconds on the clock of the presses' paces, which stands unless a test turns it.
+
+    However slow the machine, presses of one second are of one second.
+    """
+    now = [0]
+    gate = gateway.app.state.services.inventory._gate
+    for buckets in (gate._users, gate._addresses):
+        buckets._monotonic_ms = lambda: now[0]
+    return now
