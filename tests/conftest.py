@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tests.support.till import Till
 
+EXPECT_MS = 60_000
 TIERS_BY_FOLDER = {
     "integration": "integration",
     "concurrency": "race",
@@ -163,6 +164,10 @@ def chromium() -> str:
     """The browser's path."""
     path = find_chromium()
     assert path, "no Chromium found: install one, or set HUBBUB_CHROMIUM to its path"
+    from playwright.async_api import expect
+
+    # Playwright's own five seconds are too few for a busy machine; only a failure takes these.
+    expect.set_options(timeout=EXPECT_MS)
     return path
 
 

@@ -52,7 +52,7 @@ def one_unit(pool_id: str, sale_id: str) -> tuple[str, list[str], list[str], lis
 async def until_blocked(watcher: asyncpg.Connection, other: asyncpg.Connection) -> None:
     """Wait until the other connection waits for a lock."""
     pid = other.get_server_pid()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         query = "SELECT cardinality(pg_blocking_pids($1)) > 0"
         while not await watcher.fetchval(query, pid):
             await asyncio.sleep(0.005)

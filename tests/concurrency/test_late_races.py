@@ -35,7 +35,7 @@ async def race_with_walk_in(till: Till, database_url: str) -> tuple[str, int]:
         press = Request(str(uuid.uuid4()), sale, str(uuid.uuid4()), 1)
         assert (await reserve_batch(walk_in, pool, [press])).outcomes == [0]
         webhook = asyncio.create_task(till.webhook(told_by(remote, "authorised")))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not await till.values("SELECT 1 FROM pg_locks WHERE NOT granted"):
                 await asyncio.sleep(0.01)
         await slow.commit()

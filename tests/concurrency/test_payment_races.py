@@ -35,7 +35,7 @@ async def race_payment_with_expiry(till: Till) -> tuple[int, int]:
 
 async def _until_somebody_waits_or(till: Till, task: asyncio.Task[httpx.Response]) -> None:
     """Return when a backend waits for a lock, or the task is done."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not task.done():
             if await till.values("SELECT 1 FROM pg_locks WHERE NOT granted"):
                 return
@@ -99,7 +99,7 @@ async def test_payment_and_expiry_in_any_order_never_disagree(till: Till) -> Non
         await pay(number)
 
     async def sweep() -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not is_gone.is_set():
                 if await till.settlement.expire_orders():
                     are_freed.set()

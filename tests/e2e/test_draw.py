@@ -33,7 +33,7 @@ ENTRIES = len(NAMES) + SOCKETS
 TERMS = {"price": "199", "quantity": str(UNITS), "per_buyer": "1", "countdown_s": "3"}
 DRAW_TERMS = {"duration_s": "600", "entry_s": "20"}
 # Longer than the countdown and the time to enter.
-DRAWN_MS = 45_000
+DRAWN_MS = 90_000
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -112,7 +112,7 @@ async def crowd(url: str) -> AsyncIterator[list[Viewer]]:
     viewers = [Viewer(url, token=caller.token) for caller in callers]
     tasks = [asyncio.create_task(viewer.run()) for viewer in viewers]
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await asyncio.gather(*(viewer.is_in.wait() for viewer in viewers))
         yield viewers
     finally:

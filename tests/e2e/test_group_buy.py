@@ -12,7 +12,7 @@ from tests.e2e.test_coupons import SECONDS_MAX, open_console
 from tests.support.api import audit_now, log_in
 from tests.support.program import Program
 
-STEP_MS = 30_000
+STEP_MS = 60_000
 JOIN = "#group-join"
 STRIP = "live-group-buy"
 

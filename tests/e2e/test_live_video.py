@@ -20,7 +20,7 @@ from tests.support.media.loopback import LOOPBACK, only_loopback
 from tests.support.media.signalling import serve
 
 FRAMES = 40  # Two seconds of Chromium's own camera, which gives 20 a second.
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 @pytest.fixture(params=["fast", "plain", "packet"])

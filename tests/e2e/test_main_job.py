@@ -164,10 +164,10 @@ async def press_in_page(page: Page) -> str:
     A card that shows no free unit any more when it opens is an answer too.
     """
     card = page.locator(CARD)
-    await expect(card).not_to_have_attribute("data-state", "armed", timeout=30_000)
+    await expect(card).not_to_have_attribute("data-state", "armed", timeout=60_000)
     if await state_of(page) == "open":
         await page.click(MAIN)
-    await expect(card).to_have_attribute("data-state", re.compile("held"), timeout=20_000)
+    await expect(card).to_have_attribute("data-state", re.compile("held"), timeout=60_000)
     return str(await state_of(page))
 
 
@@ -230,7 +230,7 @@ async def test_main_job(
 
     # One hold ends, and goes to somebody who has none: the third page.
     await expire_one_hold(database_url, sale_id)
-    await expect(pages[2].locator(CARD)).to_have_attribute("data-state", "open", timeout=20_000)
+    await expect(pages[2].locator(CARD)).to_have_attribute("data-state", "open", timeout=60_000)
     await pages[2].click(MAIN)
     await expect(pages[2].locator(CARD)).to_have_attribute("data-state", "held")
     expired = [v for _, v in people if any(kind == "reservation.expired" for kind, _ in v.direct)]

@@ -45,7 +45,7 @@ async def test_a_host_gives_a_part_and_then_the_rest_back(
             await form.locator("[name=amount]").fill(amount)
         await form.locator("[name=reason]").fill(reason)
         await form.locator("[data-ref=yes]").click()
-        await expect(row.locator(".feed-state")).to_have_text(words, timeout=20_000)
+        await expect(row.locator(".feed-state")).to_have_text(words, timeout=60_000)
     context = await browser.new_context(locale="en-US")
     cookie = {"name": SESSION_COOKIE, "value": buyer.token, "url": program.url}
     await context.add_cookies([cookie])  # type: ignore[list-item]

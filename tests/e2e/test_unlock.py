@@ -14,7 +14,7 @@ from tests.support.api import audit_now, eventually, log_in
 from tests.support.program import Program
 
 UNITS = 3
-STEP_MS = 30_000
+STEP_MS = 60_000
 LINE = f"{CARD} [data-ref=unlock]"
 ORDER = "#order"
 FORM = "live-arm-form"

@@ -13,7 +13,7 @@ from tests.support.program import Program
 CARD = "#card article.card"
 MAIN = "#card-main"
 CHANCE = "#chance-sheet dialog"
-STEP_MS = 20_000
+STEP_MS = 60_000
 
 
 async def come_in(open_page: OpenPage, url: str, name: str) -> Page:

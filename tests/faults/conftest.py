@@ -29,7 +29,7 @@ async def crowd() -> AsyncIterator[Crowd]:
             callers.append(caller)
             tasks.append(asyncio.create_task(viewer.run()))
             people.append((caller, viewer))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await asyncio.gather(*(viewer.is_in.wait() for _, viewer in people))
         return people
 

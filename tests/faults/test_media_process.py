@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,7 +20,8 @@ MEDIA = {
     "HUBBUB_MEDIA_BIND": "127.0.0.1",
     "HUBBUB_DEMO_FILM": "0",
 }
-LIVE_WITHIN_S = 2.0
+# A picture that ended is told of within two seconds, and on a busy machine some more.
+GONE_WITHIN_S = 20.0
 
 
 @pytest.fixture(autouse=True)
@@ -73,9 +73,7 @@ async def test_a_picture_goes_from_the_host_to_a_viewer_and_ends_with_the_show(
         host = await stack.enter_async_context(host_of(program.url))
         assert await picture(host) is None
         publisher = await open_session(stack, host, "publish")
-        async with asyncio.timeout(LIVE_WITHIN_S + 8):  # Encoding begins in this very process.
-            while not await is_live(host):
-                await asyncio.sleep(0.05)
+        await eventually(lambda: is_live(host))
         viewer = await open_session(stack, host, "play")
         await eventually(lambda: _enough(viewer))
         assert (await picture(host))["codec"] in {"VP8", "H264"}
@@ -84,7 +82,7 @@ async def test_a_picture_goes_from_the_host_to_a_viewer_and_ends_with_the_show(
         async def is_over() -> bool:
             return await picture(host) is None
 
-        await eventually(is_over, timeout_s=LIVE_WITHIN_S + 1)
+        await eventually(is_over, timeout_s=GONE_WITHIN_S)
         assert (await publisher.end()).status_code == 404
 
 
@@ -110,7 +108,7 @@ async def test_a_restart_leaves_the_media_process_and_its_pictures(
         async def is_restarted() -> bool:
             return " restarted" in program.output or '"restarted"' in program.output
 
-        await eventually(is_restarted, timeout_s=60)
+        await eventually(is_restarted)
         assert [process.pid for process in program.children_with_role("media")] == [media.pid]
         fresh = {process.pid for process in program.children_with_role("gateway")}
         assert not fresh & gateways
@@ -138,7 +136,7 @@ async def test_a_killed_media_process_leaves_no_room_live_and_comes_back(
         async def is_over() -> bool:
             return await picture(host) is None
 
-        await eventually(is_over, timeout_s=6)
+        await eventually(is_over, timeout_s=GONE_WITHIN_S)
 
         async def is_back() -> bool:
             found = program.children_with_role("media")
@@ -210,7 +208,7 @@ async def test_the_media_role_runs_by_itself(serve: Callable[..., Program]) -> N
             except httpx.TransportError:
                 return False
 
-        await eventually(answers, timeout_s=30)
+        await eventually(answers)
         assert len(alone.children_with_role("media")) == 1
         async with AsyncExitStack() as stack:
             host = await stack.enter_async_context(host_of(shop.url))
@@ -225,7 +223,7 @@ async def test_the_demo_room_shows_its_film_until_a_camera_comes(
     program = serve("--demo", environment={**MEDIA, "HUBBUB_DEMO_FILM": "1"})
     async with AsyncExitStack() as stack:
         host = await stack.enter_async_context(host_of(program.url))
-        await eventually(lambda: is_live(host), timeout_s=30)
+        await eventually(lambda: is_live(host))
         film = await picture(host)
         viewer = await open_session(stack, host, "play")
         await eventually(lambda: _enough(viewer))
@@ -237,7 +235,7 @@ async def test_the_demo_room_shows_its_film_until_a_camera_comes(
             seen = await picture(host)
             return seen is not None and seen["live"] and seen["since_ms"] > than_ms
 
-        await eventually(lambda: is_newer(film["since_ms"]), timeout_s=20)
+        await eventually(lambda: is_newer(film["since_ms"]))
         before = viewer.frames
 
         async def goes_on() -> bool:
@@ -247,6 +245,6 @@ async def test_the_demo_room_shows_its_film_until_a_camera_comes(
         shown = await picture(host)
         await camera.end()
         # Some seconds later the film is on again, and the viewer has never left.
-        await eventually(lambda: is_newer(shown["since_ms"]), timeout_s=20)
+        await eventually(lambda: is_newer(shown["since_ms"]))
         before = viewer.frames
         await eventually(goes_on)

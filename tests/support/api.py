@@ -20,7 +20,7 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 def open_client(url: str = "", **options: Any) -> httpx.AsyncClient:
     """Return a client for a server on this machine, cheap enough to have hundreds of them."""
-    return httpx.AsyncClient(base_url=url, trust_env=False, timeout=20, verify=NO_TLS, **options)
+    return httpx.AsyncClient(base_url=url, trust_env=False, timeout=60, verify=NO_TLS, **options)
 
 
 class Caller:
@@ -45,7 +45,7 @@ class Caller:
         await self.http.aclose()
 
 
-async def audit_now(operator: Caller, timeout_s: float = 30.0) -> dict[str, Any]:
+async def audit_now(operator: Caller, timeout_s: float = 60.0) -> dict[str, Any]:
     """Return the continuous audit's report once it speaks of this moment, with nothing left."""
     asked_ms: int | None = None
     async with asyncio.timeout(timeout_s):
@@ -110,7 +110,7 @@ async def pay(buyer: Caller, reservation_id: str) -> dict[str, Any]:
     return paid
 
 
-async def eventually(ask: Callable[[], Any], timeout_s: float = 20) -> Any:
+async def eventually(ask: Callable[[], Any], timeout_s: float = 60) -> Any:
     """Ask until the answer is true, and return it; fail after `timeout_s`."""
     async with asyncio.timeout(timeout_s):
         while True:

@@ -27,7 +27,7 @@ from tests.support.pg_proxy import KILL, PgProxy, Point, wait_for_end
 from tests.support.program import Program
 
 PAUSE_S = 0.1
-INSIST_S = 40.0
+INSIST_S = 90.0
 # What a dead process had claimed is free when its lease is over; tests do not wait for that.
 END_LEASES = """
     UPDATE payment_calls SET next_at_ms = clock_ms() WHERE state = 'pending';

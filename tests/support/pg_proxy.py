@@ -46,7 +46,7 @@ KILL, CUT = "kill", "cut"
 # The client's next attempt is under way by then, and meets the commit that was late.
 LATE_S = 0.15
 # A trap that is not met by then has the wrong name; machines that run tests are shared.
-STRIKE_TIMEOUT_S = 30.0
+STRIKE_TIMEOUT_S = 60.0
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 # One side went; that is what this is about.
 ENDS = (asyncio.IncompleteReadError, OSError)
@@ -128,13 +128,13 @@ class PgProxy:
     def start(self) -> PgProxy:
         """Listen."""
         self._thread.start()
-        assert self._is_listening.wait(10)
+        assert self._is_listening.wait(30)
         return self
 
     def stop(self) -> None:
         """Close every connection and end; fails when something that passed was not understood."""
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(30)
         assert not self._thread.is_alive()
         with contextlib.suppress(FileNotFoundError):
             (self._folder / SOCKET_NAME).unlink()

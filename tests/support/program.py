@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_TIMEOUT_S = 60.0  # A first start makes a database cluster, on a shared machine.
+READY_TIMEOUT_S = 120.0  # A first start makes a database cluster, on a shared machine.
 STOP_TIMEOUT_S = 90.0  # A child that does not stop ends by itself, or is killed, well before.
 STUCK = re.compile(r"still not stopped|does not stop; killed")
 READY_LINE = re.compile(r"http://[^/\s]+?:(\d+)/r/")

@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
 RECONNECT_S = 0.1
-ANSWER_S = 20
+ANSWER_S = 60
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault.
@@ -196,7 +196,7 @@ class Viewer:
 async def newest_offset(port: int) -> int:
     """Return the end of the demo room's log as the database has it: a newcomer's snapshot says."""
     async with connect(f"ws://127.0.0.1:{port}/ws/demo?v=1", compression=None) as socket:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ANSWER_S):
             while True:
                 frame = orjson.loads(await socket.recv())
                 if frame[0] == "Z":

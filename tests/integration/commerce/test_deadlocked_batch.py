@@ -105,7 +105,7 @@ async def second_session(
     try:
         # The batch has to be the one that is chosen to give way.
         await other.execute("SET deadlock_timeout = '30s'")
-        async with asyncio.timeout(20), other.transaction():
+        async with asyncio.timeout(60), other.transaction():
             await other.execute(LOCK_BUYER, crowd.sale, crowd.users[0])
             jobs = crowd.press_all()
             while not await other.fetchval(COUNT_WAITING):

@@ -69,7 +69,7 @@ async def test_release_of_an_ended_hold_waits_for_nobody(
     pool = str((await read_stock(database, sale))["pool_id"])
     async with database.transaction() as busy:
         await store.lock_pools(busy, [pool])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             again = await inventory.release(user_id=user, reservation_id=mine.reservation.id)
     assert again.state == "released"
 

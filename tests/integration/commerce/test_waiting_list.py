@@ -294,7 +294,7 @@ async def test_whoever_waits_already_is_answered_without_the_pools_lock(line: Li
     pool = str((await read_stock(line.database, line.sale))["pool_id"])
     async with line.database.transaction() as busy:
         await lock_pools(busy, [pool])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert (await line.join(me)).id == mine.id
             assert (await refusal(line, user=me, qty=2)).code == "idempotency_conflict"
             again = await refusal(line, user=me, key="another")

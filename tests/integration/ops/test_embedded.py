@@ -141,7 +141,7 @@ def test_lock_file_with_a_recycled_pid_is_no_obstacle(servers: Embedded, data_fo
         again.stop()
         assert stranger.poll() is None
     finally:
-        stranger.communicate(b"\n", timeout=10)
+        stranger.communicate(b"\n", timeout=60)
 
 
 def test_first_start_that_was_killed_is_begun_anew(data_folder: Path) -> None:

@@ -34,7 +34,7 @@ async def ask(notice: ServeNotice, data_folder: Path, answer: Answer) -> list[st
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR2, answer, notice)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await asyncio.to_thread(restart_running, data_folder, said.append)
     finally:
         loop.remove_signal_handler(signal.SIGUSR2)

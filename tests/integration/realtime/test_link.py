@@ -45,7 +45,7 @@ async def test_a_redis_that_hangs_is_noticed_by_the_canary(
     await client.until("Z")
     valkey.signal(signal.SIGSTOP)
     started_ms = now_ms()
-    await eventually(lambda: not fragile.gateway.link_ok, timeout_s=20)
+    await eventually(lambda: not fragile.gateway.link_ok)
     assert now_ms() - started_ms < 10_000
     await client.until_state("degraded", True)
     with pytest.raises(BrokerUnavailableError):

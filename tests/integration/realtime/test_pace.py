@@ -56,7 +56,7 @@ async def test_a_slow_reader_gets_every_event_in_bounded_memory(
     async with serve(house, redis_url, redis_prefix, limits=limits) as served:
         slow, quick = await open_slow(served), await served.open("guest/quick")
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(quick.until_offset(120, timeout_s=10))
+            tasks.create_task(quick.until_offset(120))
             publishing = tasks.create_task(publish(served, house, 120))
         most = publishing.result()
         counters = served.gateway.counters

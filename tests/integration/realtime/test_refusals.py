@@ -162,7 +162,7 @@ async def test_a_silent_client_is_closed_and_one_that_answers_pings_is_not(
             b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
         )
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             received = b""
             while chunk := await reader.read(4096):
                 received += chunk

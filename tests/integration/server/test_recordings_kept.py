@@ -35,7 +35,7 @@ async def filmed(gateway: GatewayProcess, http: httpx.AsyncClient, settings: Set
 async def saved(filmed: Filmed) -> None:
     """Let the rows say what is on disk."""
     [running] = filmed.keeper._running.values()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not running.recorder.news():  # The writer is a thread of its own.
             await asyncio.sleep(0.01)
     running.saved_at_ms = 0

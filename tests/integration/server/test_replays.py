@@ -97,7 +97,7 @@ async def test_the_playlist_and_its_ranges_make_the_film(filmed: Filmed) -> None
 
 async def until_over(http: httpx.AsyncClient, path: str) -> httpx.Response:
     """Read a playlist until it says that it is complete; processes remember it for a second."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             answer = await http.get(path)
             if "#EXT-X-ENDLIST" in answer.text:
@@ -253,7 +253,7 @@ async def test_a_recording_left_open_is_completed_by_whoever_comes(filmed: Filme
 async def test_a_full_disk_cuts_the_recording_and_says_so(filmed: Filmed) -> None:
     await filmed.play(3.0)
     [running] = filmed.keeper._running.values()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not running.recorder.news():  # The writer is a thread of its own.
             await asyncio.sleep(0.01)
     running.recorder.ended = "disk_full"

@@ -24,7 +24,7 @@ SENT = Offer(OFFER, "127.0.0.1")
 async def until_held(forwarder: RecordingForwarder, count: int = 1) -> asyncio.Event:
     """Wait until so many answers are held back; return what lets the last go on."""
     assert forwarder.answering is not None
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(forwarder.answering) < count:
             await asyncio.sleep(0)
     return forwarder.answering[count - 1]

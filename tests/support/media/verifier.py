@@ -10,7 +10,7 @@ from typing import Any
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
-CONNECT_TIMEOUT_S = 15.0
+CONNECT_TIMEOUT_S = 30.0
 ASK_AGAIN_S = 0.03  # aiortc asks once; browsers ask until it comes.
 Signal = Callable[[str], Awaitable[str]]
 

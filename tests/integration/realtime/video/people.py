@@ -41,7 +41,7 @@ async def forwarding(config: VideoConfig = LOOPBACK) -> AsyncIterator[BuiltinFor
         assert forwarder.counters.faults == 0
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 15.0) -> None:
+async def until(condition: Callable[[], Any], timeout_s: float = 60.0) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(timeout_s):
         while not condition():

@@ -57,7 +57,7 @@ async def tick_until(claim: Callable[[], bool], *rooms: ActiveRoom) -> Counters:
     counters = Counters()
     ticker = Ticker(limits=LIMITS, counters=counters)
     running = asyncio.create_task(ticker.run(lambda: list(rooms), lambda active, at_ms: None))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not claim():
             await asyncio.sleep(0)
     running.cancel()
@@ -114,13 +114,13 @@ async def test_ticks_wait_while_sale_events_are_being_written() -> None:
     ticker = Ticker(limits=LIMITS, counters=Counters())
     running = asyncio.create_task(ticker.run(lambda: [crowd], lambda active, at_ms: None))
     with ticker.sales_first():
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not crowd.is_in_pass:
                 await asyncio.sleep(0)
         for _ in range(100):
             await asyncio.sleep(0)
         assert journal == []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(journal) < MEMBERS:
             await asyncio.sleep(0)
     running.cancel()

@@ -58,7 +58,7 @@ async def test_a_large_picture_is_sent_in_pieces() -> None:
     for index in range(BATCH_PACKETS_MAX + 1):
         fanout.put("video", [packet(index)])
     assert len(ear.heard) == BATCH_PACKETS_MAX
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(ear.heard) <= BATCH_PACKETS_MAX:
             await asyncio.sleep(0)
     await fanout.close()
@@ -71,7 +71,7 @@ async def test_in_a_large_room_sound_goes_with_the_next_picture() -> None:
     fanout.put("audio", [packet(100)])
     fanout.put("audio", [packet(101)])
     fanout.put("video", [packet(0, marker=True)])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not ears[-1].heard:
             await asyncio.sleep(0)
     assert (ears[0].heard, ears[0].together) == ([0, 100, 101], 1)
@@ -87,7 +87,7 @@ async def test_sound_that_waits_for_a_picture_in_vain_is_sent_alone() -> None:
     fanout = FanOut(lambda: ears, VideoCounters())
     began_s = asyncio.get_running_loop().time()
     fanout.put("audio", [packet(100)])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not ears[-1].heard:
             await asyncio.sleep(0.001)
     assert asyncio.get_running_loop().time() - began_s >= SOUND_WAIT_S - 0.002
@@ -103,14 +103,14 @@ async def test_many_viewers_are_served_in_order_with_breaths_between() -> None:
         fanout.put("video", [packet(index, marker=True)])
     assert ears[0].heard == []
     served: set[int] = set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while any(len(ear.heard) < 4 for ear in ears):
             served.add(sum(1 for ear in ears if ear.heard))
             await asyncio.sleep(0)
     assert {VIEWERS_AT_ONCE, VIEWERS_AT_ONCE * 2} <= served
     assert all(ear.heard == [0, 1, 2, 3] for ear in ears)
     fanout.put("video", [packet(4, marker=True)])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(ears[-1].heard) < 5:
             await asyncio.sleep(0)
     await fanout.close()
@@ -123,7 +123,7 @@ async def test_who_cannot_keep_up_gets_the_newest() -> None:
     fanout = FanOut(lambda: ears, counters)
     for index in range(BATCHES_WAITING_MAX + 10):
         fanout.put("video", [packet(index, marker=True)])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not ears[-1].heard or ears[-1].heard[-1] < BATCHES_WAITING_MAX + 9:
             await asyncio.sleep(0)
     assert counters.batches_dropped == 10
