@@ -46,11 +46,12 @@ source_paths = ["commerce"]
 only_mutate = {rules}
 also_copy = ["server", "realtime", "loadtests"]
 use_git_change_detection = false
-pytest_add_cli_args = ["-p", "no:randomly", "-p", "no:cacheprovider"]
+pytest_add_cli_args = ["-p", "no:randomly", "-p", "no:cacheprovider", "--hypothesis-profile=ci"]
 pytest_add_cli_args_test_selection = {tests}
 """
-# `commerce.goods.inventory.rules.x_decide_batch__mutmut_7: survived`; timeouts and crashes kill.
-RESULT = re.compile(r"\s*(\S+)\.x_(\w+)__mutmut_(\d+): (survived|no tests)")
+# `commerce.goods.inventory.rules.x_decide_batch__mutmut_7: survived`, and of a method
+# `commerce.sales.group_buys.rules.xǁ_Seatsǁtake__mutmut_5: survived`; timeouts and crashes kill.
+RESULT = re.compile(r"\s*((\S+)\.x(?:_|ǁ)(\w+)__mutmut_\d+): (?:survived|no tests)")
 
 
 class Survivor(msgspec.Struct, frozen=True):
@@ -115,12 +116,18 @@ def prepare(folder: Path, rules: list[str]) -> None:
 def find_survivors(folder: Path) -> Iterator[Survivor]:
     """Read mutmut's results."""
     for line in ask(folder, "results").splitlines():
-        found = RESULT.match(line)
-        if found is None:
-            continue
-        module, name, number, _ = found.groups()
-        id = f"{module}.x_{name}__mutmut_{number}"
-        yield Survivor(id, f"{module}.{name}", changed_line(ask(folder, "show", id)))
+        found = read_survivor(line)
+        if found is not None:
+            yield Survivor(*found, changed_line(ask(folder, "show", found[0])))
+
+
+def read_survivor(line: str) -> tuple[str, str] | None:
+    """Return the id and the function of a mutant that a line of results says has lived."""
+    found = RESULT.match(line)
+    if found is None:
+        return None
+    id, module, name = found.groups()
+    return id, f"{module}.{name.replace('ǁ', '.')}"
 
 
 def changed_line(diff: str) -> str:

@@ -11,6 +11,7 @@ from tests.mutants.__main__ import (
     changed_line,
     judge,
     read_explained,
+    read_survivor,
 )
 
 LIVES = Survivor("m.rules.x_decide__mutmut_3", "m.rules.decide", "return a or b")
@@ -37,6 +38,21 @@ def test_every_reason_on_file_is_a_sentence() -> None:
     explained = read_explained(EXPLAINED.read_text(encoding="utf-8"))
     assert explained
     assert all(one.reason.endswith(".") and len(one.reason) > 20 for one in explained)
+
+
+@pytest.mark.parametrize(
+    ("id", "function"),
+    [
+        ("m.rules.x_decide__mutmut_3", "m.rules.decide"),
+        ("m.rules.x__why__mutmut_1", "m.rules._why"),
+        ("m.rules.xǁ_Seatsǁtake__mutmut_5", "m.rules._Seats.take"),
+    ],
+)
+def test_a_survivor_is_read_of_functions_and_of_methods(id: str, function: str) -> None:
+    for fate in ("survived", "no tests"):
+        assert read_survivor(f"    {id}: {fate}") == (id, function)
+    for fate in ("killed", "timeout"):
+        assert read_survivor(f"    {id}: {fate}") is None
 
 
 def test_a_mutant_is_known_by_the_line_it_changes_or_takes_away() -> None:
