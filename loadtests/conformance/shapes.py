@@ -89,6 +89,7 @@ COUPON = {
     "per_person": int,
     "per_card?": int,
     "scope?": OneOf(("room", "shop")),
+    "halt_reason?": str,
 }
 DROP = {
     "id": str,
@@ -366,6 +367,8 @@ EVENTS: dict[str, Any] = {
         "otherwise": OneOf(("charge", "release")),
     },
     "flash.closed": {"sale": str, "state": OneOf(("ended", "cancelled")), "ends_at_ms": int},
+    "coupon.halted": {"coupon": str, "reason": str},
+    "coupon.unhalted": {"coupon": str},
     "chat.deleted": {"line": str},
     "user.muted": {"user": str, "until_ms": int},
 }

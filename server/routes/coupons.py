@@ -1,7 +1,8 @@
-"""Coupons over HTTP: make them, drop them into a room, claim them, see one's own."""
+"""Coupons over HTTP: make, drop, stop, claim them, and see one's own."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -9,10 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from commerce.kernel.ports import Transaction
 from commerce.sales.coupons import store
+from commerce.sales.coupons.halting import halt, select_room_of, unhalt
 from commerce.sales.coupons.model import CouponTerms, DropTerms
 from commerce.sales.coupons.service import arm_drop, close, make_coupon
-from commerce.shows.schedule.rules import check_command, check_see_money
+from commerce.shows.schedule.rules import check_command, check_see_money, check_stop_sales
 from commerce.shows.schedule.store import select_room
 from server.arguments import check_id
 from server.routes.errors import json_response
@@ -47,6 +50,40 @@ async def list_coupons(request: Request) -> Response:
         check_see_money(room, user_id=user.user_id, role=user.role)
         figures = await store.select_figures_of_room(connection, room.id, COUPONS_SHOWN_MAX)
     return json_response({"coupons": figures})
+
+
+class HaltBody(msgspec.Struct, frozen=True):
+    """Body of halting; the reason is shown to viewers."""
+
+    reason: str
+
+
+async def halt_coupon(request: Request) -> Response:
+    """Stop a coupon, claimed or not; orders that have it stand."""
+    require_user(request)
+    body = await read_body(request, HaltBody)
+
+    async def act(transaction: Transaction, id: str) -> None:
+        await halt(transaction, id, body.reason)
+
+    return await _switch(request, act)
+
+
+async def resume_coupon(request: Request) -> Response:
+    """Let a halted coupon go on."""
+    return await _switch(request, unhalt)
+
+
+async def _switch(request: Request, act: Callable[[Transaction, str], Awaitable[None]]) -> Response:
+    services, user = services_of(request), require_user(request)
+    idempotency_key(request)
+    id = path_id(request, "coupon")
+    async with services.database.transaction() as transaction:
+        room = await select_room(transaction, await select_room_of(transaction, id))
+        check_stop_sales(room, user_id=user.user_id, role=user.role)
+        await act(transaction, id)
+        figures = await store.select_figures(transaction, id)
+    return json_response({"coupon": figures})
 
 
 async def drop_coupons(request: Request) -> Response:
@@ -107,6 +144,8 @@ async def list_mine(request: Request) -> Response:
 ROUTES = [
     Route("/api/rooms/{room}/coupons", add_coupon, methods=["POST"]),
     Route("/api/rooms/{room}/coupons", list_coupons),
+    Route("/api/coupons/{coupon}/halt", halt_coupon, methods=["POST"]),
+    Route("/api/coupons/{coupon}/resume", resume_coupon, methods=["POST"]),
     Route("/api/rooms/{room}/drops", drop_coupons, methods=["POST"]),
     Route("/api/drops/{drop}/close", close_drop, methods=["POST"]),
     Route("/api/drops/{drop}/cancel", cancel_drop, methods=["POST"]),

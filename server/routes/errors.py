@@ -75,6 +75,7 @@ HTTP_STATUS: Mapping[str, int] = {
     "below_claimed": 409,
     "coupon_not_usable": 409,
     "coupons_gone": 409,
+    "coupon_halted": 409,
     "account_too_new": 403,
     "already_dropping": 409,
     "not_enough_coupons": 409,

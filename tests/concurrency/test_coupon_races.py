@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
+import httpx
 import pytest
 
 from commerce.goods.inventory.service import InventoryService
 from commerce.insight.audit.service import audit
-from commerce.sales.coupons import ledger
+from commerce.kernel.errors import CommerceError
+from commerce.kernel.ports import Transaction
+from commerce.sales.coupons import halting, ledger
+from commerce.sales.coupons.halting import halt
 from commerce.sales.coupons.model import Claimed
 from commerce.sales.coupons.service import Drops
 from server.db.database import PgDatabase
@@ -133,6 +138,107 @@ async def test_a_budget_that_is_not_asked_as_it_is_spent_is_exceeded(
     assert await spend_all(stand) == ORDERS
     found = {one.check for one in (await audit(stand.till.database)).violations}
     assert "coupon_budget_adds_up" in found
+
+
+async def order_while_it_is_halted(stand: Stand) -> tuple[httpx.Response, tuple[str, int, int]]:
+    """Order with a coupon that was good when it was looked at, and is halted before it is locked.
+
+    The order waits for the coupon's lock behind a halt that has not committed yet.
+    """
+    buyer = await stand.till.buyer()
+    claim = await stand.claimed(buyer)
+    held = await stand.till.reserve(stand.sale, buyer.id)
+    [coupon] = await stand.till.values("SELECT coupon_id FROM coupon_claims WHERE id = $1", claim)
+    async with stand.till.database.transaction() as transaction:
+        await halt(transaction, str(coupon), "ten times too much")
+        placed = asyncio.create_task(buyer.order([held], coupon=claim))
+        await until_one_waits(stand.till.database, transaction)
+    return await placed, await stand.seen(claim)
+
+
+async def until_one_waits(database: PgDatabase, transaction: Transaction) -> None:
+    """Wait until somebody waits for a lock that this transaction has."""
+    mine = await transaction.fetchval("SELECT pg_backend_pid()")
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))"
+    async with asyncio.timeout(10):
+        while True:
+            async with database.reading() as connection:
+                if await connection.fetchval(waiting, mine):
+                    return
+            await asyncio.sleep(0.005)
+
+
+async def test_an_order_that_a_halt_overtakes_is_not_charged_what_no_quote_allows_any_more(
+    stand: Stand,
+) -> None:
+    """It is refused whole: its hold is as it was, and is had at the price without the coupon."""
+    answer, seen = await order_while_it_is_halted(stand)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (409, "coupon_halted")
+    assert error["detail"] == {"reason": "ten times too much"}
+    assert seen == ("claimed", 0, 0)
+    assert await stand.till.values("SELECT count(*) FROM orders") == [0]
+    assert await stand.till.values("SELECT state FROM reservations") == ["held"]
+    assert (await audit(stand.till.database)).violations == []
+
+
+async def test_a_halt_that_is_not_asked_under_the_lock_comes_too_late_for_such_an_order(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: the look beforehand found the coupon good, and would charge by that."""
+    unread = ledger.LOCK_COUPON_OF_CLAIM.replace("c.halt_reason", "NULL::text")
+    monkeypatch.setattr(ledger, "LOCK_COUPON_OF_CLAIM", unread)
+    answer, seen = await order_while_it_is_halted(stand)
+    assert answer.json()["order"]["total_minor"] == 16_900
+    assert seen == ("locked", 3_000, 3_000)
+
+
+async def claim_while_it_is_halted(stand: Stand) -> tuple[str, int]:
+    """Claim while a halt has not committed; return what is heard, and how many claims there are."""
+    coupon = await stand.coupon()
+    dropped = await stand.drop(coupon)
+    user = await make_user(stand.till.database)
+    async with stand.till.database.transaction() as transaction:
+        await halt(transaction, coupon, "ten times too much")
+        claimed = asyncio.create_task(stand.claim(dropped.id, user))
+        waits = asyncio.create_task(until_one_waits(stand.till.database, transaction))
+        # Behind the drop's lock it waits; in the control it is through before the halt commits.
+        await asyncio.wait([claimed, waits], return_when=asyncio.FIRST_COMPLETED)
+        waits.cancel()
+    [answer] = await asyncio.gather(claimed, return_exceptions=True)
+    [claims] = await stand.till.values("SELECT count(*) FROM coupon_claims")
+    return answer.code if isinstance(answer, CommerceError) else answer.state, int(claims)
+
+
+async def test_no_claim_is_made_behind_a_halt(stand: Stand) -> None:
+    assert await claim_while_it_is_halted(stand) == ("coupon_halted", 0)
+
+
+async def test_a_halt_that_leaves_the_drop_unlocked_is_passed_by_a_claim(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: the batch reads the coupon as it was, and commits beside the halt."""
+    unlocked = halting.LOCK_LIVE_DROPS.replace("FOR NO KEY UPDATE", "")
+    monkeypatch.setattr(halting, "LOCK_LIVE_DROPS", unlocked)
+    assert await claim_while_it_is_halted(stand) == ("claimed", 1)
+
+
+async def test_halts_and_orders_at_once_leave_no_order_behind_the_halt(stand: Stand) -> None:
+    """Whoever was first has it: each order stands at its price or hears of the halt."""
+    coupon = await stand.coupon()
+    dropped = await stand.drop(coupon)
+    buyers = [await stand.till.buyer() for _ in range(ORDERS)]
+    claims = [(await stand.claim(dropped.id, buyer.id)).id for buyer in buyers]
+    halted = stand.act(partial(halt, coupon_id=coupon, reason="ten times too much"))
+    answers = await asyncio.gather(
+        *(stand.order(buyer, claim) for buyer, claim in zip(buyers, claims, strict=True)), halted
+    )
+    told = [one["error"]["code"] if "error" in one else one["order"]["total_minor"]
+            for one in answers[:-1]]  # fmt: skip
+    assert set(told) <= {"coupon_halted", 16_900}
+    spent = told.count(16_900) * 3_000
+    assert await stand.till.values("SELECT spent_minor FROM coupons") == [spent]
+    assert (await audit(stand.till.database)).violations == []
 
 
 async def test_paying_and_cancelling_at_once_leave_the_coupon_in_one_place(stand: Stand) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from commerce.kernel.ports import Transaction
 from commerce.sales.coupons import service
 from commerce.sales.coupons.model import Claimed, CouponTerms, DropTerms, DropView
 from commerce.sales.coupons.service import Drops
@@ -46,6 +48,11 @@ class Stand:
                 DropTerms(coupon=coupon, **wish),
                 key=str(uuid.uuid4()),
             )
+
+    async def act(self, act: Callable[[Transaction], Awaitable[object]]) -> None:
+        """Do something in a transaction of its own."""
+        async with self.till.database.transaction() as transaction:
+            await act(transaction)
 
     async def claim(self, drop: str, user: str, key: str = "k", **more: Any) -> Claimed:
         """Claim one."""

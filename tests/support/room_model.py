@@ -85,6 +85,18 @@ def _drop(**fixed: str) -> Callable[[State, dict[str, Any]], State]:
     return change
 
 
+def _coupon(state: State, payload: dict[str, Any]) -> State:
+    """Return every drop of a coupon with why it is halted, or without."""
+
+    def told(coupon: dict[str, Any]) -> dict[str, Any]:
+        if coupon["id"] != payload["coupon"]:
+            return coupon
+        terms = {name: value for name, value in coupon.items() if name != "halt_reason"}
+        return terms | ({"halt_reason": payload["reason"]} if "reason" in payload else {})
+
+    return state | {"drops": [one | {"coupon": told(one["coupon"])} for one in state["drops"]]}
+
+
 def _deleted(state: State, payload: dict[str, Any]) -> State:
     return state | {"chat": [line for line in state["chat"] if line[0] != payload["line"]]}
 
@@ -108,6 +120,8 @@ EVENTS: dict[str, Callable[[State, dict[str, Any]], State]] = {
     "coupon.armed": _dropped,
     "coupon.opened": _drop(state="open"),
     "coupon.closed": _drop(),
+    "coupon.halted": _coupon,
+    "coupon.unhalted": _coupon,
     "group_buy.opened": _armed,
     "group_buy.closed": _sale(),
     "chat.deleted": _deleted,

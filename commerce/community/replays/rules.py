@@ -15,7 +15,7 @@ REPLAYED_TYPES = (
     "room.state", "show.pinned", "show.unpinned", "bag.changed", "announcement",
     "flash.armed", "flash.opened", "flash.sold_out", "flash.resumed", "flash.halted",
     "flash.unhalted", "flash.drawn", "flash.closed", "coupon.armed", "coupon.opened",
-    "coupon.closed", "group_buy.opened", "group_buy.closed",
+    "coupon.closed", "coupon.halted", "coupon.unhalted", "group_buy.opened", "group_buy.closed",
 )  # fmt: skip
 # A show that has no end goes on for this long in its replay's log.
 OPEN_MS = 24 * 3_600_000

@@ -87,7 +87,7 @@ class QuoteService:
         """Return what an order of these reservations would cost, and the buyer's coupons for it.
 
         The best coupon comes first, those that take nothing off last. Raises what placing the
-        order would: `invalid_request`, `not_found`, `coupon_not_usable`.
+        order would: `invalid_request`, `not_found`, `coupon_not_usable`, `coupon_halted`.
         """
         ids = list(wish.reservation_ids)
         if not 1 <= len(ids) <= RESERVATIONS_MAX or len(set(ids)) != len(ids):
@@ -145,8 +145,8 @@ async def find_reduction(
 ) -> Reduction | None:
     """Return what the wished coupon takes off, or None when none is wished for.
 
-    Raises `not_found` for somebody else's, `coupon_not_usable` saying why, or what `price_holds`
-    does.
+    Raises `not_found` for somebody else's, `coupon_not_usable` or `coupon_halted` saying why, or
+    what `price_holds` does.
     """
     if wish.coupon is None:
         return None

@@ -59,7 +59,7 @@ class CheckoutService:
 
         A repeated key returns the same order as it is now. Raises `invalid_request`,
         `not_found`, `reservation_gone`, `too_many_unpaid`, `total_not_payable`,
-        `coupon_not_usable` or `idempotency_conflict`.
+        `coupon_not_usable`, `coupon_halted` or `idempotency_conflict`.
         """
         try:
             return await self._place(wish)

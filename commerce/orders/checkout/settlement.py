@@ -139,6 +139,6 @@ async def _settle_late(
         return too_late
     if await ledger.use_late(transaction, order.id):
         return Settled()
-    # The buyer has used it elsewhere since: at this total nothing can be sold.
+    # Used elsewhere since, or stopped by its host: at this total nothing can be sold.
     await late_store.let_holds_go(transaction)
     return TooLate("coupon_gone")

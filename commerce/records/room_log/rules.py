@@ -11,7 +11,7 @@ from collections.abc import Sequence
 # More than this nobody reads; the ring of 512 then covers 25 s, and a returning viewer's replay.
 EVENTS_PER_S_MAX = 20
 PACE_MS = 1000
-NEVER_PACED = ("flash.", "room.")
+NEVER_PACED = ("flash.", "room.", "coupon.halted", "coupon.unhalted")
 
 
 def is_paced(types: Sequence[str]) -> bool:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from commerce.kernel.errors import CommerceError
 from commerce.kernel.ports import Connection
+from commerce.sales.coupons.rules import halted
 
 LOCK_COUPON_OF_CLAIM = """
-    SELECT c.id FROM coupons c JOIN coupon_claims k ON k.coupon_id = c.id
+    SELECT c.halt_reason FROM coupons c JOIN coupon_claims k ON k.coupon_id = c.id
     WHERE k.id = $1 FOR NO KEY UPDATE OF c
 """
 LOCK_COUPON_OF_ORDER = """
@@ -24,9 +25,12 @@ LOCK = """
     RETURNING coupon_id
 """
 # Late money: the buyer was promised this total, so that the coupon has run out since is no matter.
+# That its host has stopped it is: as of a sale that is halted, what had gone back is not to be had.
 USE_LATE = """
     UPDATE coupon_claims SET state = 'used', order_id = $2, off_minor = $3, used_at_ms = clock_ms()
-    WHERE id = $1 AND state = 'claimed' RETURNING coupon_id
+    WHERE id = $1 AND state = 'claimed'
+        AND (SELECT c.halt_reason FROM coupons c WHERE c.id = coupon_id) IS NULL
+    RETURNING coupon_id
 """
 USE = """
     UPDATE coupon_claims SET state = 'used', used_at_ms = clock_ms()
@@ -61,12 +65,14 @@ async def lock_claim(
     """Give a person's claim to an order and take its discount from the budget.
 
     Raises `coupon_not_usable` with the reason `taken` (another order has it, or its time is over)
-    or `budget_spent`.
+    or `budget_spent`, or `coupon_halted`: what the look beforehand saw may be over by now.
     """
-    await connection.fetchval(LOCK_COUPON_OF_CLAIM, claim_id)
+    halt_reason = await connection.fetchval(LOCK_COUPON_OF_CLAIM, claim_id)
     coupon_id = await connection.fetchval(LOCK, claim_id, user_id, order_id, off_minor)
     if coupon_id is None:
         raise _not_usable("taken")
+    if halt_reason is not None:
+        raise halted(halt_reason)
     if await connection.fetchval(SPEND, coupon_id, off_minor) is None:
         raise _not_usable("budget_spent")
 

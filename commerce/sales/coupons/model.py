@@ -93,6 +93,8 @@ class CouponView(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     per_person: int
     per_card: int | None = None
     scope: CouponScope = "room"
+    halt_reason: str | None = None
+    """Why its host has stopped it; there while it is stopped."""
 
     def reduction(self, claim_id: str) -> Reduction:
         """Return what a claim of this coupon takes off."""
@@ -165,6 +167,7 @@ class Claiming(IntEnum):
     GONE = 6
     TOO_NEW = 7
     NO_SUCH_PERSON = 8
+    HALTED = 9
 
 
 class ClaimBatch(msgspec.Struct, frozen=True):
@@ -188,14 +191,16 @@ class Claimed(msgspec.Struct, frozen=True):
 
 
 class ClaimRefused(msgspec.Struct, frozen=True):
-    """A claim that was refused, and when the drop opens if that is why."""
+    """A claim that was refused, with when the drop opens or why it is halted if that is why."""
 
     outcome: Claiming
     opens_in_ms: int | None = None
+    reason: str | None = None
 
 
 ClaimAnswer = Claimed | ClaimRefused
-ClaimState = Literal["claimed", "locked", "used", "expired"]
+# As it is read: a claim that is free is `halted` while its coupon is, and `expired` in time.
+ClaimState = Literal["claimed", "locked", "used", "expired", "halted"]
 
 
 class ClaimView(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -50,6 +50,7 @@ REFUSALS = {
     Claiming.LIMIT_REACHED: ("limit_reached", "You have as many of these coupons as one may."),
     Claiming.GONE: ("coupons_gone", "All of these coupons are claimed."),
     Claiming.TOO_NEW: ("account_too_new", "These coupons are for who has been here for longer."),
+    Claiming.HALTED: ("coupon_halted", "The host has stopped this coupon for now."),
 }
 
 
@@ -109,6 +110,8 @@ def check_same(stored_hash: str, terms: CouponTerms | DropTerms) -> None:
 
 def claim_refused(refused: ClaimRefused) -> CommerceError:
     """Return the error of a claim that was refused."""
+    if refused.outcome is Claiming.HALTED:
+        return halted(refused.reason)
     code, message = REFUSALS[refused.outcome]
     is_early = refused.outcome is Claiming.NOT_OPEN and refused.opens_in_ms is not None
     return CommerceError(
@@ -129,8 +132,19 @@ def judge(claim: ClaimView, lines: Sequence[PricedLine], room: str) -> Reduced |
     return reduce(claim.coupon.reduction(claim.id), lines)
 
 
+def halted(reason: str | None) -> CommerceError:
+    """Return the refusal of whatever would give out a coupon that is stopped, or take it off."""
+    code, message = REFUSALS[Claiming.HALTED]
+    return CommerceError(code, message, detail={"reason": reason} if reason else None)
+
+
 def check_usable(claim: ClaimView, lines: Sequence[PricedLine], room: str) -> None:
-    """Raise `coupon_not_usable`, saying why, for a claim that would take nothing off."""
+    """Raise `coupon_not_usable`, saying why, for a claim that would take nothing off.
+
+    One whose coupon is stopped is `coupon_halted`, with the host's reason.
+    """
+    if claim.state == "halted":
+        raise halted(claim.coupon.halt_reason)
     judged = judge(claim, lines, room)
     if isinstance(judged, NotReduced):
         raise not_usable(judged)

@@ -42,6 +42,7 @@ from commerce.sales.coupons.rules import (
     check_drop,
     check_same,
     claim_refused,
+    halted,
 )
 from commerce.shows.bag.service import live_show
 from commerce.shows.schedule.model import Room
@@ -76,8 +77,8 @@ class Drops:
     ) -> Claimed:
         """Claim a coupon; it is committed when this returns. A repeated key returns the same claim.
 
-        Raises `not_found`, `not_open`, `ended`, `limit_reached`, `coupons_gone`,
-        `account_too_new`, `slow_down`, `overloaded` or `unknown_outcome`.
+        Raises `not_found`, `not_open`, `ended`, `coupon_halted`, `limit_reached`,
+        `coupons_gone`, `account_too_new`, `slow_down`, `overloaded` or `unknown_outcome`.
         """
         claimers = self._gone.get(drop_id)
         # Nothing comes back to a drop that is gone, so this stays true for ever; who has a claim
@@ -155,14 +156,22 @@ class Drops:
             # The batch itself is decided: that this cannot be read must not undo its answers.
             with contextlib.suppress(CommerceError, *REFUSED_BY_DATABASE):
                 self._remember_gone(drop_id, await self._inventory.ask(select))
-        return [_answer(request, index, result) for index, request in enumerate(requests)]
+        reason = None
+        if Claiming.HALTED in result.outcomes:
+            ask = partial(store.select_halt_reason_of_drop, drop_id=drop_id)
+            with contextlib.suppress(CommerceError, *REFUSED_BY_DATABASE):
+                reason = await self._inventory.ask(ask)
+        return [_answer(request, index, result, reason) for index, request in enumerate(requests)]
 
 
-def _answer(request: Request, index: int, result: ClaimBatch) -> ClaimAnswer:
+def _answer(
+    request: Request, index: int, result: ClaimBatch, halt_reason: str | None
+) -> ClaimAnswer:
     outcome = Claiming(result.outcomes[index])
     if outcome not in (Claiming.CLAIMED, Claiming.REPLAYED):
         opens_in_ms = max(0, result.opens_at - result.now_ms) if result.opens_at else None
-        return ClaimRefused(outcome, opens_in_ms)
+        reason = halt_reason if outcome is Claiming.HALTED else None
+        return ClaimRefused(outcome, opens_in_ms, reason)
     assert result.states is not None
     assert result.expires_at is not None
     state, expires_at_ms = result.states[index], result.expires_at[index]
@@ -205,7 +214,7 @@ async def arm_drop(transaction: Transaction, room: Room, terms: DropTerms, *, ke
     """Arm a drop of one of the room's coupons and tell the room; idempotent by key.
 
     Raises `invalid_request`, `show_not_live`, `not_found`, `already_dropping`,
-    `not_enough_coupons` or `idempotency_conflict`.
+    `not_enough_coupons`, `coupon_halted` or `idempotency_conflict`.
     """
     check_drop(terms)
     await lock_room(transaction, room.id)
@@ -222,6 +231,9 @@ async def arm_drop(transaction: Transaction, room: Room, terms: DropTerms, *, ke
         raise CommerceError(
             "not_enough_coupons", f"Only {left} of these are left.", detail={"left": left}
         )
+    halt_reason = await store.select_halt_reason(transaction, terms.coupon)
+    if halt_reason is not None:
+        raise halted(halt_reason)
     if await store.has_live_drop(transaction, terms.coupon):
         raise CommerceError("already_dropping", "A drop of this coupon is running.")
     await store.insert_drop(

@@ -30,7 +30,7 @@ from commerce.sales.coupons.rules import hash_terms, rules_of
 TERMS = """
     c.id AS coupon_id, m.slug AS room, c.title, c.title_zh, c.amount_minor, c.percent, c.max_minor,
     c.threshold_minor, c.skus, c.sources, c.currency, c.valid_s, c.per_person,
-    c.per_card, c.scope
+    c.per_card, c.scope, c.halt_reason
 """
 INSERT_COUPON = """
     INSERT INTO coupons (id, room_id, currency, request_hash, title, title_zh, amount_minor,
@@ -65,6 +65,10 @@ GRANT = """
     WHERE id = $1 AND room_id = $2 AND granted + $3 <= quantity RETURNING id
 """
 SELECT_LEFT = "SELECT quantity - granted FROM coupons WHERE id = $1 AND room_id = $2"
+SELECT_HALT_REASON = "SELECT halt_reason FROM coupons WHERE id = $1"
+SELECT_HALT_REASON_OF_DROP = """
+    SELECT c.halt_reason FROM coupons c JOIN coupon_drops d ON d.coupon_id = c.id WHERE d.id = $1
+"""
 HAS_LIVE_DROP = """
     SELECT EXISTS (SELECT 1 FROM coupon_drops
         WHERE coupon_id = $1 AND state IN ('armed', 'open'))
@@ -123,6 +127,7 @@ SELECT_CLAIMERS = "SELECT DISTINCT user_id::text FROM coupon_claims WHERE drop_i
 SELECT_CLAIMS = f"""
     SELECT k.id, k.drop_id,
         CASE WHEN k.state = 'claimed' AND k.expires_at_ms <= clock_ms() THEN 'expired'
+            WHEN k.state = 'claimed' AND c.halt_reason IS NOT NULL THEN 'halted'
             ELSE k.state END AS state,
         k.claimed_at_ms, k.expires_at_ms, k.order_id, k.off_minor, {TERMS}
     FROM coupon_claims k JOIN coupons c ON c.id = k.coupon_id JOIN rooms m ON m.id = c.room_id
@@ -201,6 +206,18 @@ async def select_left(connection: Connection, coupon_id: str, room_id: str) -> i
     """Return how many of a room's coupon no drop has yet; None when there is no such coupon."""
     left: int | None = await connection.fetchval(SELECT_LEFT, coupon_id, room_id)
     return left
+
+
+async def select_halt_reason(connection: Connection, coupon_id: str) -> str | None:
+    """Return why a coupon is halted; None when it is not."""
+    reason: str | None = await connection.fetchval(SELECT_HALT_REASON, coupon_id)
+    return reason
+
+
+async def select_halt_reason_of_drop(connection: Any, drop_id: str) -> str | None:
+    """Return why the coupon of a drop is halted; None when it is not."""
+    reason: str | None = await connection.fetchval(SELECT_HALT_REASON_OF_DROP, drop_id)
+    return reason
 
 
 async def has_live_drop(connection: Connection, coupon_id: str) -> bool:

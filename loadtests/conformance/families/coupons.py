@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from loadtests.conformance.http import expect_shape
+from loadtests.conformance.http import expect_error, expect_shape
 from loadtests.conformance.model import check, require
 from loadtests.conformance.shapes import CLAIM, DROP
 from loadtests.conformance.stage import Stage
@@ -22,16 +22,7 @@ DROP_TERMS = {"quantity": 1, "countdown_s": 0, "duration_s": 60}
 )
 async def claim(stage: Stage) -> None:
     guest, key = await stage.guest(), str(uuid4())
-    await stage.live_state()
-    made = (
-        await stage.host.do(f"POST {stage.room_path}/coupons", COUPON, key=str(uuid4()), status=201)
-    )["coupon"]
-    stage.left["coupons"] += 1
-    terms = {**DROP_TERMS, "coupon": made["coupon"]["id"]}
-    armed = await stage.host.do(
-        f"POST {stage.room_path}/drops", terms, key=str(uuid4()), status=201
-    )
-    drop = expect_shape(armed["drop"], DROP, "the drop that was armed")["id"]
+    _, drop = await _drop(stage)
     try:
         async with stage.settled(guest) as ear:
             refused = await ear.ask("claim_coupon", {"drop": drop})
@@ -48,9 +39,57 @@ async def claim(stage: Stage) -> None:
             gone = await late.ask("claim_coupon", {"drop": drop}, str(uuid4()))
             require(gone[2]["code"] == "coupons_gone", "all are claimed, which is final", gone)
     finally:
-        reply = await stage.host.call(f"POST /api/drops/{drop}/close", key=str(uuid4()))
-        if reply.status != 200:
-            stage.problems.append(f"the drop {drop}: {reply}")
+        await _close(stage, drop)
 
 
-CHECKS = (claim,)
+@check(
+    "coupons.halted",
+    SECTION,
+    "A halted coupon is neither claimed nor taken off, and says why, until it is resumed.",
+    needs_host=True,
+)
+async def halted(stage: Stage) -> None:
+    guest, coupon, drop = await stage.guest(), *await _drop(stage)
+    path = f"POST /api/coupons/{coupon}"
+    try:
+        async with stage.settled(guest) as ear:
+            answer = await stage.host.do(f"{path}/halt", {"reason": "A check."}, key=str(uuid4()))
+            require(answer["coupon"]["coupon"]["halt_reason"] == "A check.", "halted", answer)
+            await ear.hear_event(
+                "coupon.halted", lambda p: [p["coupon"], p["reason"]] == [coupon, "A check."]
+            )
+            refused = await guest.call(f"POST /api/drops/{drop}/claims", key=str(uuid4()))
+            error = expect_error(refused, 409, "coupon_halted")
+            require(error["detail"]["reason"] == "A check.", "why it is halted", error)
+            answer = await stage.host.do(f"{path}/resume", key=str(uuid4()))
+            require("halt_reason" not in answer["coupon"]["coupon"], "resumed", answer)
+            await ear.hear_event("coupon.unhalted", lambda p: p["coupon"] == coupon)
+            await guest.do(f"POST /api/drops/{drop}/claims", None, key=str(uuid4()), status=201)
+    finally:
+        await stage.host.call(f"{path}/resume", key=str(uuid4()))
+        await _close(stage, drop)
+
+
+async def _drop(stage: Stage) -> tuple[str, str]:
+    """Make a coupon and drop it; return the ids of both."""
+    await stage.live_state()
+    made = (
+        await stage.host.do(f"POST {stage.room_path}/coupons", COUPON, key=str(uuid4()), status=201)
+    )["coupon"]
+    stage.left["coupons"] += 1
+    coupon = made["coupon"]["id"]
+    terms = {**DROP_TERMS, "coupon": coupon}
+    armed = await stage.host.do(
+        f"POST {stage.room_path}/drops", terms, key=str(uuid4()), status=201
+    )
+    return coupon, expect_shape(armed["drop"], DROP, "the drop that was armed")["id"]
+
+
+async def _close(stage: Stage, drop: str) -> None:
+    """End a drop, and note it when that fails."""
+    reply = await stage.host.call(f"POST /api/drops/{drop}/close", key=str(uuid4()))
+    if reply.status != 200:
+        stage.problems.append(f"the drop {drop}: {reply}")
+
+
+CHECKS = (claim, halted)

@@ -25,7 +25,8 @@
  *   who may buy is drawn among those who entered in time; the seed comes with the draw */
 /** @typedef {{id: string, room: string, title: string, title_zh?: string | null, amount_minor?: number, percent?: number,
  *   max_minor?: number | null, threshold_minor?: number, skus?: string[], sources: string[], currency: string,
- *   valid_s: number, per_person: number, scope?: 'shop'}} Coupon what it takes off, and of what; with a scope in every room */
+ *   valid_s: number, per_person: number, scope?: 'shop', halt_reason?: string}} Coupon what it takes off, and of what; with a scope in every
+ *   room; with a reason its host has stopped it */
 /** @typedef {{id: string, coupon: Coupon, state: 'armed' | 'open' | 'gone' | 'ended' | 'cancelled', quantity: number,
  *   left: number, opens_at_ms: number, ends_at_ms: number, min_age_s: number}} Drop */
 /** @typedef {{slow_s?: number, emote_only?: boolean, links_off?: boolean}} Modes only those that are on */
@@ -159,6 +160,19 @@ function withDrop(state, drop, change) {
   return { ...state, drops: dropsOf(state).map((one) => (one.id === drop ? { ...one, ...change } : one)) };
 }
 
+/**
+ * Every drop of a coupon, with why its host has stopped it, or without.
+ * @param {RoomState} state
+ * @param {string} id coupon
+ * @param {string | null} reason
+ * @returns {RoomState}
+ */
+function withCoupon(state, id, reason) {
+  if (!dropsOf(state).some((one) => one.coupon.id === id)) return state;
+  const told = (/** @type {Coupon} */ { halt_reason: _, ...terms }) => (reason === null ? terms : { ...terms, halt_reason: reason });
+  return { ...state, drops: dropsOf(state).map((one) => (one.coupon.id === id ? { ...one, coupon: told(one.coupon) } : one)) };
+}
+
 /** @type {Record<string, (state: RoomState, payload: any) => RoomState>} */
 const EVENTS = {
   'room.state': (state, { show, pinned, bag, sales, drops, announcement }) => ({ ...state, show, pinned, bag, sales, drops, announcement }),
@@ -181,6 +195,8 @@ const EVENTS = {
   'coupon.armed': (state, { drop }) => ({ ...state, drops: [...dropsOf(state).filter((one) => one.id !== drop.id), drop] }),
   'coupon.opened': (state, { drop }) => withDrop(state, drop, { state: 'open' }),
   'coupon.closed': (state, { drop, ...told }) => withDrop(state, drop, told),
+  'coupon.halted': (state, { coupon, reason }) => withCoupon(state, coupon, reason),
+  'coupon.unhalted': (state, { coupon }) => withCoupon(state, coupon, null),
   'chat.modes': (state, { modes }) => ({ ...state, modes }),
   'chat.deleted': (state, { line }) => ({ ...state, chat: state.chat.filter(([id]) => id !== line) }),
 };

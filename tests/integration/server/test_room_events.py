@@ -13,6 +13,7 @@ import pytest
 from commerce.community.moderation.model import ChatModes
 from commerce.community.moderation.service import delete_line, mute, set_modes, unmute
 from commerce.kernel.ports import SystemLine
+from commerce.sales.coupons import halting
 from commerce.sales.coupons import service as coupons
 from commerce.sales.coupons.model import CouponTerms, DropTerms
 from commerce.sales.coupons.service import arm_drop, make_coupon
@@ -142,7 +143,7 @@ async def test_every_act_is_told_so_that_nobody_needs_to_ask_again(database_url:
 
 
 async def drop_coupons(world: World) -> None:
-    """Let coupons be dropped, opened, and closed; then let the show end with a drop in it."""
+    """Let coupons be dropped, opened, halted, closed; then let the show end with a drop in it."""
     room = world.shop.room
 
     async def arm_one(transaction: PgTransaction, key: str) -> str:
@@ -154,7 +155,12 @@ async def drop_coupons(world: World) -> None:
 
     drops: list[str] = []
     await world.act(partial(arm_one, key="first"))
+    coupon = world.seen["drops"][0]["coupon"]["id"]
     await world.act(partial(coupons.open_one, drop_id=drops[0]))
+    for reason in ("one zero too many", "ten times too much off"):
+        await world.act(partial(halting.halt, coupon_id=coupon, reason=reason))
+    await world.act(partial(halting.unhalt, coupon_id=coupon))
+    await world.act(partial(halting.halt, coupon_id=coupon, reason="a wrong amount"))
     await world.act(partial(coupons.close, drop_id=drops[0], event="end"))
     await world.act(partial(arm_one, key="second"))
     await world.act(lambda tx: world.shop.floor.end(tx, room))

@@ -26,4 +26,6 @@ def test_what_moves_a_sale_or_a_show_is_never_paced() -> None:
     assert is_paced(["chat.deleted"])
     assert is_paced(["show.unpinned", "show.pinned"])
     assert not is_paced(["flash.closed"])
+    for stop in ("coupon.halted", "coupon.unhalted"):
+        assert not is_paced([stop])
     assert not is_paced(["bag.changed", "room.state"])

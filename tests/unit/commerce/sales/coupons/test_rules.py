@@ -28,6 +28,7 @@ from commerce.sales.coupons.rules import (
     check_same,
     check_usable,
     claim_refused,
+    halted,
     hash_terms,
     judge,
     rules_of,
@@ -150,6 +151,26 @@ def test_every_refusal_has_its_code() -> None:
     assert (early.code, early.retry_ms, early.retryable) == ("not_open", 700, True)
     gone = claim_refused(ClaimRefused(Claiming.GONE))
     assert (gone.code, gone.retryable, gone.detail) == ("coupons_gone", False, None)
+
+
+def test_a_coupon_that_its_host_has_stopped_takes_nothing_off_and_says_why() -> None:
+    """Wherever it is good and whatever the order is; its buyer may go on without it."""
+    coupon = msgspec.structs.replace(view().coupon, scope="shop", halt_reason="ten times too much")
+    stopped = view(state="halted", coupon=coupon)
+    for room in ("demo", "elsewhere"):
+        assert judge(stopped, LINES, room) == NotReduced("halted")
+        with pytest.raises(CommerceError) as caught:
+            check_usable(stopped, LINES, room)
+        told = caught.value
+        assert (told.code, told.detail) == ("coupon_halted", {"reason": "ten times too much"})
+        assert not told.retryable
+
+
+def test_a_claim_of_a_coupon_that_is_stopped_hears_the_same() -> None:
+    told = claim_refused(ClaimRefused(Claiming.HALTED, 700, "ten times too much"))
+    assert (told.code, told.retryable, told.retry_ms) == ("coupon_halted", False, None)
+    assert told.detail == {"reason": "ten times too much"}
+    assert halted(None).detail is None
 
 
 @given(st.lists(st.sampled_from(["lock", "use", "return"]), max_size=12))
