@@ -50,6 +50,7 @@ class FanOut:
         self._counters = counters
         self._batches: dict[Kind, list[MediaPacket]] = {"audio": [], "video": []}
         self._timers: dict[Kind, asyncio.TimerHandle] = {}
+        self._overdue: set[Kind] = set()  # Has waited long enough, and waits for the sender.
         self._waiting: deque[tuple[Kind, Batch, Batch | None]] = deque()
         self._wake = asyncio.Event()
         self._is_sending = False
@@ -65,9 +66,9 @@ class FanOut:
             is_due, wait_s = len(self._viewers()) <= VIEWERS_AT_ONCE, SOUND_WAIT_S
         if is_due:
             self._flush(kind)
-        elif kind not in self._timers:
+        elif kind not in self._timers and kind not in self._overdue:
             loop = asyncio.get_running_loop()
-            self._timers[kind] = loop.call_later(wait_s, self._flush, kind)
+            self._timers[kind] = loop.call_later(wait_s, self._wait_no_longer, kind)
 
     async def close(self) -> None:
         """Send nothing any more."""
@@ -80,16 +81,37 @@ class FanOut:
                 await self._task
             self._task = None
 
+    def _wait_no_longer(self, kind: Kind) -> None:
+        """Send what has come, or have the sender take it with what comes until it is free.
+
+        While it is busy a piece of a picture would reach nobody earlier than the whole, and cost
+        each viewer calls of its own: the busier the loop, the more pieces.
+        """
+        del self._timers[kind]
+        if self._is_sending:
+            self._overdue.add(kind)
+        else:
+            self._flush(kind)
+
     def _flush(self, kind: Kind) -> None:
+        """Send what has come of a track, and the sound that waits for a picture."""
+        viewers = self._viewers()
+        if self._is_sending or len(viewers) > VIEWERS_AT_ONCE:
+            self._enqueue(kind)
+            return
         batch = self._take(kind)
         if batch is None:
             return
         sound = self._take("audio") if kind == "video" else None
-        viewers = self._viewers()
-        if not self._is_sending and len(viewers) <= VIEWERS_AT_ONCE:
-            for viewer in tuple(viewers):
-                _deliver(viewer, kind, batch, sound)
+        for viewer in tuple(viewers):
+            _deliver(viewer, kind, batch, sound)
+
+    def _enqueue(self, kind: Kind) -> None:
+        """Leave to the sender what `_flush` would send."""
+        batch = self._take(kind)
+        if batch is None:
             return
+        sound = self._take("audio") if kind == "video" else None
         self._is_sending = True
         if len(self._waiting) >= BATCHES_WAITING_MAX:
             self._waiting.popleft()
@@ -101,6 +123,7 @@ class FanOut:
 
     def _take(self, kind: Kind) -> Batch | None:
         """Take what has come of a track; None when that is nothing."""
+        self._overdue.discard(kind)
         timer = self._timers.pop(kind, None)
         if timer is not None:
             timer.cancel()
@@ -115,13 +138,19 @@ class FanOut:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._waiting:
+            while self._is_anything_left():
                 kind, batch, sound = self._waiting.popleft()
                 for count, viewer in enumerate(tuple(self._viewers()), start=1):
                     _deliver(viewer, kind, batch, sound)
                     if count % VIEWERS_AT_ONCE == 0:
                         await asyncio.sleep(0)
             self._is_sending = False
+
+    def _is_anything_left(self) -> bool:
+        """Whether a batch waits, or is made now of what is overdue."""
+        if not self._waiting and self._overdue:
+            self._enqueue("video" if "video" in self._overdue else "audio")
+        return bool(self._waiting)
 
 
 def _deliver(viewer: Recipient, kind: Kind, batch: Batch, sound: Batch | None) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import cast
 
+import pytest
+
+from realtime.video import fanout as fanout_module
 from realtime.video.config import VideoCounters
 from realtime.video.fanout import (
     BATCH_PACKETS_MAX,
@@ -113,6 +117,54 @@ async def test_many_viewers_are_served_in_order_with_breaths_between() -> None:
     async with asyncio.timeout(30):
         while len(ears[-1].heard) < 5:
             await asyncio.sleep(0)
+    await fanout.close()
+
+
+async def test_a_picture_that_comes_while_others_are_served_is_not_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long its last packet takes: the pieces would reach nobody earlier."""
+    monkeypatch.setattr(fanout_module, "BATCH_WAIT_S", 0.0)
+    ears = [Ear() for _ in range(VIEWERS_AT_ONCE * 3)]
+    fanout = FanOut(lambda: ears, VideoCounters())
+    fanout.put("video", [packet(0, marker=True)])
+    while not ears[0].heard:
+        await asyncio.sleep(0)
+    assert not ears[-1].heard
+    fanout.put("video", [packet(1)])
+    await asyncio.sleep(0)  # Its time is over, and the sender is at work.
+    assert not ears[-1].heard
+    fanout.put("video", [packet(2, marker=True)])
+    async with asyncio.timeout(5):
+        while len(ears[-1].heard) < 3:
+            await asyncio.sleep(0)
+    assert {(tuple(ear.heard), ear.batches) for ear in ears} == {((0, 1, 2), 2)}
+    await fanout.close()
+
+
+async def test_what_waited_for_the_sender_goes_when_it_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Though nothing follows: sound, and the beginning of a picture."""
+    monkeypatch.setattr(fanout_module, "BATCH_WAIT_S", 0.0)
+    monkeypatch.setattr(fanout_module, "SOUND_WAIT_S", 0.0)
+    ears = [Ear() for _ in range(VIEWERS_AT_ONCE * 3)]
+    fanout = FanOut(lambda: ears, VideoCounters())
+    for waiting in (["audio"], ["video"], ["audio", "video"]):
+        for ear in ears:
+            ear.heard.clear()
+        fanout.put("video", [packet(0, marker=True)])
+        while not ears[0].heard:
+            await asyncio.sleep(0)
+        for kind in waiting:
+            fanout.put(cast("Kind", kind), [packet(1)])
+        await asyncio.sleep(0)
+        assert not ears[-1].heard
+        async with asyncio.timeout(5):
+            while len(ears[-1].heard) < 1 + len(waiting):
+                await asyncio.sleep(0)
+        assert all(ear.heard == [0] + [1] * len(waiting) for ear in ears)
+    assert ears[0].together == 1
     await fanout.close()
 
 
