@@ -7,6 +7,7 @@ any size and sender to the transport above, where an empty one ends the session.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import Any
 
@@ -27,6 +28,10 @@ QUEUED_MAX = 2048
 # finds on its way. Each costs checks, which go wherever a datagram claims to come from.
 REMOTE_ADDRESSES_MAX = 128
 SOCKET_BUFFER_BYTES = 1 << 18
+# Datagrams of a publisher that are taken at one turn of the loop, of which asyncio reads one: while
+# viewers are served a turn takes milliseconds, and a picture has many packets.
+READ_AT_ONCE = 32
+READ_BYTES = 2048  # More than is let in.
 PORT_TRIES_MAX = 256
 # Checks that we begin, each of which goes wherever an offer or a datagram claims to come from:
 # four packets within 8 s, where the library sends seven within a minute.
@@ -91,6 +96,22 @@ class GuardedStun(StunProtocol):
         self._intake = intake
         self._now_s = asyncio.get_running_loop().time
         self._begun = Bucket(CHECKS_PER_S, CHECKS_BURST)
+        self._own: socket.socket | None = None  # Of a publisher: to read what asyncio leaves.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Listen."""
+        super().connection_made(transport)
+        if self._intake is not None and self._intake.is_publisher:
+            handle = transport.get_extra_info("socket").fileno()
+            self._own = socket.socket(fileno=os.dup(handle))
+            self._own.setblocking(False)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Listen no more."""
+        if self._own is not None:
+            self._own.close()
+            self._own = None
+        super().connection_lost(exc)
 
     async def request(
         self,
@@ -107,20 +128,35 @@ class GuardedStun(StunProtocol):
         return await super().request(request, addr, integrity_key, retransmissions)
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
-        """Take a datagram of whoever sent it."""
+        """Take a datagram of whoever sent it, and what else has come of a publisher."""
         assert isinstance(data, bytes), "no transport of asyncio hands over text"
+        self._take(data, addr)
+        for _ in range(READ_AT_ONCE - 1):
+            if self._own is None:
+                return
+            try:
+                data, addr = self._own.recvfrom(READ_BYTES)
+            except OSError:  # Mostly: that was all.
+                return
+            self._take(data, addr)
+
+    def _take(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        is_check = len(data) > 0 and data[0] < FIRST_BYTE_NO_STUN
         if self._intake is not None:
             pair = self.receiver._nominated.get(1)
             if not self._intake.admits(
                 len(data),
-                is_check=len(data) > 0 and data[0] < FIRST_BYTE_NO_STUN,
+                is_check=is_check,
                 is_peer=pair is not None and pair.remote_addr == (addr[0], addr[1]),
                 now_s=self._now_s(),
             ):
                 self._counters.dropped_in += 1
                 return
         try:
-            super().datagram_received(data, addr)
+            if is_check:
+                super().datagram_received(data, addr)
+            else:  # As the library does, once it has tried to read a check in it.
+                self.receiver.data_received(data, self.local_candidate.component)
         except Exception:  # Its parser raises whatever a stranger's bytes lead it to.
             self._counters.dropped_in += 1
 

@@ -49,14 +49,14 @@ class Intake:
     """What one session lets in; `media_kbit_per_s` is of a publisher, None: a viewer's reports."""
 
     def __init__(self, media_kbit_per_s: int | None = None) -> None:
-        self._is_publisher = media_kbit_per_s is not None
+        self.is_publisher = media_kbit_per_s is not None
         bytes_per_s = (media_kbit_per_s or 0) * 125
         self._checks = Bucket(CHECKS_PER_S, CHECKS_BURST)
         self._strange_checks = Bucket(STRANGE_PER_S, STRANGE_BURST)
         self._strange = Bucket(STRANGE_PER_S, STRANGE_BURST)
         self._sent = (
             Bucket(bytes_per_s, bytes_per_s * MEDIA_BURST_S)
-            if self._is_publisher
+            if self.is_publisher
             else Bucket(REPORTS_PER_S, REPORTS_BURST)
         )
         self._over_from_s: float | None = None
@@ -84,6 +84,6 @@ class Intake:
         )
 
     def _cost(self, size_bytes: int) -> int:
-        if self._is_publisher:
+        if self.is_publisher:
             return max(size_bytes, MEDIA_BYTES_MIN)
         return 1 + size_bytes // REPORT_UNIT_BYTES
