@@ -10,9 +10,8 @@ import contextlib
 import errno
 import os
 import socket
-import struct
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any, ClassVar, Protocol
 
@@ -20,15 +19,11 @@ import pylibsrtp
 from pylibsrtp import _binding
 
 from realtime.video.config import Mode, VideoCounters
-from realtime.video.layouts import MARKER, VERSION_2, Layout, runs
+from realtime.video.layouts import MARKER, VERSION_2, Layout
 from realtime.video.media import Batch, MediaPacket
 from realtime.video.outlets import Outlet
+from realtime.video.ways import HEADER, Run, Way, packet_of
 
-HEADER = struct.Struct("!BBHII")
-# Linux cuts one call's bytes into datagrams of one size, the last one smaller (UDP GSO): a picture
-# is one or two calls for each viewer, not five. Both numbers are of linux/udp.h.
-SOL_UDP, UDP_SEGMENT = 17, 103
-SEGMENT_SIZE = struct.Struct("=H")
 NO_SEGMENTS = {errno.EINVAL, errno.EIO, errno.EMSGSIZE, errno.ENOPROTOOPT, errno.EOPNOTSUPP}
 # The kernel takes 64 segments and 65,507 bytes in one call. No packet that can come in is longer
 # than 2,048 bytes with a trailer and a repair's prefix.
@@ -69,21 +64,10 @@ def open_wire(mode: Mode, connection: Any, session: Any, counters: VideoCounters
     return FastWire(connection, session, counters)
 
 
-def media_header(packet: MediaPacket, outlet: Outlet) -> bytes:
-    """Return the header of a packet as a viewer numbers it."""
-    return HEADER.pack(
-        VERSION_2,
-        outlet.payload_type | (MARKER if packet.marker else 0),
-        (packet.index + outlet.sequence_shift) & 0xFFFF,
-        (packet.timestamp + outlet.timestamp_shift) & 0xFFFF_FFFF,
-        outlet.ssrc,
-    )
-
-
-def repair_header(packet: MediaPacket, outlet: Outlet) -> tuple[bytes, bytes]:
-    """Return the header of a repair and what stands before its payload."""
+def repair_of(packet: MediaPacket, outlet: Outlet) -> bytes:
+    """Return a packet to send again: wrapped (RFC 4588) where the viewer can, else as it was."""
     if outlet.rtx_type is None:
-        return media_header(packet, outlet), b""
+        return packet_of(packet, outlet)
     sequence = (packet.index + outlet.sequence_shift) & 0xFFFF
     header = HEADER.pack(
         VERSION_2,
@@ -92,63 +76,7 @@ def repair_header(packet: MediaPacket, outlet: Outlet) -> tuple[bytes, bytes]:
         (packet.timestamp + outlet.timestamp_shift) & 0xFFFF_FFFF,
         outlet.rtx_ssrc,
     )
-    return header, sequence.to_bytes(2, "big")
-
-
-class Run:
-    """Encrypted datagrams that the kernel takes in one call, where they lie."""
-
-    __slots__ = ("bytes", "control", "count", "datagrams", "size_bytes")
-
-    def __init__(self, view: memoryview, offsets: Sequence[int], sizes: Sequence[int]) -> None:
-        self.count = len(sizes)
-        self.size_bytes = sum(sizes)
-        self.bytes = [view[offsets[0] : offsets[0] + self.size_bytes]]
-        self.control: list[tuple[int, int, bytes]] = []
-        self.datagrams: list[Run] = []  # The same, one by one.
-        if self.count > 1:
-            self.control = [(SOL_UDP, UDP_SEGMENT, SEGMENT_SIZE.pack(sizes[0]))]
-            self.datagrams = [
-                Run(view, [offset], [size]) for offset, size in zip(offsets, sizes, strict=True)
-            ]
-
-
-class Way:
-    """Layouts, one behind the other in the buffer that all viewers share.
-
-    Worked out once, used for each of them.
-    """
-
-    __slots__ = ("_parts", "cells", "datagrams", "runs", "sizes")
-
-    def __init__(self, layouts: Sequence[Layout], cells: Any, view: memoryview) -> None:
-        self._parts: list[tuple[Layout, memoryview]] = []
-        offsets: list[int] = []
-        sealed: list[int] = []
-        at = 0
-        for layout in layouts:
-            self._parts.append((layout, view[at:]))
-            offsets += [at + offset for offset in layout.offsets]
-            sealed += layout.sealed
-            at += layout.sealed_bytes
-        self.sizes = b"".join(layout.sizes for layout in layouts)
-        self.cells = [cells + offset for offset in offsets]
-        self.runs = [
-            Run(view, offsets[run.start : run.stop], sealed[run.start : run.stop])
-            for run in runs(sealed)
-        ]
-        self.datagrams = [one for run in self.runs for one in run.datagrams or [run]]
-
-    def write(self, outlets: Sequence[Outlet]) -> None:
-        """Write the packets of each layout as the outlet of its track numbers them."""
-        for (layout, view), outlet in zip(self._parts, outlets, strict=True):
-            layout.write(view, outlet)
-
-    def packets(self, outlets: Sequence[Outlet]) -> Iterator[bytes]:
-        """Yield the same packets one by one."""
-        for (layout, _), outlet in zip(self._parts, outlets, strict=True):
-            for packet in layout.packets:
-                yield media_header(packet, outlet) + packet.payload
+    return header + sequence.to_bytes(2, "big") + packet.payload
 
 
 class PlainWire:
@@ -165,20 +93,11 @@ class PlainWire:
         if transport is None:
             self._counters.dropped_out += len(packets)
             return
-        pack, protect, send = HEADER.pack, self._session.protect, transport.sendto
-        kind, ssrc = outlet.payload_type, outlet.ssrc
-        step, later = outlet.sequence_shift, outlet.timestamp_shift
+        protect, send = self._session.protect, transport.sendto
         sent = size_bytes = 0
-        for packet in packets:
-            header = pack(
-                VERSION_2,
-                kind | MARKER if packet.marker else kind,
-                (packet.index + step) & 0xFFFF,
-                (packet.timestamp + later) & 0xFFFF_FFFF,
-                ssrc,
-            )
+        for plain in self._written(packets, outlet):
             try:
-                data = protect(header + packet.payload)
+                data = protect(plain)
             except (pylibsrtp.Error, ValueError):  # Older than the window, or too long.
                 continue
             send(data, address)
@@ -195,8 +114,7 @@ class PlainWire:
 
     def repair(self, packet: MediaPacket, outlet: Outlet) -> None:
         """Send a packet again: wrapped (RFC 4588) where the viewer can, else as it was."""
-        header, prefix = repair_header(packet, outlet)
-        self._encrypted(self._session.protect, header + prefix + packet.payload)
+        self._encrypted(self._session.protect, repair_of(packet, outlet))
 
     def control(self, data: bytes) -> None:
         """Send a compound RTCP packet."""
@@ -204,6 +122,18 @@ class PlainWire:
 
     def close(self) -> None:
         """The transport belongs to the connection."""
+
+    @staticmethod
+    def _written(packets: Sequence[MediaPacket], outlet: Outlet) -> list[bytes]:
+        """Return the packets as this viewer's outlet numbers them."""
+        batch = packets if isinstance(packets, Batch) else Batch(packets)
+        if not batch:
+            return []
+        layout = batch.layouts.get("plain") or batch.layouts.setdefault("plain", Layout(batch, 0))
+        buffer = bytearray(layout.sealed_bytes)
+        with memoryview(buffer) as view:
+            layout.write(view, outlet)
+            return [bytes(view[span]) for span in layout.spans]
 
     def _encrypted(self, protect: Callable[[bytes], bytes], data: bytes) -> None:
         """Encrypt and send one packet."""
@@ -256,7 +186,7 @@ class FastWire:
             self._counters.dropped_out += len(packets)
             return
         while self._trailer_bytes is None and packets:
-            self._one(media_header(packets[0], outlet) + packets[0].payload)
+            self._one(packet_of(packets[0], outlet))
             packets = packets[1:]
         batch = packets if isinstance(packets, Batch) else Batch(packets)
         for way in batch.layouts.get(self._trailer_bytes) or self._lay_out(batch):
@@ -337,8 +267,7 @@ class FastWire:
 
     def repair(self, packet: MediaPacket, outlet: Outlet) -> None:
         """Send a packet again: wrapped (RFC 4588) where the viewer can, else as it was."""
-        header, prefix = repair_header(packet, outlet)
-        self._one(header + prefix + packet.payload)
+        self._one(repair_of(packet, outlet))
 
     def control(self, data: bytes) -> None:
         """Send a compound RTCP packet."""

@@ -13,7 +13,7 @@ import pylibsrtp
 import pytest
 from aiortc.rtp import RtpPacket, unwrap_rtx
 
-from realtime.video import wire
+from realtime.video import ways
 from realtime.video.config import Mode, VideoCounters
 from realtime.video.media import Batch, CodecTypes, MediaPacket
 from realtime.video.outlets import Outlet, OutletStart
@@ -137,7 +137,7 @@ async def test_a_kernel_that_cannot_segment_gets_one_datagram_a_call(
 ) -> None:
     """An option that no kernel knows is answered like one that this kernel does not know."""
     usual = await on_the_line("fast", ear, CodecTypes(media=100))
-    monkeypatch.setattr(wire, "UDP_SEGMENT", 250)
+    monkeypatch.setattr(ways, "UDP_SEGMENT", 250)
     assert await on_the_line("fast", ear, CodecTypes(media=100)) == usual
 
 

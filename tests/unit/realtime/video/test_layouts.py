@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
+from aiortc.rtp import RtpPacket
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,15 +29,17 @@ def outlet_of(sequence_shift: int, timestamp_shift: int, payload_type: int = 100
 
 
 def expected(packet: MediaPacket, outlet: Outlet) -> bytes:
-    """A packet as RFC 3550 has it."""
+    """A packet as RFC 3550 has it, filled up to a multiple of eight."""
+    missing = -len(packet.payload) % 8
+    padding = bytes(missing - 1) + bytes([missing]) if missing else b""
     header = HEADER.pack(
-        0x80,
+        0xA0 if padding else 0x80,
         outlet.payload_type | (0x80 if packet.marker else 0),
         (packet.index + outlet.sequence_shift) & 0xFFFF,
         (packet.timestamp + outlet.timestamp_shift) & 0xFFFF_FFFF,
         outlet.ssrc,
     )
-    return header + packet.payload
+    return header + packet.payload + padding
 
 
 def written(layout: Layout, outlet: Outlet) -> list[bytes]:
@@ -89,8 +92,21 @@ def test_a_counter_that_wraps_within_a_batch(sequence: int, timestamp: int) -> N
 def test_sizes_are_what_encryption_is_told() -> None:
     """Native integers, of header and payload."""
     layout = Layout([MediaPacket(index=0, timestamp=0, marker=False, payload=b"abc")], 10)
-    assert struct.unpack("=i", layout.sizes) == (HEADER_BYTES + 3,)
-    assert (layout.sealed, layout.sealed_bytes, layout.count) == ([25], 25, 1)
+    assert struct.unpack("=i", layout.sizes) == (HEADER_BYTES + 8,)
+    assert (layout.sealed, layout.sealed_bytes, layout.count) == ([30], 30, 1)
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "found"),
+    [(0, 0), (1, 7), (7, 1), (8, 0), (1393, 7), (1400, 0), (1401, 0), (1478, 0)],
+)
+def test_padding_tells_its_length_and_a_large_packet_gets_none(size_bytes: int, found: int) -> None:
+    """Read back by the library's parser, as a viewer's does."""
+    packet = MediaPacket(index=1, timestamp=2, marker=True, payload=b"p" * size_bytes)
+    (data,) = written(Layout([packet], TRAILER_BYTES), outlet_of(0, 0))
+    assert len(data) == HEADER_BYTES + size_bytes + found
+    read = RtpPacket.parse(data)
+    assert (read.payload, read.padding_size) == (packet.payload, found)
 
 
 @pytest.mark.parametrize(
