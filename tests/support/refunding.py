@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from commerce.insight.audit.service import audit
+from commerce.orders.payments.model import RefundReport
 from tests.support.shop import Shop, make_user
 from tests.support.till import Buyer, Till
 
@@ -45,6 +46,35 @@ class PaidOrder:
             f"/api/orders/{self.id}/refunds/{refund_id}/retry",
             headers={"Idempotency-Key": str(uuid.uuid4())},
         )
+
+    async def report(self, refund_id: str, state: str) -> None:
+        """Have the provider say that a refund is done or failed, however often."""
+        payment_id, amount_minor = await self.till.row(
+            "SELECT payment_id::text, amount_minor FROM refunds WHERE id = $1", refund_id
+        )
+        said = RefundReport(
+            payment_id, refund_id, f"sr_{refund_id}", state, amount_minor, "CNY", error="no"
+        )
+        async with self.till.database.transaction() as transaction:
+            await self.till.payments._reports.apply_refund(transaction, said, provider="sandbox")
+
+    async def ask(self, line: int, qty: int, **body: Any) -> str:
+        """Ask for units of a line and next to no money, which so never runs out; return the id."""
+        wish = {"lines": [{"reservation": self.reservations[line], "qty": qty}], "amount_minor": 1}
+        response = await self.refund(**{**wish, **body})
+        assert response.status_code == 201, response.text
+        refund_id: str = response.json()["refund"]["id"]
+        return refund_id
+
+    async def units(self) -> tuple[int, int, int]:
+        """Return (total, claimed) of the sale's pool, and what counts against the buyer's limit."""
+        row = await self.till.row(
+            "SELECT k.total, k.claimed, b.qty FROM sales s JOIN stock k ON k.pool_id = s.pool_id"
+            " JOIN sale_buyers b ON b.sale_id = s.id AND b.user_id = $2 WHERE s.id = $1",
+            self.sale,
+            self.buyer.id,
+        )
+        return row[0], row[1], row[2]
 
     async def read(self) -> dict[str, Any]:
         """Return the order as its buyer sees it."""

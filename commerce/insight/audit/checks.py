@@ -267,7 +267,7 @@ ORDER_CHECKS = (
         JOIN order_lines l ON l.order_id = f.id
         JOIN sales s ON s.id = l.sale_id AND s.rules ->> 'per_card' IS NOT NULL
         CROSS JOIN LATERAL (
-            SELECT sum(r.qty) AS units FROM payments o
+            SELECT sum(r.qty - r.refunded_qty) AS units FROM payments o
             JOIN order_lines m ON m.order_id = o.order_id AND m.sale_id = l.sale_id
             JOIN reservations r ON r.id = m.reservation_id AND r.state = 'sold'
             WHERE o.card = p.card AND o.state IN ('authorised', 'captured')

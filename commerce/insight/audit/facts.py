@@ -30,11 +30,11 @@ RUNNING = """
         ) w
     ) j
 """
-# Two sums, because each has its partial index.
+# What was refunded of a reservation lives no more. Two sums, because each has its partial index.
 LIVE = """
-    coalesce((SELECT sum(r.qty) FROM reservations r
+    coalesce((SELECT sum(r.qty - r.refunded_qty) FROM reservations r
         WHERE r.pool_id = {pool} AND r.state = 'sold'), 0)
-    + coalesce((SELECT sum(r.qty) FROM reservations r
+    + coalesce((SELECT sum(r.qty - r.refunded_qty) FROM reservations r
         WHERE r.pool_id = {pool} AND r.state IN ('held', 'paying')), 0)
 """
 # What follows what earlier steps have read.
@@ -121,7 +121,7 @@ BUYERS = """
     FROM keys q
     LEFT JOIN sale_buyers b ON b.sale_id = q.sale_id AND b.user_id = q.user_id
     CROSS JOIN LATERAL (
-        SELECT coalesce(sum(r.qty) FILTER (
+        SELECT coalesce(sum(r.qty - r.refunded_qty) FILTER (
                 WHERE r.state IN ('held', 'paying', 'sold')), 0)::bigint AS live,
             count(*) FILTER (WHERE NOT EXISTS (
                 SELECT 1 FROM stock k WHERE k.pool_id = r.pool_id)) AS lost

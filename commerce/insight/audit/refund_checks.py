@@ -84,6 +84,25 @@ REFUND_CHECKS = (
         """,
     ),
     Check(
+        "refunded_units_are_taken_back",
+        "order",
+        "As many units of a line were taken back, and restocked, as its refunds that are done have"
+        " of it.",
+        """
+        SELECT f.id AS "order", l.reservation_id AS reservation, r.qty, r.refunded_qty,
+            r.restocked_qty, q.units, q.restock
+        FROM facts f JOIN order_lines l ON l.order_id = f.id
+        JOIN reservations r ON r.id = l.reservation_id
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(b.qty), 0) AS units,
+                coalesce(sum(b.qty) FILTER (WHERE g.restock), 0) AS restock
+            FROM refund_lines b JOIN refunds g ON g.id = b.refund_id AND g.state = 'done'
+            WHERE b.reservation_id = l.reservation_id
+        ) q
+        WHERE r.refunded_qty <> least(q.units, r.qty) OR r.restocked_qty <> least(q.restock, r.qty)
+        """,
+    ),
+    Check(
         "refund_has_its_call",
         "order",
         "Every refund has the call to the provider that makes it, in the same state.",

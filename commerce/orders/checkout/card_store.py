@@ -14,10 +14,11 @@ SELECT_LIMITED = """
     WHERE l.order_id = $1 GROUP BY l.sale_id, s.rules ORDER BY l.sale_id
 """
 LOCK_CARD = "SELECT pg_advisory_xact_lock(hashtextextended('card ' || $1 || ' ' || $2, 0))"
-# What was refunded is `refunded`, and counts no more. A unit whose money is granted counts, also
-# while that waits for a team or a threshold.
+# A unit that was refunded counts no more. One whose money is granted counts, also while that waits
+# for a team or a threshold.
 SELECT_PAID = """
-    SELECT l.sale_id::text AS sale_id, sum(r.qty)::integer AS qty FROM payments p
+    SELECT l.sale_id::text AS sale_id, sum(r.qty - r.refunded_qty)::integer AS qty
+    FROM payments p
     JOIN order_lines l ON l.order_id = p.order_id AND l.sale_id = ANY ($2::uuid[])
     JOIN reservations r ON r.id = l.reservation_id
         AND (r.state = 'sold' OR r.state = 'paying' AND r.seated_at_ms IS NOT NULL)

@@ -88,7 +88,7 @@ KEEP_PROOF = """
                 WHERE h.pool_id = r.pool_id AND h.state IN ('held', 'paying')
                   AND (h.version, h.seq) <= (r.version, r.seq)
                 UNION ALL
-                SELECT p.qty FROM reservations p
+                SELECT p.qty - p.refunded_qty FROM reservations p
                 WHERE p.pool_id = r.pool_id AND p.state = 'sold'
                   AND (p.version, p.seq) <= (r.version, r.seq)
             ) l

@@ -1,8 +1,8 @@
 """What a refund means for its order: the sum, the goods, the buyer's news.
 
-Invariant: goods come back only with their money: a reservation is refunded in the transaction
-that notes its last unit's money as back. Locks: payment (the caller's), order, stock (ascending),
-reservations (ascending), buyer, coupon, claim.
+Invariant: goods come back with their money: a unit is taken back in the transaction that notes its
+money as back, once, however many refunds name it and in whichever order they are done. Locks:
+payment (the caller's), order, stock (ascending), reservations (ascending), buyer, coupon, claim.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from commerce.orders.checkout.model import ORDER, OrderRow
 from commerce.orders.payments.model import Refund
 from commerce.orders.payments.rules import view_excess
 from commerce.orders.refunds import store
+from commerce.orders.refunds.rules import decide_taken_back
 from commerce.sales.coupons import ledger
 
 
@@ -25,7 +26,7 @@ class RefundCompletion:
     """Satisfies `RefundedOrders`."""
 
     async def take_back(self, transaction: Transaction, refund: Refund) -> None:
-        """Add the money to the order's refunded sum and take back the lines that are whole.
+        """Add the money to the order's refunded sum and take back the units that it was for.
 
         Money that came too late, or was taken beyond its price, was never the order's. The coupon
         comes back with the last of the money; a part gives back its share of what was paid.
@@ -44,14 +45,10 @@ class RefundCompletion:
             state = ORDER.next(state, "refund")
             await orders.update_state(transaction, order.id, state)
         order = msgspec.structs.replace(order, state=state, refunded_minor=refunded_minor)
-        lines = await store.select_whole_lines(transaction, order.id)
-        if lines:
-            await inventory.lock_pools(transaction, sorted({line.pool_id for line in lines}))
-            await orders.lock_holds(transaction, [line.reservation for line in lines])
-            await store.take_back(transaction, lines)
+        sales = await _take_back_units(transaction, order.id)
         if refunded_minor == order.total_minor:
             await ledger.return_claim(transaction, order.id)
-        for sale_id in {line.sale_id for line in lines}:
+        for sale_id in sales:
             transaction.touch(order.room_id, sale_id)
         news = _news(order, refund, state="done")
         transaction.tell(order.room_id, order.user_id, "order.refunded", news)
@@ -63,6 +60,25 @@ class RefundCompletion:
         await store.touch_order(transaction, order.id)
         news = _news(order, refund, state="failed")
         transaction.tell(order.room_id, order.user_id, "order.refund_failed", news)
+
+
+async def _take_back_units(transaction: Transaction, order_id: str) -> set[str]:
+    """Take back what the refunds of a locked order have brought back; return the sales it is of.
+
+    The order's lock is what makes it once: refunds of one line that are done at the same moment
+    would each count without the other.
+    """
+    returned = {
+        line.reservation: (line, taken)
+        for line in await store.select_returned_lines(transaction, order_id)
+        if (taken := decide_taken_back(line)) is not None
+    }
+    if returned:
+        pools = sorted({line.pool_id for line, _ in returned.values()})
+        await inventory.lock_pools(transaction, pools)
+        await orders.lock_holds(transaction, list(returned))
+        await store.take_back(transaction, [taken for _, taken in returned.values()])
+    return {line.sale_id for line, _ in returned.values()}
 
 
 def _news(order: OrderRow, refund: Refund, *, state: str) -> dict[str, Any]:

@@ -62,10 +62,27 @@ class RefundPlan(msgspec.Struct, frozen=True):
     lines: Sequence[tuple[str, int]]
 
 
-class WholeLine(msgspec.Struct, frozen=True):
-    """A line all of whose units are refunded; `restocked` of them can be sold again."""
+class ReturnedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A paid line with refunds that are done.
+
+    `done` units of it are in these refunds, `done_restock` of them in those with restock: more than
+    its `qty` when a refund that had failed, and was made again, turned out to have gone. `refunded`
+    units were taken back before, `restocked` of them to be sold again.
+    """
 
     reservation: str
     pool_id: str
     sale_id: str
+    qty: int
+    done: int
+    done_restock: int
+    refunded: int
+    restocked: int
+
+
+class TakenBack(msgspec.Struct, frozen=True):
+    """How many units of a reservation have come back by now, and how many to be sold again."""
+
+    reservation: str
+    refunded: int
     restocked: int

@@ -14,7 +14,9 @@ from commerce.orders.refunds.model import (
     Refundable,
     RefundPlan,
     RefundWish,
+    ReturnedLine,
     SoldLine,
+    TakenBack,
 )
 from commerce.sales.pricing.rules import paid_for_units
 
@@ -78,6 +80,18 @@ def plan_refund(wish: RefundWish, lines: Sequence[SoldLine], left_minor: int) ->
     if amount_minor == left_minor:
         taken = [(line.reservation, line.left) for line in lines if line.left]
     return RefundPlan(amount_minor, taken)
+
+
+def decide_taken_back(line: ReturnedLine) -> TakenBack | None:
+    """Return what has come back of a line by now; None when all of it was taken back before.
+
+    It depends on which refunds are done, never on the order in which they came to be.
+    """
+    refunded = min(line.done, line.qty)
+    restocked = min(line.done_restock, line.qty)
+    if (refunded, restocked) == (line.refunded, line.restocked):
+        return None
+    return TakenBack(line.reservation, refunded, restocked)
 
 
 def too_large(left_minor: int) -> CommerceError:

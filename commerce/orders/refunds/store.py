@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from commerce.kernel.ports import Connection
-from commerce.orders.refunds.model import Refundable, RefundPlan, SoldLine, WholeLine
+from commerce.orders.refunds.model import (
+    Refundable,
+    RefundPlan,
+    ReturnedLine,
+    SoldLine,
+    TakenBack,
+)
 
 # A payment that came too late has a refund of its own, and one that was let go stays granted while
 # its void is owed or given up; the order was paid by another one. What was taken beyond the order's
@@ -54,20 +60,19 @@ ADD_REFUNDED = """
     UPDATE orders SET refunded_minor = refunded_minor + $2, updated_at_ms = clock_ms()
     WHERE id = $1 RETURNING refunded_minor
 """
-# Lines whose every unit is in a refund that is done, and that nobody has taken back yet. They can
-# be in more than one: a refund that had failed, and was made again, may turn out to have gone.
-SELECT_WHOLE_LINES = """
-    SELECT l.reservation_id, v.pool_id, l.sale_id,
-        least(coalesce(sum(x.qty) FILTER (WHERE r.restock), 0), l.qty) AS restocked
+# Lines of which a refund is done, with what was taken back of them before.
+SELECT_RETURNED_LINES = """
+    SELECT l.reservation_id, v.pool_id, l.sale_id, v.qty, sum(x.qty) AS done,
+        coalesce(sum(x.qty) FILTER (WHERE r.restock), 0) AS done_restock,
+        v.refunded_qty AS refunded, v.restocked_qty AS restocked
     FROM order_lines l
-    JOIN reservations v ON v.id = l.reservation_id AND v.state = 'sold'
+    JOIN reservations v ON v.id = l.reservation_id AND v.state IN ('sold', 'refunded')
     JOIN refund_lines x ON x.reservation_id = l.reservation_id
     JOIN refunds r ON r.id = x.refund_id AND r.state = 'done'
     WHERE l.order_id = $1
-    GROUP BY l.reservation_id, v.pool_id, l.sale_id, l.qty HAVING sum(x.qty) >= l.qty
-    ORDER BY v.pool_id, l.reservation_id
+    GROUP BY l.reservation_id, l.sale_id, v.id ORDER BY v.pool_id, l.reservation_id
 """
-TAKE_BACK = "SELECT refund_reservation($1, $2)"
+TAKE_BACK = "SELECT take_back_units($1, $2, $3)"
 
 
 async def select_refundable(connection: Connection, order_id: str) -> Refundable | None:
@@ -121,21 +126,24 @@ async def add_refunded(connection: Connection, order_id: str, amount_minor: int)
     return int(await connection.fetchval(ADD_REFUNDED, order_id, amount_minor))
 
 
-async def select_whole_lines(connection: Connection, order_id: str) -> list[WholeLine]:
-    """Return the lines to take back, in the order of their locks."""
-    rows = await connection.fetch(SELECT_WHOLE_LINES, order_id)
+async def select_returned_lines(connection: Connection, order_id: str) -> list[ReturnedLine]:
+    """Return a locked order's lines of which a refund is done, in the order of their locks."""
     return [
-        WholeLine(
-            str(row["reservation_id"]),
-            str(row["pool_id"]),
-            str(row["sale_id"]),
-            row["restocked"],
+        ReturnedLine(
+            reservation=str(row["reservation_id"]),
+            pool_id=str(row["pool_id"]),
+            sale_id=str(row["sale_id"]),
+            qty=row["qty"],
+            done=row["done"],
+            done_restock=row["done_restock"],
+            refunded=row["refunded"],
+            restocked=row["restocked"],
         )
-        for row in rows
+        for row in await connection.fetch(SELECT_RETURNED_LINES, order_id)
     ]
 
 
-async def take_back(connection: Connection, lines: Sequence[WholeLine]) -> None:
-    """Take sold reservations back; their pools and they themselves are locked."""
+async def take_back(connection: Connection, lines: Sequence[TakenBack]) -> None:
+    """Take units of sold reservations back; their pools and they themselves are locked."""
     for line in lines:
-        await connection.fetchval(TAKE_BACK, line.reservation, line.restocked)
+        await connection.fetchval(TAKE_BACK, line.reservation, line.refunded, line.restocked)

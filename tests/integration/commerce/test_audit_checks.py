@@ -56,6 +56,7 @@ OFF = (
     "ALTER TABLE buy_groups DROP CONSTRAINT buy_groups_never_overfull,"
     " DROP CONSTRAINT buy_groups_formed_are_whole",
     "DROP INDEX reservations_one_open_seat",
+    "ALTER TABLE reservations DROP CONSTRAINT reservations_are_refunded_whole",
     "ALTER TABLE stock DROP CONSTRAINT stock_check, DROP CONSTRAINT stock_claimed_check",
     "ALTER TABLE payment_calls DROP CONSTRAINT payment_calls_payment_id_fkey",
     "ALTER TABLE order_lines DROP CONSTRAINT order_lines_reservation_id_fkey",
@@ -240,6 +241,10 @@ PLANTED: dict[str, tuple[str, str]] = {
         " INSERT INTO refund_lines (refund_id, reservation_id, qty)"
         " SELECT g.id, l.reservation_id, l.qty FROM g JOIN order_lines l USING (order_id)",
         "turn",
+    ),
+    "refunded_units_are_taken_back": (
+        "UPDATE reservations SET refunded_qty = 1 WHERE state = 'sold'",
+        "round",
     ),
     "refund_has_its_call": (f"{REFUND} 1 {OF_PAID}", "turn"),
     "payment_call_failed": (

@@ -23,10 +23,12 @@ async def plant(database: PgDatabase, sale: str, user: str, **row: Any) -> str:
     async with database.transaction() as transaction:
         await transaction.execute(
             "INSERT INTO reservations (id, pool_id, sale_id, user_id, qty, unit_price_minor, state,"
-            " origin, version, seq, decided_at_ms, shown_until_ms, release_at_ms, released_at_ms)"
+            " origin, version, seq, decided_at_ms, shown_until_ms, release_at_ms, released_at_ms,"
+            " refunded_qty)"
             " SELECT $1, s.pool_id, s.id, $3, 1, 1, $4, $5, 1, 1, clock_ms() - $6::bigint,"
             " clock_ms() - $7::bigint, clock_ms() - $7::bigint,"
-            " CASE WHEN $8::bigint IS NULL THEN NULL ELSE clock_ms() - $8::bigint END"
+            " CASE WHEN $8::bigint IS NULL THEN NULL ELSE clock_ms() - $8::bigint END,"
+            " CASE $4 WHEN 'refunded' THEN 1 ELSE 0 END"
             " FROM sales s WHERE s.id = $2",
             id,
             sale,

@@ -76,7 +76,7 @@ async def test_what_was_refunded_counts_no_more(till: Till) -> None:
     sale = await limited_sale(till, per_card=1)
     first = await buy(till, sale, "test-1")
     await till.change(
-        "UPDATE reservations SET state = 'refunded' WHERE id IN"
+        "UPDATE reservations SET state = 'refunded', refunded_qty = qty WHERE id IN"
         " (SELECT reservation_id FROM order_lines WHERE order_id = $1)",
         first,
     )

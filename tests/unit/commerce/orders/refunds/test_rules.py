@@ -11,10 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commerce.kernel.errors import CommerceError
-from commerce.orders.refunds.model import LineWish, Refundable, RefundWish, SoldLine
+from commerce.orders.refunds.model import (
+    LineWish,
+    Refundable,
+    RefundWish,
+    ReturnedLine,
+    SoldLine,
+    TakenBack,
+)
 from commerce.orders.refunds.rules import (
     check_refundable,
     check_wish,
+    decide_taken_back,
     hash_request,
     plan_refund,
 )
@@ -204,3 +212,48 @@ def test_the_units_of_a_line_give_back_what_was_paid_for_them(
             back_minor += plan.amount_minor
         left -= units
     assert left > 0 or back_minor == total_minor
+
+
+def returned(**figures: int) -> ReturnedLine:
+    """Return a line of three units of which a refund is done."""
+    plain = {"qty": 3, "done": 0, "done_restock": 0, "refunded": 0, "restocked": 0}
+    return ReturnedLine(reservation="a", pool_id="p", sale_id="s", **{**plain, **figures})
+
+
+@pytest.mark.parametrize(
+    ("line", "back"),
+    [
+        (returned(done=1), (1, 0)),
+        (returned(done=1, done_restock=1), (1, 1)),
+        (returned(done=2, done_restock=1, refunded=1, restocked=1), (2, 1)),
+        (returned(done=3, done_restock=2), (3, 2)),
+        (returned(done=4, done_restock=2), (3, 2)),
+        (returned(done=6, done_restock=6), (3, 3)),
+        (returned(done=6, done_restock=3, refunded=3), (3, 3)),
+        (returned(done=1, refunded=1), None),
+        (returned(done=2, done_restock=1, refunded=2, restocked=1), None),
+        (returned(done=5, done_restock=4, refunded=3, restocked=3), None),
+    ],
+)
+def test_units_come_back_as_often_as_there_are(
+    line: ReturnedLine, back: tuple[int, int] | None
+) -> None:
+    assert decide_taken_back(line) == (back and TakenBack("a", *back))
+
+
+@given(st.permutations([(1, True), (1, False), (2, True), (2, False)]), st.integers(1, 6))
+def test_what_comes_back_does_not_depend_on_who_comes_first(
+    refunds: list[tuple[int, bool]], qty: int
+) -> None:
+    """Each step only adds, and the end is that of all at once."""
+    line = returned(qty=qty)
+    for units, restock in refunds:
+        line = msgspec.structs.replace(
+            line, done=line.done + units, done_restock=line.done_restock + units * restock
+        )
+        back = decide_taken_back(line)
+        if back is not None:
+            assert line.refunded <= back.refunded <= qty
+            assert line.restocked <= back.restocked <= back.refunded
+            line = msgspec.structs.replace(line, refunded=back.refunded, restocked=back.restocked)
+    assert (line.refunded, line.restocked) == (min(6, qty), min(3, qty))
