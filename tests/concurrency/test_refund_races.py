@@ -10,8 +10,11 @@ from commerce.insight.audit.service import audit
 from commerce.kernel.ports import Connection
 from commerce.orders.checkout import store as orders
 from commerce.orders.payments import store as payments
-from commerce.orders.payments.model import Payment
-from tests.support.refunding import broken, pay_order
+from commerce.orders.payments.model import Payment, Refund
+from commerce.orders.refunds import store as refund_store
+from commerce.orders.refunds.completion import RefundCompletion
+from commerce.orders.refunds.model import ReturnedLine
+from tests.support.refunding import PaidOrder, broken, pay_order
 from tests.support.till import Till
 
 PRICE = 19_900
@@ -74,3 +77,51 @@ async def test_refunds_done_at_once_add_up(till: Till) -> None:
     assert tuple(row) == (20, 0)
     assert (await audit(till.database)).violations == []
     assert await broken(till) == {}
+
+
+async def part_of_a_line(till: Till, *restock: bool) -> tuple[PaidOrder, list[Refund]]:
+    """Return a paid line of four, and refunds of one unit each that are not done yet."""
+    order = await pay_order(till, quantities=(4,))
+    ids = [await order.ask(0, 1, restock=one) for one in restock]
+    async with till.database.reading() as connection:
+        found = [await payments.select_refund(connection, id) for id in ids]
+    return order, [refund for refund in found if refund is not None]
+
+
+async def test_parts_of_a_line_done_at_once_free_each_its_units(till: Till) -> None:
+    """The answers, and each of them again by webhook, at the same moment."""
+    order, refunds = await part_of_a_line(till, True, True, False)
+    await asyncio.gather(
+        till.payments.run_payment_calls(), *(order.report(one.id, "done") for one in refunds * 2)
+    )
+    assert await order.units() == (19, 1, 1)
+    assert await broken(till) == {}
+
+
+async def test_without_the_lock_of_their_order_units_are_lost(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control: each counts its own refund alone, so only one of three is free."""
+    order, refunds = await part_of_a_line(till, True, True, True)
+    everybody = asyncio.Barrier(len(refunds))
+    select = refund_store.select_returned_lines
+
+    async def look(connection: Connection, order_id: str) -> list[ReturnedLine]:
+        lines = await select(connection, order_id)
+        await everybody.wait()
+        return lines
+
+    async def finish(refund: Refund) -> None:
+        async with till.database.transaction() as transaction:
+            await transaction.execute("UPDATE refunds SET state = 'done' WHERE id = $1", refund.id)
+            await RefundCompletion().take_back(transaction, refund)
+
+    monkeypatch.setattr(refund_store, "select_returned_lines", look)
+    monkeypatch.setattr(orders, "LOCK_ORDER", orders.SELECT_ORDER)
+    monkeypatch.setattr(
+        refund_store, "ADD_REFUNDED", "SELECT refunded_minor + $2 FROM orders WHERE id = $1"
+    )
+    await asyncio.gather(*(finish(refund) for refund in refunds))
+
+    assert await order.units() == (20, 3, 3), "three came back, one is free"
+    assert "refunded_units_are_taken_back" in await broken(till)
