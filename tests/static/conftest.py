@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.browser import CAMERA_FLAGS, FLAGS
+from tests.support.page_server import PageServer, lend
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -30,7 +31,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def start_browser(chromium: str) -> AsyncIterator[Callable[[], Awaitable[Browser]]]:
+async def page_server() -> AsyncIterator[PageServer]:
+    """What answers the pages of this process."""
+    server = PageServer()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def start_browser(
+    chromium: str, page_server: PageServer
+) -> AsyncIterator[Callable[[], Awaitable[Browser]]]:
     """Return how to get the session's browser, which is started when none is running."""
     from playwright.async_api import async_playwright
 
@@ -41,9 +53,10 @@ async def start_browser(chromium: str) -> AsyncIterator[Callable[[], Awaitable[B
             if not (running and running[-1].is_connected()):
                 running.append(
                     await playwright.chromium.launch(
-                        executable_path=chromium, args=[*FLAGS, *CAMERA_FLAGS]
+                        executable_path=chromium, args=[*FLAGS, *CAMERA_FLAGS, page_server.flag]
                     )
                 )
+                lend(running[-1], page_server)
             return running[-1]
 
         yield get
@@ -52,9 +65,12 @@ async def start_browser(chromium: str) -> AsyncIterator[Callable[[], Awaitable[B
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def browser(start_browser: Callable[[], Awaitable[Browser]]) -> AsyncIterator[Browser]:
+async def browser(
+    start_browser: Callable[[], Awaitable[Browser]], page_server: PageServer
+) -> AsyncIterator[Browser]:
     """The browser of this process; make one context a person."""
     instance = await start_browser()
     yield instance
     for context in list(instance.contexts):
         await context.close()
+    assert page_server.forget() == []

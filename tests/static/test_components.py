@@ -15,6 +15,7 @@ import pytest
 
 from server.routes.pages import CONTENT_SECURITY_POLICY
 from tests.support.browser import wait_until
+from tests.support.page_server import answer_page
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
@@ -50,7 +51,7 @@ async def open_sheet(browser: Browser, **options: Any) -> AsyncIterator[Page]:
     page = await context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    await page.route("**/*", hand_out)
+    await answer_page(page, hand_out)
     await page.goto(f"{SITE}/tests/static/index.html")
     await wait_until(page, "window.sheet && window.sheet.isReady")
     # Elements draw in the next microtask; a frame later everything is in place.

@@ -79,7 +79,7 @@ class CameraServer(Server):
         if self.taken and "take_over" not in query:
             await route.fulfill(status=409, json={"code": "publisher_present"})
             return
-        page = route.request.frame.page
+        page = route.request.page
         answer = await page.evaluate("sdp => window.engine.publish(sdp)", offer)
         headers = {"Location": f"s{len(self.offers)}", "Content-Type": "application/sdp"}
         # Relative to the address that was posted to, as RFC 9725 allows.

@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from server.routes.pages import CONTENT_SECURITY_POLICY, embed_json
 from tests.support.browser import wait_until
+from tests.support.page_server import answer_page
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route, WebSocketRoute
@@ -244,7 +245,7 @@ async def open_console(
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     await page.add_init_script(server.script)
-    await page.route("**/*", server.answer)
+    await answer_page(page, server.answer)
     await page.route_web_socket("**/ws/demo*", server.greet)
     await page.goto(f"{server.site}/console/demo")
     await page.wait_for_selector(".chat-line", state="attached")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.static.test_console_page import MODERATOR, Server, open_console, wait_told
 from tests.support.browser import wait_until
+from tests.support.page_server import answer_page
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
@@ -47,8 +48,7 @@ def answer_with(server: Server, *answers: dict[str, Any]) -> None:
 
 
 async def route_again(page: Page, server: Server) -> None:
-    await page.unroute("**/*")
-    await page.route("**/*", server.answer)
+    await answer_page(page, server.answer)
 
 
 async def test_ten_more_say_who_gets_them_and_can_be_taken_back(browser: Browser) -> None:

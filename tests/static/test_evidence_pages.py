@@ -16,6 +16,7 @@ from tests.e2e.test_accessibility import find_faults
 from tests.static.test_console_page import HOSTILE, NOW_MS, open_console
 from tests.static.test_orders_page import Server
 from tests.static.test_room_page import SITE, STATIC, USER
+from tests.support.page_server import answer_page
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
@@ -183,7 +184,7 @@ async def open_order(
     context = await browser.new_context(viewport={"width": 390, "height": 844})
     page = await context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    await page.route("**/*", server.answer)
+    await answer_page(page, server.answer)
     await page.goto(f"{SITE}/orders/o1")
     yield page, server
     await context.close()

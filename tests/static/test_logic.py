@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.page_server import answer_page
+
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Route
 
@@ -51,7 +53,7 @@ async def test_logic_holds_in_chromium(browser: Browser) -> None:
     count = 0
     for name in TESTS:
         page = await browser.new_page()
-        await page.route("**/*", hand_out)
+        await answer_page(page, hand_out)
         await page.goto(f"{SITE}/")
         results = await page.evaluate(
             """async ([file, runner]) => {
@@ -72,7 +74,7 @@ async def test_logic_holds_in_chromium(browser: Browser) -> None:
 
 async def test_a_failing_test_is_seen(browser: Browser) -> None:
     page = await browser.new_page()
-    await page.route("**/*", hand_out)
+    await answer_page(page, hand_out)
     await page.goto(f"{SITE}/")
     results = await page.evaluate(
         """async ([runner, assertions]) => {

@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from server.routes.pages import CONTENT_SECURITY_POLICY
 from tests.static.test_room_page import FLASH_ID, ROOT, SITE, STATIC, USER, make_state
 from tests.support.browser import wait_until
+from tests.support.page_server import answer_page
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
@@ -96,7 +97,7 @@ async def open_orders(
     context = await browser.new_context(viewport={"width": 390, "height": 844})
     page = await context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    await page.route("**/*", server.answer)
+    await answer_page(page, server.answer)
     await page.goto(f"{SITE}/orders")
     await page.locator(ROW).first.wait_for()
     yield page, server

@@ -27,6 +27,7 @@ from tests.static.test_console_page import (
     open_console,
 )
 from tests.static.test_room_overflow import look
+from tests.support.page_server import answer_page
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
@@ -75,7 +76,7 @@ async def open_lobby(browser: Browser, rooms: list[dict[str, Any]], **options: A
             await route.fulfill(json={"rooms": rooms})
 
     page = await browser.new_page(**options)
-    await page.route("**/*", answer)
+    await answer_page(page, answer)
     await page.goto(f"{SITE}/")
     return page
 

@@ -29,6 +29,7 @@ from server.routes.pages import CONTENT_SECURITY_POLICY, embed_json
 from tests.e2e.test_accessibility import find_faults
 from tests.static.test_room_page import PHONE, SITE, make_state
 from tests.support.filming import WALL_MS, Studio, frames, make_folder
+from tests.support.page_server import answer_page
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
@@ -182,7 +183,7 @@ async def open_replay(
     kind = f'{MEDIA_TYPES[head.kind]}; codecs="{head.codecs}"'
     plays = await page.evaluate("(kind) => MediaSource.isTypeSupported(kind)", kind)
     assert plays, f"{kind} is not played; HUBBUB_CHROMIUM can name a Chromium with H.264"
-    await context.route("**/*", server.answer)
+    await answer_page(page, server.answer)
     await page.goto(f"{SITE}/r/demo/replay/{SHOW}{place}")
     await until(page, "video.readyState >= 2")
     yield page, server

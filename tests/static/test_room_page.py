@@ -17,6 +17,7 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from server.routes.pages import CONTENT_SECURITY_POLICY, embed_json
+from tests.support.page_server import answer_page
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route, WebSocketRoute
@@ -184,7 +185,7 @@ async def open_room(
             else None
         ),
     )
-    await page.route("**/*", server.answer)
+    await answer_page(page, server.answer)
     await page.route_web_socket("**/ws/**", server.greet)
     await page.goto(f"{SITE}/r/demo")
     if options.get("java_script_enabled", True):

@@ -83,7 +83,7 @@ class PictureServer(Server):
             status, headers, body = self.refuse
             await route.fulfill(status=status, headers=headers, json=body)
         elif method == "POST":
-            page = route.request.frame.page
+            page = route.request.page
             try:
                 answer = await page.evaluate("sdp => window.engine.play(sdp)", self.bodies[-1])
             except Exception:
