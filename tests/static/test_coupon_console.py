@@ -13,7 +13,7 @@ from tests.static.test_console_page import MODERATOR, open_console, wait_told
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 FORM = "live-drop-desk form"
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.static.test_room_page import Server
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 UNLOCK = {"units": 30, "price_minor": 15_900, "plain_minor": 19_900, "otherwise": "charge"}
 LINE = f"{CARD} [data-ref=unlock]"
