@@ -158,7 +158,10 @@ async def test_reading_back_freezes_the_chat(browser: Browser) -> None:
                }"""
         )
         await page.evaluate("document.querySelector('.chat-scroll').scrollTop = 40")
-        await page.wait_for_timeout(100)
+        # A frame tells the list that somebody scrolled; another, and it is through with that.
+        await page.evaluate(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
         await page.evaluate("document.querySelector('live-chat-list').rows = window.later")
         chip = page.locator(".chat-new")
         await chip.wait_for(state="visible")

@@ -16,7 +16,7 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from server.routes.pages import CONTENT_SECURITY_POLICY, embed_json
-from tests.support.browser import wait_until
+from tests.support.browser import wait_for, wait_until
 from tests.support.page_server import answer_page
 
 if TYPE_CHECKING:
@@ -258,11 +258,7 @@ async def open_console(
 
 async def wait_told(page: Page, server: Server, count: int) -> None:
     """Wait until the page has sent so many commands."""
-    for _ in range(100):
-        if len(server.told) >= count:
-            return
-        await page.wait_for_timeout(20)
-    raise AssertionError(server.told)
+    await wait_for(page, lambda: len(server.told) >= count)
 
 
 async def test_the_console_shows_the_sale_in_three_numbers_and_every_press(

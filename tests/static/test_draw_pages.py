@@ -24,6 +24,7 @@ from tests.static.test_room_page import (
     open_room,
     wait_for_state,
 )
+from tests.support.browser import wait_for
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route, WebSocketRoute
@@ -35,11 +36,9 @@ RECEIPT = {"entry": "n1", "sale": FLASH_ID, "qty": 1, "state": "entered", "rank"
 MINE = f"/api/sales/{FLASH_ID}/entries/mine"
 CLOSES_MS = NOW_MS + 20_000
 TOLD = {"seed": "5eed", "digest": "d19e", "entries": 4_031, "winners": 10}
-TITLE = f"{CARD} [data-ref=message-title]"
-NOTE = f"{CARD} [data-ref=message-note]"
+TITLE, NOTE = (f"{CARD} [data-ref=message-{part}]" for part in ("title", "note"))
 ROW = "live-bag .bag-row[aria-current]"
-# So long the card ignores presses that were meant for what it was before.
-DEAF_MS = 400
+DEAF_MS = 400  # So long the card ignores presses that were meant for what it was before.
 
 
 class Draw:
@@ -268,8 +267,9 @@ async def test_who_hears_nothing_of_the_own_entry_asks(browser: Browser) -> None
 async def test_a_reload_finds_ones_entry_and_asks_once(browser: Browser) -> None:
     async with open_draw(browser) as (page, draw):
         await enter(page)
+        draw.server.sockets.clear()
         await page.reload()
-        await page.wait_for_timeout(300)
+        await wait_for(page, lambda: bool(draw.server.sockets))
         asked = draw.asked()
         draw.offset = 7
         draw.arm()

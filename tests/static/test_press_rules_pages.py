@@ -23,6 +23,7 @@ from tests.static.test_room_page import (
     open_room,
     wait_for_state,
 )
+from tests.support.browser import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -90,11 +91,7 @@ async def open_ruled(
 
 async def until(page: Page, claim: Any) -> None:
     """Wait until a claim about what the page sent is true."""
-    for _ in range(150):
-        if claim():
-            return
-        await page.wait_for_timeout(20)
-    raise AssertionError
+    await wait_for(page, claim)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +184,7 @@ async def test_a_press_shows_its_permit_and_a_new_line_shows_the_last_one(
 
 
 async def test_who_is_refused_a_permit_asks_at_the_named_moment(browser: Browser) -> None:
-    refusal = PRESENT | {"retry_ms": 1_200}
+    refusal = PRESENT | {"retry_ms": 3_000}
     async with open_ruled(browser, RULES, refusal=refusal) as (page, gate):
         await until(page, lambda: len(gate.permits) == 1)
         await page.wait_for_timeout(600)

@@ -27,6 +27,7 @@ from tests.static.test_console_page import (
     open_console,
 )
 from tests.static.test_room_overflow import look
+from tests.support.browser import wait_for
 from tests.support.page_server import answer_page
 
 if TYPE_CHECKING:
@@ -148,6 +149,5 @@ async def test_a_console_without_a_recording_has_no_link(browser: Browser) -> No
     ) as (page, server):
         end_show(server)
         await expect(page.locator("#plan-show")).to_be_visible()
-        while not server.asked:
-            await page.wait_for_timeout(20)
+        await wait_for(page, lambda: bool(server.asked))
         await expect(page.locator("#replay-link")).to_be_hidden()

@@ -158,7 +158,7 @@ class Recorded:
 
 async def until(page: Page, condition: str) -> None:
     """Wait until a condition of the `video` holds; the page's policy lets no text be evaluated."""
-    for _ in range(200):
+    for _ in range(600):
         if await page.evaluate(
             f"({{ holds: (video) => {condition} }}).holds(document.querySelector('video'))"
         ):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.static.test_room_page import NOW_MS, Server, open_room
+from tests.support.browser import wait_for
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -24,12 +25,12 @@ HIDE = """isHidden => {
 
 async def wait_sent(page: Page, server: Server, kind: str, count: int) -> list[list[Any]]:
     """Wait until the page has sent so many frames of a type; return them."""
-    for _ in range(150):
-        sent = [frame for frame in server.frames if frame[0] == kind]
-        if len(sent) >= count:
-            return sent
-        await page.wait_for_timeout(20)
-    raise AssertionError(server.frames)
+
+    def sent() -> list[list[Any]]:
+        return [frame for frame in server.frames if frame[0] == kind]
+
+    await wait_for(page, lambda: len(sent()) >= count)
+    return sent()
 
 
 async def test_a_page_that_is_asked_says_when_it_drew_the_newest_event(browser: Browser) -> None:

@@ -17,6 +17,7 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from server.routes.pages import CONTENT_SECURITY_POLICY, embed_json
+from tests.support.browser import wait_for
 from tests.support.page_server import answer_page
 
 if TYPE_CHECKING:
@@ -306,8 +307,7 @@ async def test_a_room_that_is_not_there_is_not_asked_again(browser: Browser) -> 
 async def test_a_process_that_is_ahead_is_asked_for_the_rest(browser: Browser) -> None:
     async with open_room(browser) as (page, server):
         server.send(["p", 8])
-        await page.wait_for_timeout(800)
-        assert ["sync", "e", 7] in server.frames
+        await wait_for(page, lambda: ["sync", "e", 7] in server.frames)
         server.send(["S", 8, [["flash.sold_out", {"sale": FLASH_ID, "took_ms": 41_000}, NOW_MS]]])
         server.send(["K", 8, {f"stock:{FLASH_ID}": [9, [0, 0, 100]]}])
         await wait_for_state(page, "refused-sold_out")
@@ -318,8 +318,7 @@ async def test_a_gap_is_closed_before_anything_is_applied(browser: Browser) -> N
     async with open_room(browser) as (page, server):
         late = ["S", 9, [["show.unpinned", {"item": "item-3"}, NOW_MS]]]
         server.send(late)
-        await page.wait_for_timeout(200)
-        assert ["sync", "e", 7] in server.frames
+        await wait_for(page, lambda: ["sync", "e", 7] in server.frames)
         assert await page.inner_text(".card-title") == "Kiln-change tea bowl"
 
 
@@ -343,8 +342,7 @@ async def test_keys_reach_everything(browser: Browser) -> None:
         assert await page.locator("#bag-sheet dialog").is_visible()
         await page.keyboard.press("Escape")
         await page.keyboard.press("l")
-        await page.wait_for_timeout(1_200)
-        assert ["k", 1] in server.frames
+        await wait_for(page, lambda: ["k", 1] in server.frames)
         await page.keyboard.press("b")
         await wait_for_state(page, "held")
         await page.keyboard.press("c")

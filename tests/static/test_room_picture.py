@@ -133,20 +133,12 @@ async def stage_is(page: Page, state: str) -> None:
 
 async def wait_ended(page: Page, server: PictureServer, no: int) -> None:
     """Wait until the player has ended its session of this number."""
-    for _ in range(400):
-        if ("DELETE", f"/whep/demo/s{no}") in server.asked:
-            return
-        await page.wait_for_timeout(25)
-    raise AssertionError(server.asked)
+    await wait_for(page, lambda: ("DELETE", f"/whep/demo/s{no}") in server.asked)
 
 
 async def wait_posts(page: Page, server: PictureServer, count: int) -> None:
     """Wait until the player has made so many offers."""
-    for _ in range(400):
-        if len(server.posts) >= count:
-            return
-        await page.wait_for_timeout(25)
-    raise AssertionError(server.asked)
+    await wait_for(page, lambda: len(server.posts) >= count)
 
 
 async def note(page: Page) -> str:
@@ -379,10 +371,7 @@ async def test_what_was_measured_is_told_and_names_nobody(browser: Browser) -> N
     # Ten seconds pass in one.
     quick = "const set = window.setInterval; window.setInterval = (f, ms) => set(f, ms / 10);"
     async with open_stage(browser, script=quick) as (page, server):
-        for _ in range(400):
-            if len(server.beats) > 1:
-                break
-            await page.wait_for_timeout(25)
+        await wait_for(page, lambda: len(server.beats) > 1)
     first, second = server.beats[:2]
     assert 0 < first["first_frame_ms"] < 10_000
     assert second["first_frame_ms"] is None

@@ -23,6 +23,7 @@ from tests.static.test_room_page import (
     open_room,
     wait_for_state,
 )
+from tests.support.browser import wait_for
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route, WebSocketRoute
@@ -118,8 +119,7 @@ async def test_who_is_held_out_joins_and_leaves(browser: Browser) -> None:
         await page.wait_for_timeout(DEAF_MS)
         await page.get_by_role("button", name="Leave the list").click()
         await wait_for_state(page, "refused-held_out")
-        await page.wait_for_timeout(100)
-        assert ("DELETE", "/api/waiting-list/e1", "") in server.calls
+        await wait_for(page, lambda: ("DELETE", "/api/waiting-list/e1", "") in server.calls)
         assert len(line.joins) == 1
         assert line.joins[0]
 
@@ -142,30 +142,36 @@ async def test_a_place_is_asked_for_only_when_the_line_moves(browser: Browser) -
         assert line.asked() == asked + 1
 
 
-async def come_back(page: Page, server: Server, times: int) -> None:
-    """Lose the line so many times, and come back each time."""
-    for _ in range(times):
-        before = len(server.sockets)
-        server.send(["b", 4200, 10])
-        await server.sockets[-1].close(code=4200)
-        for _ in range(200):
-            if len(server.sockets) > before:
-                break
-            await page.wait_for_timeout(20)
-        assert len(server.sockets) == before + 1
-        await page.wait_for_timeout(100)
-
-
 def count_reads(server: Server) -> dict[str, int]:
     """Return how often the page has read its own things, by path."""
     return Counter(path for method, path, _ in server.calls if method == "GET")
+
+
+async def come_back(page: Page, server: Server) -> None:
+    """Lose the line and come back; what one holds is asked for each time."""
+    before, reads = len(server.sockets), count_reads(server)["/api/reservations"]
+    server.send(["b", 4200, 10])
+    await server.sockets[-1].close(code=4200)
+    await wait_for(page, lambda: len(server.sockets) > before)
+    await wait_for(page, lambda: count_reads(server)["/api/reservations"] > reads)
+    assert len(server.sockets) == before + 1
+    await page.wait_for_timeout(100)
+
+
+async def come_back_and_ask(page: Page, server: Server, line: List) -> None:
+    """Lose the line and come back; one's place is asked for as well, once."""
+    asked = line.asked()
+    await come_back(page, server)
+    await wait_for(page, lambda: line.asked() > asked)
+    assert line.asked() == asked + 1
 
 
 async def test_who_waits_for_nothing_asks_for_no_place(browser: Browser) -> None:
     """A room that comes back as one asks for what it holds, and for no place in a line."""
     async with open_room(browser) as (page, server):
         List(server)
-        await come_back(page, server, 5)
+        for _ in range(5):
+            await come_back(page, server)
         reads = count_reads(server)
     assert reads["/api/reservations"] >= 6
     assert reads["/api/waiting-list"] == 0
@@ -173,7 +179,8 @@ async def test_who_waits_for_nothing_asks_for_no_place(browser: Browser) -> None
 
 async def test_others_who_wait_cost_nothing_to_who_comes_back(browser: Browser) -> None:
     async with open_held_out(browser) as (page, server, line):
-        await come_back(page, server, 5)
+        for _ in range(5):
+            await come_back(page, server)
         assert line.asked() == 0
 
 
@@ -181,16 +188,16 @@ async def test_who_waits_asks_at_every_return_and_after_a_reload(browser: Browse
     """Also while the room as the page came says nothing of a line."""
     async with open_held_out(browser) as (page, server, line):
         await join(page)
-        asked = line.asked()
-        await come_back(page, server, 2)
-        assert line.asked() == asked + 2
+        for _ in range(2):
+            await come_back_and_ask(page, server, line)
         await page.reload()
         await wait_for_state(page, "waiting")
         line.entries = []
-        await come_back(page, server, 1)
+        await come_back(page, server)
         await page.wait_for_selector(f"{CARD}:not([data-state=waiting])")
         asked = line.asked()
-        await come_back(page, server, 2)
+        for _ in range(2):
+            await come_back(page, server)
         assert line.asked() == asked
 
 
@@ -243,8 +250,7 @@ async def test_an_offer_is_passed_on(browser: Browser) -> None:
         await page.click(PASS)
         await wait_for_state(page, "let-go")
         assert "It goes to the next in line." in await page.inner_text(CARD)
-        await page.wait_for_timeout(100)
-        assert ("DELETE", "/api/reservations/h9", "") in server.calls
+        await wait_for(page, lambda: ("DELETE", "/api/reservations/h9", "") in server.calls)
 
 
 async def test_an_offer_is_paid_like_any_hold(browser: Browser) -> None:

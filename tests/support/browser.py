@@ -49,21 +49,25 @@ def find_chromium() -> str | None:
     return next((path for path in map(shutil.which, NAMES) if path), None)
 
 
+# Long enough for a busy machine; only a failure takes it.
+MUST_COME_S = 60.0
+
+
 async def wait_for(page: Page, claim: Callable[[], bool]) -> None:
-    """Wait, while the page goes on, until something is true here; fail after 30 s."""
-    deadline = time.monotonic() + 30
+    """Wait, while the page goes on, until something is true here; fail after a minute."""
+    deadline = time.monotonic() + MUST_COME_S
     while not claim():
         assert time.monotonic() < deadline, "never true"
         await page.wait_for_timeout(25)
 
 
 async def wait_until(page: Page, condition: str, arg: object = None) -> None:
-    """Wait until an expression, or a function of `arg`, is true in the page; fail after 30 s.
+    """Wait until an expression, or a function of `arg`, is true in the page; fail after a minute.
 
     Playwright's own `wait_for_function` evaluates text in the page, which our content security
     policy forbids unless the condition holds at the first look.
     """
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + MUST_COME_S
     while not await page.evaluate(condition, arg):
         assert time.monotonic() < deadline, f"never true: {condition}"
         await page.wait_for_timeout(25)
