@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import httpx
 import msgspec
@@ -34,12 +35,14 @@ from server.auth.tokens import Tokens
 from server.bridge import Announcer, InventoryNews
 from server.db.database import PgDatabase, open_pool, open_reserve_pool
 from server.providers.sandbox import SandboxProvider, open_http
-from server.providers.stripe import StripeProvider
 from server.sandbox.app import sandbox_app
 from server.sandbox.service import Sandbox
 from server.sandbox.webhooks import WebhookSender
 from server.settings import Settings
 from server.wiring.sources import FreshIds, SystemClock, monotonic_ms
+
+if TYPE_CHECKING:
+    from server.providers.stripe import StripeProvider
 
 SANDBOX_PATH = "/sandbox-pay"
 
@@ -159,6 +162,9 @@ def build_stripe(settings: Settings, http: httpx.AsyncClient) -> StripeProvider 
     """
     if settings.stripe_secret_key is None or settings.stripe_webhook_secret is None:
         return None
+    # Its library costs each process a tenth of a second and 7 MB; most shops need none of it.
+    from server.providers.stripe import StripeProvider  # noqa: PLC0415
+
     return StripeProvider(
         http,
         secret_key=settings.stripe_secret_key,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +13,7 @@ from server.settings import read_settings
 from server.wiring.commerce import build_till
 from server.wiring.gateway import _provider_routes
 
+ROOT = Path(__file__).parents[4]
 KEYS = {
     "HUBBUB_STRIPE_SECRET_KEY": "sk_test_12345678",
     "HUBBUB_STRIPE_PUBLISHABLE_KEY": "pk_test_12345678",
@@ -38,3 +41,18 @@ async def test_a_provider_with_keys_answers_for_the_past(
     assert list(till.payments._providers) == providers
     assert [cast("Any", route).path for route in _provider_routes(settings, till)] == pages
     await till.close()
+
+
+def test_stripes_library_is_loaded_where_its_keys_are_set_alone() -> None:
+    """It costs each process time and memory."""
+    for keys, is_loaded in (({}, "False"), (KEYS, "True")):
+        program = (
+            "import sys; from server.settings import read_settings;"
+            " import server.wiring.gateway, server.wiring.worker;"
+            " from server.wiring.commerce import build_stripe;"
+            f" build_stripe(read_settings({keys!r}), None); print('stripe' in sys.modules)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == is_loaded
