@@ -19,6 +19,7 @@ from commerce.goods.inventory.model import Reserved
 from commerce.insight.audit.service import audit
 from server.db.database import PgDatabase
 from tests.support import commit_points as points
+from tests.support import pg_proxy
 from tests.support.commit_points import by_anybody
 from tests.support.pg_proxy import AFTER, BEFORE, CUT, LATE, PgProxy, Point
 from tests.support.shop import arm_flash, make_shop, read_stock
@@ -148,6 +149,7 @@ async def test_without_its_own_ids_a_cut_batch_sells_twice(
 
 
 STATEMENT = Point("", "INSERT INTO witness")
+LOOK_S = 2.0
 
 
 @pytest.mark.parametrize(
@@ -155,9 +157,16 @@ STATEMENT = Point("", "INSERT INTO witness")
 )
 @pytest.mark.parametrize("is_in_transaction", [True, False])
 async def test_the_proxy_cuts_where_it_says(
-    database_url: str, proxy: PgProxy, moment: str, kept: int, *, is_in_transaction: bool
+    database_url: str,
+    proxy: PgProxy,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+    kept: int,
+    *,
+    is_in_transaction: bool,
 ) -> None:
     """What the backend has afterwards says on which side of the commit the cut was."""
+    monkeypatch.setattr(pg_proxy, "LATE_S", LOOK_S)  # A busy machine looks in time, too.
     direct = await asyncpg.connect(database_url)
     await direct.execute("CREATE TABLE witness (n integer)")
     client = await asyncpg.connect(proxy.url)
