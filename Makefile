@@ -17,6 +17,8 @@ FROM ?= 0
 CORE ?= model
 # How many processes share the tests that need servers; each starts its own.
 PROCESSES ?= 2
+# What runs after all others, one test at a time.
+ALONE := tests/e2e tests/faults tests/concurrency
 # Options for the tests, as in `make unit T='-k latch -x'`.
 T ?=
 
@@ -78,11 +80,12 @@ e2e: $(VENV)/js.stamp browser ## The real program, with Chromium.
 	$(PYTEST) -m e2e $(T)
 
 # The tests of a file stay together: what a file starts for all of them is started once. Whole
-# programs, kills and races then have the machine to themselves: they watch the clock.
+# programs, kills and races then have the machine to themselves: they watch the clock, or need it
+# quick to meet each other. Named by folder, they are all that the second command has to collect.
 rest: $(VENV)/js.stamp
-	$(PYTEST) --ignore=tests/unit --ignore=tests/architecture \
-		-m 'not (bench or e2e or faults or race)' -n $(PROCESSES) --dist loadfile $(T)
-	$(PYTEST) -m 'e2e or faults or race' $(T)
+	$(PYTEST) --ignore=tests/unit --ignore=tests/architecture $(addprefix --ignore=,$(ALONE)) \
+		-m 'not bench' -n $(PROCESSES) --dist loadfile $(T)
+	$(PYTEST) $(ALONE) -m 'not bench' $(T)
 
 load: $(VENV)/dev.stamp ## A small flash sale under Locust; ends with PASS or FAIL.
 	$(PY) -m loadtests
