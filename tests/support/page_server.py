@@ -1,9 +1,9 @@
 """Answer the pages of tests over real HTTP, each page as its own test has written.
 
 A page has a hundred modules. Routed through Playwright, each goes from Chromium over its driver to
-the test and, as base64, all the way back, with Chromium's cache switched off; that cost more than
-the rest of most page tests. Here requests come by a socket, and a header that a page's context
-sends with each says whose they are. Playwright's routes may still be laid before it.
+the test and, as base64, all the way back, with Chromium's cache switched off; that was a third of
+what a page cost. Here requests come by a socket, and a header that a page's context sends with each
+says whose they are. Playwright's routes may still be laid before it.
 
 Invariant: a request is answered by its own page's test; what that raises fails a test.
 """
