@@ -69,7 +69,8 @@ def press_clock(gateway: GatewayProcess) -> list[int]:
     However slow the machine, presses of one second are of one second.
     """
     now = [0]
-    gate = gateway.app.state.services.inventory._gate
-    for buckets in (gate._users, gate._addresses):
-        buckets._monotonic_ms = lambda: now[0]
+    services = gateway.app.state.services
+    for gate in (services.inventory._gate, services.drops._gate):
+        for buckets in (gate._users, gate._addresses):
+            buckets._monotonic_ms = lambda: now[0]
     return now

@@ -49,6 +49,7 @@ async def test_joining_a_team_is_a_press_too(host: Person, viewer: Viewer) -> No
     assert again.json()["reservation"]["id"] == got.json()["reservation"]["id"]
 
 
+@pytest.mark.usefixtures("press_clock")
 async def test_a_coupon_is_claimed_over_the_socket_as_over_http(
     host: Person, viewer: Viewer
 ) -> None:
