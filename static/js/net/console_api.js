@@ -165,6 +165,24 @@ export class ConsoleApi {
     return this.#act('POST', `${this.base}/drops`, { coupon: coupon.coupon.id, quantity: terms.quantity, countdown_s, duration_s });
   }
 
+  /** The room's coupons with their figures, newest first. @returns {Promise<{coupons: import('../components/live-coupon-list/live-coupon-list.js').CouponFigures[]}>} */
+  coupons() {
+    return call('GET', `${this.base}/coupons`);
+  }
+
+  /**
+   * @param {string} coupon
+   * @param {string} reason
+   */
+  haltCoupon(coupon, reason) {
+    return this.#act('POST', `/api/coupons/${encodeURIComponent(coupon)}/halt`, { reason });
+  }
+
+  /** @param {string} coupon */
+  resumeCoupon(coupon) {
+    return this.#act('POST', `/api/coupons/${encodeURIComponent(coupon)}/resume`, {});
+  }
+
   /** @param {string} drop */
   closeDrop(drop) {
     return this.#act('POST', `/api/drops/${encodeURIComponent(drop)}/close`, {});

@@ -21,6 +21,7 @@ import { ConsoleApi } from '../net/console_api.js';
 import { RoomSocket } from '../net/socket.js';
 import { ConsoleActs } from './console_acts.js';
 import { ConsoleCamera } from './console_camera.js';
+import { ConsoleCoupons } from './console_coupons.js';
 import { ConsoleGroups } from './console_groups.js';
 import { ConsolePrices } from './console_prices.js';
 import { listenToConsole } from './console_input.js';
@@ -83,6 +84,7 @@ export class ConsolePage {
     this.floors = stored(FLOORS_STORED + this.room, {});
     this.keysOn = stored(KEYS_STORED, true);
     this.acts = new ConsoleActs(this);
+    this.coupons = new ConsoleCoupons(this);
     this.groups = new ConsoleGroups(this);
     this.prices = new ConsolePrices(this);
     /** @type {ConsoleCamera | null} */

@@ -8,6 +8,7 @@ import '../components/live-chat-list/live-chat-list.js';
 import '../components/live-chat-modes/live-chat-modes.js';
 import '../components/live-chat-search/live-chat-search.js';
 import '../components/live-console-chat/live-console-chat.js';
+import '../components/live-coupon-list/live-coupon-list.js';
 import '../components/live-delivery-light/live-delivery-light.js';
 import '../components/live-drop-desk/live-drop-desk.js';
 import '../components/live-evidence/live-evidence.js';

@@ -27,7 +27,7 @@ import { OlderOrders } from './orders_older.js';
 /** @typedef {{id: string, sale: string, qty: number, unit_price_minor: number, currency: string, expires_in_ms: number, state: string, room: string}} Reservation */
 /** @typedef {import('../logic/waiting_list.js').Entry & {state: string, room: string}} Entry */
 /** @typedef {import('../logic/room_state.js').BagItem} BagItem */
-/** @typedef {{id: string, state: 'claimed' | 'locked' | 'used' | 'expired', coupon: import('../logic/room_state.js').Coupon,
+/** @typedef {{id: string, state: 'claimed' | 'locked' | 'used' | 'expired' | 'halted', coupon: import('../logic/room_state.js').Coupon,
  *   expires_at_ms: number, order?: string}} Claim */
 
 /** While a payment is open its outcome is asked for this often, and slower after a while. */
@@ -194,7 +194,7 @@ async function readClaims() {
 
 /** @param {Claim} claim */
 function claimRow({ coupon, state, expires_at_ms, order }) {
-  const until = state === 'claimed' ? t('coupon.until', { time: dayAndTime(expires_at_ms) }) : t(`coupon.state.${state}`);
+  const until = state === 'claimed' ? t('coupon.until', { time: dayAndTime(expires_at_ms) }) : t(`coupon.state.${state}`, { reason: coupon.halt_reason ?? '' });
   const where = order
     ? html`<a class="orders-back" href="/orders/${order}">${t('receipt.see_order')}</a>`
     : state === 'claimed' ? html`<a class="orders-back" href="/r/${coupon.room}">${t('orders.go_room')}</a>` : '';

@@ -1,10 +1,10 @@
 // @ts-check
 /**
- * The console's coupons: the drop that runs, with its figures and the way to close it, and the form of a new one.
+ * The console's coupons: the drop that runs, with its figures and the ways to close it and to stop its coupon, and the form of a new one.
  *
  * HTML: `<live-drop-desk></live-drop-desk>`. Properties: `drop` (Drop or null), `now_ms`, `currency`, `isLive`,
  * `item` (RunItem or null: the one that *only this* means). Method: `open()`.
- * Events: `live:drop-coupons {wish, title}`, `live:close-drop {drop}`.
+ * Events: `live:drop-coupons {wish, title}`, `live:close-drop {drop}`, `live:halt-coupon {coupon, what, isHalted}`, `live:open-coupons`.
  */
 import { define, find, LiveElement, setAttribute, setText } from '../../lib/element.js';
 import { duration, minorUnits, money, number } from '../../lib/format.js';
@@ -35,7 +35,9 @@ export class LiveDropDesk extends LiveElement {
     render(this, html`
       <p class="drop-desk"><span data-ref="line" role="status"></span>
         <button class="button console-button" type="button" data-ref="new">${t('console.drop_new')}<kbd class="key" aria-hidden="true">Q</kbd></button>
-        <button class="button console-button button-coral" type="button" data-ref="close"></button></p>
+        <button class="button console-button" type="button" data-ref="close"></button>
+        <button class="button console-button" type="button" data-ref="halt"></button>
+        <button class="button console-button" type="button" data-ref="all">${t('console.coupons')}</button></p>
       <live-sheet label="${t('console.drop_title')}" data-ref="sheet"><form class="ask" novalidate data-ref="form">
         <h2>${t('console.drop_title')}</h2>
         <div class="drop-fields">${FIELDS.map((name) => html`<label><span class="field-label">${t(`console.field.drop_${name}`)}</span>
@@ -50,6 +52,8 @@ export class LiveDropDesk extends LiveElement {
     this.ref('new').addEventListener('click', () => this.open());
     this.ref('no').addEventListener('click', () => this.#sheet.close());
     this.ref('close').addEventListener('click', () => this.drop && this.emit('close-drop', { drop: this.drop.id }));
+    this.ref('halt').addEventListener('click', () => this.#halt());
+    this.ref('all').addEventListener('click', () => this.emit('open-coupons'));
     this.ref('form').addEventListener('input', () => this.update());
     this.ref('form').addEventListener('submit', (event) => {
       event.preventDefault();
@@ -78,6 +82,12 @@ export class LiveDropDesk extends LiveElement {
     this.#sheet.open();
     this.#input('off').select();
     this.update();
+  }
+
+  #halt() {
+    if (!this.drop) return;
+    const { coupon } = this.drop;
+    this.emit('halt-coupon', { coupon: coupon.id, what: couponOff(coupon), isHalted: coupon.halt_reason !== undefined });
   }
 
   /** @param {import('../../logic/coupons.js').DropScope} where */
@@ -112,7 +122,12 @@ export class LiveDropDesk extends LiveElement {
     const isRunning = phase === 'armed' || phase === 'open';
     const left = drop ? t('drop.left', { left: number(drop.left), of: number(drop.quantity) }) : '';
     const until_ms = drop ? (phase === 'armed' ? drop.opens_at_ms : drop.ends_at_ms) - now_ms : 0;
-    setText(this.ref('line'), drop && isRunning ? [couponOff(drop.coupon), left, `${duration(until_ms)} ${t(phase === 'armed' ? 'console.to_open' : 'console.to_go')}`].join(t('site.separator')) : '');
+    const reason = drop?.coupon.halt_reason;
+    const halted = reason === undefined ? [] : [t('console.coupon_halted', { reason })];
+    setText(this.ref('line'), drop && isRunning ? [couponOff(drop.coupon), left, `${duration(until_ms)} ${t(phase === 'armed' ? 'console.to_open' : 'console.to_go')}`, ...halted].join(t('site.separator')) : '');
+    this.ref('halt').hidden = !isRunning;
+    setText(this.ref('halt'), t(reason === undefined ? 'console.coupon_halt' : 'console.coupon_resume'));
+    this.ref('halt').classList.toggle('button-coral', reason === undefined);
     this.ref('new').hidden = isRunning || !this.isLive;
     this.ref('close').hidden = !isRunning;
     setText(this.ref('close'), t(phase === 'armed' ? 'console.drop_undo' : 'console.drop_close'));

@@ -49,15 +49,16 @@ export class LiveDrop extends LiveElement {
     setAttribute(this.ref('card'), 'data-phase', phase);
     setText(this.ref('off'), couponOff(drop.coupon));
     setText(this.ref('terms'), couponTerms(drop.coupon));
-    button.hidden = hasClaim || phase === 'gone';
+    const reason = drop.coupon.halt_reason;
+    button.hidden = hasClaim || phase === 'gone' || reason !== undefined;
     button.disabled = isAsking || phase !== 'open';
     setText(button, phase === 'armed' ? t('drop.opens_in', { duration: duration(drop.opens_at_ms - now_ms) }) : t(isAsking ? 'drop.asking' : 'drop.claim'));
     const to_go = phase === 'open' ? `${t('site.separator')}${duration(drop.ends_at_ms - now_ms)}` : '';
-    setText(this.ref('left'), phase === 'gone' ? t('drop.gone') : `${t('drop.left', { left: number(drop.left), of: number(drop.quantity) })}${to_go}`);
-    const note = hasClaim ? t('drop.mine') : refusal ? t(hasText(`drop.refused.${refusal}`) ? `drop.refused.${refusal}` : 'drop.failed') : '';
+    setText(this.ref('left'), reason !== undefined ? t('drop.halted') : phase === 'gone' ? t('drop.gone') : `${t('drop.left', { left: number(drop.left), of: number(drop.quantity) })}${to_go}`);
+    const note = reason !== undefined ? t('drop.halted_note', { reason }) : hasClaim ? t('drop.mine') : refusal ? t(hasText(`drop.refused.${refusal}`) ? `drop.refused.${refusal}` : 'drop.failed') : '';
     setText(this.ref('words'), note);
     this.ref('note').hidden = note === '';
-    setAttribute(this.ref('note'), 'data-tone', hasClaim ? 'good' : null);
+    setAttribute(this.ref('note'), 'data-tone', hasClaim && reason === undefined ? 'good' : null);
   }
 }
 

@@ -208,6 +208,9 @@ export class RoomPage {
     if (type === 'user.muted' && payload.user === this.user?.id) this.talk.mute(payload.until_ms);
     if (type === 'announcement') this.#dismissed = null;
     if (type === 'coupon.armed') this.news.say(t('drop.news', { what: couponOff(payload.drop.coupon) }));
+    if (type === 'coupon.halted') this.news.say(t('drop.news_halted', payload));
+    if (type === 'coupon.unhalted') this.news.say(t('drop.news_unhalted'));
+    if (type === 'coupon.halted' || type === 'coupon.unhalted') this.sheets.couponsChanged();
     if (type === 'group_buy.opened') this.teams.opened(payload.sale);
     if (type === 'flash.unlocked') this.purchase.fell(payload);
     if (type === 'flash.drawn') this.purchase.draws.drawn(payload.sale);

@@ -5,11 +5,14 @@
  * Invariant: what is shown is the server's quote for just what will be ordered; nothing is added up here.
  */
 import { bestCoupon } from '../../logic/coupons.js';
-import { get, post } from '../../net/api.js';
+import { t } from '../../lib/i18n.js';
+import { asApiError, get, post } from '../../net/api.js';
 
 /** @typedef {import('../../logic/card_state.js').Hold} Hold */
 /** @typedef {import('../../components/live-checkout/live-checkout.js').LiveCheckout} LiveCheckout */
 
+/** What is said of a coupon that was good a moment ago. */
+const COUPON_REFUSED = new Set(['coupon_not_usable', 'coupon_halted']);
 /** A quote that did not come is asked for again after this, while check-out is open. */
 const AGAIN_MS = 2_000;
 
@@ -37,20 +40,38 @@ export class Pricing {
         const { order } = await get(`/api/orders/${encodeURIComponent(hold.order)}`);
         return { parts: order.parts, total_minor: order.total_minor, coupons: [], coupon: null };
       }
-      const plain = await this.#quote(hold, null);
-      const best = bestCoupon(plain.coupons);
-      return best ? this.#quote(hold, best.id) : plain;
+      return this.#best(hold);
     });
   }
 
+  /** @param {Hold} hold */
+  async #best(hold) {
+    const plain = await this.#quote(hold, null);
+    const best = bestCoupon(plain.coupons);
+    return best ? this.#quote(hold, best.id) : plain;
+  }
+
+  /** Whether an error says that the coupon is not to be had any more. @param {unknown} error */
+  static isRefused(error) {
+    return COUPON_REFUSED.has(asApiError(error).code);
+  }
+
   /**
-   * Price it with another coupon, or with none.
+   * Price it with another coupon, or with none; with the best of the others when that one cannot be used any more.
    * @param {Hold} hold
    * @param {string | null} coupon
    */
   async choose(hold, coupon) {
     this.form().price = null;
-    await this.#ask(() => this.#quote(hold, coupon));
+    await this.#ask(async () => {
+      try {
+        return await this.#quote(hold, coupon);
+      } catch (error) {
+        if (!Pricing.isRefused(error)) throw error;
+        this.form().problem = t('checkout.coupon_changed');
+        return this.#best(hold);
+      }
+    });
   }
 
   /**

@@ -141,6 +141,14 @@ export class Sheets {
     void this.pricing.open(hold);
   }
 
+  /** A coupon was stopped, or goes on: an open check-out is priced anew, unless its order is on the way. */
+  couponsChanged() {
+    const hold = this.#hold;
+    const { isGoing, price } = this.#checkout;
+    if (!hold || hold.order || !this.checkout.isOpen || isGoing) return;
+    void (price ? this.pricing.choose(hold, this.pricing.coupon) : this.pricing.open(hold));
+  }
+
   get #checkout() {
     return /** @type {LiveCheckout} */ (find('live-checkout'));
   }
@@ -154,8 +162,9 @@ export class Sheets {
       location.assign(await this.page.purchase.order(hold, this.pricing.coupon));
     } catch (thrown) {
       const { code, retryable } = asApiError(thrown);
-      if (code === 'coupon_not_usable') void this.pricing.open(hold);
-      form.problem = code === 'coupon_not_usable' ? t('checkout.coupon_changed') : retryable ? t('checkout.unknown') : t('checkout.failed', { code });
+      const isRefused = Pricing.isRefused(thrown);
+      if (isRefused) void this.pricing.open(hold);
+      form.problem = isRefused ? t('checkout.coupon_changed') : retryable ? t('checkout.unknown') : t('checkout.failed', { code });
       form.isGoing = false;
       void this.page.purchase.refresh();
     }
