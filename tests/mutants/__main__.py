@@ -22,22 +22,28 @@ import msgspec
 ROOT = Path(__file__).resolve().parents[2]
 EXPLAINED = Path(__file__).with_name("explained.toml")
 MUTMUT = [sys.executable, "-m", "mutmut"]
-# The rules that sell what is scarce, follow the money, and say what happened.
+# The rules that sell what is scarce, follow the money, say what happened, and who may do what, and
+# how often.
 RULES = [
     "goods/inventory",
     "goods/press_rules",
     "goods/waiting_list",
     "goods/adjustments",
     "insight/evidence",
+    "members/accounts",
     "orders/checkout",
     "orders/payments",
     "orders/reconciliation",
     "orders/refunds",
+    "records/room_log",
     "sales/campaign_prices",
+    "sales/coupons",
     "sales/draws",
     "sales/flash_sales",
+    "sales/group_buys",
     "sales/pricing",
     "sales/unlocks",
+    "shows/schedule",
 ]
 COPIED = ["commerce", "server", "realtime", "loadtests", "tests", "pyproject.toml"]
 CONFIG = """

@@ -25,6 +25,7 @@ from commerce.members.accounts.rules import (
         ("  Lena \t", "Lena"),
         ("陈小宇", "陈小宇"),
         ("x" * 24, "x" * 24),
+        ("陈", "陈"),
         ("Zoe\u0308", "Zoë"),
         ("👩‍👩‍👧", "👩‍👩‍👧"),
         ("<b>", "<b>"),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commerce.goods.press_rules.model import PressRules
 from commerce.kernel.errors import CommerceError
 from commerce.sales.coupons.model import (
     CLAIM,
@@ -22,7 +23,11 @@ from commerce.sales.coupons.model import (
     DropTerms,
 )
 from commerce.sales.coupons.rules import (
+    COUPON_LIMITS,
+    DROP_LIMITS,
     REFUSALS,
+    SKUS_MAX,
+    TITLE_CHARS_MAX,
     check_coupon,
     check_drop,
     check_same,
@@ -60,11 +65,69 @@ def view(**changed: Any) -> ClaimView:
 TIMES = {"claimed_at_ms": 1, "expires_at_ms": 2}
 
 
+def changed_by(name: str, value: int) -> CouponTerms:
+    """Return terms that make sense but for a figure, with what that figure goes with."""
+    usual: dict[str, Any] = {
+        "amount_minor": {"percent": 0 if value else 5},
+        "percent": {"amount_minor": 0 if value else 1},
+        "max_minor": {"amount_minor": 0, "percent": 5},
+    }
+    return msgspec.structs.replace(COUPON, **{name: value}, **usual.get(name, {}))
+
+
 def test_plain_terms_are_fine() -> None:
     check_coupon(COUPON)
     check_coupon(msgspec.structs.replace(COUPON, amount_minor=0, percent=99, max_minor=1))
     check_drop(DROP_TERMS)
     assert rules_of(DROP_TERMS) is None
+    paced = msgspec.structs.replace(DROP_TERMS, claims_per_address_s=2)
+    check_drop(paced)
+    assert rules_of(paced) == PressRules(version=1, presses_per_address_s=2)
+
+
+@pytest.mark.parametrize("name", COUPON_LIMITS)
+def test_every_figure_of_a_coupon_reaches_from_its_lowest_to_its_highest(name: str) -> None:
+    lowest, highest = COUPON_LIMITS[name]
+    for value in (lowest, highest):
+        check_coupon(changed_by(name, value))
+    for value in (lowest - 1, highest + 1):
+        with pytest.raises(CommerceError) as caught:
+            check_coupon(changed_by(name, value))
+        assert caught.value.detail == {"field": name}
+
+
+@pytest.mark.parametrize("name", DROP_LIMITS)
+def test_every_figure_of_a_drop_reaches_from_its_lowest_to_its_highest(name: str) -> None:
+    lowest, highest = DROP_LIMITS[name]
+    for value in (lowest, highest):
+        check_drop(msgspec.structs.replace(DROP_TERMS, **{name: value}))
+    for value in (lowest - 1, highest + 1):
+        with pytest.raises(CommerceError) as caught:
+            check_drop(msgspec.structs.replace(DROP_TERMS, **{name: value}))
+        assert caught.value.detail == {"field": name}
+
+
+def test_titles_and_goods_have_their_longest() -> None:
+    """A title is as long as it is without its margins; one of blanks is none."""
+    longest = " " + "券" * TITLE_CHARS_MAX + " "
+    many = tuple(str(n) for n in range(SKUS_MAX + 1))
+    check_coupon(msgspec.structs.replace(COUPON, title=longest, title_zh="x", skus=many[1:]))
+    for wrong, field in (
+        ({"title": longest + "x"}, "title"),
+        ({"title": "   "}, "title"),
+        ({"title_zh": ""}, "title_zh"),
+        ({"skus": many}, "skus"),
+    ):
+        with pytest.raises(CommerceError) as caught:
+            check_coupon(msgspec.structs.replace(COUPON, **wrong))
+        assert caught.value.detail == {"field": field}
+
+
+def test_the_least_that_can_be_taken_off_is_something() -> None:
+    for changed in ({"amount_minor": 1}, {"amount_minor": 0, "percent": 1}):
+        check_coupon(msgspec.structs.replace(COUPON, **changed))
+    with pytest.raises(CommerceError, match="invalid_request"):
+        check_coupon(msgspec.structs.replace(COUPON, amount_minor=1, percent=1))
 
 
 @pytest.mark.parametrize(
@@ -108,8 +171,13 @@ def test_a_drop_that_makes_no_sense_names_its_field(changed: Any, field: str) ->
 
 def test_a_key_means_the_same_terms() -> None:
     check_same(hash_terms(COUPON), COUPON)
-    with pytest.raises(CommerceError, match="idempotency_conflict"):
+    with pytest.raises(CommerceError) as refused:
         check_same(hash_terms(COUPON), msgspec.structs.replace(COUPON, quantity=11))
+    assert refused.value.code == "idempotency_conflict"
+    check_same(hash_terms(DROP_TERMS), DROP_TERMS)
+    with pytest.raises(CommerceError) as refused:
+        check_same(hash_terms(DROP_TERMS), msgspec.structs.replace(DROP_TERMS, coupon="d"))
+    assert refused.value.code == "idempotency_conflict"
 
 
 def test_terms_without_the_newer_ones_have_the_digest_they_always_had() -> None:
@@ -149,8 +217,11 @@ def test_every_refusal_has_its_code() -> None:
     assert set(REFUSALS) == set(Claiming) - others
     early = claim_refused(ClaimRefused(Claiming.NOT_OPEN, 700))
     assert (early.code, early.retry_ms, early.retryable) == ("not_open", 700, True)
-    gone = claim_refused(ClaimRefused(Claiming.GONE))
-    assert (gone.code, gone.retryable, gone.detail) == ("coupons_gone", False, None)
+    assert early.detail == {"opens_in_ms": 700}
+    for refused in (ClaimRefused(Claiming.NOT_OPEN), ClaimRefused(Claiming.GONE, 700)):
+        told = claim_refused(refused)
+        assert (told.code, told.retryable) == (REFUSALS[refused.outcome][0], False)
+        assert (told.detail, told.retry_ms) == (None, None)
 
 
 def test_a_coupon_that_its_host_has_stopped_takes_nothing_off_and_says_why() -> None:

@@ -30,6 +30,7 @@ from commerce.sales.group_buys.rules import (
     decide_leader,
     hash_terms,
     is_joinable,
+    mask_leader,
 )
 from commerce.sales.pricing.model import PriceGuard
 
@@ -113,6 +114,43 @@ def test_a_named_team_answers_for_itself(named: Team, answer: Joining) -> None:
     assert decide(batch(named), wish(1, Wish.NAMED, "g1"))[0][0] is answer
 
 
+def test_a_seat_that_is_taken_in_an_open_team_leaves_the_others_room_for_a_new_one() -> None:
+    """Of five units one team needs two and a new one three; a seat taken is of both counts."""
+    found = batch(team("g1"), free=5)
+    answers = decide(found, wish(1), wish(2, Wish.OPEN), wish(3, Wish.OPEN))
+    assert answers == [(Joining.JOINED, "g1"), (Joining.JOINED, "new1"), (Joining.HELD_OUT, None)]
+
+
+def test_every_team_that_is_opened_can_still_be_filled() -> None:
+    """Eight units are enough for the two seats of one team and for two new ones, no more."""
+    found = batch(team("g1"), free=8)
+    answers = decide(found, *(wish(n, Wish.OPEN) for n in range(1, 4)))
+    assert answers == [
+        (Joining.JOINED, "new1"),
+        (Joining.JOINED, "new2"),
+        (Joining.HELD_OUT, None),
+    ]
+
+
+def test_who_comes_too_late_for_a_new_team_leaves_the_others_their_answer() -> None:
+    over = SaleTerms("s", "ended", 0, NOW, 2)
+    answers = decide(batch(team()), wish(1, Wish.OPEN), wish(2, Wish.NAMED, "g1"), sale=over)
+    assert answers == [(Joining.ENDED, None), (Joining.JOINED, "g1")]
+
+
+def test_sold_out_is_no_answer_to_who_has_a_seat_or_may_have_none() -> None:
+    found = batch(free=0, unsold=0, granted={"r1": "g1"}, bought={"u2": 2})
+    assert decide(found, wish(1), wish(2), wish(3)) == [
+        (Joining.REPLAYED, "g1"),
+        (Joining.LIMIT_REACHED, None),
+        (Joining.SOLD_OUT, None),
+    ]
+
+
+def test_strangers_see_the_first_letter_of_who_leads() -> None:
+    assert [mask_leader(name) for name in ("Mika", "小满", "")] == ["M***", "小***", "***"]
+
+
 def test_the_last_seat_goes_to_whoever_comes_first() -> None:
     answers = decide(
         batch(team(joined=2)), wish(1, Wish.NAMED, "g1"), wish(2, Wish.NAMED, "g1"), wish(3)
@@ -132,6 +170,8 @@ def test_a_buyer_has_one_open_team_and_as_many_units_as_the_limit() -> None:
         Joining.LIMIT_REACHED,
         Joining.JOINED,
     ]
+    once = SaleTerms("s", "open", 0, NOW + 1, 1)
+    assert decide(batch(), wish(9), sale=once)[0][0] is Joining.JOINED
     free = SaleTerms("s", "open", 0, None, None)
     assert decide(found, wish(2), sale=free)[0][0] is Joining.JOINED
 
@@ -168,7 +208,9 @@ def test_promises_are_those_of_forming_teams() -> None:
     teams = [team(), team(joined=3), team(state="failed"), team(state="formed", joined=2)]
     assert count_promised(teams) == 2
     assert is_joinable(team(), NOW)
+    assert is_joinable(team(joined=2, deadline_ms=NOW + 1), NOW)
     assert not is_joinable(team(deadline_ms=NOW), NOW)
+    assert not is_joinable(team(joined=3), NOW)
 
 
 def test_the_earliest_of_those_who_stay_leads() -> None:
@@ -193,6 +235,9 @@ def test_a_team_is_completed_once_and_only_for_somebody() -> None:
 @pytest.mark.parametrize("name", LIMITS)
 def test_every_figure_has_its_limits(name: str) -> None:
     lowest, highest = LIMITS[name]
+    for value in (lowest, highest):
+        need = value if name == "need" else 2
+        check_terms(msgspec.structs.replace(TERMS, **{"need": need, "quantity": 300, name: value}))
     for value in (lowest - 1, highest + 1):
         with pytest.raises(CommerceError) as refused:
             check_terms(msgspec.structs.replace(TERMS, **{name: value}))
@@ -201,14 +246,16 @@ def test_every_figure_has_its_limits(name: str) -> None:
 
 def test_units_make_whole_teams() -> None:
     check_terms(TERMS)
-    with pytest.raises(CommerceError, match="whole teams"):
+    with pytest.raises(CommerceError, match="whole teams") as refused:
         check_terms(msgspec.structs.replace(TERMS, quantity=31))
+    assert refused.value.detail == {"field": "quantity"}
 
 
 def test_a_key_that_comes_back_asks_for_the_same() -> None:
     check_same(hash_terms(TERMS), TERMS)
-    with pytest.raises(CommerceError, match="idempotency_conflict"):
+    with pytest.raises(CommerceError) as refused:
         check_same(hash_terms(TERMS), msgspec.structs.replace(TERMS, need=2))
+    assert refused.value.code == "idempotency_conflict"
 
 
 def test_what_came_later_leaves_the_digest_of_plain_terms_as_it_was() -> None:

@@ -9,8 +9,10 @@ from commerce.shows.schedule.model import Room
 from commerce.shows.schedule.rules import (
     SHOW,
     check_command,
+    check_keep_order,
     check_moderate,
     check_see_money,
+    check_stop_sales,
     check_watch_console,
 )
 
@@ -46,6 +48,25 @@ def test_a_rooms_money_is_its_hosts_and_the_operators_to_see() -> None:
     for user_id, role in [("host-2", "host"), ("mod-1", "moderator"), ("host-1", "guest")]:
         with pytest.raises(CommerceError, match="forbidden"):
             check_see_money(ROOM, user_id=user_id, role=role)
+
+
+def test_a_rooms_host_or_an_operator_stops_its_sales_and_coupons() -> None:
+    check_stop_sales(ROOM, user_id="host-1", role="host")
+    check_stop_sales(ROOM, user_id="op", role="operator")
+    for user_id, role in [("host-2", "host"), ("mod-1", "moderator"), ("host-1", "guest")]:
+        with pytest.raises(CommerceError) as refused:
+            check_stop_sales(ROOM, user_id=user_id, role=role)
+        assert refused.value.code == "forbidden"
+
+
+def test_operators_keep_order_in_every_room_and_moderators_in_their_own() -> None:
+    check_keep_order(ROOM, user_id="op", role="operator")
+    check_keep_order(ROOM, user_id="mod-1", role="moderator")
+    check_keep_order(ROOM, user_id="host-1", role="host")
+    for user_id, role in [("mod-2", "moderator"), ("host-2", "host"), ("op", "guest")]:
+        with pytest.raises(CommerceError) as refused:
+            check_keep_order(ROOM, user_id=user_id, role=role)
+        assert refused.value.code == "forbidden"
 
 
 def test_a_show_goes_from_scheduled_to_live_to_ended() -> None:
