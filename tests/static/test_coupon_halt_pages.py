@@ -147,6 +147,7 @@ async def test_a_coupon_whose_drop_is_over_is_stopped_from_the_list(browser: Bro
         await page.keyboard.press("Enter")
         await expect(first).to_contain_text(f"Stopped: {REASON}")
         await expect(first.get_by_role("button")).to_have_text("Resume coupon")
+        await expect(page.locator(f"{LIST} [data-ref=note]")).to_have_text("The coupon is stopped")
         assert server.told == [("POST", "/api/coupons/c1/halt", {"reason": REASON})]
 
 

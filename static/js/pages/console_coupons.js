@@ -58,6 +58,8 @@ export class ConsoleCoupons {
    */
   async #run(act, done, undo = null) {
     await this.page.acts.run(act, done, undo);
-    if (this.list.isOpen) await this.read();
+    if (!this.list.isOpen) return;
+    await this.read();
+    this.list.say(this.page.undoBar.text);
   }
 }

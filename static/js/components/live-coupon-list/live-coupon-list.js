@@ -2,7 +2,7 @@
 /**
  * The room's coupons in a sheet, newest first, with what became of them; each can be stopped, and let go on.
  *
- * HTML: `<live-coupon-list></live-coupon-list>`. Methods: `open()`, `take(coupons)`, `fail(code)`.
+ * HTML: `<live-coupon-list></live-coupon-list>`. Methods: `open()`, `take(coupons)`, `fail(code)`, `say(text)`.
  * Events: `live:read-coupons`, `live:halt-coupon {coupon, what, isHalted}`.
  */
 import { html, render } from '../../lib/html.js';
@@ -54,6 +54,11 @@ export class LiveCouponList extends SheetElement {
   /** @param {string} code */
   fail(code) {
     setText(this.ref('note'), t('console.coupons_failed', { code }));
+  }
+
+  /** What became of an act, as the console's own line lies below the sheet. @param {string} text */
+  say(text) {
+    setText(this.ref('note'), text);
   }
 
   update() {
