@@ -18,7 +18,7 @@ PADDED = 0x20
 MARKER = 0x80
 SIZE = struct.Struct("=i")
 # Browsers cut a picture into packets that differ by a byte. Filled up to a multiple of this they
-# are of one size, which leave by one call; it costs 0.3 % of the line. A multiple, as a packet has
+# are of one size, which leave by one call; it costs 0.4 % of the line. A multiple, as a packet has
 # to read the same each time that it is sent: SRTP must not encrypt two texts under one number.
 FILLED_TO_BYTES = 8
 # A larger payload is left as it is, for the sake of lines that carry 1,500 bytes.

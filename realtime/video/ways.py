@@ -57,7 +57,7 @@ class Way:
     picture ends the run of the sound, as the last sound ends that of the picture.
     """
 
-    __slots__ = ("_parts", "cells", "count", "datagrams", "runs", "size_bytes", "sizes")
+    __slots__ = ("_parts", "cells", "datagrams", "runs", "sizes")
 
     def __init__(self, layouts: Sequence[Layout], cells: Any, view: memoryview) -> None:
         tracks = range(len(layouts))
@@ -72,7 +72,6 @@ class Way:
             offsets += [at + offset for offset in layout.offsets]
             sealed += layout.sealed
             at += layout.sealed_bytes
-        self.count, self.size_bytes = len(sealed), at
         self.sizes = b"".join(layouts[track].sizes for track in order)
         self.cells = [cells + offset for offset in offsets]
         self.runs = [
