@@ -3,12 +3,13 @@
 H.264 720p30 of 1.5 Mb/s with Opus, over 127.0.0.1. `viewers_per_core` (fast) and
 `viewers_per_core_plain` are extrapolated: the line through the server's processor share at 50, 100
 and 150 viewers, up to a whole core; one more run has 250. Viewers are real connections (ICE, DTLS,
-SRTP) that count packets and do not decrypt them; one verifier beside them decodes everything, and
-`fps` is its rate at 250. `cpu_vs_mediarelay` is the processor time a viewer of aiortc's own relay,
-from one viewer to two in the same run, over ours. First picture and glass to glass are medians in
-Chromium; `fps_at_5_percent_loss` has that share lost both ways on both lines. A figure of a phase
-that was not run is null. The room's phase prints how much longer chat and sale events take while 50
-people watch, beside the figures.
+SRTP) that count packets and do not decrypt them, and take what one call sent as one (UDP GRO), for
+the receiver's half of loopback would count as the server's; one verifier beside them decodes
+everything, and `fps` is its rate at 250. `cpu_vs_mediarelay` is the processor time a viewer of
+aiortc's own relay, from one viewer to two in the same run, over ours. First picture and glass to
+glass are medians in Chromium; `fps_at_5_percent_loss` has that share lost both ways on both lines.
+A figure of a phase that was not run is null. The room's phase prints how much longer chat and sale
+events take while 50 people watch, beside the figures.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
 from collections.abc import AsyncIterator
 
 import httpx
@@ -10,13 +12,14 @@ import pytest
 
 from realtime.video.clip import Clip
 from realtime.video.clip_publisher import ClipPublication
+from realtime.video.ways import SEGMENT_SIZE, SOL_UDP, UDP_SEGMENT
 from tests.support.media.film import make_film
 from tests.support.media.loopback import only_loopback
 from tests.support.media.loss import lose
 from tests.support.media.signalling import WhipClient, serve
 from tests.support.media.stock import StockForwarder
 from tests.support.media.verifier import Verifier
-from tests.support.media.viewer import Viewer
+from tests.support.media.viewer import UDP_GRO, Viewer
 
 SMALL = {"size": (320, 180), "bits_per_s": 300_000, "seconds": 1}
 
@@ -65,6 +68,32 @@ async def test_a_viewer_counts_and_decodes_nothing(address: str, film: Clip) -> 
     finally:
         await viewer.close()
         await publication.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="datagrams are cut by Linux alone")
+@pytest.mark.parametrize("takes_whole", [True, False])
+async def test_a_viewer_counts_the_datagrams_of_one_call(takes_whole: bool) -> None:
+    """As they were sent, or one by one; the last of them is smaller."""
+    viewer = Viewer(("video",))
+    viewer._by_payload_type = {96: viewer.video}
+    headers = (
+        bytes([0x80, 96 | last << 7, 0, 7 + n]) + bytes(8) for n, last in enumerate([0, 0, 1])
+    )
+    packets = [header + bytes(size) for header, size in zip(headers, (90, 90, 30), strict=True)]
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth,
+    ):
+        ear.bind(("127.0.0.1", 0))
+        ear.setblocking(False)
+        ear.setsockopt(SOL_UDP, UDP_GRO, takes_whole)
+        segments = [(SOL_UDP, UDP_SEGMENT, SEGMENT_SIZE.pack(102))]
+        mouth.sendmsg(packets, segments, 0, ear.getsockname())
+        viewer._drain(ear, None)
+    seen = viewer.video
+    assert (seen.packets, seen.frames, seen.size_bytes) == (3, 1, 102 + 102 + 42)
+    assert (seen.first_sequence, seen.highest, seen.missing) == (7, 9, 0)
+    await viewer.connection.close()
 
 
 async def test_a_publisher_hears_that_it_was_ended(address: str, film: Clip) -> None:
