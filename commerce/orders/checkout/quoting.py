@@ -30,6 +30,8 @@ from commerce.sales.pricing.store import select_offers
 
 # More than anybody chooses from; the newest.
 COUPONS_SHOWN_MAX = 50
+# A shop can change its currency while coupons are out: 30.00 of the old are not 3000 of the new.
+OTHER_CURRENCY = NotReduced("other_currency")
 
 
 class QuoteLineView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -110,7 +112,15 @@ class QuoteService:
             reduction=reduction,
             ship_to=wish.ship_to,
         )
-        options = [_option(claim, judge(claim, lines, holds[0].room)) for claim in claims]
+        options = [
+            _option(
+                claim,
+                OTHER_CURRENCY
+                if _is_of_other_money(claim, holds[0])
+                else judge(claim, lines, holds[0].room),
+            )
+            for claim in claims
+        ]
         options.sort(key=lambda one: (-one.off_minor, one.expires_at_ms))
         view = view_quote(asked, [None] * len(lines), coupon=chosen[0] if chosen else None)
         first = next(hold for hold in holds if hold.id == lines[0].id)
@@ -157,8 +167,16 @@ async def find_reduction(
     if any(hold.unlock_minor is not None for hold in holds):
         # It would have to reach its threshold at either price: a price that may fall stands alone.
         raise not_usable(NotReduced("price_source"))
-    check_usable(claim, lines, next(hold.room for hold in holds if hold.id == lines[0].id))
+    hold = next(hold for hold in holds if hold.id == lines[0].id)
+    if _is_of_other_money(claim, hold):
+        raise not_usable(OTHER_CURRENCY)
+    check_usable(claim, lines, hold.room)
     return claim.coupon.reduction(claim.id)
+
+
+def _is_of_other_money(claim: ClaimView, hold: Hold) -> bool:
+    """Say whether a coupon that is free takes off another currency than a hold is priced in."""
+    return claim.state == "claimed" and claim.coupon.currency != hold.currency
 
 
 async def _price_items(connection: Connection, items: Sequence[tuple[str, int]]) -> Basket:

@@ -93,3 +93,26 @@ async def test_the_budget_is_one_for_all_rooms(rooms: tuple[Stand, Stand]) -> No
         figures = await select_figures(connection, coupon)
     assert (figures.coupon.scope, figures.coupon.room) == ("shop", here.shop.room.slug)
     assert (figures.locked, figures.spent_minor) == (1, 3_000)
+
+
+@pytest.mark.parametrize("percent", [0, 10])
+async def test_a_coupon_of_another_currency_takes_nothing_off(
+    rooms: tuple[Stand, Stand], percent: int
+) -> None:
+    """The shop's currency is a setting: coupons that were made before it changed are still out."""
+    stand, _ = rooms
+    buyer = await stand.till.buyer()
+    terms = {"percent": percent, "amount_minor": 0} if percent else {}
+    claim = await stand.claimed(buyer, **terms)
+    await stand.till.change("UPDATE coupons SET currency = 'XTS'")
+    held = await stand.till.reserve(stand.sale, buyer.id)
+    asked = await buyer.client.post("/api/quotes", json={"reservations": [held]})
+    [option] = asked.json()["coupons"]
+    assert (option["why"], option.get("off_minor", 0)) == ("other_currency", 0)
+    wish = {"reservations": [held], "coupon": claim}
+    for answer in (
+        await buyer.client.post("/api/quotes", json=wish),
+        await buyer.order([held], coupon=claim),
+    ):
+        assert answer.json()["error"]["detail"]["reason"] == "other_currency"
+    assert await stand.seen(claim) == ("claimed", 0, 0)
