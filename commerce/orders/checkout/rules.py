@@ -58,7 +58,8 @@ def price_holds(wish: PlaceOrder, holds: Sequence[Hold]) -> list[PricedLine]:
     """Return the lines that a buyer's reservations make, at the prices frozen with them.
 
     Raises `not_found` for somebody else's reservation, `invalid_request` when they are of
-    two shows: an order belongs to one room.
+    two shows, for an order belongs to one room, or of two currencies, as of a shop that has
+    changed its own meanwhile.
     """
     mine = {hold.id: hold for hold in holds if hold.user_id == wish.user_id}
     if any(id not in mine for id in wish.reservation_ids):
@@ -72,7 +73,7 @@ def price_holds(wish: PlaceOrder, holds: Sequence[Hold]) -> list[PricedLine]:
     if len(wanted) > 1 and any(hold.unlock_minor is not None for hold in wanted):
         raise invalid("An offer whose price may fall is ordered by itself.", field="reservations")
     if any(hold.currency != first.currency for hold in wanted):
-        raise ValueError("an order has one currency")
+        raise invalid("An order takes reservations of one currency.", field="reservations")
     return [
         PricedLine(hold.id, hold.sku, hold.qty, hold.unit_price_minor, hold.source)
         for hold in wanted

@@ -115,9 +115,9 @@ def test_a_reservation_that_is_not_mine_is_not_there(holds: list[Hold], ids: lis
     assert str(caught.value) == "not_found: There is no such reservation."
 
 
-@pytest.mark.parametrize("other", [{"room_id": "q"}, {"show_id": "v"}])
-def test_an_order_stays_in_one_show(other: dict[str, str]) -> None:
-    """Another room or another show is refused."""
+@pytest.mark.parametrize("other", [{"room_id": "q"}, {"show_id": "v"}, {"currency": "EUR"}])
+def test_an_order_stays_in_one_show_and_currency(other: dict[str, str]) -> None:
+    """Another room, another show or another money is refused."""
     with pytest.raises(CommerceError) as caught:
         quote([make_hold(), make_hold(id="b", **other)], ["a", "b"])
     assert (caught.value.code, caught.value.detail) == (
