@@ -128,7 +128,8 @@ class Gateway(Process):
         core = self.world.core
         sales = frozenset({core.sale_id})
         latch = Latch(outcome, result.pool_version, self.world.now_ms, core.owned(), sales)
-        self.latches.set(POOL, latch)
+        # Asked and read in one instant: nothing can have come back in between.
+        self.latches.set(POOL, latch, clears=self.latches.clears_of(POOL))
 
     def serve(self, work: Callable[[], str], reply: Reply) -> None:
         """Take any other request: its answer is the work's, or the code of its refusal."""
