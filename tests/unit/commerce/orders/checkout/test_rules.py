@@ -335,6 +335,11 @@ def test_a_card_pays_for_all_of_an_order_within_every_limit(
     assert decide_card(lines, paid) is can
 
 
+def test_a_card_that_has_paid_nothing_yet_has_all_of_its_limit() -> None:
+    assert decide_card([CardLine("s", 2, 2)], {})
+    assert not decide_card([CardLine("s", 3, 2)], {})
+
+
 def test_late_money_is_late_for_its_hold_alone() -> None:
     """An order that was cancelled, or paid already, wants no units any more."""
     reasons = ("hold_expired", "order_expired", "order_cancelled", "already_paid")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,10 +14,12 @@ from hypothesis import strategies as st
 from commerce.kernel.errors import CommerceError
 from commerce.sales.pricing.model import (
     PRECEDENCE,
+    Discount,
     NotReduced,
     Offer,
     PricedLine,
     Quote,
+    QuotedLine,
     Reduced,
     Reduction,
     Tax,
@@ -209,3 +213,60 @@ def test_a_total_is_its_parts_to_the_cent_and_the_same_when_asked_again(
     )
     again = ask(*some, tariffs=as_agreed(asked.shipping_minor, tax), reduction=reduction)
     assert again == asked
+
+
+class ToOneAddress(msgspec.Struct, frozen=True):
+    """Shipping and a tax on top that both depend on the address, and so must be told it."""
+
+    by_line: tuple[int, ...] = (190, 50)
+
+    def price_minor(self, goods_minor: Sequence[int], ship_to: str | None) -> int:
+        """Return the price of sending to Lyon, of any goods."""
+        assert (goods_minor, ship_to) == ([1_900, 500], "Lyon")
+        return 300
+
+    def tax(self, goods_minor: Sequence[int], shipping_minor: int, ship_to: str | None) -> Tax:
+        """Return a tax of Lyon, of the goods and of sending them."""
+        assert (goods_minor, shipping_minor, ship_to) == ([1_900, 500], 300, "Lyon")
+        return Tax(self.by_line, 30, is_included=False)
+
+
+def quote_to_lyon(port: ToOneAddress) -> Quote:
+    """Quote both lines, with a coupon for the first."""
+    return quote(
+        [LISTED, FLASHED],
+        currency=CURRENCY,
+        tariffs=Tariffs(port, port),
+        reduction=Reduction(id="claim", amount_minor=100),
+        ship_to="Lyon",
+    )
+
+
+def test_a_receipt_says_of_each_line_what_it_is_and_what_was_charged_for_it() -> None:
+    assert quote_to_lyon(ToOneAddress()) == Quote(
+        lines=[
+            QuotedLine("a", "bowl", 2, 1_000, "list", 100, 190, 2_090),
+            QuotedLine("b", "cup", 1, 500, "flash", 0, 50, 550),
+        ],
+        subtotal_minor=2_500,
+        discounts=[Discount("coupon", "claim", 100)],
+        shipping_minor=300,
+        tax_minor=270,
+        is_tax_included=False,
+        total_minor=2_970,
+        currency=CURRENCY,
+    )
+
+
+def test_a_tax_that_forgets_a_line_gives_no_total() -> None:
+    """A shop's own tariffs may be wrong; a line must not vanish from the order for it."""
+    with pytest.raises(ValueError, match="zip"):
+        quote_to_lyon(ToOneAddress(by_line=(190,)))
+
+
+@pytest.mark.parametrize(
+    ("goods_minor", "off_minor"), [(149, 1), (150, 2), (10_000, 100), (10_049, 100), (10_050, 101)]
+)
+def test_a_percentage_is_rounded_half_up(goods_minor: int, off_minor: int) -> None:
+    line = PricedLine("a", "bowl", 1, goods_minor, "list")
+    assert off(line, percent=1) == Reduced([off_minor])
