@@ -141,8 +141,9 @@ def test_a_request_is_its_reservations_and_its_address() -> None:
         hash_of(["a"], ""),
         hash_of(["a"], "x"),
         hash_of(["a"], None, "c"),
+        hash_of(["a"], None, "d"),
     }
-    assert len(hashes) == 5
+    assert len(hashes) == 6
 
 
 def test_a_charge_is_right_only_as_it_was_quoted() -> None:
