@@ -9,7 +9,8 @@ import pytest
 from commerce.kernel.errors import CommerceError
 from commerce.orders.checkout.model import PlaceOrder
 from commerce.orders.checkout.rules import quote_order
-from commerce.sales.pricing.model import Discount, QuotedLine, Reduction
+from commerce.sales.pricing.model import Discount, QuotedLine, Reduction, Tax
+from commerce.sales.pricing.ports import Tariffs
 from tests.unit.commerce.orders.checkout.test_rules import make_hold, quote
 
 
@@ -42,6 +43,26 @@ def test_a_seat_and_a_price_that_may_fall_are_ordered_by_themselves(alone: dict[
     )
 
 
-def test_an_order_of_two_currencies_is_never_added_up() -> None:
-    with pytest.raises(ValueError, match="one currency"):
-        quote([make_hold(), make_hold(id="b", currency="EUR")], ["a", "b"])
+class ByAddress:
+    """Shipping that has a price to one address alone."""
+
+    def price_minor(self, _goods_minor: Any, ship_to: str | None) -> int:
+        """Return the price."""
+        return 700 if ship_to == "Quay 1" else 0
+
+
+class TaxedByAddress:
+    """A tax on top that one address pays alone."""
+
+    def tax(self, goods_minor: Any, _shipping_minor: int, ship_to: str | None) -> Tax:
+        """Return the tax."""
+        return Tax([11 if ship_to == "Quay 1" else 0] * len(goods_minor), 0, is_included=False)
+
+
+def test_an_order_pays_what_its_address_costs_at_either_price() -> None:
+    tariffs = Tariffs(ByAddress(), TaxedByAddress())
+    wish = PlaceOrder("lena", "k", ["a"], "Quay 1")
+    draft = quote_order(wish, [make_hold(unlock_minor=9_900)], tariffs=tariffs)
+    assert draft.total_minor == 39_800 + 700 + 11
+    assert draft.unlocked is not None
+    assert draft.unlocked.total_minor == 19_800 + 700 + 11

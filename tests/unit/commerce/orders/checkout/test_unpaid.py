@@ -19,5 +19,5 @@ def test_at_the_limit_one_waits_for_the_first_to_grow_old(now_ms: int, retry_ms:
     with pytest.raises(CommerceError) as caught:
         check_unpaid(UNPAID_ORDERS_MAX, 100, now_ms)
     assert caught.value.code == "too_many_unpaid"
-    assert caught.value.retry_ms == retry_ms
+    assert (caught.value.retryable, caught.value.retry_ms) == (True, retry_ms)
     assert caught.value.detail == {"unpaid": UNPAID_ORDERS_MAX, "max": UNPAID_ORDERS_MAX}
