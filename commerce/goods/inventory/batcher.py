@@ -130,8 +130,16 @@ class Batcher(Generic[Told]):
             self._open.clear()
 
     def tell_early(self, answers: Sequence[tuple[Request, Told]]) -> None:
-        """Answer requests of the batch under way before all of it is; `decide` may call this."""
-        self._answer([(self._deciding.pop(request.id), answer) for request, answer in answers])
+        """Answer requests of the batch under way before all of it is; `decide` may call this.
+
+        One that was answered before keeps that answer: a part that is decided again tells it twice.
+        """
+        early = [
+            (press, answer)
+            for request, answer in answers
+            if (press := self._deciding.pop(request.id, None)) is not None
+        ]
+        self._answer(early)
 
     async def _settle(self, batch: list[Press[Told]]) -> None:
         self._deciding = deciding = {press.request.id: press for press in batch}
@@ -150,7 +158,7 @@ class Batcher(Generic[Told]):
             raise
         self._answer(answered)
 
-    def _answer(self, answered: list[tuple[Press[Told], Told | CommerceError]]) -> None:
+    def _answer(self, answered: Sequence[tuple[Press[Told], Told | CommerceError]]) -> None:
         """Let the next batch be sent first; then tell those who wait for this one."""
         if not answered:
             return

@@ -141,7 +141,7 @@ async def warm_up(connection: Any) -> None:
     transaction = connection.transaction()
     await transaction.start()
     try:
-        await connection.execute(INSERT_POOL, nobody, "warm-up", None, 1)
+        await connection.execute(INSERT_POOL, nobody, nobody, None, 1)
         await reserve_batch(connection, nobody, [Request(nobody, nobody, nobody, 1)])
         await select_owned(connection, nobody, at_most=1)
         await count_waiting(connection, nobody)
