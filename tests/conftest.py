@@ -31,6 +31,8 @@ TIERS_BY_FOLDER = {
     "e2e": "e2e",
     "faults": "faults",
 }
+# Here a wrong answer may be the machine's: how many pictures came, what a page showed in time.
+MEASURED_BY_THE_CLOCK = ("tests/integration/realtime/video/", "tests/e2e/", "tests/static/")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,12 +41,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the tier of its folder, so that no file can forget it."""
+    """Mark each test with the tier of its folder, so that no file can forget it.
+
+    A machine with other work may stop a program for seconds. So what ran out of time is tried
+    once more, and the summary names it. A wrong answer counts at once.
+    """
     tests = Path(__file__).parent
     for item in items:
-        folder = item.path.relative_to(tests).parts[0]
+        path = item.path.relative_to(tests)
+        folder = path.parts[0]
         if folder in TIERS_BY_FOLDER:
             item.add_marker(TIERS_BY_FOLDER[folder])
+        by_the_clock = f"tests/{path.as_posix()}".startswith(MEASURED_BY_THE_CLOCK)
+        once_more = True if by_the_clock else ran_out_of_time
+        item.add_marker(pytest.mark.flaky(reruns=1, condition=once_more))
+
+
+def ran_out_of_time(error: BaseException) -> bool:
+    """Whether a test failed because something did not come, and not because it was wrong."""
+    return "Timeout" in type(error).__name__ or "Locator expected" in str(error)
 
 
 @pytest.fixture(scope="session")
