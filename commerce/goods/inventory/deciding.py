@@ -186,7 +186,7 @@ class Decider:
 
     def _refuse(self, request: Request, index: int, result: BatchResult, aside: _Aside) -> Refused:
         outcome = OUTCOMES[result.outcomes[index]]
-        opens_at = result.opens_at[index]
+        opens_at = result.opens_at[index] if outcome is Outcome.NOT_OPEN else None
         return Refused(
             outcome,
             result.pool_version,

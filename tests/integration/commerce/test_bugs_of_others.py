@@ -32,8 +32,7 @@ async def is_sound(till: Till) -> bool:
 
 
 async def press_anew(till: Till, sale: str) -> None:
-    """Let somebody else have what came free, without waiting for the latch to notice."""
-    till.inventory.forget_latches([str((await read_stock(till.database, sale))["pool_id"])])
+    """Let somebody else have what came free."""
     await till.reserve(sale, (await till.buyer()).id)
 
 

@@ -26,7 +26,7 @@ from commerce.insight.audit.service import audit
 from commerce.kernel.errors import CommerceError
 from server.db.database import PgDatabase, open_reserve_pool
 from tests.support.pressing import outcomes, press
-from tests.support.shop import arm_flash, make_shop
+from tests.support.shop import arm_flash, make_shop, read_stock
 
 
 async def test_only_a_latched_press_is_refused_at_once(
@@ -96,10 +96,12 @@ async def test_a_press_is_taken_on_without_a_task_when_nothing_else_is_to_be_ask
     assert take(owner)
     won = await told.get()
     assert isinstance(won, Reserved)
+    inventory.forget_latches([str((await read_stock(database, sale))["pool_id"])])
     assert take(late)
     refused = await told.get()
     assert isinstance(refused, Refused)
     assert refused.outcome is Outcome.HELD_OUT
+    assert not refused.is_latched
     assert take(late)
     assert told.get_nowait() == msgspec.structs.replace(refused, is_latched=True)
     assert take(owner)

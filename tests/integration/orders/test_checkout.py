@@ -243,7 +243,6 @@ async def test_cancelling_frees_the_stock_at_once(till: Till) -> None:
     assert again.json()["order"]["state"] == "cancelled"
     assert (await read_stock(till.database, sale))["claimed"] == 0
     assert [news["order"]["state"] for news in till.news("order.cancelled")] == ["cancelled"]
-    till.inventory.forget_latches([str((await read_stock(till.database, sale))["pool_id"])])
     assert await till.reserve(sale, next_one.id)
     assert await till.payments.run_payment_calls() == 1
     assert (await till.remote(order_id))["state"] == "voided"

@@ -242,7 +242,6 @@ async def test_money_that_comes_too_late_is_let_go(till: Till) -> None:
     buyer = await till.buyer()
     order_id, url = await order_one(till, sale, buyer)
     await till.end_holds(sale)
-    till.inventory.forget_latches([str((await read_stock(till.database, sale))["pool_id"])])
     await till.reserve(sale, (await till.buyer("Quick")).id)
 
     await buyer.press(url, "pay")
