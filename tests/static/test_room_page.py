@@ -272,10 +272,10 @@ async def test_a_press_a_moment_early_waits_for_the_opening(browser: Browser) ->
 
 async def test_a_refusal_ends_the_intent(browser: Browser) -> None:
     async with open_room(browser) as (page, server):
-        server.send(["K", 7, {f"stock:{FLASH_ID}": [5, [0, 8, 92]]}])
-        await wait_for_state(page, "refused-held_out")
         server.decide = lambda: {"code": "held_out", "message": "", "retryable": True}
         await page.click(MAIN)
+        server.send(["K", 7, {f"stock:{FLASH_ID}": [5, [0, 8, 92]]}])
+        await wait_for_state(page, "refused-held_out")
         await page.locator(CARD).get_by_text("All are held right now").wait_for()
         server.decide = lambda: None
         server.send(["K", 7, {f"stock:{FLASH_ID}": [6, [1, 7, 92]]}])
