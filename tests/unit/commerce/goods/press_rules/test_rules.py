@@ -142,8 +142,12 @@ def test_a_bucket_fills_up_to_one_seconds_worth() -> None:
 
 
 def test_a_permit_is_renewed_in_the_sales_room_alone() -> None:
-    for room_id, is_given in ((ROOM, True), ("elsewhere", False), (None, False)):
+    for room_id, code in (
+        (ROOM, None),
+        ("elsewhere", "not_present_long_enough"),
+        (None, "permit_required"),
+    ):
         refusal = decide_permit(STAY, Press("a", room_id, 5, "good"), ROOM)
-        assert (refusal is None) is is_given
+        assert (refusal and refusal.code) == code
     assert decide_permit(STAY, Press("a", ROOM, 20_000), ROOM) is None
     assert decide_permit(PressRules(version=1), Press("a", "elsewhere"), ROOM) is None
