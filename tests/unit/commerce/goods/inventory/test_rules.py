@@ -87,7 +87,8 @@ def test_a_halted_sale_gives_nothing_until_its_window_ends() -> None:
 
 
 def test_a_sale_that_is_over_or_not_planned_sells_nothing() -> None:
-    assert decide_window(make_sale(state="cancelled"), 5) is Outcome.ENDED
+    for over in ("ended", "cancelled"):
+        assert decide_window(make_sale(state=over), 5) is Outcome.ENDED
     assert decide_window(make_sale(opens_at_ms=None), 5) is Outcome.NOT_OPEN
     assert decide_window(None, 5) is Outcome.NO_SUCH_SALE
 
