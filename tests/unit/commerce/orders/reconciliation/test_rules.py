@@ -173,6 +173,10 @@ def test_a_capped_report_counts_all_and_lists_the_gravest() -> None:
     assert report([], window=(1, 2), compared=0, older=0).ok
 
 
+def test_a_report_comes_without_sums_until_they_are_added() -> None:
+    assert report([], window=(1, 2), compared=0, older=0).sums == []
+
+
 def test_a_provider_names_what_it_granted_until_it_has_taken_the_lesser_sum() -> None:
     granted = mine(state="authorised", amount_minor=900, authorised_minor=1_900)
     assert compare([granted], their(state="authorised", amount_minor=1_900), now_ms=NOW_MS) == []
