@@ -142,16 +142,9 @@ class GuardedStun(StunProtocol):
 
     def _take(self, data: bytes, addr: tuple[Any, ...]) -> None:
         is_check = len(data) > 0 and data[0] < FIRST_BYTE_NO_STUN
-        if self._intake is not None:
-            pair = self.receiver._nominated.get(1)
-            if not self._intake.admits(
-                len(data),
-                is_check=is_check,
-                is_peer=pair is not None and pair.remote_addr == (addr[0], addr[1]),
-                now_s=self._now_s(),
-            ):
-                self._counters.dropped_in += 1
-                return
+        if self._intake is not None and not self._lets_in(self._intake, data, addr, is_check):
+            self._counters.dropped_in += 1
+            return
         try:
             if is_check:
                 super().datagram_received(data, addr)
@@ -159,6 +152,28 @@ class GuardedStun(StunProtocol):
                 self.receiver.data_received(data, self.local_candidate.component)
         except Exception:  # Its parser raises whatever a stranger's bytes lead it to.
             self._counters.dropped_in += 1
+
+    def _lets_in(self, intake: Intake, data: bytes, addr: tuple[Any, ...], is_check: bool) -> bool:
+        """Say whether a datagram is looked at; of media and its keys only a peer's is.
+
+        Else one plain alert of a stranger would end a handshake, and a few hundred would crowd it
+        out. Who a peer is, a check tells that has our password, or the offer itself.
+        """
+        pair = self.receiver._nominated.get(1)
+        is_peer = pair is not None and pair.remote_addr == (addr[0], addr[1])
+        if not (is_check or is_peer or _is_known(self.receiver, addr)):
+            return False
+        size_bytes, now_s = len(data), self._now_s()
+        return intake.admits(size_bytes, is_check=is_check, is_peer=is_peer, now_s=now_s) and (
+            is_check or intake.admits_source(data)
+        )
+
+
+def _is_known(connection: Any, addr: tuple[Any, ...]) -> bool:
+    """Say whether a peer named this address, or proved it by a check."""
+    return any(
+        (one._network_host, one.port) == (addr[0], addr[1]) for one in connection._remote_candidates
+    )
 
 
 def confine(connection: Any, around: Surroundings, intake: Intake | None = None) -> None:
@@ -173,10 +188,8 @@ def confine(connection: Any, around: Surroundings, intake: Intake | None = None)
             counters.dropped_in += 1
 
     def requested(message: Any, addr: tuple[str, int], protocol: StunProtocol) -> None:
-        known = connection._remote_candidates
-        if len(known) < REMOTE_ADDRESSES_MAX or any(
-            (one._network_host, one.port) == addr for one in known
-        ):
+        is_room_left = len(connection._remote_candidates) < REMOTE_ADDRESSES_MAX
+        if is_room_left or _is_known(connection, addr):
             check(message, addr, protocol)
         else:
             counters.dropped_in += 1

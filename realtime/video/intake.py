@@ -21,6 +21,21 @@ MEDIA_BURST_S = 2.0
 # Who sends too much for so long goes on.
 FLOOD_S = 3.0
 FLOOD_GAP_S = 1.0
+# A track has two sources (SSRC), itself and its repairs; who only reports has one. Something of
+# each is kept as long as the session lives, and all are looked through for every packet: with
+# 20,000 of them that takes 0.3 ms.
+SOURCES_MAX = 32
+# What has a source: RTP and RTCP (RFC 7983), told apart by the second byte, as the library does.
+FIRST_BYTE_MEDIA, FIRST_BYTE_NO_MEDIA = 128, 192
+RTCP_TYPE_FIRST, RTCP_TYPE_LAST = 192, 208
+
+
+def source_of(data: bytes) -> bytes:
+    """Return the source that a datagram is of; nothing for one that has none."""
+    if not data or not FIRST_BYTE_MEDIA <= data[0] < FIRST_BYTE_NO_MEDIA:
+        return b""
+    is_report = len(data) > 1 and RTCP_TYPE_FIRST <= data[1] <= RTCP_TYPE_LAST
+    return data[4:8] if is_report else data[8:12]
 
 
 class Bucket:
@@ -61,6 +76,7 @@ class Intake:
         )
         self._over_from_s: float | None = None
         self._over_s = 0.0
+        self._sources: set[bytes] = set()
 
     def admits(self, size_bytes: int, *, is_check: bool, is_peer: bool, now_s: float) -> bool:
         """Say whether a datagram is looked at; `is_peer`: it comes by the path that is chosen."""
@@ -74,6 +90,16 @@ class Intake:
             self._over_from_s = now_s
         self._over_s = now_s
         return False
+
+    def admits_source(self, data: bytes) -> bool:
+        """Say whether a datagram of the peer is of one of its first sources, or of none."""
+        source = source_of(data)
+        if not source or source in self._sources:
+            return True
+        if len(self._sources) >= SOURCES_MAX:
+            return False
+        self._sources.add(source)
+        return True
 
     def is_flooded(self, now_s: float) -> bool:
         """Say whether the peer has sent more than it may for long, and still does."""

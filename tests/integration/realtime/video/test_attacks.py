@@ -11,12 +11,13 @@ import msgspec
 import pytest
 from aioice import stun
 from aioice.ice import StunProtocol
-from aiortc.rtp import RTCP_PSFB_PLI, RtcpPsfbPacket
+from aiortc import RTCSessionDescription
+from aiortc.rtp import RTCP_PSFB_PLI, RtcpPsfbPacket, RtpPacket
 
 from realtime.video import ice
 from realtime.video.config import VideoCounters
 from realtime.video.ice import CHECK_RETRANSMISSIONS, CHECKS_BURST, GuardedStun
-from realtime.video.intake import FLOOD_S, REPORTS_BURST
+from realtime.video.intake import FLOOD_S, REPORTS_BURST, SOURCES_MAX
 from realtime.video.peers import AiortcPublisher
 from realtime.video.ports import VideoError
 from tests.integration.realtime.video.people import (
@@ -165,8 +166,7 @@ async def test_a_strangers_flood_does_not_reach_the_library() -> None:
         host = Publisher(sound=False)
         session = await host.publish(forwarder)
         await until(lambda: forwarder.state(ROOM).live)
-        lines = session.answer.splitlines()
-        port = next(int(line.split()[5]) for line in lines if line.startswith("a=candidate:"))
+        port = port_of(session.answer)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
             for _ in range(60):
                 for _ in range(20):
@@ -177,6 +177,86 @@ async def test_a_strangers_flood_does_not_reach_the_library() -> None:
         await until(lambda: forwarder.counters.packets_in > packets + 60)
         assert forwarder.counters.floods == 0
         await host.vanish()
+
+
+# Unencrypted, as DTLS has them before keys are agreed on (RFC 5246 §7.2): type, version, epoch and
+# number, length, level, description.
+CLOSE_NOTIFY = bytes.fromhex("15 fefd 0000000000000000 0002 01 00")
+HANDSHAKE_FAILURE = bytes.fromhex("15 fefd 0000000000000000 0002 02 28")
+
+
+@pytest.mark.parametrize("alert", [CLOSE_NOTIFY, HANDSHAKE_FAILURE])
+async def test_a_strangers_alert_does_not_end_a_handshake(alert: bytes) -> None:
+    """Nobody has to prove that one is the peer's; from the answer on, as fast as it may be."""
+    async with forwarding() as forwarder:
+        host = Publisher(sound=False)
+        await host.pc.setLocalDescription(await host.pc.createOffer())
+        session = await forwarder.publish(ROOM, host.pc.localDescription.sdp, take_over=False)
+        is_over = False
+
+        async def spray(port: int) -> None:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                while not is_over:
+                    stranger.sendto(alert, ("127.0.0.1", port))
+                    await asyncio.sleep(0.002)
+
+        spraying = asyncio.create_task(spray(port_of(session.answer)))
+        await host.pc.setRemoteDescription(RTCSessionDescription(session.answer, "answer"))
+        await until(lambda: forwarder.state(ROOM).live)
+        is_over = True
+        await spraying
+        assert forwarder.counters.dropped_in > 0
+        await host.vanish()
+
+
+async def test_a_publishers_ever_new_sources_are_not_kept() -> None:
+    """The library remembers each for ever, and looks through all of them for each packet."""
+    async with forwarding() as forwarder:
+        host = Publisher(sound=False)
+        session = await host.publish(forwarder)
+        await until(lambda: forwarder.state(ROOM).live)
+        line = host.pc.getTransceivers()[0].receiver.transport
+        sent = 4 * SOURCES_MAX
+        for ssrc in range(1, sent + 1):
+            packet = RtpPacket(payload_type=payload_type_of(host), ssrc=ssrc, payload=b"x")
+            await line._send_rtp(packet.serialize())
+        await until(lambda: forwarder.counters.dropped_in > sent - SOURCES_MAX)
+        peer = forwarder._session(session.id).peer
+        assert isinstance(peer, AiortcPublisher)
+        assert len(peer._dtls._rtp_router.ssrc_table) <= SOURCES_MAX
+        packets = forwarder.counters.packets_in  # Of the source that came first.
+        await until(lambda: forwarder.counters.packets_in > packets + 60)
+        await host.vanish()
+
+
+async def test_a_viewers_ever_new_sources_are_not_kept() -> None:
+    """Its own goes on: its reports keep it, and the picture stays."""
+    async with forwarding() as forwarder:
+        host, viewer = Publisher(sound=False), Viewer(sound=False)
+        await host.publish(forwarder)
+        await until(lambda: forwarder.state(ROOM).live)
+        await viewer.play(forwarder)
+        await until(lambda: viewer.frames)
+        line = viewer.pc.getTransceivers()[0].receiver.transport
+        sent = 4 * SOURCES_MAX
+        for ssrc in range(1, sent + 1):
+            await line._send_rtp(bytes(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=ssrc, media_ssrc=2)))
+        await until(lambda: forwarder.counters.dropped_in >= sent - SOURCES_MAX)
+        seen = len(viewer.frames)
+        await until(lambda: len(viewer.frames) > seen + 30)
+        await viewer.close()
+        await host.vanish()
+
+
+def port_of(answer: str) -> int:
+    """Where an answer says that its session listens."""
+    lines = answer.splitlines()
+    return next(int(line.split()[5]) for line in lines if line.startswith("a=candidate:"))
+
+
+def payload_type_of(host: Publisher) -> int:
+    """What the host's picture is sent as."""
+    return int(host.pc.getTransceivers()[0]._codecs[0].payloadType)
 
 
 async def test_a_room_that_ends_while_a_publisher_is_answered_stays_ended(

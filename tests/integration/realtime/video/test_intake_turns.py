@@ -13,6 +13,18 @@ from realtime.video.ice import READ_AT_ONCE, READ_BYTES, GuardedStun
 from realtime.video.intake import Intake
 
 
+def connection_of(peer: socket.socket, came: list[bytes]) -> SimpleNamespace:
+    """A library's connection whose peer sends from this socket."""
+    peer.bind(("127.0.0.1", 0))
+    host, port = peer.getsockname()
+    return SimpleNamespace(
+        _nominated={},
+        _remote_candidates=[SimpleNamespace(_network_host=host, port=port)],
+        data_received=lambda data, component: came.append(data),
+        protocol_lost=lambda protocol: None,
+    )
+
+
 @pytest.mark.parametrize(
     ("intake", "sent", "turns"),
     [
@@ -25,11 +37,8 @@ async def test_what_is_there_is_read(intake: Intake, sent: int, turns: list[int]
     """In the order in which it came, and by turns of a bounded length."""
     came: list[bytes] = []
     lengths: list[int] = []
-    receiver = SimpleNamespace(
-        _nominated={},
-        data_received=lambda data, component: came.append(data),
-        protocol_lost=lambda protocol: None,
-    )
+    peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver = connection_of(peer, came)
 
     class Noting(GuardedStun):
         def datagram_received(self, data: bytes | str, addr: tuple[object, ...]) -> None:
@@ -42,8 +51,8 @@ async def test_what_is_there_is_read(intake: Intake, sent: int, turns: list[int]
         lambda: Noting(receiver, counters, intake), local_addr=("127.0.0.1", 0)
     )
     protocol.local_candidate = SimpleNamespace(component=1)  # type: ignore[assignment]
-    told = [bytes([128, number]) * 5 for number in range(sent)]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+    told = [bytes([128, 96, number]) + bytes(9) for number in range(sent)]
+    with peer:
         for data in told:
             peer.sendto(data, transport.get_extra_info("sockname"))
         async with asyncio.timeout(5):
@@ -57,11 +66,8 @@ async def test_what_is_there_is_read(intake: Intake, sent: int, turns: list[int]
 async def test_who_sends_too_much_is_not_read_any_further_than_it_may() -> None:
     """Each datagram is weighed, and one that is too long stays too long."""
     came: list[bytes] = []
-    receiver = SimpleNamespace(
-        _nominated={},
-        data_received=lambda data, component: came.append(data),
-        protocol_lost=lambda protocol: None,
-    )
+    peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver = connection_of(peer, came)
     intake, counters = Intake(20_000), VideoCounters()
     burst = 0
     while intake.admits(1, is_check=False, is_peer=False, now_s=0.0):
@@ -74,7 +80,7 @@ async def test_who_sends_too_much_is_not_read_any_further_than_it_may() -> None:
     )
     protocol._now_s = lambda: 0.0
     protocol.local_candidate = SimpleNamespace(component=1)  # type: ignore[assignment]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+    with peer:
         for size in (READ_BYTES + 7, 10, 10):
             peer.sendto(b"\x80" * size, transport.get_extra_info("sockname"))
         async with asyncio.timeout(5):

@@ -9,9 +9,11 @@ from realtime.video.intake import (
     FLOOD_S,
     REPORTS_BURST,
     REPORTS_PER_S,
+    SOURCES_MAX,
     STRANGE_BURST,
     Bucket,
     Intake,
+    source_of,
 )
 
 
@@ -97,3 +99,39 @@ def test_a_publisher_sends_as_much_as_is_set(size_bytes: int, per_s: int, floode
     seen = let_in(intake, times, size_bytes=size_bytes)
     assert (seen < len(times)) is flooded
     assert intake.is_flooded(12.0) is flooded
+
+
+RTP = b"\x80\x60" + bytes(6)
+REPORT = b"\x80\xc9" + bytes(2)
+
+
+@pytest.mark.parametrize(
+    ("data", "source"),
+    [
+        (RTP + b"abcd" + b"payload", b"abcd"),
+        (b"\xbf\xe0" + bytes(6) + b"abcd", b"abcd"),  # All of the first byte's bits; a marker.
+        (REPORT + b"abcd" + bytes(16), b"abcd"),
+        (b"\x80\xd0" + bytes(2) + b"abcdefgh", b"abcd"),
+        (b"\x80\xd1" + bytes(2) + b"abcdefgh", b"efgh"),
+        (RTP + b"ab", b"ab"),  # Cut short: nobody reads it.
+        (b"\x80", b""),
+        (b"\x80\xc9", b""),
+        (b"", b""),
+        (b"\x16" + b"handshake" * 9, b""),
+        (b"\xc0" + b"nothing of ours" * 9, b""),
+    ],
+)
+def test_a_source_is_read_where_the_library_reads_it(data: bytes, source: bytes) -> None:
+    assert source_of(data) == source
+
+
+def test_a_session_has_so_many_sources_and_no_more() -> None:
+    """Those that it began with go on, and what has no source is not asked for one."""
+    intake = Intake()
+    first = [RTP + bytes([number]) * 4 for number in range(SOURCES_MAX)]
+    assert all(intake.admits_source(data) for data in first)
+    assert not intake.admits_source(RTP + b"more")
+    assert not intake.admits_source(REPORT + b"more")
+    assert all(intake.admits_source(data) for data in first)
+    assert intake.admits_source(REPORT + bytes(4)), "a source may report on what it hears, too"
+    assert intake.admits_source(b"\x16handshake")

@@ -15,12 +15,16 @@ from typing import Any
 import pylibsrtp
 import pytest
 from aioice import ice
+from aioice.candidate import Candidate
 from aiortc import RTCConfiguration, RTCPeerConnection, rtcpeerconnection
 from aiortc.rtcdtlstransport import RTCDtlsTransport, RtpRouter
 from aiortc.rtcicetransport import RTCIceTransport
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from aiortc.rtcrtpsender import RTCRtpSender
+from aiortc.rtp import is_rtcp
 from pylibsrtp import _binding
+
+from realtime.video.intake import source_of
 
 ROOT = Path(__file__).resolve().parents[4]
 PINS = {"aiortc": "1.16", "aioice": "0.13", "pylibsrtp": "1.0"}
@@ -90,6 +94,13 @@ def test_the_library_asks_a_found_peer_with_no_repetition_and_others_with_its_ow
     assert isinstance(inspect.getattr_static(ice.CandidatePair, "remote_addr"), property)
 
 
+def test_reports_are_told_from_media_as_the_library_does() -> None:
+    """Else the source that is counted would not be the one that is kept."""
+    for second in range(256):
+        data = bytes([128, second, 0, 0]) + b"abcd" + b"efgh"
+        assert source_of(data) == (b"abcd" if is_rtcp(data) else b"efgh")
+
+
 async def test_the_objects_have_the_attributes_we_read() -> None:
     """On a connection with both tracks."""
     pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -111,6 +122,9 @@ async def test_the_objects_have_the_attributes_we_read() -> None:
         assert connection._nominated == {}
         assert connection._protocols == []
         assert connection._remote_candidates == []
+        named = Candidate("1", 1, "udp", 1, "2001:DB8:0::1", 5000, "host")
+        await connection.add_remote_candidate(named)
+        assert [one._network_host for one in connection._remote_candidates] == ["2001:db8::1"]
         sender = transceiver.sender
         assert isinstance(sender._stream_id, str)
         assert isinstance(sender._track_id, str)
