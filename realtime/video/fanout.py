@@ -1,18 +1,22 @@
 """Hand packets to all viewers of a room, a frame at a time, without keeping the loop to itself.
 
-Invariant: every viewer gets the batches in the order in which they came.
+Invariants: every viewer gets the batches in the order in which they came, and one that cannot be
+sent to costs no other a picture.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from realtime.video.config import VideoCounters
 from realtime.video.media import Batch, Kind, MediaPacket
+
+log = logging.getLogger(__name__)
 
 # A frame is sent when its last packet has come, or so much of it, or when it has taken so long:
 # senders pace large frames over tens of milliseconds, which viewers need not wait for.
@@ -37,6 +41,10 @@ class Recipient(Protocol):
 
     def deliver_together(self, picture: Batch, sound: Batch) -> None:
         """Send a picture and the sound that waited for it."""
+        ...
+
+    def ended(self) -> None:
+        """Be let go of."""
         ...
 
 
@@ -104,7 +112,7 @@ class FanOut:
             return
         sound = self._take("audio") if kind == "video" else None
         for viewer in tuple(viewers):
-            _deliver(viewer, kind, batch, sound)
+            self._deliver(viewer, kind, batch, sound)
 
     def _enqueue(self, kind: Kind) -> None:
         """Leave to the sender what `_flush` would send."""
@@ -141,7 +149,7 @@ class FanOut:
             while self._is_anything_left():
                 kind, batch, sound = self._waiting.popleft()
                 for count, viewer in enumerate(tuple(self._viewers()), start=1):
-                    _deliver(viewer, kind, batch, sound)
+                    self._deliver(viewer, kind, batch, sound)
                     if count % VIEWERS_AT_ONCE == 0:
                         await asyncio.sleep(0)
             self._is_sending = False
@@ -152,10 +160,14 @@ class FanOut:
             self._enqueue("video" if "video" in self._overdue else "audio")
         return bool(self._waiting)
 
-
-def _deliver(viewer: Recipient, kind: Kind, batch: Batch, sound: Batch | None) -> None:
-    """Hand a viewer a batch, or a picture with the sound that waited for it."""
-    if sound is None:
-        viewer.deliver(kind, batch)
-    else:
-        viewer.deliver_together(batch, sound)
+    def _deliver(self, viewer: Recipient, kind: Kind, batch: Batch, sound: Batch | None) -> None:
+        """Hand a viewer a batch, or a picture with the sound that waited for it."""
+        try:
+            if sound is None:
+                viewer.deliver(kind, batch)
+            else:
+                viewer.deliver_together(batch, sound)
+        except Exception:
+            self._counters.faults += 1
+            log.exception("A viewer that could not be sent to is let go")
+            viewer.ended()

@@ -103,7 +103,10 @@ class GuardedStun(StunProtocol):
         super().connection_made(transport)
         if self._intake is not None and self._intake.is_publisher:
             handle = transport.get_extra_info("socket").fileno()
-            self._own = socket.socket(fileno=os.dup(handle))
+            try:
+                self._own = socket.socket(fileno=os.dup(handle))
+            except OSError:  # No descriptor is free: asyncio reads one by one.
+                return
             self._own.setblocking(False)
 
     def connection_lost(self, exc: Exception | None) -> None:

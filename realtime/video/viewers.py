@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from realtime.video.keyframe_requests import KeyframeWishes
@@ -10,6 +11,8 @@ from realtime.video.links import ViewerPeer, ViewersRoom
 from realtime.video.media import Batch, Kind
 from realtime.video.outlets import Outlet
 from realtime.video.reports import ntp_middle, ntp_of
+
+log = logging.getLogger(__name__)
 
 # What one feedback packet may ask for; a stranger's lists thousands.
 ASKED_MAX = 512
@@ -120,11 +123,16 @@ class ViewerSession:
 
     async def _catch_up(self) -> None:
         outlet = self.outlets["video"]
-        while outlet.catching_up and self.peer is not None:
-            packets = outlet.catch_up(CATCH_UP_PACKETS)
-            self.peer.send(packets, outlet)
-            if outlet.catching_up:
-                await asyncio.sleep(CATCH_UP_PAUSE_S)
+        try:
+            while outlet.catching_up and self.peer is not None:
+                packets = outlet.catch_up(CATCH_UP_PACKETS)
+                self.peer.send(packets, outlet)
+                if outlet.catching_up:
+                    await asyncio.sleep(CATCH_UP_PAUSE_S)
+        except Exception:  # Nobody waits for this task, and live pictures wait behind it.
+            self.room.counters.faults += 1
+            log.exception("A viewer that could not be caught up with is let go")
+            self.ended()
 
     def _heard(self) -> None:
         self.heard_s = self.room.clock.now_s()

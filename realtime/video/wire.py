@@ -320,7 +320,11 @@ class FastWire:
             self._pair = None
             return False
         handle = pair.protocol.transport.get_extra_info("socket").fileno()
-        self._socket = socket.socket(fileno=os.dup(handle))
+        try:
+            self._socket = socket.socket(fileno=os.dup(handle))
+        except OSError:  # No descriptor is free just now.
+            self._pair = None
+            return False
         self._socket.setblocking(False)
         self._address = pair.remote_addr
         return True

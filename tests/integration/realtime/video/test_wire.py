@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
@@ -139,6 +141,26 @@ async def test_a_kernel_that_cannot_segment_gets_one_datagram_a_call(
     usual = await on_the_line("fast", ear, CodecTypes(media=100))
     monkeypatch.setattr(ways, "UDP_SEGMENT", 250)
     assert await on_the_line("fast", ear, CodecTypes(media=100)) == usual
+
+
+async def test_without_a_free_descriptor_packets_are_dropped_until_there_is_one(
+    ear: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with every viewer's second one of 1,024: nobody else's packets wait for that."""
+    dup = os.dup
+
+    def refuse(handle: int) -> int:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    async with line_to("fast", ear) as (line, _, counters):
+        monkeypatch.setattr(os, "dup", refuse)
+        for _ in range(2):
+            line.send(PACKETS, outlet_of(CodecTypes(media=100)))
+            line.control(b"\x80\xc9\x00\x01abcd")
+        assert (counters.packets_out, counters.dropped_out) == (0, 2 * len(PACKETS) + 2)
+        monkeypatch.setattr(os, "dup", dup)
+        line.send(PACKETS, outlet_of(CodecTypes(media=100)))
+        assert counters.packets_out == len(PACKETS)
 
 
 async def test_one_packet_that_is_too_old_does_not_take_its_batch_with_it(

@@ -26,6 +26,10 @@ class Ear:
     def __init__(self) -> None:
         self.heard: list[int] = []
         self.batches = self.together = 0
+        self.is_ended = False
+
+    def ended(self) -> None:
+        self.is_ended = True
 
     def deliver(self, kind: Kind, batch: Sequence[MediaPacket]) -> None:
         self.heard += [packet.index for packet in batch]
@@ -180,4 +184,30 @@ async def test_who_cannot_keep_up_gets_the_newest() -> None:
             await asyncio.sleep(0)
     assert counters.batches_dropped == 10
     assert ears[0].heard == list(range(10, BATCHES_WAITING_MAX + 10))
+    await fanout.close()
+
+
+@pytest.mark.parametrize("others", [1, VIEWERS_AT_ONCE])
+async def test_a_viewer_that_cannot_be_sent_to_costs_no_other_a_picture(
+    others: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither this nor the next: it is let go of."""
+
+    class Broken(Ear):
+        def deliver(self, kind: Kind, batch: Sequence[MediaPacket]) -> None:
+            raise RuntimeError("no line")
+
+    counters = VideoCounters()
+    ears = [Ear() for _ in range(others)]
+    broken = Broken()
+    viewers: list[Ear] = [broken, *ears]
+    fanout = FanOut(lambda: [one for one in viewers if not one.is_ended], counters)
+    for index in (0, 1):
+        fanout.put("video", [packet(index, marker=True)])
+        async with asyncio.timeout(30):
+            while len(ears[-1].heard) <= index:
+                await asyncio.sleep(0)
+    assert all(ear.heard == [0, 1] and not ear.is_ended for ear in ears)
+    assert (broken.is_ended, counters.faults) == (True, 1)
+    assert "let go" in caplog.text
     await fanout.close()
