@@ -28,11 +28,14 @@ class MediaPacket(msgspec.Struct, frozen=True, gc=False):
 class Batch(list[MediaPacket]):
     """Packets of a track that are handed to all viewers; it does not change afterwards."""
 
-    __slots__ = ("layouts", "size_bytes")
+    __slots__ = ("head", "layouts", "least", "size_bytes")
 
     def __init__(self, packets: Iterable[MediaPacket]) -> None:
         super().__init__(packets)
         self.size_bytes = sum(len(packet.payload) for packet in self)  # Of payloads.
+        # As packets come, which is not always the order in which they were sent.
+        self.least = min((packet.index for packet in self), default=0)
+        self.head = max((packet.index for packet in self), default=-1)
         # What a way of sending has worked out of it, by what it depends on; nobody else's.
         self.layouts: dict[Any, Any] = {}
 

@@ -103,13 +103,12 @@ class Outlet:
             return ()
         if self._first is None:
             return self._start_live(batch)
-        if batch[0].index < self._floor:  # From before this viewer came, or caught up with.
+        if batch.least < self._floor:  # From before this viewer came, or caught up with.
             batch = Batch(packet for packet in batch if packet.index >= self._floor)
             if not batch:
                 return batch
         # As `_count` does, which would be a call more for each viewer and picture.
-        head = batch[-1].index
-        self._head = max(self._head, head)
+        self._head = max(self._head, batch.head)
         self.packets_sent += len(batch)
         self.octets_sent += batch.size_bytes
         return batch
@@ -164,17 +163,17 @@ class Outlet:
         """The source of the repair stream."""
         return self._start.rtx_ssrc
 
-    def _start_live(self, batch: Sequence[MediaPacket]) -> Sequence[MediaPacket]:
+    def _start_live(self, batch: Batch) -> Sequence[MediaPacket]:
         """Start with the sound's next packet, or with the picture's next keyframe."""
         if self.kind == "audio":
-            self._open(batch[0])
+            self._open(min(batch, key=lambda packet: packet.index))
             self._count(batch)
             return batch
         keyframe = self._track.keyframe
         if keyframe is None or keyframe < self.wanted_from:
             return ()
         first = self._track.ring.get(keyframe)
-        end = max(packet.index for packet in batch) + 1
+        end = batch.head + 1
         if first is None or end <= keyframe:
             return ()
         self._open(first)
@@ -193,6 +192,6 @@ class Outlet:
     def _count(self, packets: Sequence[MediaPacket]) -> None:
         """Keep the figures of sender reports."""
         if packets:
-            self._head = max(self._head, packets[-1].index)
+            self._head = max(self._head, *(packet.index for packet in packets))
             self.packets_sent += len(packets)
             self.octets_sent += sum(len(packet.payload) for packet in packets)

@@ -131,3 +131,39 @@ def test_what_a_viewer_asks_for_is_found_over_the_wrap() -> None:
 def test_a_viewer_that_was_sent_nothing_is_sent_nothing_again() -> None:
     """There is nothing to find."""
     assert outlet_of(Stage().track).repairs([1, 2], bits_per_s=1, now_s=0.0) == []
+
+
+def sounds(*indexes: int) -> Batch:
+    """Sound as it came, which waits in a large room for as long as a picture takes."""
+    return Batch(
+        MediaPacket(index=index, timestamp=index * 960, marker=False, payload=b"s")
+        for index in indexes
+    )
+
+
+def test_sound_that_came_in_another_order_begins_with_its_first() -> None:
+    """Else what was sent before it would be numbered below the first, past the wrap."""
+    outlet = outlet_of(Track("audio"), sequence=0)
+    assert numbers(outlet, outlet.take(sounds(101, 100, 102))) == [1, 0, 2]
+    assert numbers(outlet, outlet.take(sounds(103, 99))) == [3]
+
+
+def test_what_precedes_a_viewers_start_is_not_sent_wherever_it_stands() -> None:
+    """A repair may come in the middle of a picture."""
+    stage = Stage()
+    late = stage.feed(KEY)[0]
+    outlet = outlet_of(stage.track, sequence=0)
+    outlet.take(stage.feed(KEY))
+    following = stage.feed()[0]
+    assert numbers(outlet, outlet.take(Batch([following, late]))) == [1]
+
+
+def test_the_newest_packet_may_be_asked_for_again_wherever_it_stood() -> None:
+    """A packet that came after it was sent before it."""
+    stage = Stage()
+    outlet = outlet_of(stage.track)
+    outlet.take(stage.feed(KEY))
+    before, newest = stage.feed()[0], stage.feed()[0]
+    outlet.take(Batch([newest, before]))
+    again = outlet.repairs([7], bits_per_s=1_000_000, now_s=1.0)
+    assert again == [newest]
