@@ -5,13 +5,18 @@ Invariant: indexes and timestamps only grow, and a source of video enters with a
 
 from __future__ import annotations
 
+from collections import deque
+
 from realtime.video.bitstreams import starts_keyframe
 from realtime.video.media import CLOCK_RATES, Kind, MediaPacket
 from realtime.video.packet_ring import PacketRing
 from realtime.video.timelines import SEQUENCE_SPAN, IndexLine, TimestampLine, nearest
 
-# Packets of a source that wait for its keyframe's first one, which may come late as a repair.
+# Newest packets of a source that wait for its keyframe's first, which may come late as a repair.
 HELD_MAX = 256
+# Viewers' encryption refuses what is so far behind the newest (aiortc's window of SRTP), and costs
+# each of them twice the work before it does.
+LATE_MAX = 1024
 # What is sent at once to a joiner when the publisher gives no keyframe on request.
 GOP_S_MAX = 3.0
 # As old may a keyframe be that a joiner starts with though another could be asked for: requests are
@@ -35,7 +40,7 @@ class Track:
         self._keyframe_s = 0.0
         self._gop_bytes = 0
         self._gated = True
-        self._held: list[tuple[int, int, bool, bytes]] = []
+        self._held: deque[tuple[int, int, bool, bytes]] = deque(maxlen=HELD_MAX)
 
     @property
     def end(self) -> int:
@@ -58,8 +63,7 @@ class Track:
         begins = self.kind == "video" and starts_keyframe(self.codec, payload)
         if self._gated:
             if not begins:
-                if len(self._held) < HELD_MAX:
-                    self._held.append((sequence, timestamp, marker, payload))
+                self._held.append((sequence, timestamp, marker, payload))
                 return []
             self._gated = False
         packet = self._enter(sequence, timestamp, marker, payload, now_s)
@@ -83,9 +87,9 @@ class Track:
     def _enter(
         self, sequence: int, timestamp: int, marker: bool, payload: bytes, now_s: float
     ) -> MediaPacket | None:
-        """Put a packet on the line; None for one that is a copy, or older than all that is kept."""
+        """Put a packet on the line; None for one that is a copy, or too late to be sent."""
         index = self._indexes.map(sequence)
-        if index is None:
+        if index is None or self._indexes.head - index >= LATE_MAX:
             return None
         mapped = self.timestamps.map(timestamp, now_s)
         packet = MediaPacket(index=index, timestamp=mapped, marker=marker, payload=payload)

@@ -19,7 +19,7 @@ from realtime.video import ways
 from realtime.video.config import Mode, VideoCounters
 from realtime.video.media import Batch, CodecTypes, MediaPacket
 from realtime.video.outlets import Outlet, OutletStart
-from realtime.video.tracks import Track
+from realtime.video.tracks import LATE_MAX, Track
 from realtime.video.wire import FastWire, PlainWire, Wire, open_wire
 
 KEY = bytes(range(30))
@@ -174,6 +174,15 @@ async def test_one_packet_that_is_too_old_does_not_take_its_batch_with_it(
         came, dropped = await batches_on_the_line(mode, ear, [new, [*old, *later]])
         assert [p.payload for p in read(came)] == [b"new", b"new", b"later"]
         assert dropped == 1
+
+
+async def test_what_a_track_lets_in_is_not_too_old_for_encryption(ear: socket.socket) -> None:
+    """The oldest that may follow the newest; one more is refused."""
+    newest = MediaPacket(index=3000, timestamp=0, marker=False, payload=b"newest")
+    for behind, is_sent in ((LATE_MAX - 1, True), (LATE_MAX, False)):
+        late = MediaPacket(index=3000 - behind, timestamp=0, marker=True, payload=b"late")
+        _, dropped = await batches_on_the_line("fast", ear, [[newest], [late]])
+        assert (dropped == 0) is is_sent
 
 
 @pytest.mark.parametrize("count", [30, 31, 32, 33, 70])

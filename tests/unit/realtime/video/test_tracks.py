@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from realtime.video.media import MediaPacket
 from realtime.video.packet_ring import PacketRing
-from realtime.video.tracks import GOP_BYTES_MAX, GOP_FRESH_S, GOP_S_MAX, Track
+from realtime.video.tracks import (
+    GOP_BYTES_MAX,
+    GOP_FRESH_S,
+    GOP_S_MAX,
+    HELD_MAX,
+    LATE_MAX,
+    Track,
+)
 
 KEY, DELTA = b"\x10\x00key", b"\x10\x01delta"
 
@@ -37,6 +44,27 @@ def test_a_keyframe_whose_first_packet_comes_late_is_whole() -> None:
     assert [(p.index, p.payload) for p in entered] == [
         (0, KEY), (1, b"\x00rest1"), (2, b"\x00rest2"),
     ]  # fmt: skip
+
+
+def test_of_what_waits_for_a_keyframe_the_newest_is_kept() -> None:
+    """Its own packets, however much of other pictures came before them."""
+    track = Track("video")
+    track.restart("VP8")
+    for sequence in range(HELD_MAX + 5):
+        track.accept(sequence, 0, True, DELTA, 0.0)
+    key = HELD_MAX + 5
+    track.accept(key + 1, 3000, True, b"\x00rest", 0.02)
+    entered = track.accept(key, 3000, False, KEY, 0.05)
+    assert [(p.index, p.payload) for p in entered] == [(0, KEY), (1, b"\x00rest")]
+
+
+def test_what_is_too_late_for_every_viewers_encryption_is_not_sent() -> None:
+    """It would be refused there, one viewer after the other; a repair in time is."""
+    track = started(0)
+    track.accept(2000, 3000, True, DELTA, 1.0)
+    assert track.accept(2000 - LATE_MAX, 1000, True, DELTA, 1.0) == []
+    (late,) = track.accept(2001 - LATE_MAX, 1000, True, DELTA, 1.0)
+    assert late.index == 2001 - LATE_MAX
 
 
 def test_a_new_publisher_goes_on_where_the_last_ended() -> None:
