@@ -66,6 +66,7 @@ async def test_offers_that_are_none_are_refused() -> None:
         (good.replace("a=sendonly", "a=recvonly"), "offer_unsupported"),
         (good + good[good.index("m=video") :], "offer_unsupported"),
         (good.replace("m=video ", "m=video nine"), "bad_offer"),
+        (good.replace(" UDP/TLS/RTP/SAVPF ", " UDP/TLS/RTP/SAVPF 128 "), "bad_offer"),
     ]
     async with forwarding() as forwarder:
         for text, code in cases:
