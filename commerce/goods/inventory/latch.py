@@ -19,7 +19,7 @@ LATCH_MS_MAX = 250
 RENEW_AFTER_MS = 100
 # Nobody presses there any more: the live ids, up to every unit of a pool, are let go.
 FORGOTTEN_AFTER_MS = 60_000
-# Pools of which it is remembered how often they were cleared; far more than any show has.
+# Pools of which it is remembered when they were cleared; far more than any show has.
 POOLS_MAX = 10_000
 
 
@@ -46,7 +46,8 @@ class Latches:
         """What everybody is told whom a pool's latch refuses."""
         self._renewing: set[str] = set()
         self._clears: dict[str, int] = {}
-        """How often a pool was cleared; a pool that nobody asks about any more is forgotten."""
+        """Which clearing was a pool's last; a pool that nobody asks about any more is forgotten."""
+        self._cleared = 0
 
     def answer(
         self, pool_id: str, *, user_id: str, sale_id: str, name_id: Callable[[], str]
@@ -128,7 +129,8 @@ class Latches:
 
     def clear(self, pool_id: str) -> None:
         """Let the database decide again."""
-        self._clears[pool_id] = self._clears.get(pool_id, 0) + 1
+        self._cleared += 1  # Of all pools: no number comes twice, though pools are forgotten.
+        self._clears[pool_id] = self._cleared
         self._by_pool.pop(pool_id, None)
         self._refusals.pop(pool_id, None)
         self._renewing.discard(pool_id)

@@ -138,7 +138,7 @@ def test_a_reading_from_before_a_unit_came_back_latches_nothing() -> None:
     assert press(latches, STRANGER, "a") is not None
 
 
-def test_how_often_a_pool_was_cleared_is_forgotten_on_the_safe_side(
+def test_when_a_pool_was_cleared_is_forgotten_on_the_safe_side(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(latch_module, "POOLS_MAX", 2)
@@ -152,6 +152,22 @@ def test_how_often_a_pool_was_cleared_is_forgotten_on_the_safe_side(
     assert press(latches, STRANGER, "slow") is None, "it may have been cleared meanwhile"
     set_latch(latches, clock, "kept")
     assert press(latches, STRANGER, "kept") is not None
+
+
+def test_a_clearing_is_seen_also_of_a_pool_that_was_forgotten_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(latch_module, "POOLS_MAX", 2)
+    clock = Clock()
+    latches = latched(clock, "kept")
+    latches.clear("slow")
+    asked = latches.clears_of("slow")
+    latches.clears_of("other")
+    set_latch(latches, clock, "new")  # With one more than are remembered.
+    latches.clear("slow")
+    slow = Latch(Outcome.SOLD_OUT, 7, clock.ms, {}, frozenset({STRANGER.sale_id}))
+    latches.set("slow", slow, clears=asked)
+    assert press(latches, STRANGER, "slow") is None
 
 
 def test_where_owners_are_too_many_to_remember_only_a_stranger_is_refused() -> None:
