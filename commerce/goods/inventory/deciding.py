@@ -177,9 +177,12 @@ class Decider:
         await self.tell_expired(result.expired)
 
     async def tell_expired(self, holds: Sequence[Hold]) -> None:
-        """Tell of holds that a decision of this process has ended."""
+        """Tell of holds that a decision of this process has ended.
+
+        It is committed: that a hold's room is not found must not undo what was decided with it.
+        """
         for hold in holds:
-            with contextlib.suppress(CommerceError):
+            with contextlib.suppress(CommerceError, *store.REFUSED_BY_DATABASE):
                 sale = await self._sales.find(hold.sale_id)
                 self._news.stock_changed(sale.room_id, sale.id)
                 self._news.hold_expired(sale.room_id, hold)
