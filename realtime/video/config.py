@@ -45,6 +45,7 @@ class VideoCounters(msgspec.Struct):
     bytes_out: int = 0
     dropped_out: int = 0  # The socket's buffer was full; a repair may follow.
     dropped_in: int = 0  # Datagrams that no peer of ours sends, or more than can be read.
+    late_ms: float = 0.0  # No count: how late pictures left, at worst in the last seconds.
     batches_dropped: int = 0  # Frames skipped for every viewer since sending took too long.
     repairs_asked: int = 0  # Of publishers.
     repairs_sent: int = 0  # To viewers.

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from realtime.video.config import VideoCounters
+from realtime.video.lateness import note_late
 from realtime.video.media import Batch, Kind, MediaPacket
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,8 @@ class FanOut:
         self._batches: dict[Kind, list[MediaPacket]] = {"audio": [], "video": []}
         self._timers: dict[Kind, asyncio.TimerHandle] = {}
         self._overdue: set[Kind] = set()  # Has waited long enough, and waits for the sender.
-        self._waiting: deque[tuple[Kind, Batch, Batch | None]] = deque()
+        # With the time since when each waits.
+        self._waiting: deque[tuple[Kind, Batch, Batch | None, float]] = deque()
         self._wake = asyncio.Event()
         self._is_sending = False
         self._task: asyncio.Task[None] | None = None
@@ -124,10 +126,11 @@ class FanOut:
         if len(self._waiting) >= BATCHES_WAITING_MAX:
             self._waiting.popleft()
             self._counters.batches_dropped += 1
-        self._waiting.append((kind, batch, sound))
+        loop = asyncio.get_running_loop()
+        self._waiting.append((kind, batch, sound, loop.time()))
         self._wake.set()
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._send())
+            self._task = loop.create_task(self._send())
 
     def _take(self, kind: Kind) -> Batch | None:
         """Take what has come of a track; None when that is nothing."""
@@ -143,15 +146,17 @@ class FanOut:
 
     async def _send(self) -> None:
         """Send what waits, with a breath after every so many viewers."""
+        now_s = asyncio.get_running_loop().time
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._is_anything_left():
-                kind, batch, sound = self._waiting.popleft()
+                kind, batch, sound, since_s = self._waiting.popleft()
                 for count, viewer in enumerate(tuple(self._viewers()), start=1):
                     self._deliver(viewer, kind, batch, sound)
                     if count % VIEWERS_AT_ONCE == 0:
                         await asyncio.sleep(0)
+                note_late(self._counters, now_s() - since_s)
             self._is_sending = False
 
     def _is_anything_left(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import math
 import secrets
@@ -19,6 +20,7 @@ from realtime.video.answers import AnswerLine, busy
 from realtime.video.config import VideoConfig, VideoCounters
 from realtime.video.ice import PortRange, Surroundings, own_reach
 from realtime.video.ingest import IngestTrack
+from realtime.video.lateness import doze
 from realtime.video.links import Clock
 from realtime.video.liveness import reason_to_end
 from realtime.video.outlets import Outlet
@@ -33,7 +35,7 @@ from realtime.video.viewers import ViewerSession
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
-REPORT_S = 1.0
+TICKS_OF_REPORT = 4  # Once a second.
 CLOSE_S = 3.0
 RETRY_NOT_LIVE_S = 2
 RETRY_FULL_S = 10
@@ -360,19 +362,15 @@ class BuiltinForwarder:
 
     async def _tick(self) -> None:
         """Notice who is gone, keep requests and reports going."""
-        reported_s = self._clock.now_s()
-        while True:
-            await asyncio.sleep(TICK_S)
+        for ticks in itertools.count(1):
+            await doze(TICK_S, self._clock.now_s, self.counters)
             now_s = self._clock.now_s()
-            is_report_due = now_s - reported_s >= REPORT_S
-            if is_report_due:
-                reported_s = now_s
             for room in tuple(self._rooms.values()):
                 try:
                     self._sweep(room, now_s)
                     room.tick(now_s)
                     self._tell(room)
-                    if is_report_due:
+                    if ticks % TICKS_OF_REPORT == 0:
                         await room.report(now_s)
                 except Exception:
                     self.counters.faults += 1

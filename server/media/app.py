@@ -27,7 +27,7 @@ from server.video.engine import Offer
 from server.video.tickets import Act
 
 # What the forwarder has now; the rest of its figures only grow.
-NOW = frozenset({"publishers", "viewers"})
+NOW = frozenset({"publishers", "viewers", "late_ms"})
 COUNTED = {
     "publishers_begun": "Offers to publish that were answered.",
     "viewers_begun": "Offers to play that were answered.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import cast
 
@@ -210,4 +211,24 @@ async def test_a_viewer_that_cannot_be_sent_to_costs_no_other_a_picture(
     assert all(ear.heard == [0, 1] and not ear.is_ended for ear in ears)
     assert (broken.is_ended, counters.faults) == (True, 1)
     assert "let go" in caplog.text
+    await fanout.close()
+
+
+async def test_how_late_the_last_viewer_of_a_large_room_was_served_is_noted() -> None:
+    """From when the picture was whole; a small room is served at once."""
+
+    class Slow(Ear):
+        def deliver(self, kind: Kind, batch: Sequence[MediaPacket]) -> None:
+            time.sleep(0.03)  # As on a core that has other work.
+            super().deliver(kind, batch)
+
+    counters = VideoCounters()
+    ears: list[Ear] = [Ear() for _ in range(VIEWERS_AT_ONCE)]
+    ears.append(Slow())
+    fanout = FanOut(lambda: ears, counters)
+    fanout.put("video", [packet(0, marker=True)])
+    async with asyncio.timeout(30):
+        while not ears[-1].heard:
+            await asyncio.sleep(0)
+    assert counters.late_ms >= 30
     await fanout.close()
