@@ -22,6 +22,7 @@ import msgspec
 from server.ops.embedded import Embedded
 from server.ops.errors import EXIT_FAILED, EXIT_USAGE, OperationalError
 from server.ops.logging import configure_logging
+from server.ops.open_files import allow_open_files
 from server.ops.restart import restart_running
 from server.ops.supervisor import ROLES, Steps, Supervisor
 from server.settings import SettingError, Settings, read_settings, variable
@@ -71,6 +72,7 @@ def serve(given: argparse.Namespace, settings: Settings) -> int:
 
         return serve_as_child(Child(given.role, given.name, given.parent, given.listener), settings)
     configure_logging(settings.log, "parent")
+    allow_open_files()
     settings = msgspec.structs.replace(settings, data=settings.data.expanduser().resolve())
     steps = Steps(
         check=_require_servers,
