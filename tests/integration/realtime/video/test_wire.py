@@ -7,7 +7,7 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,15 +32,6 @@ PACKETS = [
 ]
 
 
-@pytest.fixture
-def ear() -> Iterator[socket.socket]:
-    """Where the datagrams arrive."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.settimeout(5)
-        yield sock
-
-
 def sending() -> pylibsrtp.Session:
     """A session as the library makes it."""
     policy = pylibsrtp.Policy(key=KEY, ssrc_type=pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
@@ -63,11 +54,12 @@ def outlet_of(types: CodecTypes) -> Outlet:
 async def line_to(mode: Mode, ear: socket.socket) -> AsyncIterator[tuple[Wire, Any, VideoCounters]]:
     """A wire to the ear, its connection, and what it counts."""
     loop = asyncio.get_running_loop()
+    host, port = ear.getsockname()[:2]
     transport, _ = await loop.create_datagram_endpoint(
-        asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)
+        asyncio.DatagramProtocol, local_addr=(host, 0)
     )
     protocol = SimpleNamespace(transport=transport)
-    pair = SimpleNamespace(protocol=protocol, remote_addr=ear.getsockname())
+    pair = SimpleNamespace(protocol=protocol, remote_addr=(host, port))
     connection: Any = SimpleNamespace(_nominated={1: pair})
     counters = VideoCounters()
     line = open_wire(mode, connection, sending(), counters)
@@ -132,6 +124,21 @@ async def test_both_modes_send_the_same_bytes(ear: socket.socket) -> None:
     assert seen == [
         (9 + p.index, 500 + p.timestamp, int(p.marker), 100, 77, p.payload) for p in PACKETS
     ]
+
+
+@pytest.mark.parametrize("mode", ["fast", "plain"])
+async def test_a_viewer_may_be_at_an_address_of_ipv6(mode: Mode, ear: socket.socket) -> None:
+    """The library names it by host and port alone."""
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as far:
+        try:
+            far.bind(("::1", 0))
+        except OSError:
+            pytest.skip("no IPv6 here")
+        far.settimeout(5)
+        came = await on_the_line(mode, far, CodecTypes(media=100))
+    assert came == await on_the_line(mode, ear, CodecTypes(media=100))
 
 
 async def test_a_kernel_that_cannot_segment_gets_one_datagram_a_call(
