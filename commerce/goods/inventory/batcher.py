@@ -22,6 +22,9 @@ Told = TypeVar("Told")
 
 # A batch this big still commits in a few milliseconds; bigger ones only add waiting.
 BATCH_MAX = 256
+# So many waiting presses are refused at one turn of the loop, in some 5 ms: when the last unit is
+# gone all of the queue may be, and everybody else's sockets would stand still for it.
+REFUSED_AT_ONCE = 1_024
 # More waiting presses than this in one process would be answered too late to be of use.
 WAITING_MAX = 20_000
 # Presses of one buyer for one sale that wait at once. A batch takes one of them and looks through
@@ -121,6 +124,8 @@ class Batcher(Generic[Told]):
             while self._waiting:
                 if batch := self._take():
                     await self._settle(batch)
+                else:  # Nothing but refusals: others have their turn.
+                    await asyncio.sleep(0)
         finally:
             self._draining = None
             # Only when this task itself was ended.
@@ -177,7 +182,7 @@ class Batcher(Generic[Told]):
         held_back: list[Press[Told]] = []
         refusals: list[tuple[Press[Told], Told | CommerceError]] = []
         taken: set[str | tuple[str, str]] = set()
-        while self._waiting and len(batch) < BATCH_MAX:
+        while self._waiting and len(batch) < BATCH_MAX and len(refusals) < REFUSED_AT_ONCE:
             press = self._waiting.popleft()
             request = press.request
             buyer = (request.sale_id, request.user_id)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from commerce.goods.inventory.batcher import WAITING_OF_BUYER_MAX, Batcher
+from commerce.goods.inventory.batcher import REFUSED_AT_ONCE, WAITING_OF_BUYER_MAX, Batcher
 from commerce.goods.inventory.model import Request
 from commerce.kernel.errors import CommerceError
 
@@ -114,3 +114,31 @@ async def test_who_is_answered_early_waits_for_no_other_of_the_batch() -> None:
         ("w2", "won"),
         ("l2", "unknown_outcome: The outcome is not known."),
     ]
+
+
+async def test_a_long_queue_is_refused_by_turns() -> None:
+    """Everybody is answered once, and nobody else waits for all of them."""
+    asked: list[str] = []
+
+    def refuse(_pool: str, request: Request) -> str | None:
+        asked.append(request.id)
+        return None if request.user_id == "first" else "gone"
+
+    database = Database()
+    batcher: Batcher[str] = Batcher("pool", database.decide, refuse)
+    told: list[Told] = []
+    batcher.take(request("first", user="first"), told.append)
+    await asyncio.sleep(0)
+    many = 2 * REFUSED_AT_ONCE + 10
+    for number in range(many):
+        batcher.take(request(f"p{number}", user=f"u{number}"), told.append)
+    database.is_free.set()
+    turns: list[int] = []
+    while len(told) < many + 1:
+        before = len(asked)
+        await asyncio.sleep(0)
+        turns.append(len(asked) - before)
+    assert max(turns) == REFUSED_AT_ONCE
+    assert (len(asked), told.count("gone")) == (many + 1, many)
+    while not batcher.is_idle:
+        await asyncio.sleep(0)
