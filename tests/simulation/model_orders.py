@@ -224,11 +224,14 @@ class ModelOrders(ABC):
         return attempt
 
     def owe(self, payment_id: str, kind: str, delay_ms: int) -> None:
-        """Owe the provider a call, once; one that had failed is owed anew, and counts as begun."""
+        """Owe the provider a call, once; one that had failed is owed anew, and counts as begun.
+
+        So is a void that found nothing, for money that came after it.
+        """
         key = payment_id, kind
         call = self.calls.setdefault(key, Call(payment_id, kind, self.now_ms + delay_ms))
         self.pending[key] = call
-        if call.state == "failed":
+        if call.state == "failed" or (kind == "void" and call.state == "done"):
             call.state, call.attempts, call.next_at_ms = "pending", 1, self.now_ms
         self.next_call_ms = min(self.next_call_ms, call.next_at_ms)
 
@@ -292,6 +295,10 @@ class ModelOrders(ABC):
             void = None
         settled = void is None and isinstance(self.settle(order), Settled)
         if settled:
+            for one in self.attempts_of(order.id):
+                # Another card on the page of a declined one: the fresh page takes none any more.
+                if one is not attempt and one.state == "created":
+                    self.owe(one.payment.id, "void", 0)
             if not is_captured:
                 self.owe(attempt.payment.id, "capture", 0)
             return

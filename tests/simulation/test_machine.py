@@ -103,9 +103,9 @@ class Side:
             raise CommerceError("not_found", "Nothing was offered.")
         return offer
 
-    def newest_payment(self, buyer: int, key: str) -> str:
-        """Return the id of an order's newest attempt to pay."""
-        return self.core.read_order(self.order_id(buyer, key)).payments[-1][0]
+    def payment(self, buyer: int, key: str, place: int) -> str:
+        """Return the id of one of an order's attempts to pay, in the order they were made."""
+        return self.core.read_order(self.order_id(buyer, key)).payments[place][0]
 
     def tell(self) -> dict[str, Any]:
         """Return everything that is committed, by names instead of ids."""
@@ -271,15 +271,21 @@ class SideBySide(RuleBasedStateMachine):
         """Pay, and the webhook is lost."""
         self._act(which, "authorised", is_told=False)
 
-    def _act(self, which: int, state: str, *, is_told: bool) -> None:
+    @precondition(lambda self: self.placed)
+    @rule(which=WHICH, state=st.sampled_from(["authorised", "captured"]))
+    def pay_by_another_card(self, which: int, state: str) -> None:
+        """Pay on the page of the first card, which was declined; a fresh page is open by then."""
+        self._act(which, state, is_told=True, was="declined")
+
+    def _act(self, which: int, state: str, *, is_told: bool, was: str = "created") -> None:
         buyer, key = one_of(self.placed, which)
         self.events += 1
         event = f"{self.now_ms} {self.events}"
 
         def act(side: Side) -> str:
-            payment = side.newest_payment(buyer, key)
+            payment = side.payment(buyer, key, -1 if was == "created" else 0)
             account = side.cashier.accounts.get(payment)
-            if account is None or account.state != "created":
+            if account is None or account.state != was:
                 return "no such page"
             account.state = state
             if is_told:

@@ -251,7 +251,7 @@ class LineView(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PaymentView(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The newest attempt to pay, as the buyer sees it; `url` is the page while it is open.
+    """The payment whose money an order has, else the newest attempt; `url` is its page while open.
 
     `state` is the last word about the money: created, declined (with a `url`: a fresh page
     waits), authorised, captured, voided (it was granted and let go), closed (it was never

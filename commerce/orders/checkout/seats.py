@@ -21,6 +21,7 @@ from commerce.orders.checkout.paid import mark_paid, news
 from commerce.orders.checkout.rules import PAYING_MS, decide_seat, mask_name
 from commerce.orders.payments import store as payments
 from commerce.orders.payments.model import Payment, Seated, Settled, Settlement
+from commerce.orders.payments.rules import standing
 from commerce.records.clock.store import select_now_ms
 from commerce.records.rounds.service import Rounds
 from commerce.sales.coupons import ledger
@@ -122,7 +123,7 @@ async def pay_formed(database: Database, ids: Ids, rounds: Rounds) -> int:
 
 async def _pay(database: Database, ids: Ids, order_id: str) -> bool:
     async with database.transaction() as transaction:
-        granted = await payments.lock_payments_of_order(transaction, order_id)
+        granted = standing(await payments.lock_payments_of_order(transaction, order_id))
         order = await store.lock_order(transaction, order_id)
         if order is None or order.state != "awaiting_group":
             return False
@@ -155,7 +156,8 @@ async def give_up(
 ) -> None:
     """End a locked order that stands on money, and let that go, saying why; its team stays whole.
 
-    `granted` are its locked payments. `is_over`: it expires, and is not called off.
+    `granted` are its locked payments that were not let go before. `is_over`: it expires, and is
+    not called off.
     """
     event, hold_state = ("expire", "expired") if is_over else ("cancel", "released")
     await end_order(transaction, order, event=event, hold_state=hold_state, reason=reason)

@@ -50,9 +50,12 @@ REPRICE_PAYMENT = """
     UPDATE payments p SET authorised_minor = p.amount_minor, amount_minor = u.total_minor
     FROM order_unlocks u
     WHERE u.order_id = $1 AND p.order_id = u.order_id AND p.state = 'authorised'
-      AND p.amount_minor > u.total_minor
+      AND p.let_go_reason IS NULL AND p.amount_minor > u.total_minor
 """
-IS_TAKEN = "SELECT EXISTS (SELECT 1 FROM payments WHERE order_id = $1 AND state = 'captured')"
+IS_TAKEN = """
+    SELECT EXISTS (SELECT 1 FROM payments
+        WHERE order_id = $1 AND state = 'captured' AND let_go_reason IS NULL)
+"""
 SELECT_DECIDED = """
     SELECT o.id::text FROM orders o JOIN order_unlocks t ON t.order_id = o.id
     JOIN price_unlocks u ON u.sale_id = t.sale_id AND u.state <> 'open'

@@ -20,6 +20,7 @@ from commerce.orders.checkout.rules import decide_promise
 from commerce.orders.checkout.seats import give_up
 from commerce.orders.payments import store as payments
 from commerce.orders.payments.model import Seated, Settled, Settlement, TooLate
+from commerce.orders.payments.rules import standing
 from commerce.records.clock.store import select_now_ms
 from commerce.records.rounds.service import Rounds
 from commerce.sales.unlocks import service as thresholds
@@ -109,7 +110,7 @@ async def pay_decided(database: Database, ids: Ids, rounds: Rounds) -> int:
 
 async def _pay(database: Database, ids: Ids, order_id: str) -> bool:
     async with database.transaction() as transaction:
-        granted = await payments.lock_payments_of_order(transaction, order_id)
+        granted = standing(await payments.lock_payments_of_order(transaction, order_id))
         order = await store.lock_order(transaction, order_id)
         terms = await unlock_store.select_terms(transaction, order_id)
         if order is None or terms is None or order.state != "awaiting_group":

@@ -66,12 +66,14 @@ SELECT_LINES = """
     LEFT JOIN price_unlocks u ON u.sale_id = t.sale_id
     WHERE l.order_id = ANY ($1::uuid[]) ORDER BY b.no, l.reservation_id
 """
+# The one whose money the order stands on, else the newest.
 SELECT_PAYMENTS = """
     SELECT DISTINCT ON (p.order_id) p.order_id, p.id, p.state, p.url, p.authorised_at_ms,
         p.let_go_reason,
         count(*) OVER (PARTITION BY p.order_id) AS attempt
     FROM payments p WHERE p.order_id = ANY ($1::uuid[])
-    ORDER BY p.order_id, p.created_at_ms DESC, p.id DESC
+    ORDER BY p.order_id, p.state IN ('authorised', 'captured', 'refunded')
+        AND p.let_go_reason IS NULL DESC, p.created_at_ms DESC, p.id DESC
 """
 SELECT_REFUNDS = """
     SELECT r.order_id, r.id, r.state, r.amount_minor, r.currency, r.reason, r.origin, r.restock,

@@ -16,6 +16,8 @@ PAYMENT = Transitions(
         ("created", "authorise"): "authorised",
         ("created", "decline"): "declined",
         ("created", "void"): "voided",
+        # A page of some providers takes another card after one that was declined.
+        ("declined", "authorise"): "authorised",
         ("authorised", "capture"): "captured",
         ("authorised", "void"): "voided",
         ("captured", "refund"): "refunded",
@@ -37,7 +39,8 @@ REFUND = Transitions(
 class Payment(msgspec.Struct, frozen=True):
     """One attempt to pay an order; `provider_ref` and `url` are None until it is created there.
 
-    `authorised_minor` is what was granted, where less is to be taken by now.
+    `authorised_minor` is what was granted, where less is to be taken by now. `let_go_reason` is why
+    no order stands on its money any more, though it may be there until a void or a refund is done.
     """
 
     id: str
@@ -49,6 +52,7 @@ class Payment(msgspec.Struct, frozen=True):
     currency: str
     state: str
     authorised_minor: int | None = None
+    let_go_reason: str | None = None
 
 
 class Refund(msgspec.Struct, frozen=True):

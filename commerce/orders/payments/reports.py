@@ -20,7 +20,6 @@ from commerce.orders.payments.model import (
     PaymentReport,
     Refund,
     RefundReport,
-    Seated,
     Settled,
     Settlement,
     TooLate,
@@ -134,7 +133,7 @@ class Reports:
         when the payment is for other goods, or was let go before: nothing has changed. The order
         may stand on the money that came after it by then.
         """
-        if await store.is_let_go(transaction, payment.id):
+        if payment.let_go_reason is not None:
             return None
         what = await self._orders.lose_money(transaction, payment.order_id)
         if what is None:
@@ -180,20 +179,34 @@ class Reports:
         settlement: Settlement = TooLate(f"order_{order.state}")
         if await store.withdraw_void(transaction, payment.id):
             settlement = await self._orders.settle(transaction, order.id, card)
-        if isinstance(settlement, Settled):
-            if not is_captured:
-                await self._owe(transaction, payment.id, "capture")
-            return After()
-        if isinstance(settlement, Seated):
-            return After()
-        assert isinstance(settlement, TooLate)
+        if isinstance(settlement, TooLate):
+            return await self._let_go(
+                transaction, payment, order, settlement.reason, is_captured=is_captured
+            )
+        if payment.state == "declined":
+            # A fresh page was opened then: it takes no card any more.
+            await store.insert_voids_of_order(transaction, order.id, but_for=payment.id)
+        if isinstance(settlement, Settled) and not is_captured:
+            await self._owe(transaction, payment.id, "capture")
+        return After()
+
+    async def _let_go(
+        self,
+        transaction: Transaction,
+        payment: Payment,
+        order: PayingOrder,
+        reason: str,
+        *,
+        is_captured: bool,
+    ) -> After:
+        """Owe money back that its order does not take, and tell the buyer why."""
         if is_captured:
             await store.end_void(transaction, payment.id)
-            await self._owe_late_refund(transaction, payment, settlement.reason)
+            await self._owe_late_refund(transaction, payment, reason)
         else:
             await self._owe(transaction, payment.id, "void")
-        await store.update_let_go(transaction, payment.id, settlement.reason)
-        news = {"order": order.id, "reason": settlement.reason}
+        await store.update_let_go(transaction, payment.id, reason)
+        news = {"order": order.id, "reason": reason}
         transaction.tell(order.room_id, order.user_id, "payment.voided", news)
         return After(dead_order=order.id if order.is_waiting else None)
 

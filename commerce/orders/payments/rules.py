@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from commerce.kernel.errors import CommerceError
 from commerce.orders.payments.model import (
     PAYMENT,
@@ -43,6 +45,11 @@ def decide_steps(state: str, report: PaymentReport) -> tuple[str, ...]:
             steps.append(step)
             state = PAYMENT.next(state, step)
     return tuple(steps) if state == report.state else ()
+
+
+def standing(payments: Sequence[Payment]) -> list[Payment]:
+    """Return those of an order's payments whose money was not let go: it may stand on them."""
+    return [payment for payment in payments if payment.let_go_reason is None]
 
 
 def call_answered_by(state: str) -> str | None:

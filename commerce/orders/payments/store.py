@@ -9,7 +9,7 @@ from commerce.orders.payments.model import CallView, Payment, PaymentCall, Payme
 
 COLUMNS = (
     "p.id, p.order_id, p.provider, p.provider_ref, p.url, p.amount_minor, p.currency, p.state,"
-    " p.authorised_minor"
+    " p.authorised_minor, p.let_go_reason"
 )
 
 INSERT_PAYMENT = """
@@ -35,11 +35,10 @@ UPDATE_PROVIDER = """
 """
 UPDATE_TAKEN = "UPDATE payments SET amount_minor = $2 WHERE id = $1"
 UPDATE_CARD = "UPDATE payments SET card = $2 WHERE id = $1"
-IS_LET_GO = "SELECT let_go_reason IS NOT NULL FROM payments WHERE id = $1"
 UPDATE_LET_GO = "UPDATE payments SET let_go_reason = $2 WHERE id = $1"
 SELECT_LIMITED_BY_CARD = f"""
     SELECT {COLUMNS} FROM payments p
-    WHERE p.id = $1 AND p.state = 'created' AND (EXISTS (
+    WHERE p.id = $1 AND p.state IN ('created', 'declined') AND (EXISTS (
         SELECT 1 FROM order_lines l JOIN sales s ON s.id = l.sale_id
         WHERE l.order_id = p.order_id AND s.rules ->> 'per_card' IS NOT NULL
     ) OR EXISTS (
@@ -51,11 +50,13 @@ INSERT_EVENT = """
     VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (provider, event_id) DO NOTHING RETURNING event_id
 """
-# What had failed is asked for again. It counts as begun (see WITHDRAW_VOID), so not from 0.
+# What had failed is asked for again, and a void that found nothing, for money that came after it.
+# It counts as begun (see WITHDRAW_VOID), so not from 0.
 AGAIN = "state = 'pending', attempts = 1, next_at_ms = clock_ms(), last_error = NULL"
 OR_AGAIN = f"""
     ON CONFLICT (payment_id, kind) WHERE refund_id IS NULL
     DO UPDATE SET {AGAIN} WHERE payment_calls.state = 'failed'
+        OR payment_calls.kind = 'void' AND payment_calls.state = 'done'
 """
 INSERT_CALL = f"""
     INSERT INTO payment_calls (id, payment_id, kind, next_at_ms)
@@ -64,7 +65,8 @@ INSERT_CALL = f"""
 INSERT_VOIDS_OF_ORDER = f"""
     INSERT INTO payment_calls (id, payment_id, kind)
     SELECT gen_random_uuid(), p.id, 'void' FROM payments p
-    WHERE p.order_id = $1 AND p.state IN ('created', 'authorised') {OR_AGAIN}
+    WHERE p.order_id = $1 AND p.id IS DISTINCT FROM $2
+      AND p.state IN ('created', 'authorised') {OR_AGAIN}
 """  # noqa: S608 - our own words.
 # A call whose first attempt is claimed may be at the provider already; its row says so for good.
 WITHDRAW_VOID = """
@@ -228,11 +230,6 @@ async def update_let_go(connection: Connection, payment_id: str, reason: str) ->
     await connection.execute(UPDATE_LET_GO, payment_id, reason)
 
 
-async def is_let_go(connection: Connection, payment_id: str) -> bool:
-    """Say whether the money of a locked payment was let go: no order stands on it any more."""
-    return bool(await connection.fetchval(IS_LET_GO, payment_id))
-
-
 async def select_limited_by_card(connection: Connection, payment_id: str) -> Payment | None:
     """Return a payment that waits for money and whose order has a limit for each card."""
     row = await connection.fetchrow(SELECT_LIMITED_BY_CARD, payment_id)
@@ -261,9 +258,14 @@ async def insert_call(
     await connection.execute(INSERT_CALL, call_id, payment_id, kind, delay_ms)
 
 
-async def insert_voids_of_order(connection: Connection, order_id: str) -> None:
-    """Owe the provider a void for every payment of the order that could still take money."""
-    await connection.execute(INSERT_VOIDS_OF_ORDER, order_id)
+async def insert_voids_of_order(
+    connection: Connection, order_id: str, *, but_for: str | None = None
+) -> None:
+    """Owe the provider a void for every payment of the order that could still take money.
+
+    `but_for` names the one that the order stands on.
+    """
+    await connection.execute(INSERT_VOIDS_OF_ORDER, order_id, but_for)
 
 
 async def withdraw_void(connection: Connection, payment_id: str) -> bool:
@@ -394,4 +396,5 @@ def _payment(row: Any) -> Payment:
         currency=row["currency"],
         state=row["state"],
         authorised_minor=row["authorised_minor"],
+        let_go_reason=row["let_go_reason"],
     )

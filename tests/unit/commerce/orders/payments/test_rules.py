@@ -30,6 +30,7 @@ from commerce.orders.payments.rules import (
     is_of_old_attempt,
     next_refund_state,
     next_retry_ms,
+    standing,
     view_excess,
 )
 
@@ -53,6 +54,8 @@ def make_report(state: str = "authorised", **overrides: Any) -> PaymentReport:
         ("created", "declined", ("decline",)),
         ("created", "voided", ("void",)),
         ("created", "captured", ("authorise", "capture")),
+        ("declined", "authorised", ("authorise",)),
+        ("declined", "captured", ("authorise", "capture")),
         ("authorised", "captured", ("capture",)),
         ("authorised", "voided", ("void",)),
     ],
@@ -73,8 +76,7 @@ def test_a_report_ahead_of_us_is_followed(
         ("authorised", "declined"),
         ("captured", "authorised"),
         ("captured", "voided"),
-        ("declined", "authorised"),
-        ("declined", "captured"),
+        ("declined", "voided"),
         ("voided", "authorised"),
         ("refunded", "captured"),
         ("captured", "refunded"),
@@ -179,6 +181,13 @@ def test_a_refund_follows_its_attempt_under_way(
     """Money that went is believed of any attempt, a failure of the one under way alone."""
     report = RefundReport("p", "r", ref, reported, 5, "CNY")
     assert next_refund_state(refund, report) == wanted
+
+
+def test_an_order_stands_on_what_was_not_let_go() -> None:
+    """Whatever the provider still has of the rest: it is on its way back."""
+    kept, gone = make_payment(), make_payment(id="q", let_go_reason="already_paid")
+    taken = make_payment(id="r", state="captured", let_go_reason="already_paid")
+    assert standing([gone, kept, taken]) == [kept]
 
 
 def test_what_is_taken_or_let_go_answers_its_call() -> None:
