@@ -24,10 +24,10 @@ async def race(till: Till, monkeypatch: pytest.MonkeyPatch) -> int:
     remotes = [await till.remote(order) for order, _ in orders]
 
     async def select_slowly(
-        connection: Connection, card: str, sale_ids: list[str]
+        connection: Connection, card: str, sale_ids: list[str], *, but_for: str
     ) -> dict[str, int]:
         """Count, and let everybody else count too before anything is written."""
-        paid = await card_store.select_paid(connection, card, sale_ids)
+        paid = await card_store.select_paid(connection, card, sale_ids, but_for=but_for)
         await connection.execute("SELECT pg_sleep(0.1)")
         return paid
 

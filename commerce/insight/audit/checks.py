@@ -263,7 +263,7 @@ ORDER_CHECKS = (
         SELECT f.id AS "order", l.sale_id AS sale, q.units, s.rules ->> 'per_card' AS per_card
         FROM facts f
         JOIN payments p ON p.order_id = f.id AND p.card IS NOT NULL
-            AND p.state IN ('authorised', 'captured')
+            AND p.state IN ('authorised', 'captured') AND p.let_go_reason IS NULL
         JOIN order_lines l ON l.order_id = f.id
         JOIN sales s ON s.id = l.sale_id AND s.rules ->> 'per_card' IS NOT NULL
         CROSS JOIN LATERAL (
@@ -271,6 +271,7 @@ ORDER_CHECKS = (
             JOIN order_lines m ON m.order_id = o.order_id AND m.sale_id = l.sale_id
             JOIN reservations r ON r.id = m.reservation_id AND r.state = 'sold'
             WHERE o.card = p.card AND o.state IN ('authorised', 'captured')
+              AND o.let_go_reason IS NULL
         ) q
         WHERE f.state = 'paid' AND q.units > (s.rules ->> 'per_card')::integer
         """,

@@ -14,15 +14,18 @@ SELECT_LIMITED = """
     WHERE l.order_id = $1 GROUP BY l.sale_id, s.rules ORDER BY l.sale_id
 """
 LOCK_CARD = "SELECT pg_advisory_xact_lock(hashtextextended('card ' || $1 || ' ' || $2, 0))"
-# A unit that was refunded counts no more. One whose money is granted counts, also while that waits
-# for a team or a threshold.
+# A unit that was refunded counts no more, nor money that was let go, though it may not be back yet.
+# One whose money is granted counts, also while that waits for a team or a threshold; the order in
+# question is no other, though its seat stands from the money that it lost.
 SELECT_PAID = """
     SELECT l.sale_id::text AS sale_id, sum(r.qty - r.refunded_qty)::integer AS qty
     FROM payments p
     JOIN order_lines l ON l.order_id = p.order_id AND l.sale_id = ANY ($2::uuid[])
     JOIN reservations r ON r.id = l.reservation_id
         AND (r.state = 'sold' OR r.state = 'paying' AND r.seated_at_ms IS NOT NULL)
-    WHERE p.card = $1 AND p.state IN ('authorised', 'captured') GROUP BY l.sale_id
+    WHERE p.card = $1 AND p.state IN ('authorised', 'captured') AND p.let_go_reason IS NULL
+      AND p.order_id <> $3
+    GROUP BY l.sale_id
 """
 SELECT_COUPON = """
     SELECT c.id::text, c.per_card FROM orders o JOIN coupon_claims k ON k.id = o.coupon_claim_id
@@ -33,7 +36,7 @@ COUNT_COUPON_PAID = """
     SELECT count(DISTINCT o.id)::integer FROM payments p
     JOIN orders o ON o.id = p.order_id AND o.state IN ('paid', 'awaiting_group')
     JOIN coupon_claims k ON k.id = o.coupon_claim_id AND k.coupon_id = $2
-    WHERE p.card = $1 AND p.state IN ('authorised', 'captured')
+    WHERE p.card = $1 AND p.state IN ('authorised', 'captured') AND p.let_go_reason IS NULL
 """
 
 
@@ -59,7 +62,9 @@ async def lock_card(connection: Connection, sale_id: str, card: str) -> None:
     await connection.execute(LOCK_CARD, sale_id, card)
 
 
-async def select_paid(connection: Connection, card: str, sale_ids: Sequence[str]) -> dict[str, int]:
-    """Return how many units of each sale a card has paid for and still has."""
-    rows = await connection.fetch(SELECT_PAID, card, list(sale_ids))
+async def select_paid(
+    connection: Connection, card: str, sale_ids: Sequence[str], *, but_for: str
+) -> dict[str, int]:
+    """Return how many units of each sale a card has paid for and still has, but for one order's."""
+    rows = await connection.fetch(SELECT_PAID, card, list(sale_ids), but_for)
     return {row["sale_id"]: row["qty"] for row in rows}

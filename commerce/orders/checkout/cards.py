@@ -34,7 +34,8 @@ async def find_card_refusal(
     for line in lines:
         await lock_card(transaction, line.sale_id, card)
     # A statement of its own: it sees what whoever had the lock before has committed.
-    paid = await select_paid(transaction, card, [line.sale_id for line in lines])
+    sale_ids = [line.sale_id for line in lines]
+    paid = await select_paid(transaction, card, sale_ids, but_for=order_id)
     if not decide_card(lines, paid):
         return "card_limit"
     if coupon is None:
