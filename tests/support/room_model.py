@@ -55,7 +55,8 @@ def _drawn(state: State, payload: dict[str, Any]) -> State:
 
 def _unlock(state_after: str) -> Callable[[State, dict[str, Any]], State]:
     def change(state: State, payload: dict[str, Any]) -> State:
-        told = {"state": state_after, "promised": payload["promised"]}
+        told = {"state": state_after}
+        told |= {name: payload[name] for name in ("promised", "otherwise") if name in payload}
         price = {name: payload[name] for name in ("price_minor",) if name in payload}
         return state | {
             "sales": [

@@ -26,6 +26,7 @@ from commerce.sales.flash_sales.rules import (
 )
 from commerce.sales.pricing.rules import check_price
 from commerce.sales.pricing.store import select_lowest_of_30_days
+from commerce.sales.unlocks.service import call_off
 from commerce.sales.unlocks.store import insert_unlock
 from commerce.shows.bag.service import live_show
 from commerce.shows.schedule.model import Room
@@ -122,7 +123,8 @@ async def finish(
 ) -> FlashSale:
     """End (`event` "end") or cancel ("cancel") a sale; unclaimed units go back at once.
 
-    Holds and paid orders stand. A sale that is over already stays as it is. Raises
+    Holds and paid orders stand; whoever promised under a threshold of a cancelled sale is
+    released. A sale that is over already stays as it is. Raises
     `invalid_request` for a reason that is too long.
     """
     check_reason(reason)
@@ -135,6 +137,8 @@ async def finish(
     if sale.state in ("ended", "cancelled"):
         return sale
     state = SALE.next(sale.state, event)
+    if state == "cancelled":
+        await call_off(transaction, sale.id)
     ends_at_ms, _, _ = await store.update_state(transaction, sale.id, state, reason)
     await _give_back(transaction, sale, source, free[sale.pool_id])
     payload = {"sale": sale.id, "state": state, "ends_at_ms": ends_at_ms}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from commerce.goods.inventory.store import lock_pools
 from commerce.kernel.ports import Database, Transaction
 from commerce.records.clock.store import select_now_ms
@@ -26,7 +28,9 @@ async def let_fall(
     transaction: Transaction, unlock: Unlock, promised: int, holds: Sequence[str]
 ) -> None:
     """Let the price of a locked threshold fall for everybody; `holds` of the sale are locked."""
-    await store.decide(transaction, unlock.sale_id, "unlocked", promised)
+    await store.decide(
+        transaction, unlock.sale_id, "unlocked", promised, otherwise=unlock.otherwise
+    )
     await store.reprice(transaction, unlock, holds)
     payload = {
         "sale": unlock.sale_id,
@@ -36,6 +40,18 @@ async def let_fall(
     }
     transaction.announce(unlock.room_id, "flash.unlocked", payload)
     transaction.touch(unlock.room_id, unlock.sale_id)
+
+
+async def call_off(transaction: Transaction, sale_id: str) -> None:
+    """Let whoever promised go without paying, when a sale is about to be called off in its time.
+
+    Its pool is locked. What is decided, or over by the clock, stays as it is.
+    """
+    if not await store.has_unlock(transaction, sale_id):
+        return
+    unlock, now_ms = await lock(transaction, sale_id)
+    if unlock.state == "open" and not is_over(unlock, now_ms):
+        await _miss(transaction, msgspec.structs.replace(unlock, otherwise="release"))
 
 
 async def note_missed(database: Database, rounds: Rounds | None = None) -> int:
@@ -49,16 +65,23 @@ async def note_missed(database: Database, rounds: Rounds | None = None) -> int:
             unlock, now_ms = await lock(transaction, sale_id)
             if unlock.state != "open" or not is_over(unlock, now_ms):
                 return 0
-            await store.decide(transaction, sale_id, "missed", unlock.promised)
-            payload = {
-                "sale": sale_id,
-                "promised": unlock.promised,
-                "units": unlock.units,
-                "otherwise": unlock.otherwise,
-            }
-            transaction.announce(unlock.room_id, "flash.not_unlocked", payload)
-            transaction.touch(unlock.room_id, sale_id)
+            await _miss(transaction, unlock)
         return 1
 
     rounds = rounds or Rounds()
     return await rounds.run(database, store.select_to_decide, note, limit=DECIDED_A_ROUND_MAX)
+
+
+async def _miss(transaction: Transaction, unlock: Unlock) -> None:
+    """Note that the price of a locked threshold did not fall, and tell the room what follows."""
+    await store.decide(
+        transaction, unlock.sale_id, "missed", unlock.promised, otherwise=unlock.otherwise
+    )
+    payload = {
+        "sale": unlock.sale_id,
+        "promised": unlock.promised,
+        "units": unlock.units,
+        "otherwise": unlock.otherwise,
+    }
+    transaction.announce(unlock.room_id, "flash.not_unlocked", payload)
+    transaction.touch(unlock.room_id, unlock.sale_id)

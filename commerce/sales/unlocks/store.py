@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from commerce.kernel.ports import Connection
-from commerce.sales.unlocks.model import Outcome, Unlock, UnlockTerms, UnlockView
+from commerce.sales.unlocks.model import Otherwise, Outcome, Unlock, UnlockTerms, UnlockView
 
 # The threshold of a sale, beside its other columns; `read_unlock` takes them out again.
 UNLOCK_COLUMNS = """
@@ -20,6 +20,7 @@ INSERT = """
     VALUES ($1, $2, $3, $4, $5)
 """
 SELECT_POOL = "SELECT pool_id::text FROM sales WHERE id = $1"
+HAS_UNLOCK = "SELECT EXISTS (SELECT 1 FROM price_unlocks WHERE sale_id = $1)"
 LOCK = """
     SELECT u.sale_id, s.pool_id, s.room_id, u.units, u.price_minor, u.otherwise, u.state,
         s.state AS sale_state, s.ends_at_ms, promised_units(u.sale_id) AS promised
@@ -27,7 +28,8 @@ LOCK = """
     WHERE u.sale_id = $1 FOR NO KEY UPDATE OF u
 """
 DECIDE = """
-    UPDATE price_unlocks SET state = $2, promised = $3, decided_at_ms = clock_ms()
+    UPDATE price_unlocks SET state = $2, promised = $3, otherwise = $4,
+        decided_at_ms = clock_ms()
     WHERE sale_id = $1
 """
 REPRICE_SALE = "UPDATE sales SET price_minor = $2 WHERE id = $1"
@@ -72,9 +74,16 @@ async def lock_unlock(connection: Connection, sale_id: str) -> Unlock:
     return Unlock(**fields)
 
 
-async def decide(connection: Connection, sale_id: str, state: Outcome, promised: int) -> None:
-    """Write how a locked threshold ended, with the units that were promised."""
-    await connection.execute(DECIDE, sale_id, state, promised)
+async def has_unlock(connection: Connection, sale_id: str) -> bool:
+    """Say whether a sale has a threshold."""
+    return bool(await connection.fetchval(HAS_UNLOCK, sale_id))
+
+
+async def decide(
+    connection: Connection, sale_id: str, state: Outcome, promised: int, *, otherwise: Otherwise
+) -> None:
+    """Write how a locked threshold ended, with the units that were promised, and what follows."""
+    await connection.execute(DECIDE, sale_id, state, promised, otherwise)
 
 
 async def reprice(connection: Connection, unlock: Unlock, holds: Sequence[str]) -> None:

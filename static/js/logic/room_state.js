@@ -190,7 +190,7 @@ const EVENTS = {
   'flash.unhalted': (state, { sale, state: after }) => withSaleState(state, sale, { state: after }),
   'flash.drawn': (state, { sale, ...told }) => withDraw(state, sale, told),
   'flash.unlocked': (state, { sale, price_minor, promised }) => withUnlock(withSale(state, sale, { price_minor }), sale, { state: 'unlocked', promised }),
-  'flash.not_unlocked': (state, { sale, promised }) => withUnlock(state, sale, { state: 'missed', promised }),
+  'flash.not_unlocked': (state, { sale, promised, otherwise }) => withUnlock(state, sale, { state: 'missed', promised, otherwise }),
   'flash.closed': (state, { sale, state: closed, ends_at_ms }) => withSaleState(state, sale, { state: closed, ends_at_ms }),
   'coupon.armed': (state, { drop }) => ({ ...state, drops: [...dropsOf(state).filter((one) => one.id !== drop.id), drop] }),
   'coupon.opened': (state, { drop }) => withDrop(state, drop, { state: 'open' }),
