@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from commerce.insight.audit.service import audit
+from commerce.sales.flash_sales.service import finish
 from tests.support.till import Buyer, Till, open_till
 from tests.support.unlocking import LOW, PLAIN, Crowd
 
@@ -27,6 +28,7 @@ STEPS = st.lists(
         st.tuples(st.just("leave"), st.integers(0, 9)),
         st.tuples(st.just("jobs"), st.just(0)),
         st.tuples(st.just("end"), st.just(0)),
+        st.tuples(st.just("call_off"), st.just(0)),
     ),
     min_size=2,
     max_size=8,
@@ -77,6 +79,11 @@ async def step(crowd: Crowd, model: Model, act: str, n: int) -> None:
     elif act == "end" and model.outcome != "missed":
         await crowd.pass_time()
         model.outcome = "missed" if model.outcome == "open" else model.outcome
+    elif act == "call_off":
+        async with crowd.till.database.transaction() as transaction:
+            await finish(transaction, crowd.sale, "cancel")
+        if model.outcome == "open":
+            model.outcome, model.otherwise = "missed", "release"
     elif act == "promise" and not await is_over(crowd) and model.units + n <= QUANTITY:
         buyer, order = await crowd.promise(qty=n)
         model.promised.append((buyer, order, n))
@@ -109,7 +116,7 @@ async def play(database_url: str, otherwise: Literal["charge", "release"], steps
         crowd = await Crowd.gather(till, units=UNITS, otherwise=otherwise, quantity=QUANTITY)
         model = Model(otherwise)
         for act, n in steps:
-            if act == "leave" and model.outcome == "missed" and otherwise == "release":
+            if act == "leave" and model.outcome == "missed" and model.otherwise == "release":
                 continue  # Either way their money is let go: which way is the race of two jobs.
             await step(crowd, model, act, n)
         await crowd.run_jobs()
