@@ -12,7 +12,8 @@ SAVE_HOLDS = "SAVEPOINT holds"
 LET_HOLDS_GO = "ROLLBACK TO SAVEPOINT holds"
 LOCK_LATE_LINES = """
     SELECT r.id, r.pool_id, r.sale_id, r.qty, r.state, r.release_at_ms, s.per_buyer,
-        coalesce(b.qty, 0) AS bought, s.state IN ('cancelled', 'halted') AS is_stopped
+        coalesce(b.qty, 0) AS bought,
+        s.state = 'cancelled' OR s.halted_from IS NOT NULL AS is_stopped
     FROM order_lines l
     JOIN reservations r ON r.id = l.reservation_id
     JOIN sales s ON s.id = r.sale_id

@@ -98,7 +98,7 @@ class LateLine(msgspec.Struct, frozen=True):
     bought: int
     """Live quantity of this buyer in this sale."""
     is_stopped: bool
-    """Whether the sale was called off, or is halted: then it gives nothing to anybody."""
+    """Whether the sale was called off, or is halted, or was when it ended: it gives nothing."""
 
 
 class Seat(msgspec.Struct, frozen=True):

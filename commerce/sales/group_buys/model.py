@@ -224,3 +224,5 @@ class Batch(msgspec.Struct, frozen=True):
     """Who has a seat that is not sold."""
     bought: dict[str, int]
     """Live quantity by user."""
+    was_halted: bool = False
+    """Whether the campaign was halted when it ended."""

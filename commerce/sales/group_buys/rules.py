@@ -169,8 +169,8 @@ def _refuse(
     if request.id in batch.granted:
         is_other = request.wish is Wish.NAMED and batch.granted[request.id] != request.group_id
         return Joining.CONFLICT if is_other else Joining.REPLAYED
-    # A team that was opened in time goes on until its own deadline.
-    is_stopped = sale is None or sale.state in ("cancelled", "halted")
+    # A team that was opened in time goes on until its own deadline, unless the host stopped that.
+    is_stopped = sale is None or sale.state in ("cancelled", "halted") or batch.was_halted
     goes_on = window is Outcome.ENDED and not is_stopped
     if window is not Outcome.RESERVED and not goes_on:
         return OF_WINDOW[window]

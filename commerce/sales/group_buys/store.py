@@ -124,7 +124,7 @@ SELECT_OPEN_OF_ROOMS = """
         FROM sales s JOIN buy_groups g ON g.sale_id = s.id
             AND g.state = 'forming' AND g.joined < g.need AND g.deadline_ms > clock_ms()
         WHERE s.room_id = ANY ($1::uuid[]) AND s.kind = 'group'
-          AND s.state NOT IN ('cancelled', 'halted')
+          AND s.state <> 'cancelled' AND s.halted_from IS NULL
     ) q LEFT JOIN users u ON u.id = q.leader_id
     WHERE q.place <= $2 ORDER BY q.room_id, q.place
 """

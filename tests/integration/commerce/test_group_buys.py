@@ -28,6 +28,7 @@ from commerce.sales.group_buys.campaigns import (
 )
 from commerce.sales.group_buys.model import CampaignTerms, TeamView, Wish
 from commerce.sales.group_buys.service import GroupBuys
+from commerce.sales.group_buys.store import select_open_of_rooms
 from commerce.sales.group_buys.team_views import select_team_view
 from commerce.sales.pricing.model import PriceGuard
 from commerce.sales.show_floor.store import select_sale_view
@@ -224,6 +225,38 @@ async def test_a_cancelled_campaign_fails_its_teams_and_a_halted_one_waits(
     team = await read_team(database, seat.group_id)
     assert (team.state, team.reason) == ("failed", "cancelled")
     assert await refusal(groups, sale, team=seat.group_id) == "ended"
+    assert (await read_stock(database, sale))["total"] == 0
+    assert (await audit(database)).violations == []
+
+
+@pytest.mark.parametrize("by_clock", [True, False])
+async def test_a_campaign_that_ends_while_it_is_halted_takes_nobody(
+    database: PgDatabase, shop: Shop, groups: GroupBuys, *, by_clock: bool
+) -> None:
+    """Nobody could stop it any more: it is over, and its teams may have days left."""
+    sale = await open_group_buy(database, shop)
+    seat = await join(groups, sale)
+    async with database.transaction() as transaction:
+        await halt(transaction, sale, "A wrong price.")
+        if by_clock:
+            await transaction.execute(
+                "UPDATE sales SET opens_at_ms = clock_ms() - 2, ends_at_ms = clock_ms() - 1"
+                " WHERE id = $1",
+                sale,
+            )
+    if by_clock:
+        assert await refusal(groups, sale, team=seat.group_id) == "ended"
+        await end_campaigns(database)
+    else:
+        await finish(database, sale, "end")
+    assert await refusal(groups, sale, team=seat.group_id) == "ended"
+    assert await refusal(groups, sale) == "ended"
+    async with database.reading() as connection:
+        assert (await select_team_view(connection, seat.group_id)).is_open is False
+        assert await select_open_of_rooms(connection, [shop.room.id], 20) == []
+    await pass_deadline(database, seat.group_id)
+    await fail_due_teams(database)
+    await return_spare_units(database)
     assert (await read_stock(database, sale))["total"] == 0
     assert (await audit(database)).violations == []
 

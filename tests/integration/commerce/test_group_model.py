@@ -43,8 +43,14 @@ REOPEN = """
         ORDER BY version, seq LIMIT 1
     )
 """
-# What a campaign may have come to; its teams go on in some of them.
-STATES = ("open", "ended", "halted", "cancelled")
+# What a campaign may have come to, and whether by a halt; its teams go on in some of them.
+STATES = (
+    ("open", None),
+    ("ended", None),
+    ("halted", "open"),
+    ("cancelled", None),
+    ("ended", "open"),
+)
 STEPS = st.lists(st.one_of(JOIN, JOIN, OTHER), min_size=3, max_size=14)
 
 
@@ -54,7 +60,8 @@ class World:
     def __init__(self, database: PgDatabase, connection: object, sale: str, pool: str) -> None:
         self.database, self.connection = database, connection
         self.sale, self.pool = sale, pool
-        self.state = "open"
+        self.state: str = "open"
+        self.halted_from: str | None = None
         self.sent: list[JoinRequest] = []
         self.ids = (str(uuid.uuid4()) for _ in count())
 
@@ -81,6 +88,7 @@ class World:
             granted={str(row["id"]): str(row["group_id"]) for row in rows},
             seated=frozenset(str(row["user_id"]) for row in seated),
             bought=bought,
+            was_halted=self.state == "ended" and self.halted_from is not None,
         )
         return batch, now_ms
 
@@ -107,13 +115,13 @@ class World:
         async with self.database.transaction() as transaction:
             await lock_pools(transaction, [self.pool])
             if act == "window":
-                self.state = STATES[n % len(STATES)]
+                self.state, self.halted_from = STATES[n % len(STATES)]
                 await transaction.execute(
-                    "UPDATE sales SET state = $2, ends_at_ms = $3, halted_from = 'open'"
-                    " WHERE id = $1",
+                    "UPDATE sales SET state = $2, ends_at_ms = $3, halted_from = $4 WHERE id = $1",
                     self.sale,
                     self.state,
                     KEPT_UNTIL_MS,
+                    self.halted_from,
                 )
                 return
             if act == "reopen":

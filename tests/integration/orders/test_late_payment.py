@@ -143,9 +143,12 @@ async def test_money_that_is_being_let_go_buys_nothing(till: Till) -> None:
     assert (await audit(till.database)).violations == []
 
 
-@pytest.mark.parametrize("state", ["cancelled", "halted"])
+@pytest.mark.parametrize("state", ["cancelled", "halted", "ended"])
 async def test_a_sale_that_was_stopped_is_not_bought_late(till: Till, state: str) -> None:
-    """Called off, its units belong to the shop again; halted, it gives nothing to anybody."""
+    """Called off, its units belong to the shop again; halted, it gives nothing to anybody.
+
+    Nor does it once it has ended so: nobody has let it go on.
+    """
     _, sale = await till.sale(quantity=1)
     order_id, _ = await order_one(till, sale, await till.buyer())
     await till.change(

@@ -204,6 +204,14 @@ def test_the_opener_is_bound_by_the_window_and_who_joins_by_the_team(
     assert decide(found, wish(1), sale=None)[0][0] is Joining.NO_SUCH_SALE
 
 
+def test_a_campaign_that_ended_halted_takes_nobody() -> None:
+    sale = SaleTerms("s", "ended", 0, NOW, 2)
+    found = batch(team(), granted={"r2": "g1"}, was_halted=True)
+    for asked in (wish(1, Wish.NAMED, "g1"), wish(1), wish(1, Wish.OPEN)):
+        assert decide(found, asked, sale=sale)[0][0] is Joining.ENDED
+    assert decide(found, wish(2), sale=sale) == [(Joining.REPLAYED, "g1")]
+
+
 def test_promises_are_those_of_forming_teams() -> None:
     teams = [team(), team(joined=3), team(state="failed"), team(state="formed", joined=2)]
     assert count_promised(teams) == 2
