@@ -51,7 +51,8 @@ async def settle_promise(
     if refused is not None:
         return refused
     if outcome != "missed" and await unlock_store.is_taken(transaction, order.id):
-        return TooLate(CAPTURED_EARLY)
+        # No other page waits, and none is opened: this provider would take it whole again.
+        return await _refuse(transaction, order, CAPTURED_EARLY)
     transaction.touch(order.room_id, terms.sale_id)
     if outcome == "open":
         await unlock_store.promise(transaction, hold.id)
@@ -66,8 +67,7 @@ async def settle_promise(
         return Settled()
     now = await store.lock_order(transaction, order.id)
     assert now is not None, "it was locked by the caller"
-    await end_order(transaction, now, event="cancel", hold_state="released", reason=TOTAL_MISMATCH)
-    return TooLate(TOTAL_MISMATCH)
+    return await _refuse(transaction, now, TOTAL_MISMATCH)
 
 
 async def check_may_withdraw(transaction: Transaction, order: OrderRow) -> None:
@@ -157,6 +157,12 @@ async def _sell(
     await store.move_to_sold(transaction, [terms.reservation_id])
     await mark_paid(transaction, ids, priced, [terms.reservation_id], now_ms)
     return True
+
+
+async def _refuse(transaction: Transaction, order: OrderRow, reason: str) -> TooLate:
+    """End a locked order that its money cannot buy; that goes back."""
+    await end_order(transaction, order, event="cancel", hold_state="released", reason=reason)
+    return TooLate(reason)
 
 
 def _is_bought(unlock: Unlock, now_ms: int) -> bool:

@@ -193,6 +193,24 @@ async def test_money_that_was_taken_early_goes_back_whole(crowd: Crowd) -> None:
     await check_books(crowd)
 
 
+async def test_money_that_is_taken_at_once_ends_its_order_and_goes_back_once(
+    crowd: Crowd,
+) -> None:
+    """There is no page left to pay at: the units are free for whoever can promise."""
+    buyer, order, _ = await crowd.order(qty=2)
+    await crowd.till.change("UPDATE sandbox.payments SET state = 'captured'")
+    assert (
+        await crowd.till.webhook(told_by(await crowd.till.remote(order), "captured"))
+    ).status_code == 200
+    assert (await buyer.read(order))["state"] == "cancelled"
+    assert crowd.till.news("payment.voided") == [{"order": order, "reason": "captured_early"}]
+    assert await crowd.till.values("SELECT claimed FROM stock WHERE sale_id IS NOT NULL") == [0]
+    await crowd.run_jobs()
+    assert await crowd.money() == {("refunded", 2 * PLAIN): 1}
+    assert await crowd.till.values("SELECT count(*) FROM refunds") == [1]
+    await check_books(crowd)
+
+
 async def test_authorisations_that_are_gone_end_their_orders_and_the_price_stays(
     crowd: Crowd,
 ) -> None:
