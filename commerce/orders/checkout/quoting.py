@@ -30,8 +30,6 @@ from commerce.sales.pricing.store import select_offers
 
 # More than anybody chooses from; the newest.
 COUPONS_SHOWN_MAX = 50
-# A shop can change its currency while coupons are out: 30.00 of the old are not 3000 of the new.
-OTHER_CURRENCY = NotReduced("other_currency")
 
 
 class QuoteLineView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -113,12 +111,7 @@ class QuoteService:
             ship_to=wish.ship_to,
         )
         options = [
-            _option(
-                claim,
-                OTHER_CURRENCY
-                if _is_of_other_money(claim, holds[0])
-                else judge(claim, lines, holds[0].room),
-            )
+            _option(claim, judge(claim, lines, room=holds[0].room, currency=holds[0].currency))
             for claim in claims
         ]
         options.sort(key=lambda one: (-one.off_minor, one.expires_at_ms))
@@ -168,15 +161,8 @@ async def find_reduction(
         # It would have to reach its threshold at either price: a price that may fall stands alone.
         raise not_usable(NotReduced("price_source"))
     hold = next(hold for hold in holds if hold.id == lines[0].id)
-    if _is_of_other_money(claim, hold):
-        raise not_usable(OTHER_CURRENCY)
-    check_usable(claim, lines, hold.room)
+    check_usable(claim, lines, room=hold.room, currency=hold.currency)
     return claim.coupon.reduction(claim.id)
-
-
-def _is_of_other_money(claim: ClaimView, hold: Hold) -> bool:
-    """Say whether a coupon that is free takes off another currency than a hold is priced in."""
-    return claim.state == "claimed" and claim.coupon.currency != hold.currency
 
 
 async def _price_items(connection: Connection, items: Sequence[tuple[str, int]]) -> Basket:

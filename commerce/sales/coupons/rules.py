@@ -123,10 +123,17 @@ def claim_refused(refused: ClaimRefused) -> CommerceError:
     )
 
 
-def judge(claim: ClaimView, lines: Sequence[PricedLine], room: str) -> Reduced | NotReduced:
-    """Say what a claim would take off lines of a room, or why it takes nothing."""
+def judge(
+    claim: ClaimView, lines: Sequence[PricedLine], *, room: str, currency: str
+) -> Reduced | NotReduced:
+    """Say what a claim would take off lines of a room in a currency, or why it takes nothing.
+
+    A shop can change its currency while coupons are out: 30.00 of the old are not 3000 of the new.
+    """
     if claim.state != "claimed":
         return NotReduced(claim.state)
+    if claim.coupon.currency != currency:
+        return NotReduced("other_currency")
     if claim.coupon.scope == "room" and claim.coupon.room != room:
         return NotReduced("other_room")
     return reduce(claim.coupon.reduction(claim.id), lines)
@@ -138,13 +145,15 @@ def halted(reason: str | None) -> CommerceError:
     return CommerceError(code, message, detail={"reason": reason} if reason else None)
 
 
-def check_usable(claim: ClaimView, lines: Sequence[PricedLine], room: str) -> None:
+def check_usable(
+    claim: ClaimView, lines: Sequence[PricedLine], *, room: str, currency: str
+) -> None:
     """Raise `coupon_not_usable`, saying why, for a claim that would take nothing off.
 
     One whose coupon is stopped is `coupon_halted`, with the host's reason.
     """
     if claim.state == "halted":
         raise halted(claim.coupon.halt_reason)
-    judged = judge(claim, lines, room)
+    judged = judge(claim, lines, room=room, currency=currency)
     if isinstance(judged, NotReduced):
         raise not_usable(judged)

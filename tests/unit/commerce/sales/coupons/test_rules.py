@@ -195,21 +195,35 @@ def test_a_coupon_of_the_shop_is_good_in_every_room_and_of_its_goods_alone() -> 
         return view(coupon=msgspec.structs.replace(view().coupon, scope="shop", **terms))
 
     for room in ("demo", "elsewhere"):
-        assert judge(of_shop(), LINES, room) == Reduced([3_000])
-        assert judge(of_shop(skus=("bowl",)), LINES, room) == Reduced([3_000])
-        assert judge(of_shop(skus=("cup",)), LINES, room) == NotReduced("out_of_scope")
-        assert judge(of_shop(sources=("flash",)), LINES, room) == NotReduced("price_source")
+        assert judge(of_shop(), LINES, room=room, currency="CNY") == Reduced([3_000])
+        assert judge(of_shop(skus=("bowl",)), LINES, room=room, currency="CNY") == Reduced([3_000])
+        assert judge(of_shop(skus=("cup",)), LINES, room=room, currency="CNY") == NotReduced(
+            "out_of_scope"
+        )
+        assert judge(of_shop(sources=("flash",)), LINES, room=room, currency="CNY") == NotReduced(
+            "price_source"
+        )
 
 
 @pytest.mark.parametrize("state", ["locked", "used", "expired"])
 def test_only_a_claim_that_is_free_takes_something_off(state: Any) -> None:
-    assert judge(view(state=state), LINES, "demo") == NotReduced(state)
-    assert judge(view(), LINES, "demo") == Reduced([3_000])
-    assert judge(view(), LINES, "elsewhere") == NotReduced("other_room")
-    check_usable(view(), LINES, "demo")
+    assert judge(view(state=state), LINES, room="demo", currency="CNY") == NotReduced(state)
+    assert judge(view(), LINES, room="demo", currency="CNY") == Reduced([3_000])
+    assert judge(view(), LINES, room="elsewhere", currency="CNY") == NotReduced("other_room")
+    check_usable(view(), LINES, room="demo", currency="CNY")
     with pytest.raises(CommerceError) as caught:
-        check_usable(view(state=state), LINES, "demo")
+        check_usable(view(state=state), LINES, room="demo", currency="CNY")
     assert caught.value.detail == {"reason": state}
+
+
+def test_a_coupon_of_another_currency_takes_nothing_off_anywhere() -> None:
+    """After the claim's own state, which its person can do nothing about, and before the room."""
+    for room in ("demo", "elsewhere"):
+        judged = judge(view(), LINES, room=room, currency="EUR")
+        assert judged == NotReduced("other_currency")
+        with pytest.raises(CommerceError, match="coupon_not_usable"):
+            check_usable(view(), LINES, room=room, currency="EUR")
+    assert judge(view(state="used"), LINES, room="demo", currency="EUR") == NotReduced("used")
 
 
 def test_every_refusal_has_its_code() -> None:
@@ -229,9 +243,9 @@ def test_a_coupon_that_its_host_has_stopped_takes_nothing_off_and_says_why() -> 
     coupon = msgspec.structs.replace(view().coupon, scope="shop", halt_reason="ten times too much")
     stopped = view(state="halted", coupon=coupon)
     for room in ("demo", "elsewhere"):
-        assert judge(stopped, LINES, room) == NotReduced("halted")
+        assert judge(stopped, LINES, room=room, currency="CNY") == NotReduced("halted")
         with pytest.raises(CommerceError) as caught:
-            check_usable(stopped, LINES, room)
+            check_usable(stopped, LINES, room=room, currency="CNY")
         told = caught.value
         assert (told.code, told.detail) == ("coupon_halted", {"reason": "ten times too much"})
         assert not told.retryable
