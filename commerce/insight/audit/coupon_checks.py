@@ -38,13 +38,18 @@ COUPON_CHECKS = (
     Check(
         "coupon_budget_adds_up",
         "coupon",
-        "What a coupon takes off is the sum of its locked and used claims, within its budget.",
+        "What a coupon takes off is the sum of its locked and used claims, within its budget, and"
+        " they are as many as it counts.",
         """
-        SELECT f.id AS coupon, f.budget_minor, f.spent_minor, q.off_minor FROM facts f
+        SELECT f.id AS coupon, f.budget_minor, f.spent_minor, q.off_minor, f.on_orders, q.claims
+        FROM facts f
         CROSS JOIN LATERAL (
-            SELECT coalesce(sum(k.off_minor), 0) AS off_minor FROM coupon_claims k
+            SELECT coalesce(sum(k.off_minor), 0) AS off_minor, count(*) AS claims
+            FROM coupon_claims k
             WHERE k.coupon_id = f.id AND k.state IN ('locked', 'used')
-        ) q WHERE q.off_minor <> f.spent_minor OR f.spent_minor > f.budget_minor
+        ) q
+        WHERE (q.off_minor, q.claims) <> (f.spent_minor, f.on_orders)
+           OR f.spent_minor > f.budget_minor
         """,
     ),
     Check(

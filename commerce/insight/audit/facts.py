@@ -133,7 +133,7 @@ ORDERS = """
 """
 
 COUPONS = """
-    SELECT c.id, c.quantity, c.granted, c.budget_minor, c.spent_minor, c.per_person
+    SELECT c.id, c.quantity, c.granted, c.budget_minor, c.spent_minor, c.on_orders, c.per_person
     FROM keys q JOIN coupons c ON c.id = q.coupon_id
 """
 

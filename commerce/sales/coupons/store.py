@@ -44,15 +44,13 @@ SELECT_REQUEST_HASH = """
 """
 SELECT_FIGURES = f"""
     SELECT {TERMS}, c.quantity, c.granted, c.budget_minor, c.spent_minor,
-        q.claimed, q.locked, q.used
+        q.claimed, q.locked, c.on_orders - q.locked AS used
     FROM coupons c JOIN rooms m ON m.id = c.room_id
     CROSS JOIN LATERAL (
         SELECT coalesce((SELECT sum(d.claimed) FROM coupon_drops d WHERE d.coupon_id = c.id), 0)
                 ::integer AS claimed,
             (SELECT count(*) FROM coupon_claims k
-                WHERE k.coupon_id = c.id AND k.state = 'locked')::integer AS locked,
-            (SELECT count(*) FROM coupon_claims k
-                WHERE k.coupon_id = c.id AND k.state = 'used')::integer AS used
+                WHERE k.coupon_id = c.id AND k.state = 'locked')::integer AS locked
     ) q
 """  # noqa: S608 - our own words.
 SELECT_FIGURES_OF_ROOM = (
