@@ -1,7 +1,8 @@
 """Give a running flash sale more units, or take free ones back.
 
 Invariant: units move between the SKU's pool and the sale's in one transaction, and are in exactly
-one of them; those who wait where they arrive have them first.
+one of them; those who wait where they arrive have them first. A threshold can be reached until its
+time is over: as many units as it asks for stay.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from commerce.kernel.ports import Transaction
 from commerce.sales.flash_sales import store
 from commerce.sales.flash_sales.model import FlashSale
 from commerce.sales.flash_sales.rules import LIMITS
+from commerce.sales.unlocks.store import select_open_units
 
 
 async def change_quantity(
@@ -35,7 +37,8 @@ async def change_quantity(
     if known is not None:
         return pools, known
     sale = await store.select_sale(transaction, sale.id)
-    _check(sale, wish.delta, free[source])
+    units = await select_open_units(transaction, sale.id)
+    _check(sale, wish.delta, free[source], lowest=max(units, LIMITS["quantity"][0]))
     if wish.delta > 0:
         await update_total(transaction, pool_id=source, delta=-wish.delta, reason="carved_out")
         done = await change_pool(transaction, sale.pool_id, wish, journal_reason="carved_in")
@@ -50,10 +53,10 @@ async def change_quantity(
     return pools, done
 
 
-def _check(sale: FlashSale, delta: int, source_free: int) -> None:
+def _check(sale: FlashSale, delta: int, source_free: int, *, lowest: int) -> None:
     if sale.state in ("ended", "cancelled"):
         raise CommerceError("ended", "The sale has ended.")
-    lowest, highest = LIMITS["quantity"]
+    _, highest = LIMITS["quantity"]
     if not lowest <= (sale.quantity or 0) + delta <= highest:
         raise invalid(f"A flash sale has {lowest} to {highest} units.", field="quantity")
     if delta > source_free:

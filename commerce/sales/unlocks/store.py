@@ -21,6 +21,7 @@ INSERT = """
 """
 SELECT_POOL = "SELECT pool_id::text FROM sales WHERE id = $1"
 HAS_UNLOCK = "SELECT EXISTS (SELECT 1 FROM price_unlocks WHERE sale_id = $1)"
+SELECT_OPEN_UNITS = "SELECT units FROM price_unlocks WHERE sale_id = $1 AND state = 'open'"
 LOCK = """
     SELECT u.sale_id, s.pool_id, s.room_id, u.units, u.price_minor, u.otherwise, u.state,
         s.state AS sale_state, s.ends_at_ms, promised_units(u.sale_id) AS promised
@@ -63,6 +64,11 @@ async def insert_unlock(
 async def select_pool(connection: Connection, sale_id: str) -> str:
     """Return the pool of a sale that exists."""
     return str(await connection.fetchval(SELECT_POOL, sale_id))
+
+
+async def select_open_units(connection: Connection, sale_id: str) -> int:
+    """Return how many units the open threshold of a sale asks for; 0 without one."""
+    return int(await connection.fetchval(SELECT_OPEN_UNITS, sale_id) or 0)
 
 
 async def lock_unlock(connection: Connection, sale_id: str) -> Unlock:

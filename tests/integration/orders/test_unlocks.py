@@ -11,7 +11,6 @@ from commerce.insight.audit.service import audit
 from commerce.sales.flash_sales.service import finish
 from commerce.sales.pricing.store import select_lowest_of_30_days
 from commerce.sales.unlocks.model import UnlockTerms
-from commerce.sales.unlocks.service import note_missed
 from tests.support.till import Till, told_by
 from tests.support.unlocking import LOW, PLAIN, Crowd, check_books
 
@@ -87,64 +86,6 @@ async def test_missed_everybody_is_released_where_the_host_chose_so(till: Till) 
     assert {news["reason"] for news in till.news("payment.voided")} == {"not_unlocked"}
     assert set(await crowd.money()) == {("voided", PLAIN)}
     assert (await late.read(late_order))["state"] != "paid"
-    await check_books(crowd)
-
-
-async def test_a_sale_that_is_called_off_takes_nobodys_money(crowd: Crowd) -> None:
-    """Also where the host chose to charge: that was for a sale that ran to its end."""
-    buyer, order = await crowd.promise()
-    late, late_order, url = await crowd.order()
-    async with crowd.till.database.transaction() as transaction:
-        await finish(transaction, crowd.sale, "cancel", "A wrong price.")
-    await late.press(url, "pay")
-    leaves = await buyer.client.post(
-        f"/api/orders/{order}/cancel", headers={"Idempotency-Key": "leave"}
-    )
-    assert leaves.status_code == 200, leaves.text
-    await crowd.run_jobs()
-    await crowd.run_jobs()
-    assert await crowd.outcome() == ("missed", 0)
-    assert await crowd.money() == {("voided", PLAIN): 2}
-    assert {state for state, _ in await crowd.orders()} == {"cancelled", "awaiting_payment"}
-    assert crowd.till.news("payment.voided") == [{"order": late_order, "reason": "not_unlocked"}]
-    shown = await late.read(late_order)
-    assert shown["lines"][0]["unlock"]["otherwise"] == "release"
-    told = await crowd.till.values(
-        "SELECT payload::jsonb ->> 'otherwise' FROM room_events WHERE type = 'flash.not_unlocked'"
-    )
-    assert told == ["release"]
-    await check_books(crowd)
-
-
-async def test_whoever_promised_is_told_that_the_sale_was_called_off(crowd: Crowd) -> None:
-    """Once each, and it is not the price that fell: whoever was charged before stays so."""
-    orders = {(await crowd.promise())[1] for _ in range(2)}
-    async with crowd.till.database.transaction() as transaction:
-        await finish(transaction, crowd.sale, "cancel")
-    await crowd.run_jobs()
-    assert await crowd.orders() == {("expired", PLAIN): 2}
-    assert await crowd.money() == {("voided", PLAIN): 2}
-    told = [(news["order"], news["reason"]) for news in crowd.till.news("payment.voided")]
-    assert sorted(told) == sorted((order, "not_unlocked") for order in orders)
-    assert {news["order"]["id"] for news in crowd.till.news("order.expired")} == orders
-    await check_books(crowd)
-
-
-@pytest.mark.parametrize("is_noted", [True, False])
-async def test_what_was_decided_before_the_sale_is_called_off_stands(
-    crowd: Crowd, *, is_noted: bool
-) -> None:
-    """Missed and charged: that no job has come by, or not for every order, changes nothing."""
-    await crowd.promise()
-    await crowd.promise()
-    await crowd.pass_time()
-    if is_noted:
-        await note_missed(crowd.till.database)
-    async with crowd.till.database.transaction() as transaction:
-        await finish(transaction, crowd.sale, "cancel")
-    await crowd.run_jobs()
-    assert await crowd.orders() == {("paid", PLAIN): 2}
-    assert await crowd.money() == {("captured", PLAIN): 2}
     await check_books(crowd)
 
 
