@@ -112,7 +112,13 @@ class CheckoutService:
                 ORDER.next(order.state, "cancel")
                 await check_may_leave(transaction, order)
                 await check_may_withdraw(transaction, order)
-                await end_order(transaction, order, event="cancel", hold_state="released")
+                await end_order(
+                    transaction,
+                    order,
+                    event="cancel",
+                    hold_state="released",
+                    reason="order_cancelled",
+                )
         return await self.get_order(user_id=user_id, order_id=order_id)
 
     async def get_order(self, *, user_id: str, order_id: str) -> OrderView:

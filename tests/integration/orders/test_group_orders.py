@@ -291,6 +291,20 @@ async def test_money_that_a_provider_took_at_once_is_given_back(club: Club) -> N
     await check_books(club)
 
 
+async def test_money_that_was_taken_at_once_goes_back_to_who_leaves_and_says_why(
+    club: Club,
+) -> None:
+    team, [(buyer, order_id)] = await club.team_of(paid=1)
+    remote = await club.till.remote(order_id)
+    await club.till.change("UPDATE sandbox.payments SET state = 'captured'")
+    await club.till.webhook(told_by(remote, "captured"))
+    await club.leaving.leave(user_id=buyer.id, group_id=team)
+    await club.run_jobs()
+    assert await club.money() == {"refunded": 1}
+    assert [one["reason"] for one in (await buyer.read(order_id))["refunds"]] == ["order_cancelled"]
+    await check_books(club)
+
+
 async def test_a_seat_is_ordered_by_itself(club: Club) -> None:
     buyer = await club.till.buyer()
     seat = await join(club.groups, club.sale, user=buyer.id)
