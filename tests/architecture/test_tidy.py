@@ -54,6 +54,9 @@ def test_every_static_file_is_used() -> None:
         ("realtime/x.py", '"""Do."""\ntime.sleep(1)\n', "asyncio.sleep"),
         ("server/x.py", '"""Do."""\nos.getenv("A")\n', "server.settings"),
         ("server/x.py", '"""Do."""\ndef f():\n' + "    x = 1\n" * 60, "61 lines"),
+        ("server/x.py", '"""Do."""\nx = "SET jit = off"\n', "outlives"),
+        ("commerce/x.py", '"""Do."""\nx = "SELECT pg_advisory_lock(1)"\n', "outlives"),
+        ("commerce/x.py", '"""Do."""\nx = "SELECT set_config(\'jit\', $1, false)"\n', "outlives"),
     ],
 )
 def test_checker_finds_it(name: str, text: str, finding: str) -> None:
@@ -69,6 +72,9 @@ def test_checker_finds_it(name: str, text: str, finding: str) -> None:
         ("server/routes/x.py", '"""Do."""\nnow = datetime.now(UTC)\n'),
         ("tests/x.py", '"""Do."""\nprint(1)\n'),
         ("commerce/x/__init__.py", ""),
+        ("commerce/x.py", '"""Do."""\nx = "SET LOCAL jit = off"\n'),
+        ("commerce/x.py", '"""Do."""\nx = "SELECT pg_advisory_xact_lock(1)"\n'),
+        ("server/db/migrate.py", '"""Do."""\nx = "SELECT pg_advisory_lock(1)"\n'),
         ("commerce/x.py", '"""Do."""\ndef f():\n' + "    x = 1\n" * 59),
     ],
 )

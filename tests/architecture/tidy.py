@@ -36,6 +36,13 @@ EXEMPT_CALLS = {
     ("server/__main__.py", "print"): "The command line talks to a person.",
     ("server/ops/supervisor.py", "uuid4"): "Process names need a random part before any wiring.",
 }
+# Statements whose effect outlives a transaction: pooled connections are not reset.
+OF_A_SESSION = re.compile(
+    r"(\A|;)\s*(SET (?!LOCAL |TRANSACTION |CONSTRAINTS )|LISTEN |PREPARE |CREATE TEMP)"
+    r"|\bpg_(try_)?advisory_lock|\bset_config\([^()]*, false\)|\bWITH HOLD\b"
+)
+# With connections of their own.
+EXEMPT_SESSIONS = {"server/db/migrate.py"}
 STATIC_ENTRY_SUFFIXES = {".html"}  # Pages are named by routes, which build the name.
 
 
@@ -72,7 +79,7 @@ def find_long_files(paths: Iterable[Path]) -> list[str]:
 
 
 def find_in_module(path: Path, text: str, *, name: str) -> list[str]:
-    """Find long functions, missing module docstrings, banned names and banned calls.
+    """Find long functions, missing module docstrings, banned names, calls and statements.
 
     `name` is the path from the project's root; it decides which bans hold.
     """
@@ -94,6 +101,8 @@ def find_in_module(path: Path, text: str, *, name: str) -> list[str]:
             found.append(f"{name}:{node.lineno}: {node.name}; name it after what it does")
         elif isinstance(node, ast.Call):
             found += _check_call(node, name)
+        elif isinstance(node, ast.Constant):
+            found += _check_session(node, name)
     return found
 
 
@@ -167,6 +176,13 @@ def _check_call(node: ast.Call, name: str) -> list[str]:
         is_there = any(name.startswith(f"{place}/") for place in places)
         if is_it and is_there and (name, banned) not in EXEMPT_CALLS:
             return [f"{name}:{node.lineno}: {banned}() is banned here; use {instead}"]
+    return []
+
+
+def _check_session(node: ast.Constant, name: str) -> list[str]:
+    is_ours = name.startswith(("commerce/", "server/")) and name not in EXEMPT_SESSIONS
+    if is_ours and isinstance(node.value, str) and OF_A_SESSION.search(node.value):
+        return [f"{name}:{node.lineno}: it outlives its transaction, the next one would meet it"]
     return []
 
 
