@@ -9,7 +9,7 @@ import pytest
 
 from commerce.kernel.ports import Connection
 from commerce.orders.payments import service, store
-from commerce.orders.payments.model import Payment, PaymentReport
+from commerce.orders.payments.model import Payment, PaymentCall, PaymentReport
 from server.providers.sandbox import SandboxProvider
 from tests.support.till import Till, order_one
 
@@ -87,6 +87,23 @@ async def test_two_workers_share_the_calls(till: Till, monkeypatch: pytest.Monke
     assert slow.most == 2 * service.CALLS_AT_ONCE
     assert set(slow.made.values()) == {1}
     assert set(await till.values("SELECT state FROM payments")) == {"captured"}
+
+
+async def test_a_round_in_vain_asks_once(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven more hands come only when there is a call, each with the one before it."""
+    own, asked = store.claim_call, []
+
+    async def claim(connection: Connection, *, lease_ms: int) -> PaymentCall | None:
+        asked.append(await own(connection, lease_ms=lease_ms))
+        return asked[-1]
+
+    monkeypatch.setattr(store, "claim_call", claim)
+    assert await till.payments.run_payment_calls() == 0
+    assert asked == [None]
+    await pay_many(till, 1)
+    asked.clear()
+    assert await till.payments.run_payment_calls() == 1
+    assert [call is None for call in asked] == [False, True, True]
 
 
 async def test_a_round_is_bounded(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
