@@ -94,9 +94,10 @@ class Reports:
             log.warning("%s reports payment %s as %s, which is not ours", provider, name, ref)
             return None
         check_amount(payment, report)
-        await store.update_provider(
-            transaction, payment.id, provider_ref=report.provider_ref, url=report.url
-        )
+        if payment.provider_ref is None or (payment.url is None and report.url is not None):
+            await store.update_provider(
+                transaction, payment.id, provider_ref=report.provider_ref, url=report.url
+            )
         steps = decide_steps(payment.state, report)
         state = payment.state
         for step in steps:

@@ -31,7 +31,7 @@ UPDATE_STATE = """
 """
 UPDATE_PROVIDER = """
     UPDATE payments SET provider_ref = $2, url = coalesce($3, url), updated_at_ms = clock_ms()
-    WHERE id = $1 AND (provider_ref IS NULL OR (url IS NULL AND $3::text IS NOT NULL))
+    WHERE id = $1
 """
 UPDATE_TAKEN = "UPDATE payments SET amount_minor = $2 WHERE id = $1"
 UPDATE_CARD = "UPDATE payments SET card = $2 WHERE id = $1"
@@ -211,7 +211,7 @@ async def update_state(
 async def update_provider(
     connection: Connection, payment_id: str, *, provider_ref: str, url: str | None
 ) -> None:
-    """Note the payment's name and page at the provider; the first answer stays."""
+    """Note the name and page of a locked payment at the provider."""
     await connection.execute(UPDATE_PROVIDER, payment_id, provider_ref, url)
 
 
