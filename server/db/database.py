@@ -35,6 +35,8 @@ STATEMENT_TIMEOUT_MS = 10_000
 LOCK_TIMEOUT_MS = 5_000
 # The server's own limits come first; this one is for a server that went without a word.
 COMMAND_TIMEOUT_S = 15.0
+# Prepared on each connection, the least used let go first; each is memory of the server.
+STATEMENTS_KEPT = 100
 # A readiness probe gives up on us soon after.
 ALIVE_TIMEOUT_S = 2.0
 
@@ -173,7 +175,7 @@ def _cancellation_first() -> Iterator[None]:
         raise
 
 
-async def open_pool(database_url: str) -> asyncpg.Pool:
+async def open_pool(database_url: str, statements_kept: int = STATEMENTS_KEPT) -> asyncpg.Pool:
     """Open the connections of general work; their limits are the server's, while it answers."""
     pool = await asyncpg.create_pool(
         database_url,
@@ -181,6 +183,7 @@ async def open_pool(database_url: str) -> asyncpg.Pool:
         max_size=POOL_CONNECTIONS_MAX,
         timeout=ACQUIRE_TIMEOUT_S,
         command_timeout=COMMAND_TIMEOUT_S,
+        statement_cache_size=statements_kept,
         reset=_keep_as_it_is,
         init=_use_text_ids,
         server_settings={
