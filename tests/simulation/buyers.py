@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from commerce.goods.inventory.model import Request
-from commerce.kernel.ids import reservation_id
 from commerce.orders.checkout.rules import PAYING_MS
 from loadtests.journal_check import Told
-from tests.simulation.core import HOLD_MS
+from tests.simulation.core import HOLD_MS, reservation_id
 from tests.simulation.processes import Answer, Gateway
 from tests.simulation.provider import Provider
 from tests.simulation.world import World

@@ -19,7 +19,6 @@ from commerce.goods.inventory.rules import PoolState, SaleTerms, decide_batch
 from commerce.goods.waiting_list.model import Join, Line, Waiter, Wish
 from commerce.goods.waiting_list.rules import decide_join, decide_offers
 from commerce.kernel.errors import CommerceError, invalid, not_found
-from commerce.kernel.ids import entry_id
 from commerce.sales.flash_sales.rules import LIMITS
 from loadtests.journal_check import Step
 from tests.simulation.core import (
@@ -33,6 +32,7 @@ from tests.simulation.core import (
     EntryBook,
     ProviderDesk,
     ReservationBook,
+    entry_id,
 )
 from tests.simulation.model_orders import NEVER_MS, ModelOrders
 from tests.simulation.model_rows import Entry, Held

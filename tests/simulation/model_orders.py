@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from commerce.kernel.errors import CommerceError, not_found
-from commerce.kernel.ids import order_id as derive_order_id
 from commerce.orders.checkout.model import ORDER, Hold, LateLine, PlaceOrder
 from commerce.orders.checkout.rules import (
     check_still_held,
@@ -29,6 +28,7 @@ from commerce.orders.payments.rules import (
 )
 from commerce.orders.payments.service import CALL_LEASE_MS, CALLS_A_ROUND_MAX, SILENT_MS
 from tests.simulation.core import CURRENCY, PER_BUYER, PRICE_MINOR, OrderBook, ProviderDesk
+from tests.simulation.core import order_id as derive_order_id
 from tests.simulation.model_rows import Attempt, Call, Entry, Held, Order
 
 POOL, SHOW = "p", "s"
