@@ -7,7 +7,6 @@ found by running the same seeds on both.
 
 from __future__ import annotations
 
-import copy
 import uuid
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -35,7 +34,7 @@ from tests.simulation.core import (
     entry_id,
 )
 from tests.simulation.model_orders import NEVER_MS, ModelOrders
-from tests.simulation.model_rows import Entry, Held
+from tests.simulation.model_rows import Entry, Held, copied
 
 SALE = "00000000-0000-4000-8000-000000000001"
 LIVE = ("held", "paying", "sold")
@@ -79,7 +78,7 @@ class ModelCore(ModelOrders):
         """Do work that ends what is due first; when it refuses, that is taken back as well."""
         if not self.due():
             return work()
-        kept = copy.deepcopy((self.holds, self.entries, self.buyers, self.steps))
+        kept = copied(self.holds), copied(self.entries), self.buyers.copy(), self.steps.copy()
         figures = self.figures()
         try:
             return work()

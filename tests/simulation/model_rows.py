@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from typing import TypeVar
+
 import msgspec
 
 from commerce.orders.checkout.model import HoldState
 from commerce.orders.payments.model import Payment
+
+Row = TypeVar("Row", bound=msgspec.Struct)
 
 
 class Held(msgspec.Struct):
@@ -71,3 +76,8 @@ class Call(msgspec.Struct):
     next_at_ms: int
     attempts: int = 0
     state: str = "pending"
+
+
+def copied(table: dict[str, Row]) -> dict[str, Row]:
+    """Return a table as it is now; what is in a row's fields never changes in place."""
+    return {id: copy.copy(row) for id, row in table.items()}
