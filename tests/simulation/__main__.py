@@ -13,6 +13,7 @@ import time
 
 from tests.simulation.many import count_processes, play_all
 from tests.simulation.sale import Verdict
+from tests.simulation.world import START_MS
 
 SHOWN_PROBLEMS_MAX = 10
 SHOWN_EVERY_S = 1.0
@@ -55,7 +56,9 @@ class Progress:
 def describe(verdict: Verdict) -> str:
     """Return what a seed that failed has to say."""
     problems = "\n".join(f"  - {one}" for one in verdict.problems[:SHOWN_PROBLEMS_MAX])
-    events = "\n".join(f"  {one}" for one in verdict.trace)
+    events = "\n".join(
+        f"  {(at_ms - START_MS) / 1000:9.3f} s  {what}" for at_ms, what in verdict.trace
+    )
     return f"seed {verdict.seed} fails:\n{problems}\nits last events:\n{events}"
 
 

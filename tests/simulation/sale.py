@@ -13,7 +13,7 @@ from tests.simulation.core import Core, ProviderDesk
 from tests.simulation.model_core import ModelCore
 from tests.simulation.processes import Gateway, Worker
 from tests.simulation.provider import Provider
-from tests.simulation.world import END_MS, HEAL_MS, World
+from tests.simulation.world import END_MS, HEAL_MS, Event, World
 
 # A crowd for each: three presses a unit, by fewer buyers than presses. Small sales meet their ends
 # more often, large ones have longer lines and batches.
@@ -30,7 +30,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
     seed: int
     problems: list[str]
-    trace: list[str]
+    trace: list[Event]
     faults: int
     sold: int
     late: int

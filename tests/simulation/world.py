@@ -29,6 +29,8 @@ TRACE_MAX = 40
 # How late a message may be: other messages, and whole retries, overtake it.
 SLOW_MS = 20_000
 QUICK_MS = 40
+# When something happened, and what.
+Event = tuple[int, str]
 Told = TypeVar("Told")
 Thing = TypeVar("Thing")
 
@@ -135,7 +137,7 @@ class World:
         self.roll = dice.random
         self._brew(draw_storm(dice))
         self.start_ms = self.now_ms = START_MS
-        self._trace: deque[tuple[int, str]] = deque(maxlen=TRACE_MAX)
+        self._trace: deque[Event] = deque(maxlen=TRACE_MAX)
         self.faults = 0
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._next_number = count().__next__
@@ -145,9 +147,9 @@ class World:
         self._trace.append((self.now_ms, text))
 
     @property
-    def trace(self) -> list[str]:
-        """The last events in words."""
-        return [f"{(at_ms - self.start_ms) / 1000:9.3f} s  {text}" for at_ms, text in self._trace]
+    def trace(self) -> list[Event]:
+        """The last events."""
+        return list(self._trace)
 
     @property
     def is_healed(self) -> bool:
