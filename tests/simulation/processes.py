@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import permutations
 
 import msgspec
@@ -23,6 +23,8 @@ ROUND_MS = 36_000
 CALM_ROUND_MS = 120_000
 JOBS = ("sweep", "expire_orders", "run_calls", "poll", "tend")
 ORDERS = tuple(permutations(JOBS))
+SAID = {int(outcome): outcome.name.lower() for outcome in Outcome}
+SAID[Outcome.REPLAYED] = SAID[Outcome.RESERVED]
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -120,7 +122,7 @@ class Gateway(Process):
 
     def latch(self, batch: list[tuple[Request, Reply]], result: BatchResult) -> None:
         """Remember that nothing is free, as the inventory service does."""
-        is_open = any(Outcome(outcome) in OF_OPEN_SALES for outcome in result.outcomes)
+        is_open = not OF_OPEN_SALES.isdisjoint(result.outcomes)
         if result.available > 0 or not is_open:
             self.latches.clear(POOL)
             return
@@ -182,10 +184,12 @@ class Worker(Process):
         world, core = self.world, self.world.core
         pause_ms = CALM_ROUND_MS if world.is_healed else ROUND_MS
         self.soon(world.between(pause_ms // 2, pause_ms), self.round)
-        due = core.due_jobs()
+        due: Collection[str] | None = core.due_jobs()
         if not due:
             return
         for job in world.pick(ORDERS):
+            if due is None:
+                due = core.due_jobs()
             if job not in due:
                 continue
             try:
@@ -193,7 +197,7 @@ class Worker(Process):
             except Killed:
                 self.die()
                 return
-            due = core.due_jobs()
+            due = None  # What it did may be work for others.
 
     def run(self, job: str) -> None:
         """Run one job; a lost connection is a log line there."""
@@ -206,13 +210,12 @@ class Worker(Process):
 def told(batch: list[tuple[Request, Reply]], result: BatchResult) -> list[Answer]:
     """Return the answers to a batch, as buyers hear them."""
     answers = []
-    for index, (request, _) in enumerate(batch):
-        outcome = Outcome(result.outcomes[index])
-        if outcome in (Outcome.RESERVED, Outcome.REPLAYED):
-            answers.append(Answer("reserved", result.versions[index], request.id))
+    decided = zip(batch, result.outcomes, result.versions, strict=True)
+    for (request, _), outcome, version in decided:
+        said = SAID[outcome]
+        if said == "reserved":
+            # A fresh reservation's row was not there when the batch read the versions.
+            answers.append(Answer(said, version or result.pool_version, request.id))
         else:
-            answers.append(Answer(outcome.name.lower(), result.pool_version))
-    # A fresh reservation's row was not there when the batch read the versions.
-    return [
-        msgspec.structs.replace(one, version=one.version or result.pool_version) for one in answers
-    ]
+            answers.append(Answer(said, result.pool_version))
+    return answers
