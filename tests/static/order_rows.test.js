@@ -12,7 +12,7 @@ const refund = (change) => ({ id: 'r', state: 'done', amount_minor: 500, origin:
 /** @param {Partial<StaffOrder>} [change] @returns {StaffOrder} */
 const order = (change) => ({
   id: 'o', state: 'paid', total_minor: 2500, currency: 'CNY', created_at_ms: 1, paid_at_ms: 2, buyer: { id: 'b', name: 'Lena' },
-  lines: [{ reservation: 'a', title: 'Bowl', no: 1, qty: 1, unit_price_minor: 500 }, { reservation: 'c', title: 'Cup', no: 2, qty: 4, unit_price_minor: 500 }],
+  lines: [{ reservation: 'a', title: 'Bowl', no: 1, qty: 1, unit_price_minor: 500, total_minor: 500 }, { reservation: 'c', title: 'Cup', no: 2, qty: 4, unit_price_minor: 500, total_minor: 2000 }],
   ...change,
 });
 
@@ -43,6 +43,14 @@ test('lines are read as typed, and what cannot be taken is named', () => {
   assert.deepEqual(readLines(lines, { a: '0', c: '' }).wishes, []);
   assert.deepEqual(readLines(lines, { a: '2', c: '-1' }).wrong, ['a', 'c']);
   assert.deepEqual(readLines(lines, { a: '1.5' }).wrong, ['a']);
+});
+
+test('units cost what was paid for them, a discount taken off, and add up', () => {
+  const lines = [{ reservation: 'c', title: 'Cup', no: 2, qty: 3, unit_price_minor: 500, total_minor: 1000 }];
+  const back = [refund({ lines: [{ reservation: 'c', qty: 1 }] })];
+  const cost = (/** @type {StaffRefund[]} */ refunds, /** @type {string} */ units) => readLines(linesLeft(order({ lines, refunds })), { c: units }).cost_minor;
+  assert.deepEqual(['1', '2', '3'].map((units) => cost([], units)), [333, 666, 1000]);
+  assert.deepEqual(['1', '2'].map((units) => cost(back, units)), [333, 667]);
 });
 
 test('what was read anew replaces, what is new comes first', () => {

@@ -30,7 +30,8 @@ def feed(**changes: Any) -> list[dict[str, Any]]:
 def line(no: int, qty: int) -> dict[str, Any]:
     """Return a line of an order, as staff read it."""
     title = HOSTILE if no == 2 else f"Thing {no}"
-    return {"reservation": f"h{no}", "no": no, "title": title, "qty": qty, "unit_price_minor": 500}
+    price = {"qty": qty, "unit_price_minor": 500, "total_minor": 500 * qty}
+    return {"reservation": f"h{no}", "no": no, "title": title, **price}
 
 
 def staff_order(**changes: Any) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def staff_order(**changes: Any) -> dict[str, Any]:
 
 def reads(**changes: Any) -> dict[str, list[Any]]:
     """Return the answer to the form's question about the order."""
-    lines = [line(1, 1) | {"unit_price_minor": 19_900}]
+    lines = [line(1, 1) | {"unit_price_minor": 19_900, "total_minor": 19_900}]
     return {READ: [{"order": staff_order(total_minor=19_900, lines=lines, **changes)}]}
 
 
@@ -160,6 +161,24 @@ async def test_single_units_go_back_with_their_goods(browser: Browser) -> None:
 
 async def test_goods_go_back_for_another_sum_when_one_is_typed(browser: Browser) -> None:
     answers = {READ: [{"order": staff_order()}]}
+@pytest.mark.parametrize(
+    ("language", "says"), [("en", "¥13.00 paid for 4"), ("zh", "4 件共付 ¥13.00")]
+)
+async def test_units_bought_with_a_coupon_go_back_for_what_was_paid(
+    browser: Browser, language: str, says: str
+) -> None:
+    """Nobody gets the discount paid out: the sum that is filled in is what the server would take."""
+    order = staff_order(total_minor=1_800, lines=[line(1, 1), line(2, 4) | {"total_minor": 1_300}])
+    answers = {READ: [{"order": order}]}
+    async with open_console(browser, language=language, reads=answers, orders=feed()) as (page, _):
+        await page.locator(".feed-refund").click()
+        form = page.locator("live-refund-form")
+        await form.locator("[name=h2]").fill("2")
+        assert await form.locator("[name=amount]").input_value() == "6.50"
+        said = (await form.locator("[data-line=h2]").inner_text()).replace("CN¥", "¥")
+    assert says in said
+
+
     async with open_console(browser, language="zh", reads=answers, orders=feed()) as (page, server):
         await page.locator(".feed-refund").click()
         form = page.locator("live-refund-form")

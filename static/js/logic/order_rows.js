@@ -6,11 +6,11 @@
  */
 
 /** @typedef {import('../net/console_api.js').FeedOrder} FeedOrder */
-/** @typedef {{reservation: string, title: string, title_zh?: string | null, no: number, qty: number, unit_price_minor: number}} StaffLine */
+/** @typedef {{reservation: string, title: string, title_zh?: string | null, no: number, qty: number, unit_price_minor: number, total_minor: number}} StaffLine `total_minor`: what was paid for all its units */
 /** @typedef {{id: string, state: string, amount_minor: number, origin: string, created_at_ms: number, lines: {reservation: string, qty: number}[]}} StaffRefund */
 /** @typedef {{id: string, state: string, total_minor: number, currency: string, created_at_ms: number, paid_at_ms: number | null,
  *   lines: StaffLine[], buyer?: {id: string, name: string}, refunded_minor?: number, refunds?: StaffRefund[]}} StaffOrder */
-/** @typedef {{reservation: string, title: string, title_zh?: string | null, no: number, unit_price_minor: number, left: number}} LineLeft */
+/** @typedef {StaffLine & {left: number}} LineLeft */
 /** @typedef {{reservation: string, qty: number}} LineWish */
 
 /**
@@ -66,8 +66,18 @@ export function linesLeft(order) {
     for (const { reservation, qty } of refund.lines) taken.set(reservation, (taken.get(reservation) ?? 0) + qty);
   }
   return order.lines
-    .map(({ reservation, title, title_zh = null, no, unit_price_minor, qty }) => ({ reservation, title, title_zh, no, unit_price_minor, left: qty - (taken.get(reservation) ?? 0) }))
+    .map((line) => ({ ...line, left: line.qty - (taken.get(line.reservation) ?? 0) }))
     .filter(({ left }) => left > 0);
+}
+
+/**
+ * What was paid for the next units of a line that come back, a discount taken off; however a line comes back, it adds up.
+ * @param {LineLeft} line
+ * @param {number} units
+ */
+function paidFor({ total_minor, qty, left }, units) {
+  const before = qty - left;
+  return Math.floor((total_minor * (before + units)) / qty) - Math.floor((total_minor * before) / qty);
 }
 
 /**
@@ -84,13 +94,14 @@ export function readLines(lines, typed) {
   const wrong = [];
   let cost_minor = 0;
   let units = 0;
-  for (const { reservation, left, unit_price_minor } of lines) {
+  for (const line of lines) {
+    const { reservation, left } = line;
     const text = (typed[reservation] ?? '').trim();
     const qty = text === '' ? 0 : /^\d{1,6}$/.test(text) ? Number(text) : NaN;
     if (!(qty <= left)) wrong.push(reservation);
     else if (qty > 0) {
       wishes.push({ reservation, qty });
-      cost_minor += qty * unit_price_minor;
+      cost_minor += paidFor(line, qty);
       units += qty;
     }
   }
