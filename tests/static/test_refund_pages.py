@@ -98,7 +98,7 @@ async def test_a_failed_refund_is_shown_and_asked_for_again(browser: Browser) ->
     orders = feed(failed_refund="r1")
     async with open_console(browser, orders=orders) as (page, server):
         row = page.locator(".feed-row")
-        assert "refund failed" in await row.inner_text()
+        assert "Refund failed" in await row.inner_text()
         await row.locator(".feed-refund").click()
         await wait_told(page, server, 1)
     assert server.told == [("POST", "/api/orders/o1/refunds/r1/retry", {})]
@@ -107,11 +107,11 @@ async def test_a_failed_refund_is_shown_and_asked_for_again(browser: Browser) ->
 @pytest.mark.parametrize(
     ("changes", "language", "words", "has_button"),
     [
-        ({"refunded_minor": 900, "left_minor": 19_000}, "en", "Paid · ¥9 back", True),
-        ({"pending_refunds": 1, "left_minor": 0}, "en", "Paid · refund on its way", False),
+        ({"refunded_minor": 900, "left_minor": 19_000}, "en", "Paid\n¥9 back", True),
+        ({"pending_refunds": 1, "left_minor": 0}, "en", "Paid\nRefund on its way", False),
         ({"state": "refunded", "left_minor": 0}, "en", "Paid back", False),
         ({"state": "awaiting_payment"}, "en", "Waiting for payment", False),
-        ({"refunded_minor": 900, "left_minor": 19_000}, "zh", "已付款 · 已退 ¥9", True),
+        ({"refunded_minor": 900, "left_minor": 19_000}, "zh", "已付款\n已退 ¥9", True),
     ],
 )
 async def test_the_feed_says_what_is_back(
@@ -119,10 +119,12 @@ async def test_the_feed_says_what_is_back(
 ) -> None:
     async with open_console(browser, language=language, orders=feed(**changes)) as (page, _):
         row = page.locator(".feed-row")
-        said = (await row.locator(".feed-state").inner_text()).replace("CN¥", "¥")
+        said = (await row.locator(".feed-end").inner_text()).replace("CN¥", "¥")
         shown = await row.locator(".feed-refund").is_visible()
-    assert said == words
+        title_px = await row.locator(".feed-what").evaluate("one => one.clientWidth")
+    assert said.split("\n", 1)[1] == words
     assert shown == has_button
+    assert title_px >= 90  # The thing can still be read beside what went back.
 
 
 async def test_single_units_go_back_with_their_goods(browser: Browser) -> None:
@@ -159,8 +161,6 @@ async def test_single_units_go_back_with_their_goods(browser: Browser) -> None:
     assert server.told == [("POST", "/api/orders/o1/refunds", body)]
 
 
-async def test_goods_go_back_for_another_sum_when_one_is_typed(browser: Browser) -> None:
-    answers = {READ: [{"order": staff_order()}]}
 @pytest.mark.parametrize(
     ("language", "says"), [("en", "¥13.00 paid for 4"), ("zh", "4 件共付 ¥13.00")]
 )
@@ -179,6 +179,8 @@ async def test_units_bought_with_a_coupon_go_back_for_what_was_paid(
     assert says in said
 
 
+async def test_goods_go_back_for_another_sum_when_one_is_typed(browser: Browser) -> None:
+    answers = {READ: [{"order": staff_order()}]}
     async with open_console(browser, language="zh", reads=answers, orders=feed()) as (page, server):
         await page.locator(".feed-refund").click()
         form = page.locator("live-refund-form")

@@ -13,7 +13,7 @@ import { find, setAttribute, setText } from '../../lib/element.js';
 
 /** An empty row. */
 export function createRow() {
-  return create(html`<li class="feed-row"><span class="feed-words"><span class="feed-what"></span><span class="feed-who"></span></span><span class="feed-end"><b class="feed-sum"></b><span class="feed-state"></span></span><span class="feed-acts"><button class="button feed-evidence" type="button" title="${t('console.evidence')}">${icon('verified')}</button><button class="button feed-refund" type="button"></button></span></li>`);
+  return create(html`<li class="feed-row"><span class="feed-words"><span class="feed-what"></span><span class="feed-who"></span></span><span class="feed-end"><b class="feed-sum"></b><span class="feed-state"></span><span class="feed-back"></span></span><span class="feed-acts"><button class="button feed-evidence" type="button" title="${t('console.evidence')}">${icon('verified')}</button><button class="button feed-refund" type="button"></button></span></li>`);
 }
 
 /**
@@ -28,11 +28,15 @@ export function updateRow(element, order, isDated = false) {
   setText(find('.feed-who', element), `${order.buyer} · ${isDated ? dayAndTime(order.at_ms) : timeOfDay(order.at_ms)}`);
   setText(find('.feed-sum', element), money(order.total_minor, order.currency));
   const state = find('.feed-state', element);
-  const words = stateWords(order);
+  // Granted money waits for a team or for a threshold: the row has no room to say which.
+  const words = t(order.state === 'awaiting_group' ? 'console.order_waits' : `orders.state.${order.state}`);
   if (state.dataset['words'] !== words) {
     render(state, html`${order.state === 'paid' && !order.failed_refund ? icon('check') : ''}${words}`);
     setAttribute(state, 'data-words', words);
   }
+  const back = find('.feed-back', element);
+  setText(back, backWords(order));
+  back.hidden = back.textContent === '';
   setAttribute(element, 'data-state', order.failed_refund ? 'failed_refund' : order.state);
   const evidence = find('.feed-evidence', element);
   setAttribute(evidence, 'aria-label', t('console.evidence_of', { buyer: order.buyer }));
@@ -61,14 +65,12 @@ export function pressRow(event, list) {
 }
 
 /**
- * The order's state, with money that is back, on its way, or could not go.
+ * Money that is back, on its way, or could not go; empty when there is none, or the state says it.
  * @param {FeedOrder} order
  */
-function stateWords(order) {
-  // Granted money waits for a team or for a threshold: the row has no room to say which.
-  const state = t(order.state === 'awaiting_group' ? 'console.order_waits' : `orders.state.${order.state}`);
-  if (order.failed_refund) return t('console.refund_failed', { state });
-  if (order.pending_refunds) return t('console.refund_pending', { state });
-  if (order.state === 'paid' && order.refunded_minor) return t('console.refund_done', { state, price: money(order.refunded_minor, order.currency) });
-  return state;
+function backWords(order) {
+  if (order.failed_refund) return t('console.refund_failed');
+  if (order.pending_refunds) return t('console.refund_pending');
+  if (order.state === 'paid' && order.refunded_minor) return t('console.refund_done', { price: money(order.refunded_minor, order.currency) });
+  return '';
 }
