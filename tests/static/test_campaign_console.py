@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.async_api import expect
 
 from tests.static.test_console_page import (
     HOST,
@@ -237,6 +238,23 @@ async def test_the_coming_one_is_shown(browser: Browser) -> None:
         await page.keyboard.press("d")
         assert "¥249 from" in await page.inner_text(f"{FORM} [data-ref=present]")
         assert await page.get_by_role("button", name="Withdraw").is_visible()
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [("en", "campaign ¥249, was ¥329"), ("zh", "活动价 ¥249，原价 ¥329")],
+)
+async def test_what_is_on_now_has_the_price_that_holds(
+    browser: Browser, language: str, says: str
+) -> None:
+    async with open_console(browser, language=language) as (page, server):
+        tell_price(server, CAMPAIGN)
+        server.socket.send(json.dumps(["S", 3, [["show.pinned", {"item": "i3"}, NOW_MS]]]))
+        line = page.locator("live-now-panel [data-ref=line]")
+        await expect(line).to_contain_text(says)
+        tell_price(server, CAMPAIGN | {"from_ms": NOW_MS + HOUR_MS}, 4)
+        await expect(line).not_to_contain_text("249")
+        await expect(line).to_contain_text("¥329")
 
 
 async def test_the_units_of_the_pinned_item_lead_to_its_price(browser: Browser) -> None:

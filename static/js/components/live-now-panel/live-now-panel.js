@@ -12,6 +12,7 @@ import { duration, money, number, timeOfDay } from '../../lib/format.js';
 import { html, icon, render } from '../../lib/html.js';
 import { t, titleOf, hasText } from '../../lib/i18n.js';
 import { LiveElement, define, setAttribute, setText } from '../../lib/element.js';
+import { phaseOfPrice } from '../../logic/campaign_prices.js';
 import { everySecond, isRunning, refusals } from '../../logic/console_run.js';
 import { drawLine } from './draw_line.js';
 
@@ -89,8 +90,19 @@ export class LiveNowPanel extends LiveElement {
       const { unlock } = sale;
       if (unlock) parts.push(t('console.unlock_at', { promised: number(unlock.promised), units: number(unlock.units), price: money(unlock.price_minor, sale.currency) }));
       parts.push(sale.per_buyer === null ? t('console.no_limit') : t('console.each', { count: sale.per_buyer }));
-    } else if (item.price_minor !== undefined) parts.push(money(item.price_minor, item.currency));
+    } else if (item.price_minor !== undefined) parts.push(this.#regularPrice(item, item.price_minor));
     return parts.join(t('site.separator'));
+  }
+
+  /**
+   * What the item costs outside of a flash sale: a campaign price goes before the list price.
+   * @param {RunItem} item
+   * @param {number} list_minor
+   */
+  #regularPrice({ campaign, currency }, list_minor) {
+    const list = money(list_minor, currency);
+    if (!campaign || phaseOfPrice(campaign, this.now_ms) !== 'running') return list;
+    return t('console.campaign_was', { price: money(campaign.price_minor, currency), normal: list });
   }
 
   /** @returns {string} */
