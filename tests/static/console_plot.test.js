@@ -2,7 +2,7 @@
 /** The plots' geometry: nice axes, honest gaps, labels that fit. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { areaPath, fitLabels, linePath, niceMaximum, pointAt, scale, shortNumber, sinceStart, thin, timeAxis, unbroken } from '../../static/js/logic/console_plot.js';
+import { areaPath, fitLabels, labelWidth, linePath, niceMaximum, pointAt, scale, shortNumber, sinceStart, thin, timeAxis, unbroken } from '../../static/js/logic/console_plot.js';
 
 /** @typedef {import('../../static/js/logic/console_plot.js').Point} Point */
 
@@ -59,6 +59,11 @@ test('the cursor reads the newest point before it, unless that is too old', () =
 
 test('of labels that would touch, the later one stays', () => {
   assert.deepEqual(fitLabels([{ x: 0, width: 18 }, { x: 10, width: 18 }, { x: 60, width: 18 }]), [false, true, true]);
+});
+
+test('a Chinese label is as wide as it is drawn', () => {
+  assert.ok(labelWidth('限时抢 100') > labelWidth('Flash 1'));
+  assert.equal(labelWidth(''), 0);
 });
 
 test('times and numbers are short', () => {

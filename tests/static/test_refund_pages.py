@@ -167,7 +167,7 @@ async def test_single_units_go_back_with_their_goods(browser: Browser) -> None:
 async def test_units_bought_with_a_coupon_go_back_for_what_was_paid(
     browser: Browser, language: str, says: str
 ) -> None:
-    """Nobody gets the discount paid out: the sum that is filled in is what the server would take."""
+    """The discount is not paid out: the sum filled in is what the server would take."""
     order = staff_order(total_minor=1_800, lines=[line(1, 1), line(2, 4) | {"total_minor": 1_300}])
     answers = {READ: [{"order": order}]}
     async with open_console(browser, language=language, reads=answers, orders=feed()) as (page, _):

@@ -14,6 +14,10 @@ const SPAN_STEP_MS = 15 * MINUTE_MS;
 /** Distances between ticks that people read well. */
 const TICKS_MIN = [2, 5, 10, 15, 30, 60, 120, 240];
 const TICKS_MAX = 8;
+/** About the width of one letter of axis text, and of a Chinese one. */
+const LETTER_PX = 6.4;
+const WIDE_PX = 11.5;
+const WIDE = /[\p{Script=Han}，。（）：]/u;
 
 /**
  * The smallest of 1, 2, 5 × 10ⁿ (at least `floor`) that holds a value; below ten 4 and 10, whose halves are whole.
@@ -147,6 +151,15 @@ export function fitLabels(labels, space = 4) {
     else limit = label.x - label.width / 2;
   }
   return shown;
+}
+
+/**
+ * About how wide a label of axis text is, to place it before it is drawn.
+ * @param {string} text
+ * @returns {number} px
+ */
+export function labelWidth(text) {
+  return Array.from(text).reduce((width, sign) => width + (WIDE.test(sign) ? WIDE_PX : LETTER_PX), 0);
 }
 
 /**

@@ -5,7 +5,7 @@
  * Invariant: at most about 500 nodes, whatever the length of the show.
  */
 import { html } from '../../lib/html.js';
-import { areaPath, fitLabels, linePath, niceMaximum, scale, sinceStart, thin, timeAxis, unbroken } from '../../logic/console_plot.js';
+import { areaPath, fitLabels, labelWidth, linePath, niceMaximum, scale, sinceStart, thin, timeAxis, unbroken } from '../../logic/console_plot.js';
 
 /** @typedef {import('../../logic/console_plot.js').Point} Point */
 /** @typedef {{name: string, kind: 'line' | 'bars', tone: 'viewers' | 'orders' | 'gmv', points: readonly Point[], gap_ms: number,
@@ -23,8 +23,6 @@ const GAP = 18;
 const MINUTE_MS = 60_000;
 /** Nodes of one path or one set of bars stay within this, so that a redraw each second is cheap. */
 const POINTS_MAX = 240;
-/** About the width of one letter of axis text, to place labels before they are drawn. */
-const LETTER_PX = 6.4;
 
 /**
  * Where the plot lies in its picture, for drawing and for the cursor.
@@ -72,7 +70,7 @@ function drawStrip(strip, index, picture, frame) {
     <text class="plot-axis" x="${LEFT - 8}" y="${(y(value) + 4).toFixed(1)}" text-anchor="end">${strip.axis(value)}</text>`);
   const last = strip.kind === 'line' ? strip.points.at(-1) : undefined;
   const lastText = last ? strip.axis(last[1]) : '';
-  const isTight = last ? frame.x(last[0]) + lastText.length * LETTER_PX + 14 > frame.right : false;
+  const isTight = last ? frame.x(last[0]) + labelWidth(lastText) + 14 > frame.right : false;
   const end = last ? html`<circle class="plot-dot plot-${strip.tone}" cx="${frame.x(last[0]).toFixed(1)}" cy="${y(last[1]).toFixed(1)}" r="3.5"></circle>
     <text class="plot-last" x="${(frame.x(last[0]) + (isTight ? -9 : 9)).toFixed(1)}" y="${(y(last[1]) + (isTight ? -7 : 4)).toFixed(1)}" text-anchor="${isTight ? 'end' : 'start'}">${lastText}</text>` : '';
   return { markup: html`${grid}<text class="plot-name" x="${LEFT + 2}" y="${(top + 3).toFixed(1)}">${strip.name}</text>${drawData(strip, picture, { x: frame.x, y, right: frame.right, foot })}${end}`, top, foot };
@@ -86,12 +84,18 @@ function drawMarks(picture, frame) {
   const bottom = picture.height - BOTTOM;
   const chips = picture.pins.map((pin) => ({ ...pin, x: frame.x(pin.at_ms), width: 18 }));
   const fits = fitLabels(chips);
-  const windows = picture.windows.map((window) => {
+  const bands = picture.windows.map((window) => {
     const left = Math.max(LEFT, frame.x(window.from_ms));
+    const width = labelWidth(window.label);
+    return { ...window, left, width, x: Math.min(left, frame.right - width) + width / 2 };
+  }).sort((a, b) => a.x - b.x);
+  const isNamed = fitLabels(bands);
+  const windows = bands.map((window, index) => {
+    const { left } = window;
     const width = Math.max(2, Math.min(frame.right, frame.x(window.to_ms)) - left);
-    const isTight = left + window.label.length * LETTER_PX > frame.right;
+    const isTight = left + window.width > frame.right;
     return html`<rect class="plot-window" x="${left.toFixed(1)}" y="${TOP - 6}" width="${width.toFixed(1)}" height="${bottom - TOP + 6}"><title>${window.label}</title></rect>
-      <text class="plot-window-name" x="${(isTight ? frame.right : left).toFixed(1)}" y="10" text-anchor="${isTight ? 'end' : 'start'}">${window.label}</text>`;
+      ${isNamed[index] ? html`<text class="plot-window-name" x="${(isTight ? frame.right : left).toFixed(1)}" y="10" text-anchor="${isTight ? 'end' : 'start'}">${window.label}</text>` : ''}`;
   });
   const pins = chips.map((chip, index) => html`<g><title>${chip.title}</title><line class="plot-pin" x1="${chip.x.toFixed(1)}" x2="${chip.x.toFixed(1)}" y1="${TOP - 9}" y2="${bottom}"></line>
     ${fits[index] ? html`<rect class="plot-chip" x="${(chip.x - 9).toFixed(1)}" y="${TOP - 26}" width="18" height="17" rx="5"></rect><text class="plot-chip-no" x="${chip.x.toFixed(1)}" y="${TOP - 13.5}" text-anchor="middle">${chip.label}</text>` : ''}</g>`);
