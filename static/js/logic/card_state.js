@@ -85,6 +85,19 @@ export function offerOf(state, item, holds, now_ms) {
 }
 
 /**
+ * What a unit of an item costs whoever buys it now: in its open flash sale, else at the campaign or the list price.
+ * @param {RoomState} state
+ * @param {BagItem} item
+ * @param {number} now_ms server time
+ * @returns {number} minor units
+ */
+export function priceOf(state, item, now_ms) {
+  const flash = saleOf(state, item, 'flash');
+  const sale = flash?.state === 'open' ? flash : pricedAt(saleOf(state, item, 'regular'), now_ms);
+  return sale?.price_minor ?? item.price_minor;
+}
+
+/**
  * @param {Sale} sale
  * @param {number} now_ms
  * @returns {boolean}

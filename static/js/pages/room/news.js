@@ -4,7 +4,7 @@
  *
  * Invariant: countdowns and stock are never live regions; only these two elements are.
  */
-import { itemOfSale } from '../../logic/card_state.js';
+import { itemOfSale, priceOf } from '../../logic/card_state.js';
 import { itemOf } from '../../logic/room_state.js';
 import { duration, money, number, timeOfDay } from '../../lib/format.js';
 import { t, titleOf } from '../../lib/i18n.js';
@@ -75,11 +75,12 @@ export class News {
   /**
    * @param {RoomState} state after the event
    * @param {SaleEvent} event
+   * @param {number} now_ms server time
    */
-  event(state, [type, payload]) {
+  event(state, [type, payload], now_ms) {
     if (type === 'show.pinned') {
       const item = itemOf(state, payload.item);
-      if (item) this.say(t('news.pinned', { no: item.no, title: titleOf(item), price: money(item.price_minor, item.currency) }));
+      if (item) this.say(t('news.pinned', { no: item.no, title: titleOf(item), price: money(priceOf(state, item, now_ms), item.currency) }));
       return;
     }
     if (type === 'announcement' && payload.text) {

@@ -214,7 +214,7 @@ export class RoomPage {
     if (type === 'group_buy.opened') this.teams.opened(payload.sale);
     if (type === 'flash.unlocked') this.purchase.fell(payload);
     if (type === 'flash.drawn') this.purchase.draws.drawn(payload.sale);
-    this.news.event(this.state, event);
+    this.news.event(this.state, event, this.clock.now());
   }
 
   /**
