@@ -8,7 +8,7 @@ import '../components/live-evidence/live-evidence.js';
 import '../components/live-hold-ring/live-hold-ring.js';
 import '../components/live-receipt/live-receipt.js';
 import '../components/live-sheet/live-sheet.js';
-import { letGoWords, lineRow, partRows, refundRows, shortId } from '../components/live-receipt/live-receipt.js';
+import { letGoWords, lineRow, partRows, refundRows, shortId, totalRow } from '../components/live-receipt/live-receipt.js';
 import { couponOff, couponTerms } from '../components/live-drop/coupon_words.js';
 import { holdLeft } from '../logic/countdown.js';
 import { find, setText } from '../lib/element.js';
@@ -75,6 +75,7 @@ function orderTime(order) {
 function orderCard(order) {
   return html`<li><a class="order-card" href="/orders/${order.id}">
     ${order.lines.map((line) => lineRow(line, order))}
+    ${partRows(order)}
     <div class="order-foot">${stateWord(order)}<span>${orderTime(order)}</span></div>
   </a></li>`;
 }
@@ -326,9 +327,8 @@ class OrderPage {
       <div class="order-head" data-hold="${hold?.id ?? ''}"><div><h1>${stateWord(order)}</h1><p class="muted">${t('orders.of', { id: shortId(order.id) })}${t('site.separator')}${orderTime(order)}</p></div>${hold ? html`<live-hold-ring></live-hold-ring>` : ''}</div>
       ${team ? html`<p class="order-note" data-tone="calm">${t('orders.group_note', { paid: number(team.paid), need: number(team.need) })} <a href="/g/${team.id}">${t('orders.group_link')}</a></p>` : noteOf(order, hold)}
       ${order.lines.map((line) => lineRow(line, order))}
-      ${partRows(order)}
+      ${partRows(order) || totalRow(order)}
       ${refundRows(order)}
-      <dl class="sums"><div class="sums-total"><dt>${t('orders.total')}</dt><dd>${money(order.total_minor, order.currency)}</dd></div></dl>
       ${acts}</div>`);
     if (hold) this.#counting = countHolds([hold]);
   }

@@ -16,7 +16,8 @@ import { t, titleOf } from '../../lib/i18n.js';
  *   reservation: string, sale: string, no?: number | null, origin?: string,
  *   unlock?: {state: 'open' | 'unlocked' | 'missed', units: number, price_minor: number, total_minor: number, otherwise: 'charge' | 'release'},
  *   group?: {id: string, state: string, paid: number, need: number, deadline_ms: number, is_completed?: boolean}}} OrderLine `origin` draw: whose receipt has the place */
-/** @typedef {{id: string, state: 'pending' | 'done' | 'failed', amount_minor: number, currency: string, reason: string, origin: 'person' | 'late' | 'excess', created_at_ms: number}} Refund */
+/** @typedef {{id: string, state: 'pending' | 'done' | 'failed', amount_minor: number, currency: string, reason: string, origin: 'person' | 'late' | 'excess', created_at_ms: number,
+ *   lines?: {reservation: string, qty: number}[]}} Refund `lines`: the units that went back */
 /** @typedef {{id: string, state: 'awaiting_payment' | 'awaiting_group' | 'paid' | 'cancelled' | 'expired' | 'refunded', total_minor: number, parts?: import('../live-checkout/live-checkout.js').PriceParts, currency: string,
  *   created_at_ms: number, paid_at_ms: number | null, room: string, lines: OrderLine[],
  *   payment?: {id: string, state: string, url: string, reason?: string} | null, refunded_minor?: number, refunds?: Refund[],
@@ -82,7 +83,7 @@ export function lineRow(line, order) {
     : line.no;
   return html`<div class="order-line">
     <div class="good-picture">${picture}</div>
-    <div class="order-words"><h3>${titleOf(line)} × ${line.qty}</h3><p class="muted">${t('receipt.order', { id: shortId(order.id) })}</p>
+    <div class="order-words"><h3>${titleOf(line)} × ${number(line.qty)}</h3>${line === order.lines[0] ? html`<p class="muted">${t('receipt.order', { id: shortId(order.id) })}</p>` : ''}
       ${line.origin === 'draw' ? html`<p class="muted" data-drawn="${line.sale}">${t('draw.by_draw')}</p>` : ''}
       ${line.unlock?.state === 'unlocked' ? html`<p class="muted">${t('receipt.unlocked', { units: number(line.unlock.units) })}</p>` : ''}
       ${line.group?.state === 'formed' ? html`<p class="muted">${t(line.group.is_completed ? 'receipt.group_completed' : 'receipt.group_formed', { paid: number(line.group.paid), need: number(line.group.need) })}</p>` : ''}</div>
@@ -91,12 +92,20 @@ export function lineRow(line, order) {
 }
 
 /**
- * What the total is made of, where it is more than the goods; used by the order pages too.
+ * The total alone; used by the order pages too.
+ * @param {Order} order
+ */
+export function totalRow({ total_minor, currency }) {
+  return html`<dl class="sums"><div class="sums-total"><dt>${t('checkout.total')}</dt><dd>${moneyExact(total_minor, currency)}</dd></div></dl>`;
+}
+
+/**
+ * What the total is made of, where it is more than the price of one line; used by the order pages too.
  * @param {Order} order
  */
 export function partRows(order) {
   const { parts, currency } = order;
-  if (!parts || (parts.discounts.length === 0 && !parts.shipping_minor && !parts.tax_minor)) return '';
+  if (!parts || (parts.discounts.length === 0 && !parts.shipping_minor && !parts.tax_minor)) return order.lines.length > 1 ? totalRow(order) : '';
   return html`<dl class="sums">
     <div><dt>${t('checkout.goods')}</dt><dd>${moneyExact(parts.subtotal_minor, currency)}</dd></div>
     ${parts.discounts.map((one) => html`<div data-part="discount"><dt>${titleOf(one)}</dt><dd>−${moneyExact(one.amount_minor, currency)}</dd></div>`)}
@@ -113,8 +122,10 @@ export function partRows(order) {
 export function refundRows(order) {
   const refunds = (order.refunds ?? []).filter(({ origin }) => origin !== 'late');
   if (refunds.length === 0) return '';
+  const titles = new Map(order.lines.map((line) => [line.reservation, titleOf(line)]));
+  const goods = (/** @type {Refund} */ { lines = [] }) => lines.map(({ reservation, qty }) => html`<span class="muted receipt-units">${titles.get(reservation)} × ${number(qty)}</span>`);
   return html`<section class="receipt-refunds" aria-label="${t('orders.refunds')}"><h3>${t('orders.refunds')}</h3><dl class="sums">${refunds.map((refund) =>
-    html`<div data-refund="${refund.state}"><dt>${t(`orders.refund.${refund.state}`, { time: dayAndTime(refund.created_at_ms) })}<br><span class="muted">${refund.origin === 'excess' ? t('orders.refund_excess') : refund.reason}</span></dt><dd>${moneyExact(refund.amount_minor, refund.currency)}</dd></div>`)}</dl></section>`;
+    html`<div data-refund="${refund.state}"><dt>${t(`orders.refund.${refund.state}`, { time: dayAndTime(refund.created_at_ms) })}${goods(refund)}<span class="muted">${refund.origin === 'excess' ? t('orders.refund_excess') : refund.reason}</span></dt><dd>${moneyExact(refund.amount_minor, refund.currency)}</dd></div>`)}</dl></section>`;
 }
 
 /**
@@ -153,7 +164,7 @@ function proof(order, { place, of, decided_at_ms }) {
   return html`<section class="receipt-proof">
     <h3>${icon('verified')}${t('receipt.proof')}</h3>
     <dl class="sums">
-      <div><dt>${t('receipt.place')}</dt><dd>${t('receipt.place_value', { place, of })}</dd></div>
+      <div><dt>${t('receipt.place')}</dt><dd>${t('receipt.place_value', { place: number(place), of: number(of) })}</dd></div>
       <div><dt>${t('receipt.decided')}</dt><dd>${timeWithMillis(decided_at_ms)}</dd></div>
       <div><dt>${t('receipt.price')}</dt><dd>${money(order.total_minor, order.currency)}</dd></div>
     </dl>
