@@ -146,7 +146,7 @@ async def has_buy_button(page: Page) -> bool:
 @pytest.mark.parametrize(
     ("language", "button", "title", "count", "back"),
     [
-        ("en", "Enter the draw", "You are in. Drawn at ", "4,031 people", "Take my entry back"),
+        ("en", "Enter the draw", "You are in. Drawn at ", "4,031 people", "Withdraw"),
         ("zh", "参加抽签", "已报名，", "4,031 人已报名", "撤回报名"),
     ],
 )
@@ -183,11 +183,12 @@ async def test_the_keyboard_enters(browser: Browser) -> None:
 
 async def test_an_armed_draw_says_beforehand_that_it_is_one(browser: Browser) -> None:
     async with open_draw(browser) as (page, draw):
-        draw.arm(state="armed", opens_at_ms=NOW_MS + 8_000)
+        draw.arm(state="armed", opens_at_ms=NOW_MS + 8_000, stock=[1, 0, 0])
         await wait_for_state(page, "armed")
         assert "Entries open" in await page.inner_text(MAIN)
         terms = await page.inner_text(f"{CARD} [data-ref=terms]")
         assert "Drawn among all who enter in the first 12 s" in terms
+        assert "1 piece ·" in terms
 
 
 async def test_a_winner_holds_as_after_a_press(browser: Browser) -> None:
@@ -224,6 +225,8 @@ async def test_who_was_not_drawn_learns_place_and_line(
         await wait_for_state(page, "waiting")
         assert await page.inner_text(TITLE) == place
         assert line in await page.inner_text(NOTE)
+        promise = await page.inner_text(f"{CARD} [data-ref=note-text]")
+        assert ("In the order drawn" if language == "en" else "先按抽签顺序") in promise
         await page.locator(f"{CARD} [data-ref=let-go]").click()
         await wait_for_state(page, "lost")
         assert await page.get_attribute(MAIN, "data-act") == "join"

@@ -53,15 +53,15 @@ export function armedView({ offer, now_ms, plusMinus_ms, isClockCertain }, isEar
   const count = countdown(opens_at_ms, now_ms);
   const label = isEarly ? t('card.not_open', { duration: duration(count.left_ms) }) : t(sale.draw ? 'draw.opens' : 'card.opens', { time: timeWithSeconds(opens_at_ms) });
   const synced = plusMinus_ms === null ? t('card.syncing') : t('card.synced', { ms: plusMinus_ms });
-  const quantity = number(sale.stock[0] + sale.stock[1] + sale.stock[2]);
+  const total = sale.stock[0] + sale.stock[1] + sale.stock[2];
   const minutes = Math.max(1, Math.round((sale.hold_s ?? 300) / 60));
   return {
     time: countText(count),
     terms: [
       ...(sale.draw ? [t('draw.terms_armed', { seconds: Math.round((sale.draw.entry_closes_at_ms - opens_at_ms) / 1000) })] : []),
       sale.per_buyer === null
-        ? t('card.terms_no_limit', { quantity, minutes })
-        : t('card.terms', { quantity, minutes, per_buyer: sale.per_buyer }),
+        ? t('card.terms_no_limit', { count: total, quantity: number(total), minutes })
+        : t('card.terms', { count: total, quantity: number(total), minutes, per_buyer: sale.per_buyer }),
       ...rulesWords(sale.rules),
     ].join(' · '),
     note: isClockCertain ? synced : t(plusMinus_ms === null ? 'card.syncing' : 'card.clock_doubt'),

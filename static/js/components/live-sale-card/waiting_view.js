@@ -12,6 +12,9 @@ import { joinButton } from './selling_view.js';
 /** @typedef {import('./card_view.js').CardFacts} CardFacts */
 /** @typedef {import('./card_view.js').CardView} CardView */
 
+/** How the line is served: after a draw those whom it passed over come first. @param {import('../../logic/room_state.js').Sale} sale */
+const promise = (sale) => t(sale.draw ? 'card.list_promise_draw' : 'card.list_promise');
+
 /**
  * All units are held by others: some may come back, and the line comes first.
  * @param {CardFacts} facts
@@ -28,7 +31,7 @@ export function heldOut({ offer, answer }) {
       note: t('card.held_out_note', { count: held }),
     },
     stock: sale.stock,
-    note: t('card.list_promise'),
+    note: promise(sale),
     main: joinButton(sale),
   };
 }
@@ -48,7 +51,7 @@ export function waitingView(facts) {
       note: t('card.held_out_note', { count: sale.stock[1] }),
     },
     stock: sale.stock,
-    note: t('card.list_promise'),
+    note: promise(sale),
     main: { act: 'see-bag', label: t('card.see_bag'), tone: 'grey' },
     letGo: t('card.leave'),
     letGoAct: 'leave',
