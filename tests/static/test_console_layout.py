@@ -86,3 +86,14 @@ async def test_a_long_reason_leaves_the_desk_its_buttons(
         )
     assert widths[0] == widths[1]
     assert size[0] < 1180 or len(set(tops)) == 1
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_what_can_be_done_with_a_running_sale_is_one_row(
+    browser: Browser, language: str
+) -> None:
+    async with open_console(browser, language=language) as (page, _):
+        buttons = page.locator(".now-acts button:visible")
+        await expect(buttons).to_have_count(4)
+        tops = await buttons.evaluate_all("all => all.map((one) => one.offsetTop)")
+    assert len(set(tops)) == 1
