@@ -250,3 +250,16 @@ async def test_the_bag_sells_at_todays_price(browser: Browser, folder: Recording
         await page.wait_for_url("**/pay/here")
         posts = [path for method, path in server.calls if method == "POST"]
         assert posts == ["/api/sales/s-now/reservations", "/api/orders"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_the_goods_of_the_bag_can_be_read_at_any_width(
+    browser: Browser, folder: RecordingFolder, language: str
+) -> None:
+    """A long button goes below what it buys."""
+    async with open_replay(browser, folder, language=language) as (page, _):
+        for width in (320, 360, 899, 1440):
+            await page.set_viewport_size({"width": width, "height": 780})
+            words = page.locator(".replay-sold").first
+            assert await words.evaluate("one => one.clientWidth") >= 130
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width

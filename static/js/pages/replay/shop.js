@@ -49,7 +49,7 @@ export class ReplayShop {
       create: (one) => {
         const row = create(html`<li class="replay-row">
           <div class="good-picture">${one.picture ? html`<img src="${one.picture}" alt="" width="60" height="60" loading="lazy"><span class="good-number">${one.no}</span>` : one.no}</div>
-          <div><h3>${titleOf(one)}</h3><p class="replay-status muted"></p></div>
+          <div class="replay-sold"><h3>${titleOf(one)}</h3><p class="replay-status muted"></p></div>
           <span class="replay-act"></span></li>`);
         const act = /** @type {HTMLElement} */ (row.querySelector('.replay-act'));
         act.append(this.#act(one));
