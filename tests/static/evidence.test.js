@@ -30,6 +30,14 @@ test('everything stands in the order of time', () => {
   assert.deepEqual(kinds(facts), ['start', 'pin', 'card', 'chat', 'press', 'ordered']);
 });
 
+test('a stopped coupon of the order stands at its time, one that is good nowhere', () => {
+  const coupon = (/** @type {{at_ms: number, reason: string} | null} */ halt) => bundle({ order: { ...bundle().order, coupon: { title: '−¥50', halt } } });
+  const facts = coupon({ at_ms: 130, reason: 'A zero too many' });
+  assert.deepEqual(kinds(facts), ['start', 'pin', 'card', 'press', 'ordered', 'coupon']);
+  assert.deepEqual(timelineOf(facts).at(-1)?.coupon, { title: '−¥50', reason: 'A zero too many' });
+  assert.ok(!kinds(coupon(null)).includes('coupon'));
+});
+
 test('of one millisecond what was shown comes before the press', () => {
   const shown = line({ pin: { item: 'i1', no: 1, title: 'Bowl', since_ms: 100, is_this_item: true }, card: null });
   assert.deepEqual(kinds(bundle({ lines: [shown] })), ['start', 'pin', 'press', 'ordered']);

@@ -118,7 +118,7 @@ def make_bundle(view: str = "staff") -> dict[str, Any]:
         make_line("c3", AT - 3_000, HOSTILE, HOSTILE, removed={"at_ms": AT, "by": "m"}),
     ]
     return {
-        "format": "hubbub-evidence/1",
+        "format": "hubbub-evidence/2",
         "view": view,
         "made_at_ms": AT + 600_000,
         "order": {
@@ -288,3 +288,24 @@ async def test_the_open_sheet_has_no_serious_fault_of_accessibility(browser: Bro
         await page.locator("live-evidence [data-kind=press]").wait_for()
         found += await find_faults(page)
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "said"),
+    [
+        ("en", "What was shown when I bought", "The host stopped the coupon −¥50: "),
+        ("zh", "我下单时页面显示了什么", "主播停用了优惠券 −¥50："),
+    ],
+)
+async def test_a_coupon_that_was_stopped_stands_in_the_line_of_time(
+    browser: Browser, language: str, name: str, said: str
+) -> None:
+    bundle = make_bundle("buyer")
+    at_ms = bundle["order"]["created_at_ms"] + 1
+    coupon = {"id": "c1", "title": "−¥50", "halt": {"at_ms": at_ms, "reason": HOSTILE}}
+    bundle["order"] |= {"coupon": coupon}
+    async with open_order(browser, language, **{f"GET {PATH}": bundle}) as (page, _):
+        await page.get_by_role("button", name=name).click()
+        row = page.locator("live-evidence [data-kind=coupon]")
+        assert await row.locator("div").inner_text() == said + HOSTILE
+        assert await page.locator("img[src=x]").count() == 0

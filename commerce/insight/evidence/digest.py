@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from commerce.insight.evidence.model import FORMAT
+from commerce.insight.evidence.model import FORMATS
 
 
 def canonical(data: Mapping[str, Any]) -> bytes:
@@ -33,8 +33,8 @@ def verify(bundle: Any) -> str | None:
     """Return why this is no evidence as it was exported, or None when it is."""
     if not isinstance(bundle, dict) or "format" not in bundle:
         return "this is no evidence of an order"
-    if bundle["format"] != FORMAT:
-        return f"the format is not {FORMAT}"
+    if bundle["format"] not in FORMATS:
+        return f"the format is not one of {', '.join(FORMATS)}"
     stored = bundle.get("digest")
     if not isinstance(stored, str):
         return "it has no digest"

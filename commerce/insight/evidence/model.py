@@ -12,7 +12,9 @@ import msgspec
 
 from commerce.shows.recordings.model import RecordedPart
 
-FORMAT = "hubbub-evidence/1"
+FORMAT = "hubbub-evidence/2"
+# Those that were ever written: a file is kept for years. 2 has the order's coupon and its halt.
+FORMATS = ("hubbub-evidence/1", FORMAT)
 
 # The chat that is shown around a press; whoever disputes a sale speaks of that minute.
 CHAT_BEFORE_MS = 60_000
@@ -20,6 +22,15 @@ CHAT_AFTER_MS = 30_000
 CHAT_LINES_MAX = 200
 # A cart is one press; so many different presses of one order are nobody's honest evening.
 CHAT_WINDOWS_MAX = 10
+
+
+class CouponFacts(msgspec.Struct, frozen=True):
+    """The coupon of an order; `halted_at_ms` is None of one that is good at the moment."""
+
+    id: str
+    title: str
+    halted_at_ms: int | None
+    halt_reason: str | None
 
 
 class OrderFacts(msgspec.Struct, frozen=True):
@@ -39,8 +50,7 @@ class OrderFacts(msgspec.Struct, frozen=True):
     shipping_minor: int
     tax_minor: int
     is_tax_included: bool
-    coupon: str | None
-    """The coupon's title; None of an order without one."""
+    coupon: CouponFacts | None
     currency: str
     created_at_ms: int
     updated_at_ms: int

@@ -18,6 +18,7 @@ from commerce.insight.evidence.model import (
     CHAT_LINES_MAX,
     FORMAT,
     ChatFacts,
+    CouponFacts,
     Event,
     Facts,
     Line,
@@ -192,6 +193,7 @@ def _order(order: OrderFacts) -> dict[str, Any]:
         "room": order.room,
         "buyer": {"id": order.user_id, "name": order.buyer},
         "parts": _parts(order),
+        "coupon": _coupon(order.coupon),
         "total_minor": order.total_minor,
         "refunded_minor": order.refunded_minor,
         "currency": order.currency,
@@ -205,9 +207,8 @@ def _parts(order: OrderFacts) -> dict[str, Any]:
     """Return what the total adds up from, under the names that an order's view has."""
     discounts = []
     if order.discount_minor:
-        discounts = [
-            {"source": "coupon", "amount_minor": order.discount_minor, "title": order.coupon}
-        ]
+        title = order.coupon.title if order.coupon else None
+        discounts = [{"source": "coupon", "amount_minor": order.discount_minor, "title": title}]
     return {
         "subtotal_minor": order.subtotal_minor,
         "discounts": discounts,
@@ -215,6 +216,20 @@ def _parts(order: OrderFacts) -> dict[str, Any]:
         "tax_minor": order.tax_minor,
         "tax_included": order.is_tax_included,
     }
+
+
+def _coupon(coupon: CouponFacts | None) -> dict[str, Any] | None:
+    """Return the order's coupon, and whether and since when it is stopped.
+
+    An order keeps the price that it was placed at, so its own time beside that of the halt says why
+    it has the discount, or why money that came late was let go.
+    """
+    if coupon is None:
+        return None
+    halt = None
+    if coupon.halted_at_ms is not None:
+        halt = {"at_ms": coupon.halted_at_ms, "reason": coupon.halt_reason}
+    return {"id": coupon.id, "title": coupon.title, "halt": halt}
 
 
 def _line(

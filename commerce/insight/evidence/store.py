@@ -14,6 +14,7 @@ from commerce.insight.evidence.model import (
     CHAT_BEFORE_MS,
     CHAT_LINES_MAX,
     ChatFacts,
+    CouponFacts,
     Event,
     Line,
     OrderFacts,
@@ -31,9 +32,10 @@ EVENTS_SCANNED_MAX = 20_000
 SELECT_ORDER = """
     SELECT o.id, o.state, o.user_id, u.name AS buyer, o.room_id, m.slug AS room, m.host_id,
         o.total_minor, o.refunded_minor, o.subtotal_minor, o.discount_minor, o.shipping_minor,
-        o.tax_minor, o.is_tax_included, c.title AS coupon, o.currency, o.created_at_ms,
-        o.updated_at_ms, o.paid_at_ms, o.show_id, w.title AS show,
-        w.started_at_ms AS show_started_at_ms, w.ended_at_ms AS show_ended_at_ms
+        o.tax_minor, o.is_tax_included, o.currency, o.created_at_ms, o.updated_at_ms,
+        c.id AS coupon_id, c.title, c.halted_at_ms, c.halt_reason, o.paid_at_ms, o.show_id,
+        w.title AS show, w.started_at_ms AS show_started_at_ms,
+        w.ended_at_ms AS show_ended_at_ms
     FROM orders o
     JOIN users u ON u.id = o.user_id
     JOIN rooms m ON m.id = o.room_id
@@ -42,6 +44,7 @@ SELECT_ORDER = """
     LEFT JOIN coupons c ON c.id = k.coupon_id
     WHERE o.id = $1
 """
+COUPON_COLUMNS = ("coupon_id", "title", "halted_at_ms", "halt_reason")
 # The stock before the batch is what the journal adds up to below its version.
 SELECT_PRESSES = """
     SELECT r.id AS reservation, r.sale_id AS sale, s.kind, l.item_id AS item, b.no, l.sku, l.title,
@@ -140,7 +143,11 @@ SELECT_REFUNDS = """
 async def find_order(connection: Connection, order_id: str) -> OrderFacts | None:
     """Return an order with its room and show, or None."""
     row = await connection.fetchrow(SELECT_ORDER, order_id)
-    return OrderFacts(**_plain(row)) if row else None
+    if row is None:
+        return None
+    fields = _plain(row)
+    id, *facts = (fields.pop(name) for name in COUPON_COLUMNS)
+    return OrderFacts(coupon=None if id is None else CouponFacts(id, *facts), **fields)
 
 
 async def select_presses(connection: Connection, order_id: str) -> list[Press]:

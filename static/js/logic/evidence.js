@@ -15,16 +15,18 @@
  *   events: EvidenceEvent[], clip_at: {offset_ms: number | null}, clip?: {show: string, from_ms: number} | null}} EvidenceOrderLine */
 /** @typedef {{at_ms: number, is_complete: boolean, is_cut: boolean, lines: EvidenceLine[]}} EvidenceChat */
 /** @typedef {{id: string, provider: string, provider_ref: string | null, amount_minor: number, state: string, created_at_ms: number, authorised_at_ms: number | null, updated_at_ms: number}} EvidencePayment */
-/** @typedef {{view: 'staff' | 'buyer', made_at_ms: number, order: {id: string, room: string, total_minor: number, currency: string, created_at_ms: number, buyer: {name: string}},
+/** @typedef {{view: 'staff' | 'buyer', made_at_ms: number, order: {id: string, room: string, total_minor: number, currency: string, created_at_ms: number, buyer: {name: string},
+ *   coupon?: {title: string, halt: {at_ms: number, reason: string} | null} | null},
  *   show: {title: string, started_at_ms: number | null}, lines: EvidenceOrderLine[], chat: EvidenceChat[],
  *   money: {payments: EvidencePayment[], refunds: {amount_minor: number, state: string, reason: string, created_at_ms: number}[]}, digest: string}} Evidence */
-/** @typedef {'start' | 'pin' | 'card' | 'event' | 'said' | 'asked' | 'press' | 'chat' | 'ordered' | 'payment' | 'refund'} EntryKind */
+/** @typedef {'start' | 'pin' | 'card' | 'event' | 'said' | 'asked' | 'press' | 'chat' | 'ordered' | 'coupon' | 'payment' | 'refund'} EntryKind */
 /** @typedef {{at_ms: number, kind: EntryKind, key: string, line?: EvidenceOrderLine, event?: EvidenceEvent, chat?: EvidenceLine,
- *   payment?: EvidencePayment & {word: string}, refund?: {amount_minor: number, state: string, reason: string}}} Entry */
+ *   payment?: EvidencePayment & {word: string}, refund?: {amount_minor: number, state: string, reason: string},
+ *   coupon?: {title: string, reason: string}}} Entry */
 
 /** Of things of one millisecond what was shown comes before what was done about it. */
 /** @type {readonly EntryKind[]} */
-const ORDER = ['start', 'pin', 'card', 'event', 'said', 'asked', 'press', 'ordered', 'payment', 'refund', 'chat'];
+const ORDER = ['start', 'pin', 'card', 'event', 'said', 'asked', 'press', 'ordered', 'coupon', 'payment', 'refund', 'chat'];
 /** The events that are entries of their own; pins and cards have theirs. */
 const TOLD = new Set(['flash.opened', 'flash.halted', 'flash.unhalted', 'flash.sold_out', 'flash.resumed', 'flash.closed']);
 /** States that a payment ends in, or waits in, after it was opened. */
@@ -55,6 +57,8 @@ export function timelineOf(bundle) {
     for (const chat of window.lines) add({ at_ms: chat.at_ms, kind: 'chat', key: `chat ${chat.id}`, chat });
   }
   add({ at_ms: bundle.order.created_at_ms, kind: 'ordered', key: 'ordered' });
+  const { coupon } = bundle.order;
+  if (coupon?.halt) add({ at_ms: coupon.halt.at_ms, kind: 'coupon', key: 'coupon', coupon: { title: coupon.title, reason: coupon.halt.reason } });
   for (const payment of bundle.money.payments) {
     /** @param {number} at_ms @param {string} word */
     const paid = (at_ms, word) => add({ at_ms, kind: 'payment', key: `${word} ${payment.id}`, payment: { ...payment, word } });

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from commerce.insight.evidence.service import export_evidence
+from commerce.sales.coupons.halting import halt, unhalt
 from commerce.sales.pricing.ports import Tariffs
 from commerce.sales.pricing.tariffs import FlatShipping, IncludedTax
 from tests.integration.orders.test_campaign_prices import (
@@ -50,6 +51,28 @@ async def test_it_adds_up_to_what_was_charged(database_url: str) -> None:
     assert parts["tax_included"]
     assert parts["tax_minor"] > price["tax_minor"] > 0
     assert order["total_minor"] == 47_800 == bundle["money"]["payments"][0]["amount_minor"]
+
+
+async def test_it_tells_that_the_coupon_of_the_order_was_stopped_later(database_url: str) -> None:
+    """The order keeps what it was placed at; the two times say why."""
+    async with open_till(database_url) as till:
+        shop, sale, _ = await open_shop(till)
+        stand, lena = Stand(till, shop, sale), await till.buyer("Lena")
+        coupon = await stand.coupon()
+        claim = (await stand.claim((await stand.drop(coupon)).id, lena.id)).id
+        before = await evidence(stand, lena, claim, 1)
+        await stand.act(lambda transaction: halt(transaction, coupon, "A zero too many"))
+        halted = await export_evidence(till.database, before["order"]["id"])
+        await stand.act(lambda transaction: unhalt(transaction, coupon))
+        resumed = await export_evidence(till.database, before["order"]["id"])
+        plain = await evidence(stand, lena, None, 1)
+    good = {"id": coupon, "title": "30 off", "halt": None}
+    assert before["order"]["coupon"] == resumed["order"]["coupon"] == good
+    stopped = halted["order"]["coupon"]["halt"]
+    assert stopped["reason"] == "A zero too many"
+    assert stopped["at_ms"] >= halted["order"]["created_at_ms"]
+    assert halted["order"]["parts"] == before["order"]["parts"]
+    assert plain["order"]["coupon"] is None
 
 
 async def test_the_log_has_the_campaign_price_of_the_moment_alone(database_url: str) -> None:

@@ -43,7 +43,7 @@ async def test_the_bundle_says_what_was_so_at_the_press(stage: Stage) -> None:
     show = await stage.row(
         "SELECT * FROM shows WHERE status = 'live' AND room_id = $1", stage.room_id
     )
-    assert (bundle["format"], bundle["view"]) == ("hubbub-evidence/1", "staff")
+    assert (bundle["format"], bundle["view"]) == ("hubbub-evidence/2", "staff")
     [line] = bundle["lines"]
     press = line["press"]
     assert (press["reservation"], press["at_ms"]) == (reservation, hold["decided_at_ms"])

@@ -88,12 +88,13 @@ function row(entry, order) {
  */
 function words(entry, order) {
   const { currency } = order;
-  const { kind, line, event, chat, payment, refund } = entry;
+  const { kind, line, event, chat, payment, refund, coupon } = entry;
   if (chat) {
     const marks = [chat.is_buyer && 'buyer', chat.is_host && 'host', chat.removed && 'removed'].filter((mark) => typeof mark === 'string');
     return html`<b>${chat.name}</b> ${chat.text}${marks.map((mark) => html`<span class="evidence-mark">${t(`evidence.mark.${mark}`)}</span>`)}`;
   }
   if (event) return t(`evidence.${event.type}`, { text: event.payload.text ?? '', reason: event.payload.reason ?? '' });
+  if (coupon) return t('evidence.coupon', coupon);
   if (payment) return t(`evidence.payment.${payment.word}`, { provider: payment.provider, ref: payment.provider_ref ?? '', price: money(payment.amount_minor, currency) });
   if (refund) return t('evidence.refund', { price: money(refund.amount_minor, currency), state: t(`evidence.refund.${refund.state}`), reason: refund.reason });
   if (line) return lineWords(kind, line, order);

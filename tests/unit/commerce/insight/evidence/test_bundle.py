@@ -12,6 +12,7 @@ from commerce.insight.evidence.model import (
     CHAT_AFTER_MS,
     CHAT_BEFORE_MS,
     ChatFacts,
+    CouponFacts,
     Event,
     PressFacts,
     Price,
@@ -45,13 +46,16 @@ HIDDEN = {"id", "room_id", "show_id", "item_id", "pool_id", "request_hash", "cre
 KEPT_FROM_BUYERS = {"guard", "later"}
 
 
+COUPON = CouponFacts("cou", "Fifty off", AT + 15, "A zero too many")
+
+
 def make_whole() -> Any:
     """Return facts in which no two figures are alike."""
     facts = make_facts(money=make_money())
     order = msgspec.structs.replace(
         facts.order, refunded_minor=7, created_at_ms=AT + 10, paid_at_ms=AT + 21,
         updated_at_ms=AT + 22, show_ended_at_ms=AT + 90, subtotal_minor=597, discount_minor=50,
-        shipping_minor=8, tax_minor=36, is_tax_included=False, coupon="Fifty off", total_minor=591,
+        shipping_minor=8, tax_minor=36, is_tax_included=False, coupon=COUPON, total_minor=591,
     )  # fmt: skip
     press = make_press(
         no=4, title_zh="茶碗", qty=3, seq=6, version=5, log_offset=10, stock=(20, 3),
@@ -149,7 +153,7 @@ def expected_line(fields: dict[str, Any]) -> dict[str, Any]:
 def expected_bundle(view: str) -> dict[str, Any]:
     """Return all of it but lines, chat, money and digest."""
     return {
-        "format": "hubbub-evidence/1",
+        "format": "hubbub-evidence/2",
         "view": view,
         "made_at_ms": AT + 3_600_000,
         "order": {
@@ -161,6 +165,10 @@ def expected_bundle(view: str) -> dict[str, Any]:
             },
             "total_minor": 591, "refunded_minor": 7, "currency": "CNY", "created_at_ms": AT + 10,
             "updated_at_ms": AT + 22, "paid_at_ms": AT + 21,
+            "coupon": {
+                "id": "cou", "title": "Fifty off",
+                "halt": {"at_ms": AT + 15, "reason": "A zero too many"},
+            },
         },
         "show": {
             "id": "w", "title": "Show", "started_at_ms": AT - 90_000, "ended_at_ms": AT + 90,

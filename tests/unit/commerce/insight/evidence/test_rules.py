@@ -10,6 +10,7 @@ import pytest
 from commerce.insight.evidence.digest import digest_of, verify
 from commerce.insight.evidence.model import (
     ChatFacts,
+    CouponFacts,
     Event,
     Facts,
     Line,
@@ -289,7 +290,7 @@ def test_of_a_picture_only_the_part_of_the_sale_is_kept() -> None:
 
 def test_a_bundle_verifies_and_any_change_is_seen() -> None:
     bundle = build(make_facts(), "staff")
-    assert bundle["format"] == "hubbub-evidence/1"
+    assert bundle["format"] == "hubbub-evidence/2"
     assert verify(bundle) is None
     again = msgspec.json.decode(msgspec.json.encode(bundle))
     assert verify(again) is None, "the order of keys and the spaces of a file do not matter"
@@ -302,7 +303,8 @@ def test_a_bundle_verifies_and_any_change_is_seen() -> None:
     [
         ([], "no evidence"),
         ({"digest": "sha256:0"}, "no evidence"),
-        ({"format": "hubbub-evidence/2", "digest": "sha256:0"}, "the format is not"),
+        ({"format": "hubbub-evidence/3", "digest": "sha256:0"}, "the format is not"),
+        ({"format": ["hubbub-evidence/2"], "digest": "x"}, "the format is not"),
         ({"format": "hubbub-evidence/1"}, "no digest"),
         ({"format": "hubbub-evidence/1", "digest": "sha256:ü"}, "changed"),
         ({"format": "hubbub-evidence/1", "digest": "x", "n": float("nan")}, "cannot be read"),
@@ -317,3 +319,23 @@ def test_the_digest_leaves_itself_out_and_knows_its_canonical_text() -> None:
     """SHA-256 of `{"a":"é","b":1}` in UTF-8, so that others can compute it too."""
     expected = "aa58fba8483623bed37c1b02edfccbdd9a53123837c20bfa4cb4049993a2872e"
     assert digest_of({"b": 1, "a": "é", "digest": "whatever"}) == f"sha256:{expected}"
+
+
+def test_a_file_of_the_first_format_still_verifies() -> None:
+    """What was exported before is kept for years."""
+    bundle: dict[str, Any] = {"format": "hubbub-evidence/1", "view": "staff"}
+    assert verify(bundle | {"digest": digest_of(bundle)}) is None
+
+
+def test_the_order_names_its_coupon_and_whether_it_is_stopped() -> None:
+    """The buyer was told of the halt as the room was."""
+    coupon = CouponFacts("c1", "Fifty off", None, None)
+    seen = []
+    for one in (None, coupon, msgspec.structs.replace(coupon, halted_at_ms=AT, halt_reason="No")):
+        facts = make_facts()
+        order = msgspec.structs.replace(facts.order, coupon=one)
+        facts = msgspec.structs.replace(facts, order=order)
+        seen += [build(facts, view)["order"]["coupon"] for view in ("staff", "buyer")]
+    named = {"id": "c1", "title": "Fifty off"}
+    good, halted = named | {"halt": None}, named | {"halt": {"at_ms": AT, "reason": "No"}}
+    assert seen == [None, None, good, good, halted, halted]
