@@ -162,13 +162,14 @@ async def test_single_units_go_back_with_their_goods(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "says"), [("en", "¥13.00 paid for 4"), ("zh", "4 件共付 ¥13.00")]
+    ("language", "says"), [("en", "¥13.01 paid for 4"), ("zh", "4 件共付 ¥13.01")]
 )
 async def test_units_bought_with_a_coupon_go_back_for_what_was_paid(
     browser: Browser, language: str, says: str
 ) -> None:
     """The discount is not paid out: the sum filled in is what the server would take."""
-    order = staff_order(total_minor=1_800, lines=[line(1, 1), line(2, 4) | {"total_minor": 1_300}])
+    discounted = line(1, 1) | {"total_minor": 400}
+    order = staff_order(total_minor=1_701, lines=[discounted, line(2, 4) | {"total_minor": 1_301}])
     answers = {READ: [{"order": order}]}
     async with open_console(browser, language=language, reads=answers, orders=feed()) as (page, _):
         await page.locator(".feed-refund").click()
@@ -176,7 +177,9 @@ async def test_units_bought_with_a_coupon_go_back_for_what_was_paid(
         await form.locator("[name=h2]").fill("2")
         assert await form.locator("[name=amount]").input_value() == "6.50"
         said = (await form.locator("[data-line=h2]").inner_text()).replace("CN¥", "¥")
+        single = (await form.locator("[data-line=h1]").inner_text()).replace("CN¥", "¥")
     assert says in said
+    assert "¥4.00" in single
 
 
 async def test_goods_go_back_for_another_sum_when_one_is_typed(browser: Browser) -> None:

@@ -174,10 +174,11 @@ export class LiveRefundForm extends SheetElement {
  * @param {LineLeft} line
  * @param {string} currency
  */
-function lineField({ reservation, no, left, qty, unit_price_minor, total_minor, ...line }, currency) {
-  const isReduced = total_minor !== unit_price_minor * qty;
-  const price = moneyExact(isReduced ? total_minor : unit_price_minor, currency);
-  const words = t(isReduced ? 'console.refund_line_paid' : 'console.refund_line', { no, title: titleOf(line), price, count: number(qty) });
+function lineField({ reservation, no, left, qty, total_minor, ...line }, currency) {
+  const each_minor = total_minor / qty;
+  const isEven = Number.isInteger(each_minor);
+  const price = moneyExact(isEven ? each_minor : total_minor, currency);
+  const words = t(isEven ? 'console.refund_line' : 'console.refund_line_paid', { no, title: titleOf(line), price, count: number(qty) });
   const field = left === 1
     ? html`<label class="refund-check"><input type="checkbox" name="${reservation}"><span>${words}</span></label>`
     : html`<span class="refund-line-words">${words}</span><span class="refund-line-count"><input class="field" name="${reservation}" inputmode="numeric" autocomplete="off" maxlength="6" placeholder="0" aria-label="${t('console.refund_line_units', { no, count: number(left) })}"> ${t('console.refund_line_of', { count: number(left) })}</span>`;
