@@ -166,10 +166,14 @@ class GuardedStun(StunProtocol):
         is_peer = pair is not None and pair.remote_addr == (addr[0], addr[1])
         if not (is_check or is_peer or _is_known(self.receiver, addr)):
             return False
-        size_bytes, now_s = len(data), self._now_s()
-        return intake.admits(size_bytes, is_check=is_check, is_peer=is_peer, now_s=now_s) and (
-            is_check or intake.admits_source(data)
-        )
+        is_ours = is_peer or (is_check and self._is_expected(data))
+        admitted = intake.admits(len(data), is_check=is_check, is_peer=is_ours, now_s=self._now_s())
+        return admitted and (is_check or intake.admits_source(data))
+
+    def _is_expected(self, data: bytes) -> bool:
+        """Say whether a check answers one of ours, or names our end, which no stranger can."""
+        name: str = self.receiver.local_username
+        return data[8:20] in self.transactions or name.encode() in data
 
 
 def _is_known(connection: Any, addr: tuple[Any, ...]) -> bool:

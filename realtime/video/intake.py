@@ -79,7 +79,10 @@ class Intake:
         self._sources: set[bytes] = set()
 
     def admits(self, size_bytes: int, *, is_check: bool, is_peer: bool, now_s: float) -> bool:
-        """Say whether a datagram is looked at; `is_peer`: it comes by the path that is chosen."""
+        """Say whether a datagram is looked at.
+
+        `is_peer`: it comes by the path that is chosen, or is a check that no stranger can make.
+        """
         if is_check:
             return (self._checks if is_peer else self._strange_checks).take(1, now_s)
         if not is_peer:

@@ -14,7 +14,7 @@ from aioice.ice import StunProtocol
 from aiortc import RTCSessionDescription
 from aiortc.rtp import RTCP_PSFB_PLI, RtcpPsfbPacket, RtpPacket
 
-from realtime.video import ice
+from realtime.video import ice, intake
 from realtime.video.config import VideoCounters
 from realtime.video.ice import CHECK_RETRANSMISSIONS, CHECKS_BURST, GuardedStun
 from realtime.video.intake import FLOOD_S, REPORTS_BURST, SOURCES_MAX
@@ -206,6 +206,27 @@ async def test_a_strangers_alert_does_not_end_a_handshake(alert: bytes) -> None:
         is_over = True
         await spraying
         assert forwarder.counters.dropped_in > 0
+        await host.vanish()
+
+
+async def test_strangers_checks_do_not_crowd_out_those_of_a_peer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A peer whose address is hidden is known by none before its first check has come."""
+    monkeypatch.setattr(intake, "STRANGE_PER_S", 0.001)
+    monkeypatch.setattr(intake, "STRANGE_BURST", 0)  # As if they had taken it all.
+    async with forwarding() as forwarder:
+        host = Publisher(sound=False)
+        await host.pc.setLocalDescription(await host.pc.createOffer())
+        lines = host.pc.localDescription.sdp.splitlines(keepends=True)
+        hidden = "".join(line for line in lines if not line.startswith("a=candidate:"))
+        session = await forwarder.publish(ROOM, hidden, take_over=False)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            check = bytes(stun.Message(stun.Method.BINDING, stun.Class.REQUEST))
+            stranger.sendto(check, ("127.0.0.1", port_of(session.answer)))
+            await until(lambda: forwarder.counters.dropped_in == 1)
+        await host.pc.setRemoteDescription(RTCSessionDescription(session.answer, "answer"))
+        await until(lambda: forwarder.state(ROOM).live)
         await host.vanish()
 
 

@@ -121,6 +121,8 @@ async def test_the_objects_have_the_attributes_we_read() -> None:
         assert isinstance(connection._queue, asyncio.Queue)
         assert connection._nominated == {}
         assert connection._protocols == []
+        assert len(connection.local_username) >= 4
+        assert ice.StunProtocol(connection).transactions == {}
         assert connection._remote_candidates == []
         named = Candidate("1", 1, "udp", 1, "2001:DB8:0::1", 5000, "host")
         await connection.add_remote_candidate(named)
