@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import mimetypes
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from playwright.async_api import expect
 
 from server.routes.pages import CONTENT_SECURITY_POLICY, embed_json
 from tests.e2e.test_accessibility import find_faults
+from tests.static.test_console_layout import EDGES
 from tests.static.test_console_page import (
     MODERATOR,
     NOW_MS,
@@ -98,6 +100,22 @@ async def test_the_lobby_has_a_card_for_each_past_show_that_was_recorded(
     assert await link.get_attribute("href") == PLACE
     await look(page, f"lobby-{language}-{width}")
     assert await find_faults(page) == []
+    await page.close()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_the_lobby_fits_the_narrowest_phones(browser: Browser, language: str) -> None:
+    """Neither does the page scroll sideways, nor lies a word over the next thing."""
+    viewport = {"width": 320, "height": 640}
+    page = await open_lobby(
+        browser, [room("older")], language=language, viewport=viewport, has_touch=True
+    )
+    await expect(page.locator(".theme-switch")).to_be_visible()
+    for width in (320, 360, 390):
+        await page.set_viewport_size({"width": width, "height": 640})
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        edges = await page.locator(".site-mark, .site-head-end > *").evaluate_all(EDGES)
+        assert all(right <= left for (_, right), (left, _) in pairwise(edges))
     await page.close()
 
 
