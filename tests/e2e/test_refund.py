@@ -37,15 +37,16 @@ async def test_a_host_gives_a_part_and_then_the_rest_back(
     row = page.locator(".feed-row").first
     form = page.locator("live-refund-form")
     for amount, reason, words in (
-        ("9", "A scratch", "Paid · ¥9 back"),
-        (None, "Sent back", "Paid back"),
+        ("9", "A scratch", ["Paid", "¥9 back"]),
+        (None, "Sent back", ["Paid back"]),
     ):
         await row.locator(".feed-refund").click()
         if amount:
             await form.locator("[name=amount]").fill(amount)
         await form.locator("[name=reason]").fill(reason)
         await form.locator("[data-ref=yes]").click()
-        await expect(row.locator(".feed-state")).to_have_text(words, timeout=60_000)
+        said = row.locator(".feed-state, .feed-back:not([hidden])")
+        await expect(said).to_have_text(words, timeout=60_000)
     context = await browser.new_context(locale="en-US")
     cookie = {"name": SESSION_COOKIE, "value": buyer.token, "url": program.url}
     await context.add_cookies([cookie])  # type: ignore[list-item]
