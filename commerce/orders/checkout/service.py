@@ -209,10 +209,11 @@ class CheckoutService:
 
     async def _with_payment(self, user_id: str, order_id: str, payment_id: str | None) -> OrderView:
         """Return the order with the page to pay at, which a repeated call asks for again."""
-        view = await self.get_order(user_id=user_id, order_id=order_id)
-        if payment_id is None and view.payment is not None and view.payment.url is None:
-            payment_id = view.payment.id
-        if payment_id is None or view.state != "awaiting_payment":
-            return view
+        if payment_id is None:
+            view = await self.get_order(user_id=user_id, order_id=order_id)
+            page = view.payment
+            if page is None or page.url is not None or view.state != "awaiting_payment":
+                return view
+            payment_id = page.id
         await self._payments.ensure_created(payment_id)
         return await self.get_order(user_id=user_id, order_id=order_id)

@@ -8,6 +8,9 @@ import uuid
 import pytest
 
 from commerce.insight.audit.service import audit
+from commerce.kernel.ports import Connection
+from commerce.orders.checkout import view_store
+from commerce.orders.checkout.model import OrderView
 from commerce.sales.show_floor.store import select_floor
 from tests.support.shop import read_stock
 from tests.support.till import Till
@@ -40,6 +43,24 @@ async def test_an_order_moves_its_holds_to_paying_and_opens_a_payment(till: Till
     assert detail["lines"][0]["title"] == "Tea bowl"
     assert detail["lines"][0]["no"] == 1
     assert detail["room"] == shop.room.slug
+
+
+async def test_an_order_is_read_once_for_its_answer(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its buyer waits for the order and its page, not for a look before the page is opened."""
+    read, reads = view_store.select_view, []
+
+    async def count(connection: Connection, order_id: str) -> tuple[str, OrderView] | None:
+        reads.append(order_id)
+        return await read(connection, order_id)
+
+    monkeypatch.setattr(view_store, "select_view", count)
+    _, sale = await till.sale()
+    buyer = await till.buyer()
+    answer = (await buyer.order([await till.reserve(sale, buyer.id)])).json()
+    assert answer["payment"]["url"] is not None
+    assert reads == [answer["order"]["id"]]
 
 
 async def test_a_token_without_its_person_orders_nothing(till: Till) -> None:
