@@ -43,6 +43,14 @@ test('of one millisecond what was shown comes before the press', () => {
   assert.deepEqual(kinds(bundle({ lines: [shown] })), ['start', 'pin', 'press', 'ordered']);
 });
 
+test('one pin is told once of a cart, by the line that was pinned', () => {
+  const other = line({ pin: { item: 'i1', no: 1, title: 'Bowl', since_ms: 40, is_this_item: false } }, { reservation: 'r2' });
+  for (const lines of [[line(), other], [other, line()]]) {
+    const pins = timelineOf(bundle({ lines })).filter(({ kind }) => kind === 'pin');
+    assert.deepEqual(pins.map((entry) => entry.line?.pin?.is_this_item), [true]);
+  }
+});
+
 test('what is not known is left out, and the reader is told', () => {
   const bare = line({ pin: null, card: null, terms: null }, { log_offset: null });
   const facts = bundle({ lines: [bare], show: { title: 'Show', started_at_ms: null } });
@@ -65,7 +73,7 @@ test('of the events only those that say something new are entries', () => {
 test('lines of one cart share what they share', () => {
   const events = [{ offset: 3, at_ms: 43, type: 'flash.opened', payload: {} }];
   const facts = bundle({ lines: [line({ events }), line({ events, card: null }, { reservation: 'r2' })] });
-  assert.deepEqual(kinds(facts), ['start', 'pin', 'pin', 'event', 'card', 'press', 'press', 'ordered']);
+  assert.deepEqual(kinds(facts), ['start', 'pin', 'event', 'card', 'press', 'press', 'ordered']);
 });
 
 test('an offer has its question, money has each step that it took', () => {

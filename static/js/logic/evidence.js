@@ -44,7 +44,9 @@ export function timelineOf(bundle) {
   if (bundle.show.started_at_ms !== null) add({ at_ms: bundle.show.started_at_ms, kind: 'start', key: 'start' });
   for (const line of bundle.lines) {
     const { press, pin, card } = line;
-    if (pin) add({ at_ms: pin.since_ms, kind: 'pin', key: `pin ${press.reservation}`, line });
+    const pinned = pin && `pin ${pin.item} ${pin.since_ms}`;
+    // Of a cart the line that was pinned says so for all.
+    if (pin && pinned && !entries.get(pinned)?.line?.pin?.is_this_item) add({ at_ms: pin.since_ms, kind: 'pin', key: pinned, line });
     if (card) add({ at_ms: card.at_ms, kind: 'card', key: `card ${press.sale}`, line });
     for (const event of line.events) {
       if (TOLD.has(event.type)) add({ at_ms: event.at_ms, kind: 'event', key: `event ${event.offset}`, event });
