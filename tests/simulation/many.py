@@ -15,9 +15,11 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 
+from tests.simulation.cores import bring_along, take_core
 from tests.simulation.sale import Verdict, simulate
 
 SEEDS_A_TASK = {"model": 100, "postgres": 2}
@@ -50,6 +52,13 @@ class Outcome(msgspec.Struct, frozen=True):
     failed: Verdict | None = None
 
 
+class Server(msgspec.Struct, frozen=True):
+    """A database server of the simulation's own, and its folder."""
+
+    url: str
+    folder: Path
+
+
 class _Process:
     """What a process keeps between its tasks."""
 
@@ -61,13 +70,13 @@ def play_all(core: str, *, first: int, seeds: int, processes: int) -> Iterator[O
     size = SEEDS_A_TASK[core]
     ends = range(first, first + seeds, size)
     tasks = [Task(one, min(size, first + seeds - one)) for one in ends]
-    with _setting(core) as database_server_url:
+    with _setting(core) as server:
         # A fresh interpreter each: a fork would take open connections along.
         context = multiprocessing.get_context("spawn")
         with context.Pool(
             processes,
             initializer=_begin_process,
-            initargs=(database_server_url,),
+            initargs=(server,),
             maxtasksperchild=SEEDS_A_LIFE[core] // size,
         ) as pool:
             yield from pool.imap_unordered(play_task, tasks)
@@ -91,18 +100,19 @@ def play_task(task: Task) -> Outcome:
     return Outcome(task.seeds, faults)
 
 
-def _begin_process(database_server_url: str | None) -> None:
+def _begin_process(server: Server | None) -> None:
     # What was imported stays: a collection that looks at it takes as long as several sales.
     gc.freeze()
     gc.disable()
-    if database_server_url is not None:
+    if server is not None:
         gc.enable()
-        _Process.play = staticmethod(play_on_one_database(database_server_url))
+        take_core(server.folder)
+        _Process.play = staticmethod(play_on_one_database(server.url))
 
 
 @contextmanager
-def _setting(core: str) -> Iterator[str | None]:
-    """Start what a core needs; give the address of its server, if it has one."""
+def _setting(core: str) -> Iterator[Server | None]:
+    """Start what a core needs; give its server, if it has one."""
     if core == "model":
         yield None
         return
@@ -120,7 +130,7 @@ def _setting(core: str) -> Iterator[str | None]:
             line = f"ALTER SYSTEM SET {setting}"
             databases.run_apart(databases.execute(servers.database_url, line))
         databases.run_apart(databases.execute(servers.database_url, "SELECT pg_reload_conf()"))
-        yield servers.database_url
+        yield Server(servers.database_url, data)
     finally:
         servers.stop()
         shutil.rmtree(data, ignore_errors=True)
@@ -140,6 +150,7 @@ def play_on_one_database(server_url: str) -> Play:
     def make(desk: ProviderDesk, start_ms: int, buyers: int, units: int) -> PostgresCore:
         if kept:
             kept[0].reopen(desk, start_ms, buyers, units)
+            bring_along(kept[0].backends())
         else:
             kept.append(_OpenCore(url, desk, start_ms, buyers, units))
         return kept[0]

@@ -67,6 +67,7 @@ STATEMENTS_KEPT = 500
 INSERT_BUYERS = """
     INSERT INTO users (id, name, role) SELECT id, 'B', 'guest' FROM unnest($1::uuid[]) id
 """
+SELECT_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
 SELECT_TABLES = "SELECT format('%I.%I', schemaname, relname) FROM pg_stat_user_tables"
 # A function, because it keeps its plans: to plan so many statements took longer than to run them.
 FORGET_SALE = """
@@ -225,6 +226,10 @@ class PostgresCore:
     def fetch(self, query: str, *values: Any) -> list[Any]:
         """Read what does not depend on the time: it is a round trip less."""
         return list(self._loop.run_until_complete(self._direct.fetch(query, *values)))
+
+    def backends(self) -> list[int]:
+        """Return the server's processes behind our connections."""
+        return [pid for (pid,) in self.fetch(SELECT_BACKENDS)]
 
     def jump_node_clock(self, skew_ms: int) -> None:
         """Let the services' own clock be wrong."""
