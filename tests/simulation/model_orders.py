@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from commerce.kernel.errors import CommerceError, not_found
-from commerce.orders.checkout.model import ORDER, Hold, LateLine, PlaceOrder
+from commerce.orders.checkout.model import ORDER, LateLine, PlaceOrder
 from commerce.orders.checkout.rules import (
     check_still_held,
     decide_late,
@@ -27,11 +27,10 @@ from commerce.orders.payments.rules import (
     next_retry_ms,
 )
 from commerce.orders.payments.service import CALL_LEASE_MS, CALLS_A_ROUND_MAX, SILENT_MS
-from tests.simulation.core import CURRENCY, PER_BUYER, PRICE_MINOR, OrderBook, ProviderDesk
+from tests.simulation.core import CURRENCY, PER_BUYER, OrderBook, ProviderDesk
 from tests.simulation.core import order_id as derive_order_id
-from tests.simulation.model_rows import Attempt, Call, Entry, Held, Order
+from tests.simulation.model_rows import POOL, SHOW, Attempt, Call, Entry, Held, Order
 
-POOL, SHOW = "p", "s"
 NEVER_MS = 2**63 - 1
 
 
@@ -85,7 +84,7 @@ class ModelOrders(ABC):
         known = self.orders.get(id)
         if known is None:
             found = [self.holds[one] for one in ids if one in self.holds]
-            draft = quote_order(wish, [as_hold(held) for held in found])
+            draft = quote_order(wish, [held.as_hold() for held in found])
             check_still_held([held.as_state() for held in found], self.now_ms)
             for held in found:
                 held.release_at_ms = next_release_at_ms(held.as_state(), self.now_ms)
@@ -385,23 +384,3 @@ class ModelOrders(ABC):
                 next_question_ms = min(next_question_ms, due_ms)
         # Last: a worker that is killed while it asks has not looked at the rest.
         self.next_question_ms = next_question_ms if self.unanswered else NEVER_MS
-
-
-def as_hold(held: Held) -> Hold:
-    """Return a reservation as checkout quotes it."""
-    return Hold(
-        id=held.id,
-        user_id=held.user_id,
-        pool_id=POOL,
-        sale_id=SHOW,
-        room_id="r",
-        show_id=SHOW,
-        item_id="i",
-        no=1,
-        sku="k",
-        title="Tea bowl",
-        title_zh=None,
-        qty=held.qty,
-        unit_price_minor=PRICE_MINOR,
-        currency=CURRENCY,
-    )

@@ -7,9 +7,11 @@ from typing import TypeVar
 
 import msgspec
 
-from commerce.orders.checkout.model import HoldState
+from commerce.orders.checkout.model import Hold, HoldState
 from commerce.orders.payments.model import Payment
+from tests.simulation.core import CURRENCY, PRICE_MINOR
 
+POOL, SHOW = "p", "s"
 Row = TypeVar("Row", bound=msgspec.Struct)
 
 
@@ -31,6 +33,25 @@ class Held(msgspec.Struct):
         """Return what checkout's rules look at."""
         return HoldState(
             self.id, self.state, self.decided_at_ms, self.release_at_ms, self.is_extended
+        )
+
+    def as_hold(self) -> Hold:
+        """Return what checkout quotes."""
+        return Hold(
+            id=self.id,
+            user_id=self.user_id,
+            pool_id=POOL,
+            sale_id=SHOW,
+            room_id="r",
+            show_id=SHOW,
+            item_id="i",
+            no=1,
+            sku="k",
+            title="Tea bowl",
+            title_zh=None,
+            qty=self.qty,
+            unit_price_minor=PRICE_MINOR,
+            currency=CURRENCY,
         )
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from commerce.sales.group_buys.campaigns import open_campaign
+import pytest
+
+from commerce.kernel.errors import CommerceError
+from commerce.sales.group_buys.campaigns import finish_campaign, open_campaign
 from commerce.sales.group_buys.model import CampaignTerms, Seat, Team, Wish
 from commerce.sales.group_buys.service import GroupBuys
 from commerce.sales.group_buys.store import select_team
@@ -45,6 +48,19 @@ async def join(
         wish=wish,
         group_id=team,
     )
+
+
+async def refusal(groups: GroupBuys, sale: str, **wish: object) -> str:
+    """Return the code with which a wish is refused."""
+    with pytest.raises(CommerceError) as refused:
+        await join(groups, sale, **wish)  # type: ignore[arg-type]
+    return refused.value.code
+
+
+async def finish(database: PgDatabase, sale: str, event: str) -> None:
+    """End or cancel a campaign."""
+    async with database.transaction() as transaction:
+        await finish_campaign(transaction, sale, event)
 
 
 async def read_team(database: PgDatabase, group_id: str) -> Team:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from commerce.goods.inventory.service import InventoryService
+from commerce.sales.group_buys.service import GroupBuys
 from server.db.database import PgDatabase, open_reserve_pool
 from server.wiring.sources import monotonic_ms
 from tests.support.shop import Silence
@@ -26,3 +27,9 @@ async def inventory(
     connections = await open_reserve_pool(database_url)
     yield InventoryService(connections, database, news, monotonic_ms)
     await connections.close()
+
+
+@pytest.fixture
+def groups(database: PgDatabase, inventory: InventoryService) -> GroupBuys:
+    """The teams of one process."""
+    return GroupBuys(database, inventory)

@@ -15,53 +15,37 @@ from commerce.goods.waiting_list.service import WaitingList
 from commerce.insight.audit.service import audit
 from commerce.kernel.errors import CommerceError
 from commerce.kernel.ports import Connection
-from commerce.sales.flash_sales.halting import halt, unhalt
 from commerce.sales.flash_sales.model import FlashSaleTerms
 from commerce.sales.flash_sales.service import arm
 from commerce.sales.group_buys import team_views
 from commerce.sales.group_buys.campaigns import (
     end_campaigns,
     fail_due_teams,
-    finish_campaign,
     open_campaign,
     return_spare_units,
 )
 from commerce.sales.group_buys.model import CampaignTerms, TeamView, Wish
 from commerce.sales.group_buys.service import GroupBuys
-from commerce.sales.group_buys.store import select_open_of_rooms
 from commerce.sales.group_buys.team_views import select_team_view
 from commerce.sales.pricing.model import PriceGuard
-from commerce.sales.show_floor.store import select_sale_view
 from server.db.database import PgDatabase
-from server.jobs.sales import note_sold_out
 from server.wiring.sources import FreshIds
-from tests.support.grouping import end_seats, join, open_group_buy, pass_deadline, read_team
+from tests.support.grouping import (
+    end_seats,
+    finish,
+    join,
+    open_group_buy,
+    pass_deadline,
+    read_team,
+    refusal,
+)
 from tests.support.shop import Shop, make_shop, read_stock
-
-
-@pytest.fixture
-def groups(database: PgDatabase, inventory: InventoryService) -> GroupBuys:
-    """The teams of one process."""
-    return GroupBuys(database, inventory)
 
 
 @pytest.fixture
 async def shop(database: PgDatabase) -> Shop:
     """A live show."""
     return await make_shop(database, stock=100)
-
-
-async def refusal(groups: GroupBuys, sale: str, **wish: object) -> str:
-    """Return the code with which a wish is refused."""
-    with pytest.raises(CommerceError) as refused:
-        await join(groups, sale, **wish)  # type: ignore[arg-type]
-    return refused.value.code
-
-
-async def finish(database: PgDatabase, sale: str, event: str) -> None:
-    """End or cancel a campaign."""
-    async with database.transaction() as transaction:
-        await finish_campaign(transaction, sale, event)
 
 
 async def test_people_fill_the_team_soonest_to_end_before_another_is_opened(
@@ -213,54 +197,6 @@ async def test_an_ended_campaign_opens_no_team_and_lets_open_ones_go_on(
     assert (await audit(database)).violations == []
 
 
-async def test_a_cancelled_campaign_fails_its_teams_and_a_halted_one_waits(
-    database: PgDatabase, shop: Shop, groups: GroupBuys
-) -> None:
-    sale = await open_group_buy(database, shop)
-    seat = await join(groups, sale)
-    async with database.transaction() as transaction:
-        await halt(transaction, sale, "A look at the price.")
-    assert await refusal(groups, sale) == "halted"
-    await finish(database, sale, "cancel")
-    team = await read_team(database, seat.group_id)
-    assert (team.state, team.reason) == ("failed", "cancelled")
-    assert await refusal(groups, sale, team=seat.group_id) == "ended"
-    assert (await read_stock(database, sale))["total"] == 0
-    assert (await audit(database)).violations == []
-
-
-@pytest.mark.parametrize("by_clock", [True, False])
-async def test_a_campaign_that_ends_while_it_is_halted_takes_nobody(
-    database: PgDatabase, shop: Shop, groups: GroupBuys, *, by_clock: bool
-) -> None:
-    """Nobody could stop it any more: it is over, and its teams may have days left."""
-    sale = await open_group_buy(database, shop)
-    seat = await join(groups, sale)
-    async with database.transaction() as transaction:
-        await halt(transaction, sale, "A wrong price.")
-        if by_clock:
-            await transaction.execute(
-                "UPDATE sales SET opens_at_ms = clock_ms() - 2, ends_at_ms = clock_ms() - 1"
-                " WHERE id = $1",
-                sale,
-            )
-    if by_clock:
-        assert await refusal(groups, sale, team=seat.group_id) == "ended"
-        await end_campaigns(database)
-    else:
-        await finish(database, sale, "end")
-    assert await refusal(groups, sale, team=seat.group_id) == "ended"
-    assert await refusal(groups, sale) == "ended"
-    async with database.reading() as connection:
-        assert (await select_team_view(connection, seat.group_id)).is_open is False
-        assert await select_open_of_rooms(connection, [shop.room.id], 20) == []
-    await pass_deadline(database, seat.group_id)
-    await fail_due_teams(database)
-    await return_spare_units(database)
-    assert (await read_stock(database, sale))["total"] == 0
-    assert (await audit(database)).violations == []
-
-
 async def test_units_of_a_campaign_are_had_in_teams_alone(
     database: PgDatabase, shop: Shop, groups: GroupBuys, inventory: InventoryService
 ) -> None:
@@ -365,36 +301,6 @@ async def test_a_price_that_trips_the_guard_is_typed_again(
         )
     assert kept is None
     assert stored == "true"
-
-
-async def test_a_halt_stops_joins_and_resuming_goes_on_with_what_is_free(
-    database: PgDatabase, shop: Shop, groups: GroupBuys
-) -> None:
-    """Held and formed seats stand; a sold campaign that gets units back does not stay sold out."""
-    sale = await open_group_buy(database, shop, quantity=3)
-    seats = [await join(groups, sale) for _ in range(3)]
-    async with database.transaction() as transaction:
-        await transaction.execute("UPDATE reservations SET state = 'sold' WHERE sale_id = $1", sale)
-        await transaction.execute(
-            "UPDATE buy_groups SET state = 'formed', paid = need, ended_at_ms = clock_ms()"
-            " WHERE id = $1",
-            seats[0].group_id,
-        )
-        await halt(transaction, sale, "wrong price")
-    assert await refusal(groups, sale) == "halted"
-    await note_sold_out(database)
-    async with database.transaction() as transaction:
-        await unhalt(transaction, sale)
-        view = await select_sale_view(transaction, sale)
-    assert view.state == "open"
-    assert await refusal(groups, sale) == "sold_out"
-    async with database.transaction() as transaction:
-        await transaction.execute(
-            "UPDATE stock SET total = total + 3, version = version + 1"
-            " WHERE pool_id = (SELECT pool_id FROM sales WHERE id = $1)",
-            sale,
-        )
-    assert (await join(groups, sale)).group_id != seats[0].group_id
 
 
 async def test_seats_that_ended_unpaid_make_the_next_one_wait(
