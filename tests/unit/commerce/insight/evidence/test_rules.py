@@ -327,6 +327,17 @@ def test_a_file_of_the_first_format_still_verifies() -> None:
     assert verify(bundle | {"digest": digest_of(bundle)}) is None
 
 
+def test_a_discount_names_its_coupon_where_one_is_known() -> None:
+    """The sum stands in the order itself, whatever becomes of the coupon's row."""
+    facts = make_facts()
+    for coupon, title in ((None, None), (CouponFacts("c1", "Fifty off", None, None), "Fifty off")):
+        order = msgspec.structs.replace(facts.order, discount_minor=50, coupon=coupon)
+        built = build(msgspec.structs.replace(facts, order=order), "staff")
+        assert built["order"]["parts"]["discounts"] == [
+            {"source": "coupon", "amount_minor": 50, "title": title}
+        ]
+
+
 def test_the_order_names_its_coupon_and_whether_it_is_stopped() -> None:
     """The buyer was told of the halt as the room was."""
     coupon = CouponFacts("c1", "Fifty off", None, None)
