@@ -5,7 +5,8 @@
  * Invariant: a price far below the list price, or below the host's floor, is accepted only when it was typed twice; the
  * present moment is an argument, and the server's clock decides.
  */
-import { isDeepCut, parseCount, parsePrice } from './console_flash.js';
+import { isDeepCut } from './console_flash.js';
+import { parseCount, parsePrice } from './typed.js';
 
 /** @typedef {{price: string, starts: string, hours: string, minutes: string, repeat: string}} CampaignFields `starts` is a local
  *   date and time (2026-11-23T19:30), empty for now */

@@ -5,6 +5,8 @@
  * Invariant: a price far below the normal one, or below the host's floor, is accepted only when it was typed twice.
  */
 
+import { parseCount, parsePrice } from './typed.js';
+
 /** @typedef {import('./console_run.js').FlashPlan} FlashPlan */
 /** @typedef {{price: string, quantity: string, per_buyer: string, countdown_s: string, duration_s: string, floor?: string, repeat?: string, fairness?: 'first_come' | 'draw', entry_s?: string, unlock_units?: string, unlock_price?: string, otherwise?: 'charge' | 'release'} & Partial<Record<RuleField, string>>} FlashFields */
 /** @typedef {'present_s' | 'per_card' | 'drop_limit' | 'presses_per_user_s' | 'presses_per_address_s'} RuleField */
@@ -31,35 +33,6 @@ export const RULE_LIMITS = {
   presses_per_address_s: [1, 1_000],
 };
 export const RULE_FIELDS = /** @type {readonly RuleField[]} */ (Object.keys(RULE_LIMITS));
-/** Above every price the shop can hold; keeps the arithmetic exact. */
-const PRICE_MINOR_MAX = 1_000_000_000;
-
-/**
- * A price as typed to minor units; null when it is not a price.
- * @param {string} text "199", "199.5", "199,50"
- * @param {number} minor_units minor units in one unit
- * @returns {number | null}
- */
-export function parsePrice(text, minor_units) {
-  const clean = text.trim().replace(/^\p{Sc}\s*/u, '').replace(',', '.');
-  const digits = Math.round(Math.log10(minor_units));
-  if (!new RegExp(`^\\d{1,9}(\\.\\d{0,${digits}})?$`).test(clean)) return null;
-  const minor = Math.round(Number(clean) * minor_units);
-  return minor > 0 && minor <= PRICE_MINOR_MAX ? minor : null;
-}
-
-/**
- * @param {string} text
- * @param {number} low
- * @param {number} high
- * @returns {number | null}
- */
-export function parseCount(text, low, high) {
-  if (!/^\d{1,9}$/.test(text.trim())) return null;
-  const count = Number(text.trim());
-  return count >= low && count <= high ? count : null;
-}
-
 /**
  * The rules that are filled in; each that is out of its range is named in `problems`.
  * @param {Partial<Record<RuleField, string>>} fields

@@ -4,7 +4,8 @@
  *
  * Invariant: units are always whole teams; a price far below the normal one is accepted only when it was typed twice.
  */
-import { isDeepCut, parseCount, parsePrice, readRules } from './console_flash.js';
+import { isDeepCut, readRules } from './console_flash.js';
+import { parseCount, parsePrice } from './typed.js';
 import { isRunning } from './console_run.js';
 import { itemOf } from './room_state.js';
 

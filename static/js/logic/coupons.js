@@ -4,7 +4,7 @@
  *
  * Invariant: the server decides what a coupon takes off; this only orders what it said, and reads a form.
  */
-import { parsePrice } from './console_flash.js';
+import { parsePrice } from './typed.js';
 
 /** @typedef {import('./room_state.js').Drop} Drop */
 /** @typedef {{id: string, title: string, title_zh?: string, expires_at_ms: number, off_minor?: number, why?: string,

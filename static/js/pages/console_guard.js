@@ -6,7 +6,7 @@
  */
 import { minorUnits, money } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
-import { parsePrice } from '../logic/console_flash.js';
+import { parsePrice } from '../logic/typed.js';
 import { asApiError } from '../net/api.js';
 
 /**

@@ -10,7 +10,8 @@ import { html, render } from '../../lib/html.js';
 import { t, titleOf } from '../../lib/i18n.js';
 import { define, find, setAttribute, setText } from '../../lib/element.js';
 import { SheetElement } from '../../lib/sheet_element.js';
-import { ENTRY_LIMITS, parsePrice, readFlashForm, RULE_FIELDS, RULE_LIMITS, suggestedFields } from '../../logic/console_flash.js';
+import { ENTRY_LIMITS, readFlashForm, RULE_FIELDS, RULE_LIMITS, suggestedFields } from '../../logic/console_flash.js';
+import { parsePrice } from '../../logic/typed.js';
 
 /** @typedef {import('../../logic/console_run.js').RunItem} RunItem */
 /** @typedef {import('../../logic/console_run.js').FlashPlan} FlashPlan */

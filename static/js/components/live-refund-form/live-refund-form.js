@@ -12,8 +12,8 @@ import { moneyExact, minorUnits, number } from '../../lib/format.js';
 import { html, render } from '../../lib/html.js';
 import { t, titleOf } from '../../lib/i18n.js';
 import { SheetElement } from '../../lib/sheet_element.js';
-import { parsePrice } from '../../logic/console_flash.js';
 import { linesLeft, readLines, rowOf } from '../../logic/order_rows.js';
+import { parsePrice } from '../../logic/typed.js';
 
 /** @typedef {import('../../net/console_api.js').FeedOrder} FeedOrder */
 /** @typedef {import('../../logic/order_rows.js').LineLeft} LineLeft */
