@@ -12,7 +12,7 @@ from http.client import HTTPException
 
 import msgspec
 
-from loadtests.conformance.http import Person, Reply
+from loadtests.conformance.http import Host, Person, Reply
 from loadtests.conformance.model import (
     Check,
     MismatchError,
@@ -66,7 +66,7 @@ async def prepare(target: Target) -> Stage:
     found = _json_object(answer)
     if answer.status != 200 or not isinstance(found.get("user"), dict):
         raise UsageError(f"the host login was refused: {answer}")
-    host = Person(target.base_url, token=str(found.get("token")), user=found["user"])
+    host = Host(target.base_url, token=str(found.get("token")), user=found["user"])
     if isinstance(owner := _host_of(state), str) and owner != host.user.get("id"):
         raise UsageError(f"{target.host_login!r} is not the host of the room {target.room!r}")
     return Stage(target, host)

@@ -266,7 +266,7 @@ ORDER = {
     "lines": Each({"price_source": str, "total_minor": int}),
 }
 EVIDENCE = {
-    "format": OneOf(("hubbub-evidence/1",)),
+    "format": OneOf(("hubbub-evidence/2",)),
     "view": OneOf(("staff", "buyer")),
     "made_at_ms": int,
     "order": {
@@ -275,6 +275,9 @@ EVIDENCE = {
         "room": str,
         "buyer": {"id": str, "name": str},
         "parts": PRICE_PARTS,
+        "coupon": Maybe(
+            {"id": str, "title": str, "halt": Maybe({"at_ms": int, "reason": Maybe(str)})}
+        ),
         "total_minor": int,
     },
     "show": {"id": str, "title": str, "started_at_ms": Maybe(int), "ended_at_ms": Maybe(int)},

@@ -1,5 +1,5 @@
 // @ts-check
-/** The arm form: what is accepted, and that a misprice is caught. */
+/** What people type into fields: prices and counts. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { parseCount, parsePrice } from '../../static/js/logic/typed.js';
