@@ -2,7 +2,7 @@
 /**
  * My orders, and one order: what was reserved, paid, cancelled; pay, cancel, receipt.
  *
- * Invariant: a state is shown only as the server tells it; while a payment is open the page asks again by itself.
+ * Invariant: a state is shown only as the server tells it; while a payment or a team is open the page asks again by itself.
  */
 import '../components/live-evidence/live-evidence.js';
 import '../components/live-hold-ring/live-hold-ring.js';
@@ -287,7 +287,7 @@ class OrderPage {
         await this.#draw(order);
         void tellPlaces(this.place, [order]);
       }
-      if (order.state === 'awaiting_payment') this.#askAgain();
+      if (order.state === 'awaiting_payment' || order.state === 'awaiting_group') this.#askAgain();
     } catch (thrown) {
       const { status } = asApiError(thrown);
       if (status === 404 || status === 403) render(this.place, empty('orders.none', 'orders.empty_note'));
