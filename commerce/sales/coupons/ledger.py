@@ -1,7 +1,7 @@
 """A claim on its way through an order: locked, used, back; and the coupon's budget with it.
 
-Invariant: the coupon counts its locked and used claims and what they take off, under its lock,
-which is taken before the claim's; the caller holds the order's.
+Invariant: the budget counts what locked and used claims take off, under the coupon's lock, which
+is taken before the claim's; the caller holds the order's.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ USE = """
 """
 UNUSE = "UPDATE coupon_claims SET state = 'locked', used_at_ms = NULL WHERE order_id = $1"
 SPEND = """
-    UPDATE coupons SET spent_minor = spent_minor + $2, on_orders = on_orders + 1
+    UPDATE coupons SET spent_minor = spent_minor + $2
     WHERE id = $1 AND (budget_minor IS NULL OR spent_minor + $2 <= budget_minor) RETURNING id
 """
 SELECT_CLAIM_OF_ORDER = "SELECT id, off_minor FROM coupon_claims WHERE order_id = $1"
@@ -52,9 +52,7 @@ GIVE_TIME_BACK = """
     SET expires_at_ms = greatest(k.expires_at_ms, clock_ms() + k.expires_at_ms - o.created_at_ms)
     FROM orders o WHERE o.id = $1 AND o.coupon_claim_id = k.id AND k.order_id = o.id
 """
-UNSPEND = """
-    UPDATE coupons SET spent_minor = spent_minor - $2, on_orders = on_orders - 1 WHERE id = $1
-"""
+UNSPEND = "UPDATE coupons SET spent_minor = spent_minor - $2 WHERE id = $1"
 SELECT_OF_ORDER = """
     SELECT o.coupon_claim_id::text AS claim, o.discount_minor, k.state
     FROM orders o JOIN coupon_claims k ON k.id = o.coupon_claim_id WHERE o.id = $1
