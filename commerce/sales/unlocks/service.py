@@ -45,9 +45,9 @@ async def let_fall(
 async def call_off(transaction: Transaction, sale_id: str) -> None:
     """Let whoever promised go without paying, when a sale is about to be called off in its time.
 
-    Its pool is locked. What is decided, or over by the clock, stays as it is.
+    Its pool is locked. A threshold that is decided, or over by the clock, stays as it is.
     """
-    if not await store.has_unlock(transaction, sale_id):
+    if not await store.select_open_units(transaction, sale_id):
         return
     unlock, now_ms = await lock(transaction, sale_id)
     if unlock.state == "open" and not is_over(unlock, now_ms):

@@ -20,7 +20,6 @@ INSERT = """
     VALUES ($1, $2, $3, $4, $5)
 """
 SELECT_POOL = "SELECT pool_id::text FROM sales WHERE id = $1"
-HAS_UNLOCK = "SELECT EXISTS (SELECT 1 FROM price_unlocks WHERE sale_id = $1)"
 SELECT_OPEN_UNITS = "SELECT units FROM price_unlocks WHERE sale_id = $1 AND state = 'open'"
 LOCK = """
     SELECT u.sale_id, s.pool_id, s.room_id, u.units, u.price_minor, u.otherwise, u.state,
@@ -78,11 +77,6 @@ async def lock_unlock(connection: Connection, sale_id: str) -> Unlock:
     for name in ("sale_id", "pool_id", "room_id"):
         fields[name] = str(fields[name])
     return Unlock(**fields)
-
-
-async def has_unlock(connection: Connection, sale_id: str) -> bool:
-    """Say whether a sale has a threshold."""
-    return bool(await connection.fetchval(HAS_UNLOCK, sale_id))
 
 
 async def decide(
