@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
@@ -53,7 +54,7 @@ def build_app(services: Services, edge: Edge, more_routes: Sequence[BaseRoute]) 
             *pages.ROUTES,
         ],
         middleware=[Middleware(AccessLog, new_id=services.ids.new)],
-        exception_handlers=dict(EXCEPTION_HANDLERS),
+        exception_handlers={**EXCEPTION_HANDLERS, HTTPException: pages.answer_wrong_link},
     )
     app.state.services = services
     app.state.edge = edge

@@ -1,8 +1,7 @@
 """Every HTTP error of Hubbub: one table from code to status, one envelope, no traceback.
 
 Invariant: whatever goes wrong, the answer is `{"error": {code, message, retryable, …}}` with a
-code of this table, but for a browser that follows a wrong link, which gets a page; what went
-wrong inside is in the log, never in the answer.
+code of this table; what went wrong inside is in the log, never in the answer.
 """
 
 from __future__ import annotations
@@ -164,12 +163,9 @@ async def answer_commerce_error(_request: Request, error: Exception) -> Response
     return error_response(error)
 
 
-async def answer_framework_error(request: Request, error: Exception) -> Response:
+async def answer_framework_error(_request: Request, error: Exception) -> Response:
     """Answer what the router refuses: unknown address, wrong method."""
     assert isinstance(error, HTTPException)
-    if error.status_code == 404 and _is_for_eyes(request):
-        page: Response = request.app.state.pages.render(request, "error.html", status=404)
-        return page
     code, message = FRAMEWORK_CODES.get(
         error.status_code, ("invalid_request", "The request cannot be read.")
     )
@@ -177,16 +173,6 @@ async def answer_framework_error(request: Request, error: Exception) -> Response
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
     return response
-
-
-def _is_for_eyes(request: Request) -> bool:
-    """Say whether a browser goes to this address: no call of a program, which reads JSON."""
-    return (
-        request.method in ("GET", "HEAD")
-        and "text/html" in request.headers.get("accept", "")
-        and "authorization" not in request.headers
-        and not request.url.path.startswith("/api/")
-    )
 
 
 async def answer_unavailable(_request: Request, error: Exception) -> Response:

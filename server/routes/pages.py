@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -23,6 +24,7 @@ from starlette.staticfiles import StaticFiles
 from commerce.kernel.errors import CommerceError
 from commerce.shows.schedule.rules import check_watch_console
 from commerce.shows.schedule.store import select_room
+from server.routes.errors import answer_framework_error
 from server.routes.previews import preview_team
 from server.routes.requests import current_user, path_id, path_text
 from server.routes.rooms import read_lobby, read_room
@@ -109,6 +111,24 @@ def pages_of(request: Request) -> Pages:
     """Return the templates that the app was built with."""
     pages: Pages = request.app.state.pages
     return pages
+
+
+async def answer_wrong_link(request: Request, error: Exception) -> Response:
+    """Show a browser that goes to no address of ours a page; programs read the envelope."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404 and _is_for_eyes(request):
+        return pages_of(request).render(request, "error.html", status=404)
+    return await answer_framework_error(request, error)
+
+
+def _is_for_eyes(request: Request) -> bool:
+    """Say whether a browser goes to this address: no call of a program, which reads JSON."""
+    return (
+        request.method in ("GET", "HEAD")
+        and "text/html" in request.headers.get("accept", "")
+        and "authorization" not in request.headers
+        and not request.url.path.startswith("/api/")
+    )
 
 
 async def lobby(request: Request) -> Response:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType, SimpleNamespace
 
 import pytest
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
 
 from commerce.kernel.errors import CommerceError
 from server.routes.errors import (
     FRAMEWORK_CODES,
     HTTP_STATUS,
     UNLISTED_STATUS,
-    answer_framework_error,
     error_response,
     json_response,
 )
@@ -70,44 +63,3 @@ def test_no_answer_is_kept_on_the_way() -> None:
     response = json_response({}, headers={"Retry-After": "1"})
     assert (response.headers["cache-control"], response.headers["retry-after"]) == ("no-store", "1")
     assert error_response(CommerceError("ended", "No.")).headers["cache-control"] == "no-store"
-
-
-def ask(
-    path: str,
-    *,
-    method: str = "GET",
-    accept: str = "text/html,*/*;q=0.8",
-    headers: Mapping[str, str] = MappingProxyType({}),
-) -> Request:
-    """Return a request to an app whose pages only say which they are."""
-    app = Starlette()
-    app.state.pages = SimpleNamespace(
-        render=lambda _, name, status: PlainTextResponse(name, status)
-    )
-    sent = {"accept": accept, **headers}
-    raw = [(name.encode(), value.encode()) for name, value in sent.items()]
-    return Request({"type": "http", "method": method, "path": path, "headers": raw, "app": app})
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_a_browser_that_follows_a_wrong_link_gets_a_page(method: str) -> None:
-    """A person reads no JSON."""
-    response = await answer_framework_error(ask("/nope", method=method), HTTPException(404))
-    assert (response.status_code, bytes(response.body)) == (404, b"error.html")
-
-
-@pytest.mark.parametrize(
-    ("request_", "status"),
-    [
-        (ask("/nope", accept="*/*"), 404),
-        (ask("/api/nope"), 404),
-        (ask("/nope", headers={"authorization": "Bearer x"}), 404),
-        (ask("/nope", method="POST"), 404),
-        (ask("/orders"), 405),
-    ],
-)
-async def test_a_program_reads_the_envelope(request_: Request, status: int) -> None:
-    """Whatever else is wrong with an address."""
-    response = await answer_framework_error(request_, HTTPException(status))
-    assert response.status_code == status
-    assert bytes(response.body).startswith(b'{"error":{"code":')
