@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -93,6 +94,14 @@ def database_url(database_server_url: str, database_template: str) -> Iterator[s
     url = databases.clone(database_server_url, database_template)
     yield url
     databases.drop(database_server_url, url)
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop for all stories of a test."""
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from commerce.goods.inventory.service import InventoryService
 from commerce.sales.group_buys.service import GroupBuys
 from server.db.database import PgDatabase, open_reserve_pool
 from server.wiring.sources import monotonic_ms
-from tests.support.shop import Silence
+from tests.support.shop import Shop, Silence, make_shop
 
 
 @pytest.fixture
@@ -33,3 +33,9 @@ async def inventory(
 def groups(database: PgDatabase, inventory: InventoryService) -> GroupBuys:
     """The teams of one process."""
     return GroupBuys(database, inventory)
+
+
+@pytest.fixture
+async def shop(database: PgDatabase) -> Shop:
+    """A live show."""
+    return await make_shop(database, stock=100)

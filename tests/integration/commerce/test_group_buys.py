@@ -39,13 +39,7 @@ from tests.support.grouping import (
     read_team,
     refusal,
 )
-from tests.support.shop import Shop, make_shop, read_stock
-
-
-@pytest.fixture
-async def shop(database: PgDatabase) -> Shop:
-    """A live show."""
-    return await make_shop(database, stock=100)
+from tests.support.shop import Shop, read_stock
 
 
 async def test_people_fill_the_team_soonest_to_end_before_another_is_opened(

@@ -25,13 +25,7 @@ from tests.support.grouping import (
     read_team,
     refusal,
 )
-from tests.support.shop import Shop, make_shop, read_stock
-
-
-@pytest.fixture
-async def shop(database: PgDatabase) -> Shop:
-    """A live show."""
-    return await make_shop(database, stock=100)
+from tests.support.shop import Shop, read_stock
 
 
 async def test_a_cancelled_campaign_fails_its_teams_and_a_halted_one_waits(

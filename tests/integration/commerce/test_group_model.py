@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterator
 from itertools import count
 
-import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commerce.goods.inventory.rules import SaleTerms
@@ -21,6 +19,7 @@ from commerce.sales.group_buys.store import SELECT_TEAMS, _team, join_batch
 from server.db.database import PgDatabase, open_pool, open_reserve_pool
 from tests.support.grouping import open_group_buy
 from tests.support.shop import Shop, make_shop
+from tests.support.stories import stories
 
 USERS = [str(uuid.UUID(int=n)) for n in range(1, 15)]
 NEED, PER_BUYER = 3, 2
@@ -222,19 +221,7 @@ async def play(database_url: str, steps: list) -> None:
         await database.close()
 
 
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """A loop for all stories of a test."""
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
-
-
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@stories(25)
 @given(steps=STEPS)
 def test_the_database_decides_as_the_rules_do(
     database_url: str, loop: asyncio.AbstractEventLoop, steps: list

@@ -9,11 +9,9 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commerce.insight.audit.service import audit
@@ -23,6 +21,7 @@ from commerce.sales.group_buys.store import select_team
 from tests.support.club import Club
 from tests.support.grouping import end_seats, open_group_buy, pass_deadline
 from tests.support.shop import make_shop
+from tests.support.stories import stories
 from tests.support.till import Buyer, open_till, told_by
 
 # Two teams are joined when a story begins.
@@ -173,19 +172,7 @@ async def play(database_url: str, steps: list[tuple[str, int]]) -> None:
         await story.check()
 
 
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """A loop for all stories of a test."""
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
-
-
-@settings(
-    max_examples=10,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@stories(10)
 @given(steps=STEPS)
 def test_each_order_of_a_team_has_its_money_once_or_none(
     database_url: str, loop: asyncio.AbstractEventLoop, steps: list[tuple[str, int]]

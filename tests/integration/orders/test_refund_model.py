@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import msgspec
-import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commerce.insight.audit.rounds import look_at_changes
 from tests.support.refunding import PaidOrder, broken, pay_order
+from tests.support.stories import stories
 from tests.support.till import open_till
 
 QUANTITIES = (3, 2)
@@ -107,19 +106,7 @@ async def play(database_url: str, steps: list[tuple[str, int, int, bool]]) -> No
         assert {one.check for one in rounds.violations} <= TWICE
 
 
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """A loop for all stories of a test."""
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
-
-
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@stories(20)
 @given(steps=STEPS)
 def test_units_come_free_as_the_model_says(
     database_url: str, loop: asyncio.AbstractEventLoop, steps: list[tuple[str, int, int, bool]]

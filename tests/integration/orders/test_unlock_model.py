@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from typing import Literal
 
-import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commerce.insight.audit.service import audit
 from commerce.sales.flash_sales.service import finish
+from tests.support.stories import stories
 from tests.support.till import Buyer, Till, open_till
 from tests.support.unlocking import LOW, PLAIN, Crowd
 
@@ -133,19 +132,7 @@ async def count(till: Till, query: str, sale: str) -> Counter[str]:
     return Counter(await till.values(query, sale))
 
 
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """A loop for all stories of a test."""
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
-
-
-@settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@stories(15)
 @given(otherwise=st.sampled_from(["charge", "release"]), steps=STEPS)
 def test_a_threshold_decides_and_charges_as_its_model_does(
     database_url: str,
