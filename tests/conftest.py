@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from tests.support.till import Till
 
+pytest_plugins = ["tests.support.aftermath"]
 EXPECT_MS = 60_000
 TIERS_BY_FOLDER = {
     "integration": "integration",
