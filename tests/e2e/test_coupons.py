@@ -9,24 +9,12 @@ from playwright.async_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
 from tests.support.api import eventually
+from tests.support.console_page import open_selling_console
 from tests.support.program import Program
 
 # From the press on the form's button to the room that shows the drop: a second or two, and more on
 # a busy machine.
 SECONDS_MAX = 30.0
-
-
-async def open_console(open_page: OpenPage, url: str) -> Page:
-    """Sign in as the host, start the show, pin the tea bowl."""
-    console = await open_page(f"{url}/console/demo", 1440, 900)
-    await console.fill("#login-name", "host")
-    await console.fill("#login-password", "demo-host")
-    await console.click("#login-go")
-    await console.click("#start-show")
-    bowl = console.locator(".run-item", has_text="Kiln-change tea bowl")
-    await bowl.locator(".run-row").click()
-    await console.keyboard.press("p")
-    return console
 
 
 async def drop_in_console(console: Page, room: Page) -> None:
@@ -82,7 +70,7 @@ async def test_a_host_drops_coupons_and_a_viewer_pays_with_one(
 ) -> None:
     """The total is the same in check-out, at the provider and on the receipt."""
     program = serve(environment={"HUBBUB_SHIPPING_MINOR": "800", "HUBBUB_TAX_RATE": "1300"})
-    console = await open_console(open_page, program.url)
+    console = await open_selling_console(open_page, program.url)
     room = await open_page(f"{program.url}/r/demo")
     await expect(room.locator("live-drop")).to_be_hidden()
     await drop_in_console(console, room)
