@@ -18,10 +18,11 @@ import msgspec
 from playwright.async_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.test_main_job import open_console, pay_on_page
+from tests.e2e.test_main_job import pay_on_page
 from tests.e2e.test_waiting_list import CARD, CHANCE, MAIN, STEP_MS, come_in, expect_state
 from tests.e2e.test_waiting_list import pay as pay_offer
 from tests.support.api import CALM_S, Caller, audit_now, enter, eventually, log_in
+from tests.support.console_page import open_selling_console
 from tests.support.program import Program
 from tests.support.viewer import Viewer
 
@@ -195,7 +196,7 @@ async def test_a_draw_from_the_form_to_the_receipt(
     """Who is drawn pays; what is let go comes to the next in the order; anybody can check it."""
     url = serve().url
     host, operator = await log_in(url, "host"), await log_in(url, "operator")
-    console = await open_console(open_page, url)
+    console = await open_selling_console(open_page, url)
     pages = [await come_in(open_page, url, name) for name in NAMES]
     async with crowd(url) as viewers:
         sale = await hold_draw(console, pages, viewers, host)

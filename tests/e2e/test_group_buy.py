@@ -8,8 +8,9 @@ from collections.abc import Callable
 from playwright.async_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.test_coupons import SECONDS_MAX, open_console
+from tests.e2e.test_coupons import SECONDS_MAX
 from tests.support.api import audit_now, log_in
+from tests.support.console_page import open_selling_console
 from tests.support.program import Program
 
 STEP_MS = 60_000
@@ -79,7 +80,7 @@ async def test_three_phones_form_a_team_and_a_fourth_is_offered_a_new_one(
     serve: Callable[..., Program], open_page: OpenPage
 ) -> None:
     url = serve().url
-    console = await open_console(open_page, url)
+    console = await open_selling_console(open_page, url)
     room = f"{url}/r/demo"
     first, second = await open_page(room, 360, 740), await open_page(room, 360, 740)
     await open_in_console(console, first)

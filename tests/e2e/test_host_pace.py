@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from playwright.async_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.test_main_job import open_console
+from tests.support.console_page import open_selling_console
 from tests.support.program import Program
 
 KEY_MS = 125
@@ -120,7 +120,7 @@ async def test_each_offer_is_made_in_ten_seconds_and_taken_back_at_once(
     serve: Callable[..., Program], open_page: OpenPage
 ) -> None:
     url = serve().url
-    console = await open_console(open_page, url)
+    console = await open_selling_console(open_page, url)
     room = await open_page(f"{url}/r/demo")
     await expect(room.locator("#card .price").first).to_have_text("¥329")
     for make in (drop, group_buy, campaign_price, threshold):

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from playwright.async_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.test_main_job import CARD, MAIN, come_in, open_console
+from tests.e2e.test_main_job import CARD, MAIN, come_in
 from tests.support.api import audit_now, eventually, log_in
+from tests.support.console_page import open_selling_console
 from tests.support.program import Program
 
 UNITS = 3
@@ -63,7 +64,7 @@ async def test_phones_see_the_price_come_nearer_and_pay_the_one_that_fell(
 ) -> None:
     """Who paid first, who only holds, and who comes after: all of them pay ¥239."""
     url = serve().url
-    console = await open_console(open_page, url)
+    console = await open_selling_console(open_page, url)
     names = {"Ada": (390, 844), "Bo": (360, 740), "Cai": (390, 844)}
     first, second, third = [await come_in(open_page, url, *one) for one in names.items()]
     holder = await come_in(open_page, url, "Dee", (360, 740))
