@@ -128,7 +128,7 @@ class ModelOrders(ABC):
         order.state = ORDER.next(order.state, event)
         self.free(order.reservation_ids, ["paying"], hold_state)
         for one in self.attempts_of(order.id):
-            if one.state in ("created", "authorised"):
+            if one.state in ("created", "declined", "authorised"):
                 self.owe(one.payment.id, "void", 0)
 
     def expire_orders(self) -> None:
@@ -295,8 +295,8 @@ class ModelOrders(ABC):
         settled = void is None and isinstance(self.settle(order), Settled)
         if settled:
             for one in self.attempts_of(order.id):
-                # Another card on the page of a declined one: the fresh page takes none any more.
-                if one is not attempt and one.state == "created":
+                # The page after a declined card, or that card's own: neither takes one any more.
+                if one is not attempt and one.state in ("created", "declined"):
                     self.owe(one.payment.id, "void", 0)
             if not is_captured:
                 self.owe(attempt.payment.id, "capture", 0)
@@ -373,7 +373,8 @@ class ModelOrders(ABC):
         next_question_ms = self.now_ms + SILENT_MS  # What is asked now or opened is due by then.
         for id, attempt in list(self.unanswered.items()):
             order = self.orders[attempt.payment.order_id]
-            if attempt.state != "created" or order.state != "awaiting_payment":
+            is_open = attempt.state in ("created", "declined")
+            if not is_open or order.state != "awaiting_payment":
                 del self.unanswered[id]
                 continue
             due_ms = max(attempt.created_at_ms, attempt.polled_at_ms) + SILENT_MS

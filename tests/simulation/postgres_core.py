@@ -88,7 +88,7 @@ SELECT_DUE_JOBS = f"""
         ) AS run_calls,
         EXISTS (
             SELECT 1 FROM payments p JOIN orders o ON o.id = p.order_id
-            WHERE p.state = 'created' AND p.provider_ref IS NOT NULL
+            WHERE p.state IN ('created', 'declined') AND p.provider_ref IS NOT NULL
               AND o.state = 'awaiting_payment'
               AND greatest(p.created_at_ms, p.polled_at_ms) <= clock_ms() - {SILENT_MS}
         ) AS poll,

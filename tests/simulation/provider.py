@@ -102,3 +102,37 @@ class Provider:
         gateway = world.pick(self.gateways)
         world.send(lambda: gateway.webhook(event_id, report, lambda: self.acked.add(event_id)))
         world.after(WEBHOOK_PAUSE_MS * attempt, lambda: self.tell(event_id, report, attempt + 1))
+
+
+class Cashier:
+    """A provider that does what it is told, unless it is away; the core's `ProviderDesk`."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, Account] = {}
+        self.is_away = False
+
+    def call(self, kind: str, payment: Payment) -> PaymentReport:
+        """Make one call; idempotent by the payment's id."""
+        if self.is_away:
+            raise ProviderUnavailableError("away")
+        account = self.accounts.get(payment.id)
+        if account is None:
+            if kind != "create":
+                raise ProviderRefusedError("no such payment")
+            account = self.accounts[payment.id] = Account(payment)
+        if kind in STEPS and account.state not in (STEPS[kind], "declined"):
+            if not PAYMENT.allows(account.state, kind):
+                raise ProviderRefusedError(f"{account.state}: no {kind}")
+            account.state = STEPS[kind]
+        return self.report(payment.id)
+
+    def report(self, payment_id: str) -> PaymentReport:
+        """Say what a payment is."""
+        account = self.accounts[payment_id]
+        return PaymentReport(
+            payment_id=payment_id,
+            provider_ref=f"ref-{payment_id}",
+            state=account.state,
+            amount_minor=account.payment.amount_minor,
+            currency=account.payment.currency,
+        )

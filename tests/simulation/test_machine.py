@@ -25,13 +25,11 @@ from hypothesis.stateful import (
 from commerce.goods.inventory.model import Outcome, Request
 from commerce.kernel.errors import CommerceError
 from commerce.kernel.ids import entry_id, order_id, reservation_id
-from commerce.orders.payments.model import PAYMENT, Payment, PaymentReport
-from commerce.orders.payments.ports import ProviderRefusedError, ProviderUnavailableError
 from tests.simulation import planted
 from tests.simulation.core import UNITS, Books, Core
 from tests.simulation.model_core import ModelCore
 from tests.simulation.postgres_core import PostgresCore, make_postgres_core
-from tests.simulation.provider import STEPS, Account
+from tests.simulation.provider import Cashier
 
 START_MS = 1_800_000_000_000
 BUYERS = 4
@@ -41,40 +39,6 @@ BUYER = st.integers(0, BUYERS - 1)
 KEY = st.sampled_from(["a", "b"])
 QTY = st.integers(1, 3)
 WHICH = st.integers(0, 5)
-
-
-class Cashier:
-    """A provider that does what it is told, unless it is away; the core's `ProviderDesk`."""
-
-    def __init__(self) -> None:
-        self.accounts: dict[str, Account] = {}
-        self.is_away = False
-
-    def call(self, kind: str, payment: Payment) -> PaymentReport:
-        """Make one call; idempotent by the payment's id."""
-        if self.is_away:
-            raise ProviderUnavailableError("away")
-        account = self.accounts.get(payment.id)
-        if account is None:
-            if kind != "create":
-                raise ProviderRefusedError("no such payment")
-            account = self.accounts[payment.id] = Account(payment)
-        if kind in STEPS and account.state not in (STEPS[kind], "declined"):
-            if not PAYMENT.allows(account.state, kind):
-                raise ProviderRefusedError(f"{account.state}: no {kind}")
-            account.state = STEPS[kind]
-        return self.report(payment.id)
-
-    def report(self, payment_id: str) -> PaymentReport:
-        """Say what a payment is."""
-        account = self.accounts[payment_id]
-        return PaymentReport(
-            payment_id=payment_id,
-            provider_ref=f"ref-{payment_id}",
-            state=account.state,
-            amount_minor=account.payment.amount_minor,
-            currency=account.payment.currency,
-        )
 
 
 class Side:
@@ -106,6 +70,14 @@ class Side:
     def payment(self, buyer: int, key: str, place: int) -> str:
         """Return the id of one of an order's attempts to pay, in the order they were made."""
         return self.core.read_order(self.order_id(buyer, key)).payments[place][0]
+
+    def has_silent_money(self, buyer: int, key: str) -> bool:
+        """Say whether the provider has money for an order that waits for it."""
+        order = self.core.read_order(self.order_id(buyer, key))
+        accounts = [self.cashier.accounts.get(id) for id, _ in order.payments]
+        return order.state == "awaiting_payment" and any(
+            one is not None and one.state in ("authorised", "captured") for one in accounts
+        )
 
     def tell(self) -> dict[str, Any]:
         """Return everything that is committed, by names instead of ids."""
@@ -272,10 +244,10 @@ class SideBySide(RuleBasedStateMachine):
         self._act(which, "authorised", is_told=False)
 
     @precondition(lambda self: self.placed)
-    @rule(which=WHICH, state=st.sampled_from(["authorised", "captured"]))
-    def pay_by_another_card(self, which: int, state: str) -> None:
+    @rule(which=WHICH, state=st.sampled_from(["authorised", "captured"]), is_told=st.booleans())
+    def pay_by_another_card(self, which: int, state: str, is_told: bool) -> None:
         """Pay on the page of the first card, which was declined; a fresh page is open by then."""
-        self._act(which, state, is_told=True, was="declined")
+        self._act(which, state, is_told=is_told, was="declined")
 
     def _act(self, which: int, state: str, *, is_told: bool, was: str = "created") -> None:
         buyer, key = one_of(self.placed, which)
@@ -287,6 +259,8 @@ class SideBySide(RuleBasedStateMachine):
             account = side.cashier.accounts.get(payment)
             if account is None or account.state != was:
                 return "no such page"
+            if not is_told and side.has_silent_money(buyer, key):
+                return "one page at a time: of two in silence either may be asked after first"
             account.state = state
             if is_told:
                 side.core.take_webhook(event, side.cashier.report(payment))

@@ -184,9 +184,8 @@ class Reports:
             return await self._let_go(
                 transaction, payment, order, settlement.reason, is_captured=is_captured
             )
-        if payment.state == "declined":
-            # A fresh page was opened then: it takes no card any more.
-            await store.insert_voids_of_order(transaction, order.id, but_for=payment.id)
+        # The fresh page after a declined card, or that card's own: neither takes one any more.
+        await store.insert_voids_of_order(transaction, order.id, but_for=payment.id)
         if isinstance(settlement, Settled) and not is_captured:
             await self._owe(transaction, payment.id, "capture")
         return After()

@@ -62,11 +62,11 @@ INSERT_CALL = f"""
     INSERT INTO payment_calls (id, payment_id, kind, next_at_ms)
     VALUES ($1, $2, $3, clock_ms() + $4::bigint) {OR_AGAIN}
 """  # noqa: S608 - our own words.
+# The page of a declined one may take another card; what it took meanwhile is found as it closes.
 INSERT_VOIDS_OF_ORDER = f"""
     INSERT INTO payment_calls (id, payment_id, kind)
-    SELECT gen_random_uuid(), p.id, 'void' FROM payments p
-    WHERE p.order_id = $1 AND p.id IS DISTINCT FROM $2
-      AND p.state IN ('created', 'authorised') {OR_AGAIN}
+    SELECT gen_random_uuid(), p.id, 'void' FROM payments p WHERE p.order_id = $1
+      AND p.id IS DISTINCT FROM $2 AND p.state IN ('created', 'declined', 'authorised') {OR_AGAIN}
 """  # noqa: S608 - our own words.
 # A call whose first attempt is claimed may be at the provider already; its row says so for good.
 WITHDRAW_VOID = """
@@ -162,7 +162,7 @@ CLAIM_SILENT = f"""
     UPDATE payments p SET polled_at_ms = clock_ms()
     WHERE p.id IN (
         SELECT s.id FROM payments s JOIN orders o ON o.id = s.order_id
-        WHERE s.state = 'created' AND s.provider_ref IS NOT NULL
+        WHERE s.state IN ('created', 'declined') AND s.provider_ref IS NOT NULL
           AND o.state = 'awaiting_payment'
           AND s.created_at_ms <= clock_ms() - $1::bigint
           AND s.polled_at_ms <= clock_ms() - $1::bigint

@@ -92,6 +92,58 @@ async def test_a_second_card_for_an_order_that_is_paid_goes_back_once(
     await check_once(till)
 
 
+async def take_card_in_silence(till: Till, first: dict[str, Any], state: str) -> None:
+    """Let the old page take another card; nothing is told of it."""
+    await till.change("UPDATE sandbox.payments SET state = $2 WHERE id = $1", first["id"], state)
+
+
+@pytest.mark.parametrize("state", ["authorised", "captured"])
+async def test_a_second_card_that_nobody_tells_of_is_asked_after(till: Till, state: str) -> None:
+    """The buyer waits for an order that is paid for, as after any lost webhook."""
+    _, sale = await till.sale()
+    buyer = await till.buyer()
+    order, url = await order_one(till, sale, buyer)
+    first, _ = await decline(till, buyer, order, url)
+    await take_card_in_silence(till, first, state)
+    assert await till.payments.poll_silent_payments(silent_ms=0) == 2
+    shown = await buyer.read(order)
+    assert (shown["state"], shown["payment"]["id"]) == ("paid", first["reference"])
+    await settle_calls(till)
+    assert await money(till) == {"captured": 1, "voided": 1}
+    await check_once(till)
+
+
+@pytest.mark.parametrize(("state", "wanted"), [("authorised", "voided"), ("captured", "refunded")])
+async def test_a_second_card_that_nobody_tells_of_goes_back_once_the_order_is_paid(
+    till: Till, state: str, wanted: str
+) -> None:
+    """No page of an order that has its money stays open: what one took meanwhile is found there."""
+    _, sale = await till.sale()
+    buyer = await till.buyer()
+    order, url = await order_one(till, sale, buyer)
+    first, fresh = await decline(till, buyer, order, url)
+    await take_card_in_silence(till, first, state)
+    await buyer.press(fresh, "pay")
+    await settle_calls(till)
+    assert await money(till) == {"captured": 1, wanted: 1}
+    await check_once(till)
+
+
+@pytest.mark.parametrize(("state", "wanted"), [("authorised", "voided"), ("captured", "refunded")])
+async def test_a_second_card_that_nobody_tells_of_goes_back_once_the_order_is_over(
+    till: Till, state: str, wanted: str
+) -> None:
+    _, sale = await till.sale()
+    buyer = await till.buyer()
+    order, url = await order_one(till, sale, buyer)
+    first, _ = await decline(till, buyer, order, url)
+    await take_card_in_silence(till, first, state)
+    await buyer.client.post(f"/api/orders/{order}/cancel", headers={"Idempotency-Key": "k"})
+    await settle_calls(till)
+    assert await money(till) == Counter(["voided", wanted])
+    await check_once(till)
+
+
 async def test_a_second_card_after_a_void_that_found_nothing_is_let_go(till: Till) -> None:
     """The order was cancelled meanwhile; what the void answered was true then."""
     _, sale = await till.sale()
