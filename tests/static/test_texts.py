@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from commerce.insight.audit.checks import CHECKS
+
 STATIC = Path(__file__).parents[2] / "static"
 LANGUAGES = ("en", "zh")
 # Pressure and blame have no place in our copy.
@@ -132,6 +134,12 @@ def test_every_key_used_exists() -> None:
             missing |= {(path.name, key) for key in re.findall(pattern, text) if key not in known}
     assert groups
     assert not missing
+
+
+def test_every_check_of_the_audit_has_words() -> None:
+    """The console shows a check that it has no words for by its name in the code."""
+    known = set(read_texts("en"))
+    assert not [check.name for check in CHECKS if f"console.audit_check.{check.name}" not in known]
 
 
 def test_every_key_is_used() -> None:

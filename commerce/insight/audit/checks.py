@@ -3,8 +3,9 @@
 To add one: a name, the kind of key it works on, a sentence, and SQL that returns the rows which
 break it, each with its key (`pool`, `order`, `sale` and `buyer`, `room` or `coupon`). It reads
 `facts`, and other tables by index only. Then mark what can break it (a trigger like those of
-migration 0010), plant it in `tests/integration/commerce/test_audit_checks.py`, and add it to the
-table in docs/operations.md; tests hold all three together.
+migration 0010), plant it in `tests/integration/commerce/test_audit_checks.py`, add it to the table
+in docs/operations.md, and give it words for the console's light in `static/i18n`; tests hold all
+of that together.
 """
 
 from __future__ import annotations
