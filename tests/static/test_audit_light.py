@@ -23,6 +23,8 @@ BROKEN = {
 }
 NEWER = {**BROKEN, "check": "check_of_tomorrow", "sale": None}
 
+WARNING = {"check": "payment_call_failed", "count": 1, "since_ms": NOW_MS - 9_000}
+
 # What a host is told: no row, and of no sale.
 TOLD_TO_A_HOST = {name: BROKEN[name] for name in ("check", "count", "since_ms")}
 
@@ -47,6 +49,9 @@ def make_audit(*violations: dict[str, Any], age_ms: int = 4_000, **more: Any) ->
         (make_audit(age_ms=40_000), "late", "0 oversold"),
         (make_audit(BROKEN), "bad", "No. 3 Tea bowl: claimed is not what is reserved"),
         (make_audit(NEWER), "bad", "No sale: check_of_tomorrow"),
+        (make_audit(warnings=[WARNING]), "warned", "a payment call failed"),
+        (make_audit(warnings=[WARNING], age_ms=40_000), "late", "a payment call failed"),
+        (make_audit(BROKEN, warnings=[WARNING]), "bad", "claimed is not what is reserved"),
     ],
 )
 async def test_the_light_names_what_is_broken(

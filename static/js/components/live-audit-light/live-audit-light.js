@@ -66,9 +66,11 @@ export class LiveAuditLight extends SheetElement {
       return;
     }
     const age_ms = Math.max(0, this.now_ms - audit.at_ms);
-    const state = audit.ok ? (age_ms > STALE_MS ? 'late' : 'fine') : 'bad';
+    const calm = warnings.length ? 'warned' : 'fine';
+    const state = audit.ok ? (age_ms > STALE_MS ? 'late' : calm) : 'bad';
     setAttribute(light, 'data-state', state);
-    setText(this.ref('finding'), violations.length ? nameOf(violations[0]) : t('console.audit_oversold', { count: number(audit.oversold) }));
+    const worst = violations[0] ?? warnings[0];
+    setText(this.ref('finding'), worst ? nameOf(worst) : t('console.audit_oversold', { count: number(audit.oversold) }));
     setText(this.ref('age'), `· ${ago(age_ms)}`);
     setAttribute(light, 'title', t(`console.audit_${state}`));
     setText(this.ref('verdict'), t(`console.audit_${state}`));
