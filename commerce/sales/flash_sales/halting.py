@@ -27,12 +27,14 @@ async def halt(
 ) -> Halted:
     """Stop a sale of any kind and tell the room why; halting it again changes the reason alone.
 
+    Of a group buy that has ended the teams are stopped, as long as one forms.
+
     With `release_holds` the holds that nobody is paying for end now, at most `RELEASED_MAX` of
     them, and their buyers are told. Raises `invalid_request`, `not_found` or `wrong_state`.
     """
     reason = clean_halt_reason(reason)
     sale = await _lock(transaction, sale_id)
-    if sale.state != "halted":
+    if sale.state != "halted" and not await _has_teams_that_go_on(transaction, sale):
         SALE.next(sale.state, "halt")
     if sale.state != "halted" or sale.reason != reason:
         await store.update_halted(transaction, sale.id, reason)
@@ -47,7 +49,7 @@ async def unhalt(transaction: Transaction, sale_id: str) -> FlashSale:
     Raises `not_found`, or `wrong_state` for a sale that is over.
     """
     sale = await _lock(transaction, sale_id)
-    if SALE.allows(sale.state, "halt"):
+    if SALE.allows(sale.state, "halt") or await _has_teams_that_go_on(transaction, sale):
         return sale
     if sale.state != "halted":
         SALE.next(sale.state, "unhalt")
@@ -71,6 +73,12 @@ async def _lock(transaction: Transaction, sale_id: str) -> FlashSale:
     sale = await store.select_sale(transaction, sale_id)
     await lock_pools(transaction, [sale.pool_id])
     return await store.select_sale(transaction, sale_id)
+
+
+async def _has_teams_that_go_on(transaction: Transaction, sale: FlashSale) -> bool:
+    """Say whether people can still join teams of a group buy that has ended."""
+    has_ended = sale.state == "ended" and sale.halted_from is None
+    return has_ended and await store.has_open_teams(transaction, sale.id)
 
 
 async def _release(transaction: Transaction, sale: FlashSale, reason: str) -> int:

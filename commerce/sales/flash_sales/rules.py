@@ -93,8 +93,11 @@ def decide_unhalted(
     """Return the state that a halted sale comes back to; its window has run on meanwhile.
 
     A sale that was told to be sold out is so again only while it is; one that was sold meanwhile
-    opens, so that the job which notes it tells the room, once.
+    opens, so that the job which notes it tells the room, once. A group buy that was halted for the
+    sake of its teams has ended all the same.
     """
+    if halted_from == "ended":
+        return "ended"
     if opens_at_ms is None or now_ms < opens_at_ms:
         return "armed"
     return "sold_out" if halted_from == "sold_out" and is_all_sold else "open"

@@ -82,6 +82,7 @@ UPDATE_HALTED = """
 UPDATE_UNHALTED = """
     UPDATE sales SET state = $2, halted_from = NULL, reason = NULL WHERE id = $1
 """
+SELECT_OPEN_TEAM = "SELECT 1 FROM buy_groups WHERE sale_id = $1 AND state = 'forming' LIMIT 1"
 UPDATE_GUARD = "UPDATE sales SET guard = $2::jsonb WHERE id = $1"
 
 
@@ -178,6 +179,11 @@ async def insert_sale(connection: Connection, *, sale: FlashSale, terms: FlashSa
 async def update_reference(connection: Connection, sale_id: str, lowest: LowestPrice) -> None:
     """Keep what the sale's price is compared with."""
     await connection.execute(UPDATE_REFERENCE, sale_id, lowest.price_minor, lowest.days)
+
+
+async def has_open_teams(connection: Connection, sale_id: str) -> bool:
+    """Say whether a team of a sale forms; only group buys have any."""
+    return await connection.fetchval(SELECT_OPEN_TEAM, sale_id) is not None
 
 
 async def update_guard(

@@ -23,9 +23,10 @@ from commerce.kernel.ids import sale_id as derive_sale_id
 from commerce.kernel.ports import Database, Ids, Transaction
 from commerce.records.clock.store import select_now_ms
 from commerce.records.rounds.service import Rounds
-from commerce.sales.flash_sales.rules import SALE, check_reason
+from commerce.sales.flash_sales.rules import check_reason
 from commerce.sales.flash_sales.store import (
     find_sale,
+    has_open_teams,
     select_item_of_sku,
     select_list_price,
     select_regular_of_sku,
@@ -34,7 +35,12 @@ from commerce.sales.flash_sales.store import (
 )
 from commerce.sales.group_buys import store
 from commerce.sales.group_buys.model import Campaign, CampaignTerms, Team
-from commerce.sales.group_buys.rules import check_complete, check_same, check_terms
+from commerce.sales.group_buys.rules import (
+    check_complete,
+    check_same,
+    check_terms,
+    decide_finish,
+)
 from commerce.sales.group_buys.views import view_team_news
 from commerce.sales.pricing.rules import check_price
 from commerce.shows.bag.service import live_show
@@ -114,18 +120,19 @@ async def finish_campaign(
 ) -> Campaign:
     """End (`event` "end") or cancel ("cancel") a campaign; unclaimed units go back at once.
 
-    An ended one opens no team any more, and its open teams run on; a cancelled one fails them all.
-    What is over already stays as it is. Raises `not_found`, or `invalid_request` for a reason that
-    is too long.
+    An ended one opens no team any more, and its open teams run on; a cancelled one fails them all,
+    also when it had ended before. What is over already stays as it is. Raises `not_found`, or
+    `invalid_request` for a reason that is too long.
     """
     check_reason(reason)
     campaign = await store.select_campaign(transaction, sale_id)
     source = await select_sku_pool(transaction, campaign.sku)
     await lock_pools(transaction, [source, campaign.pool_id])
     campaign = await store.select_campaign(transaction, sale_id)
-    if campaign.state in ("ended", "cancelled"):
+    has_teams = await has_open_teams(transaction, sale_id)
+    state = decide_finish(campaign.state, event, has_open_teams=has_teams)
+    if state is None:
         return campaign
-    state = SALE.next(campaign.state, event)
     ends_at_ms, _, _ = await update_state(transaction, sale_id, state, reason)
     if state == "cancelled":
         await _call_off(transaction, sale_id)

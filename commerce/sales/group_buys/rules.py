@@ -16,6 +16,7 @@ from commerce.goods.inventory.rules import SaleTerms, decide_window
 from commerce.goods.press_rules.rules import check_rules
 from commerce.kernel.errors import CommerceError, invalid
 from commerce.kernel.money import PRICE_MINOR_MAX
+from commerce.sales.flash_sales.rules import SALE
 from commerce.sales.group_buys.model import (
     Batch,
     CampaignTerms,
@@ -191,6 +192,17 @@ def _why_not(batch: Batch, team_id: str | None, now_ms: int) -> Joining:
     if team.state == "failed" or (team.state == "forming" and team.deadline_ms <= now_ms):
         return Joining.GROUP_OVER
     return Joining.GROUP_FULL
+
+
+def decide_finish(state: str, event: str, *, has_open_teams: bool) -> str | None:
+    """Return what a campaign becomes by "end" or "cancel", or None where it stays as it is.
+
+    One that has ended can still be cancelled, as long as a team of it forms: people go on joining
+    that, for days.
+    """
+    if state == "ended" and event == "cancel" and has_open_teams:
+        return "cancelled"
+    return None if state in ("ended", "cancelled") else SALE.next(state, event)
 
 
 def decide_leader(leader_id: str, stay: Sequence[str]) -> str:

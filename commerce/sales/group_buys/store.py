@@ -37,23 +37,24 @@ SELECT_CAMPAIGNS = """
     FROM group_campaigns c JOIN sales s ON s.id = c.sale_id JOIN rooms m ON m.id = s.room_id
 """
 SELECT_CAMPAIGN = SELECT_CAMPAIGNS + " WHERE s.id = $1"
+# One that is halted for the sake of its teams had ended before: it goes back to that.
+IS_OVER = "(s.state IN ('ended', 'cancelled') OR s.halted_from IS NOT DISTINCT FROM 'ended')"
 SELECT_RUNNING = (
     SELECT_CAMPAIGNS + " WHERE s.kind = 'group' AND s.show_id = $1"
-    " AND s.state NOT IN ('ended', 'cancelled') ORDER BY s.pool_id"
+    f" AND NOT {IS_OVER} ORDER BY s.pool_id"
 )
 SELECT_TO_END = (
-    SELECT_CAMPAIGNS + " WHERE s.kind = 'group' AND s.state NOT IN ('ended', 'cancelled')"
+    SELECT_CAMPAIGNS + f" WHERE s.kind = 'group' AND NOT {IS_OVER}"
     " AND s.ends_at_ms <= (SELECT clock_ms()) ORDER BY s.ends_at_ms, s.id LIMIT $1"
 )
 SELECT_LEFTOVERS = (
     SELECT_CAMPAIGNS + " JOIN stock k ON k.pool_id = s.pool_id"
-    " WHERE s.kind = 'group' AND s.state IN ('ended', 'cancelled')"
+    f" WHERE s.kind = 'group' AND {IS_OVER}"
     " AND k.total - k.claimed > promised_to_groups(s.id) LIMIT $1"
 )
-SELECT_OTHER_RUNNING = """
-    SELECT 1 FROM sales WHERE show_id = $1 AND sku = $2 AND kind = 'group'
-      AND state NOT IN ('ended', 'cancelled')
-"""
+SELECT_OTHER_RUNNING = f"""
+    SELECT 1 FROM sales s WHERE s.show_id = $1 AND s.sku = $2 AND s.kind = 'group' AND NOT {IS_OVER}
+"""  # noqa: S608 - our own words.
 SELECT_PROMISED = "SELECT promised_to_groups($1)"
 INSERT_SALE = """
     INSERT INTO sales (id, room_id, show_id, item_id, pool_id, kind, sku, price_minor, currency,

@@ -122,6 +122,7 @@ def test_only_a_sale_that_is_not_over_can_be_halted() -> None:
         ("open", 1, True, "open"),
         ("sold_out", 1, True, "sold_out"),
         ("sold_out", 1, False, "open"),
+        ("ended", 1, False, "ended"),
     ],
 )
 def test_a_resumed_sale_is_where_its_window_is(

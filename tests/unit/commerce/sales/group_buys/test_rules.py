@@ -26,6 +26,7 @@ from commerce.sales.group_buys.rules import (
     check_same,
     check_terms,
     count_promised,
+    decide_finish,
     decide_joins,
     decide_leader,
     hash_terms,
@@ -289,3 +290,22 @@ def test_an_impossible_guard_or_rule_is_named(terms: dict[str, Any], field: str)
     with pytest.raises(CommerceError) as refused:
         check_terms(msgspec.structs.replace(TERMS, **terms))
     assert refused.value.detail == {"field": field}
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "has_open_teams", "expected"),
+    [
+        ("open", "end", True, "ended"),
+        ("open", "cancel", False, "cancelled"),
+        ("halted", "end", True, "ended"),
+        ("halted", "cancel", True, "cancelled"),
+        ("ended", "cancel", True, "cancelled"),
+        ("ended", "cancel", False, None),
+        ("ended", "end", True, None),
+        ("cancelled", "cancel", True, None),
+    ],
+)
+def test_an_ended_campaign_can_be_cancelled_while_a_team_of_it_forms(
+    state: str, event: str, expected: str | None, *, has_open_teams: bool
+) -> None:
+    assert decide_finish(state, event, has_open_teams=has_open_teams) == expected
