@@ -2,7 +2,7 @@
 /** What the form of a group buy asks for, which campaign the desk is about, what may be done to a team. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { campaignOnDesk, campaignToHalt, canComplete, countTeams, isUntouched, readGroupForm, suggestedGroup } from '../../static/js/logic/console_groups.js';
+import { campaignsOnDesk, campaignToHalt, canComplete, countTeams, hasEnded, isUntouched, readGroupForm, suggestedGroup } from '../../static/js/logic/console_groups.js';
 
 /** @typedef {import('../../static/js/logic/room_state.js').Sale} Sale */
 /** @typedef {import('../../static/js/logic/teams.js').TeamView} TeamView */
@@ -50,10 +50,28 @@ test('a price is below the normal one, and a deep cut is typed twice', () => {
 test('the desk is about what runs, then about what has teams that form', () => {
   const cup = { ...SALE, id: 't', sku: 'cup' };
   const over = { ...SALE, state: /** @type {const} */ ('ended') };
-  assert.equal(campaignOnDesk(room([SALE, cup]), [])?.id, 't');
-  assert.equal(campaignOnDesk(room([SALE, cup], 'i1'), [])?.id, 's');
-  assert.equal(campaignOnDesk(room([over]), [TEAM])?.id, 's');
-  assert.equal(campaignOnDesk(room([over]), [{ ...TEAM, state: 'formed' }]), null);
+  const ids = (/** @type {Parameters<typeof campaignsOnDesk>} */ ...facts) => campaignsOnDesk(...facts).map(({ id }) => id);
+  assert.deepEqual(ids(room([SALE, cup]), [], []), ['t', 's']);
+  assert.deepEqual(ids(room([SALE, cup], 'i1'), [], []), ['s', 't']);
+  assert.deepEqual(ids(room([over]), [TEAM], []), ['s']);
+  assert.deepEqual(ids(room([over, cup]), [TEAM], []), ['t', 's']);
+  assert.deepEqual(ids(room([over]), [{ ...TEAM, state: 'formed' }], []), []);
+});
+
+test('a campaign of an earlier show stays on the desk while a team of it forms, behind what runs', () => {
+  const over = { ...SALE, id: 'e', state: /** @type {const} */ ('ended') };
+  const forms = { ...TEAM, sale: 'e' };
+  assert.deepEqual(campaignsOnDesk(room([]), [forms], [over]).map(({ id }) => id), ['e']);
+  assert.deepEqual(campaignsOnDesk(room([SALE]), [forms], [over]).map(({ id }) => id), ['s', 'e']);
+  assert.deepEqual(campaignsOnDesk(room([over]), [forms], [over]).map(({ id }) => id), ['e']);
+});
+
+test('what has ended opens no team, also while it is halted', () => {
+  assert.equal(hasEnded(SALE, 8), false);
+  assert.equal(hasEnded(SALE, 9), true);
+  assert.equal(hasEnded({ ...SALE, state: 'ended' }, 8), true);
+  assert.equal(hasEnded({ ...SALE, state: 'halted' }, 9), true);
+  assert.equal(hasEnded({ ...SALE, ends_at_ms: null }, 9), false);
 });
 
 test('it is taken back while nobody has a seat, and teams are counted by what became of them', () => {

@@ -50,7 +50,7 @@ def say_opened(server: Server, stock: list[int]) -> None:
 
 
 async def open_teams(page: Page) -> None:
-    await page.locator(DESK).get_by_role("button", name="Teams").click()
+    await page.locator(DESK).get_by_role("button", name="Teams (").click()
     await expect(page.locator(f"{DESK} .group-team")).to_have_count(1)
 
 
@@ -106,7 +106,7 @@ async def test_closing_says_what_becomes_of_open_teams(
         say_opened(server, [7, 2, 0])
         await expect(page.locator(DESK).get_by_role("button", name="Teams (1)")).to_be_visible()
         await page.locator(DESK).get_by_role("button", name="Close group buy").click()
-        await expect(page.locator("live-ask")).to_contain_text("1 open teams run on")
+        await expect(page.locator("live-ask")).to_contain_text("1 open team runs on")
         if is_cancelled:
             await page.locator("live-ask [data-ref=chosen]").check()
         await page.locator("live-ask [data-ref=yes]").click()
@@ -183,6 +183,40 @@ async def test_the_kill_switch_stops_a_group_buy_and_lets_it_go_on(browser: Brow
         await page.locator(f"{DESK} [data-ref=halt]").click()
         await wait_told(page, server, 2)
         assert server.told[1][:2] == ("POST", "/api/sales/g1/resume")
+
+
+async def test_teams_that_outlive_their_show_can_be_stopped(browser: Browser) -> None:
+    """The room has the sale no more; its host still has its teams, and the way to stop them."""
+    gone = make_campaign(state="ended", ends_at_ms=NOW_MS - 1, stock=[0, 2, 0])
+    reads = {TEAMS: [{"groups": [make_team()]}] * READS_MANY}
+    async with open_console(browser, reads=reads, group_buys=[gone]) as (page, server):
+        await open_teams(page)
+        await page.keyboard.press("Escape")
+        await page.locator(DESK).get_by_role("button", name="Stop its teams").click()
+        ask = page.locator("live-ask dialog")
+        await expect(ask).to_contain_text("Stop the teams for Thing 1?")
+        await expect(ask).to_contain_text("1 open team is over at once")
+        await ask.locator("[data-ref=yes]").click()
+        await wait_told(page, server, 1)
+        assert server.told[0][:2] == ("POST", "/api/group-buys/g1/cancel")
+        await page.locator(f"{DESK} [data-ref=halt]").click()
+        await ask.locator("textarea").fill("wrong price")
+        await ask.locator("[data-ref=yes]").click()
+        await wait_told(page, server, 2)
+        assert server.told[1][:2] == ("POST", "/api/sales/g1/halt")
+
+
+async def test_the_desk_turns_to_every_group_buy_that_goes_on(browser: Browser) -> None:
+    gone = make_campaign(state="ended", ends_at_ms=NOW_MS - 1, stock=[0, 2, 0]) | {"id": "g0"}
+    reads = {TEAMS: [{"groups": [make_team(sale="g0", title="Old thing")]}] * READS_MANY}
+    async with open_console(browser, reads=reads, group_buys=[gone]) as (page, server):
+        say_opened(server, [9, 0, 0])
+        line = page.locator(f"{DESK} [data-ref=line]")
+        await expect(line).to_contain_text("9 free")
+        await page.locator(DESK).get_by_role("button", name="Other group buys (1)").click()
+        await expect(line).to_contain_text("0 free, 2 held")
+        await page.locator(DESK).get_by_role("button", name="Other group buys (1)").click()
+        await expect(line).to_contain_text("9 free")
 
 
 async def test_a_price_that_the_server_doubts_is_typed_again(browser: Browser) -> None:

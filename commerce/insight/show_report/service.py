@@ -13,13 +13,16 @@ from commerce.insight.deliveries.service import read_delivery
 from commerce.insight.pictures.service import read_pictures
 from commerce.insight.show_report import store
 from commerce.kernel.ports import Connection
+from commerce.sales.group_buys.store import select_outliving
 from commerce.sales.show_floor.model import SaleView
-from commerce.sales.show_floor.store import select_floor
+from commerce.sales.show_floor.store import select_floor, select_sale_view
 from commerce.shows.schedule.model import Room, Show
 from commerce.shows.schedule.store import select_current_show
 
 # The bars over the now panel: the first half minute tells the rush.
 PRESS_SECONDS_SHOWN = 30
+# Group buys whose teams outlive their shows; a host who has more of them has other worries.
+GROUP_BUYS_SHOWN = 20
 # The light names the first few; the whole report is the operator's.
 VIOLATIONS_SHOWN = 3
 RUNNING = ("armed", "open", "sold_out", "halted")
@@ -60,9 +63,17 @@ async def read_console(
     console["figures"] = {**figures, "viewers": viewers}
     console["audit"] = None
     if sees_money:
+        console["group_buys"] = await _outliving(connection, room, show)
         console["orders"] = await store.select_rows(connection, store.SELECT_LAST_ORDERS, show.id)
         console["audit"] = await _audit(connection, sees_rows=sees_rows)
     return console
+
+
+async def _outliving(connection: Connection, room: Room, show: Show) -> list[dict[str, Any]]:
+    """Return the group buys that are not on the floor, and of which a team still forms."""
+    on_floor = None if show.status == "ended" else show.id
+    ids = await select_outliving(connection, room.id, on_floor, GROUP_BUYS_SHOWN)
+    return [msgspec.to_builtins(await select_sale_view(connection, id)) for id in ids]
 
 
 async def _run_sheet(

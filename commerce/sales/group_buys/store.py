@@ -55,6 +55,14 @@ SELECT_LEFTOVERS = (
 SELECT_OTHER_RUNNING = f"""
     SELECT 1 FROM sales s WHERE s.show_id = $1 AND s.sku = $2 AND s.kind = 'group' AND NOT {IS_OVER}
 """  # noqa: S608 - our own words.
+# A team is opened before its show ends, and lives for five days; a day more is for the jobs.
+IN_LIVING_SHOW = "coalesce(h.ended_at_ms, clock_ms()) > clock_ms() - 6 * 86400000"
+SELECT_OUTLIVING = f"""
+    SELECT s.id FROM shows h JOIN sales s ON s.show_id = h.id AND s.kind = 'group'
+    WHERE h.room_id = $1 AND h.id IS DISTINCT FROM $2::uuid AND {IN_LIVING_SHOW} AND EXISTS (
+        SELECT 1 FROM buy_groups g WHERE g.sale_id = s.id AND g.state = 'forming')
+    ORDER BY s.ends_at_ms DESC, s.id LIMIT $3
+"""  # noqa: S608 - our own words.
 SELECT_PROMISED = "SELECT promised_to_groups($1)"
 INSERT_SALE = """
     INSERT INTO sales (id, room_id, show_id, item_id, pool_id, kind, sku, price_minor, currency,
@@ -172,6 +180,14 @@ async def select_campaign(connection: Connection, sale_id: str) -> Campaign:
 async def select_running(connection: Connection, show_id: str) -> list[Campaign]:
     """Return the campaigns of a show that are not over."""
     return [_campaign(row) for row in await connection.fetch(SELECT_RUNNING, show_id)]
+
+
+async def select_outliving(
+    connection: Connection, room_id: str, show_id: str | None, limit: int
+) -> list[str]:
+    """Return the campaigns of a room's shows, but for one show, of which a team still forms."""
+    rows = await connection.fetch(SELECT_OUTLIVING, room_id, show_id, limit)
+    return [str(row["id"]) for row in rows]
 
 
 async def select_to_end(connection: Connection, limit: int) -> list[Campaign]:

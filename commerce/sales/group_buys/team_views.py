@@ -8,6 +8,7 @@ from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Connection
 from commerce.sales.group_buys.model import MySeat, TeamView
 from commerce.sales.group_buys.rules import mask_leader
+from commerce.sales.group_buys.store import IN_LIVING_SHOW
 
 # What one pays alone is the shop's campaign price, where it has one now.
 # Names and ids of members stay here; a preview has numbers alone.
@@ -30,7 +31,10 @@ TABLES = """
 SELECT_VIEW = f"SELECT {COLUMNS} FROM buy_groups g {TABLES} WHERE g.id = $1"  # noqa: S608
 SELECT_OF_CAMPAIGNS = f"""
     SELECT {COLUMNS} FROM buy_groups g {TABLES}
-    WHERE s.kind = 'group' AND s.show_id = $1 AND g.pool_id = s.pool_id
+    WHERE s.kind = 'group' AND g.pool_id = s.pool_id AND (s.show_id = $1 OR g.state = 'forming')
+        AND s.show_id IN (
+            SELECT h.id FROM shows h WHERE h.id = $1 OR {IN_LIVING_SHOW}
+                AND h.room_id = (SELECT o.room_id FROM shows o WHERE o.id = $1))
     ORDER BY g.state <> 'forming', g.deadline_ms, g.id LIMIT $2
 """  # noqa: S608 - our own words.
 SELECT_MINE = f"""
@@ -52,7 +56,10 @@ async def select_team_view(connection: Connection, group_id: str) -> TeamView:
 
 
 async def select_teams_of_show(connection: Connection, show_id: str, limit: int) -> list[TeamView]:
-    """Return the teams of a show's campaigns: those that form first, soonest to end."""
+    """Return the teams of a show, and of its room's other shows those that form.
+
+    Those that form come first, soonest to end.
+    """
     return [_view(row) for row in await connection.fetch(SELECT_OF_CAMPAIGNS, show_id, limit)]
 
 

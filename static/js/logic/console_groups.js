@@ -73,17 +73,34 @@ export function readGroupForm(fields, { normal_minor, available, minor_units }) 
 }
 
 /**
- * The campaign that the desk is about: one that runs, that of the pinned item first; else the newest with a team that forms.
+ * The campaigns of a room, the newest last: those of earlier shows whose teams still form, and those of the room's state.
+ * @param {RoomState} state
+ * @param {readonly Sale[]} earlier the newest first
+ * @returns {Sale[]}
+ */
+export function campaignsOf(state, earlier) {
+  const groups = state.sales.filter(({ kind }) => kind === 'group');
+  return [...earlier.filter(({ id }) => !groups.some((sale) => sale.id === id)).reverse(), ...groups];
+}
+
+/**
+ * The campaigns that the desk may be about, the first of them unless its host chooses: those that run, that of the pinned
+ * item first, then those with a team that forms; the newest before others.
  * @param {RoomState} state
  * @param {readonly TeamView[]} teams
- * @returns {Sale | null}
+ * @param {readonly Sale[]} earlier
+ * @returns {Sale[]}
  */
-export function campaignOnDesk(state, teams) {
-  const groups = state.sales.filter(({ kind }) => kind === 'group');
-  const running = groups.filter(({ state: at }) => at === 'open' || at === 'halted');
-  const pinned = running.filter(({ sku }) => state.pinned !== null && itemOf(state, state.pinned)?.sku === sku);
-  const forming = groups.filter(({ id }) => teams.some((team) => team.sale === id && team.state === 'forming'));
-  return pinned.at(-1) ?? running.at(-1) ?? forming.at(-1) ?? null;
+export function campaignsOnDesk(state, teams, earlier) {
+  const pinned = state.pinned === null ? undefined : itemOf(state, state.pinned)?.sku;
+  const isForming = (/** @type {Sale} */ { id }) => teams.some((team) => team.sale === id && team.state === 'forming');
+  const rank = (/** @type {Sale} */ sale) => (isRunning(sale) ? (sale.sku === pinned ? 0 : 1) : 2);
+  return campaignsOf(state, earlier).filter((sale) => isRunning(sale) || isForming(sale)).reverse().sort((a, b) => rank(a) - rank(b));
+}
+
+/** Whether no team of a campaign is opened any more; one that is halted may have ended too. @param {Sale} sale @param {number} now_ms */
+export function hasEnded({ state, ends_at_ms }, now_ms) {
+  return state === 'ended' || state === 'cancelled' || (ends_at_ms !== null && ends_at_ms <= now_ms);
 }
 
 /**

@@ -31,7 +31,7 @@ import { asApiError, call, newKey } from './api.js';
  *   title: string, title_zh?: string | null, no: number | null}} FeedOrder */
 /** @typedef {{show: Show | null, room: string, host: {id: string, name: string, avatar?: string | null}, pinned: string | null,
  *   pinned_at_ms?: number | null, run: RunItem[], now: NowFigures | null, figures?: Figures, series?: Series, audit: Audit | null,
- *   mutes: Mute[], orders?: FeedOrder[], delivery?: import('../logic/console_delivery.js').Delivery,
+ *   mutes: Mute[], orders?: FeedOrder[], group_buys?: Sale[], delivery?: import('../logic/console_delivery.js').Delivery,
  *   picture?: import('../logic/console_picture.js').PictureFigures}} ConsoleData */
 /** @typedef {{id: string, user: string | null, name: string, text: string, flags: string[], at_ms: number,
  *   deleted: {at_ms: number, by: string, name: string | null} | null}} ArchivedLine */

@@ -11,7 +11,6 @@ import { loadTexts, t, titleOf } from '../lib/i18n.js';
 import { store, stored } from '../lib/stored.js';
 import { TICK_MS, countSaid, removeLine, startFlow, takeLines, tickFlow } from '../logic/chat_flow.js';
 import { nextStep, saleOnShow, stoppableSale, withLiveState } from '../logic/console_run.js';
-import { campaignOnDesk } from '../logic/console_groups.js';
 import { linkWord } from '../logic/console_link.js';
 import { dropOnShow } from '../logic/coupons.js';
 import { applyFrame, dropsOf, modelOf } from '../logic/room_state.js';
@@ -284,8 +283,7 @@ export class ConsolePage {
     give(this.element('live-next'), { step: nextStep(run, this.plans), armed: this.armed, currency, isLive: this.isLive });
     give(this.element('live-now-panel'), { item, sale: saleOnShow(state, state.pinned), stoppable: stoppableSale(state, state.pinned), now: data?.now ?? null, pinned_at_ms, now_ms, show: state.show, announcement: state.announcement ?? null });
     give(this.element('live-drop-desk'), { drop: dropOnShow(dropsOf(state), now_ms), now_ms, currency, isLive: this.isLive, item: run.find((row) => row.item === (this.selected ?? state.pinned)) ?? null });
-    const group = campaignOnDesk(state, this.groups.teams);
-    give(this.element('live-group-desk'), { sale: group, teams: this.groups.teams, itemTitle: titleOf(run.find((row) => row.sku === group?.sku)), now_ms, isLive: this.isLive });
+    give(this.element('live-group-desk'), this.groups.facts(now_ms));
     give(this.element('live-audit-light'), { audit: data?.audit ?? null, now_ms });
     give(this.element('live-figures'), { figures: data?.figures ?? null, viewers: state.viewers, currency });
     give(this.element('live-order-feed'), { orders: data?.orders ?? [] });

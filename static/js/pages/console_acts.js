@@ -213,7 +213,7 @@ export class ConsoleActs {
   /** The kill switch: stop what is on now, or the sale that is named, or let it go on. Undone by its opposite. @param {string | null} [id] */
   async haltSale(id = null) {
     const { page } = this;
-    const named = page.state.sales.find((one) => one.id === id);
+    const named = page.state.sales.find((one) => one.id === id) ?? page.groups.find(id);
     const sale = named ?? stoppableSale(page.state, page.state.pinned ?? page.selected);
     if (!sale) return;
     const resume = (/** @type {string} */ done) => void this.run(() => page.api.resumeSale(sale.id), done);
@@ -221,7 +221,7 @@ export class ConsoleActs {
     const [, held, paid] = sale.stock;
     const words = { count: number(held) };
     const answer = await page.ask.ask({
-      title: t('console.halt_title', { title: titleOf(page.run.find((row) => row.sku === sale.sku)) }),
+      title: t('console.halt_title', { title: sale.kind === 'group' ? page.groups.titleOf(sale) : titleOf(page.run.find((row) => row.sku === sale.sku)) }),
       lines: [t(sale.kind === 'group' ? 'console.halt_group_note' : 'console.halt_note'), t('console.close_held', words), t('console.close_paid', { count: number(paid) })],
       yes: t('console.halt_sale'), isStop: true, ...(held > 0 ? { choice: t('console.halt_release', words) } : {}),
       field: { label: t('console.halt_reason'), value: '', length_max: SAY_MAX, isNeeded: true },

@@ -4,7 +4,7 @@
  *
  * Invariant: what ends something for good, or costs the shop, asks first and says what it means.
  */
-import { canComplete, isUntouched } from '../logic/console_groups.js';
+import { campaignsOf, campaignsOnDesk, canComplete, hasEnded, isUntouched } from '../logic/console_groups.js';
 import { money, number } from '../lib/format.js';
 import { t, titleOf } from '../lib/i18n.js';
 import { sendSurely } from './console_guard.js';
@@ -15,22 +15,56 @@ import { sendSurely } from './console_guard.js';
 export class ConsoleGroups {
   /** @type {import('../logic/teams.js').TeamView[]} the teams of the show, those that form first */
   teams = [];
+  /** @type {{sale: string, pinned: string | null} | null} the one that the host turned the desk to; another pin turns it back */
+  #chosen = null;
 
   /** @param {ConsolePage} page */
   constructor(page) {
     this.page = page;
   }
 
+  /** Those of earlier shows of which a team still forms; the room shows them no more. */
+  get #earlier() {
+    return this.page.data?.group_buys ?? [];
+  }
+
   /** Read the teams, where there is a group buy. */
   async read() {
     const { api, state } = this.page;
-    if (!state.sales.some(({ kind }) => kind === 'group')) return;
-    this.teams = (await api.teams()).groups;
+    if (campaignsOf(state, this.#earlier).length > 0) this.teams = (await api.teams()).groups;
   }
 
-  /** @param {string} id */
-  #sale(id) {
-    return this.page.state.sales.find((sale) => sale.id === id);
+  /** @param {string | null} id */
+  find(id) {
+    return campaignsOf(this.page.state, this.#earlier).find((sale) => sale.id === id) ?? null;
+  }
+
+  /** What a campaign is of, also when the run sheet has it no more. @param {import('../logic/room_state.js').Sale | null} sale */
+  titleOf(sale) {
+    return titleOf(this.page.run.find(({ sku }) => sku === sale?.sku) ?? this.teams.find((team) => team.sale === sale?.id) ?? null);
+  }
+
+  /** The desk's campaign, how many it could be about, and where the chosen one is among them. */
+  get #desk() {
+    const { state } = this.page;
+    const all = campaignsOnDesk(state, this.teams, this.#earlier);
+    const at = this.#chosen?.pinned === state.pinned ? all.findIndex(({ id }) => id === this.#chosen?.sale) : -1;
+    return { all, at: Math.max(0, at) };
+  }
+
+  /** What the desk shows. @param {number} now_ms */
+  facts(now_ms) {
+    const { all, at } = this.#desk;
+    const sale = all[at] ?? null;
+    return { sale, others: Math.max(0, all.length - 1), teams: this.teams, itemTitle: this.titleOf(sale), now_ms, isLive: this.page.isLive };
+  }
+
+  /** Turn the desk to the next one. */
+  turn() {
+    const { all, at } = this.#desk;
+    const next = all[(at + 1) % all.length];
+    this.#chosen = next ? { sale: next.id, pinned: this.page.state.pinned } : null;
+    this.page.draw();
   }
 
   /** Open the form for the selected, else the pinned item. */
@@ -63,7 +97,7 @@ export class ConsoleGroups {
   /** Cancel one in which nobody has a seat. @param {string} id */
   async takeBack(id) {
     const { page } = this;
-    const sale = this.#sale(id);
+    const sale = this.find(id);
     if (sale && !isUntouched(sale)) {
       page.undoBar.say(t('console.error.group_joined'), { isWrong: true });
       return;
@@ -71,19 +105,22 @@ export class ConsoleGroups {
     await page.acts.run(() => page.api.cancelGroupBuy(id), t('console.undone'));
   }
 
-  /** End the running one: open teams run on, unless the host lets all of them go. @param {string} id */
+  /** End the running one: open teams run on, unless the host lets all of them go. One that has ended has only these to stop. @param {string} id */
   async close(id) {
     const { page } = this;
-    const sale = this.#sale(id);
+    const sale = this.find(id);
     if (!sale) return;
     if (isUntouched(sale)) return this.takeBack(id);
+    const isOver = hasEnded(sale, page.clock.now());
     const forming = this.teams.filter((team) => team.sale === id && team.state === 'forming').length;
+    const note = isOver ? 'console.group_stop_note' : sale.state === 'halted' ? 'console.group_close_halted' : 'console.group_close_note';
+    const lines = [t(note, { count: number(forming) }), ...(isOver ? [] : [t('console.close_left', { count: number(sale.stock[0]) })])];
     const answer = await page.ask.ask({
-      title: t('console.group_close_title'), lines: [t('console.group_close_note', { count: number(forming) }), t('console.close_left', { count: number(sale.stock[0]) })],
-      yes: t('console.group_close'), isStop: true, ...(forming > 0 ? { choice: t('console.group_cancel_too') } : {}),
+      title: t(isOver ? 'console.group_stop_title' : 'console.group_close_title', { title: this.titleOf(sale) }), lines,
+      yes: t(isOver ? 'console.group_stop' : 'console.group_close'), isStop: true, ...(forming > 0 && !isOver ? { choice: t('console.group_cancel_too') } : {}),
     });
     if (!answer) return;
-    const isCancelled = answer.isChosen;
+    const isCancelled = isOver || answer.isChosen;
     await page.acts.run(() => (isCancelled ? page.api.cancelGroupBuy(id) : page.api.closeGroupBuy(id)), t(isCancelled ? 'console.did_cancel_group' : 'console.did_close_group'));
   }
 

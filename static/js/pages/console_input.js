@@ -45,6 +45,7 @@ export function listenToConsole(page) {
     'halt-coupon': (which) => page.coupons.halt(which),
     'group-buy': () => page.groups.openForm(),
     'open-group': ({ sku, wish }) => page.groups.create(sku, wish),
+    'other-group': () => page.groups.turn(),
     'close-group': ({ sale }) => page.groups.close(sale),
     'complete-team': ({ team }) => page.groups.complete(team),
     'open-orders': () => acts.orders.list.open(),

@@ -127,6 +127,32 @@ async def test_the_room_shows_teams_with_a_seat_and_takes_the_others_away(
     assert (await http.get("/api/rooms/demo")).json()["groups"] == []
 
 
+async def test_teams_that_outlive_their_show_stay_in_their_hosts_hands(
+    gateway: GatewayProcess, http: httpx.AsyncClient, host: Person
+) -> None:
+    """Over, or with the next show on: the room has the sale no more, its teams run for a day."""
+    sale = await open_campaign(host)
+    [buyer] = await guests(http, 1)
+    _, seat = await buyer.call("POST", f"/api/sales/{sale}/groups", {})
+
+    async def read() -> tuple[list[Any], list[Any]]:
+        console = (await host.call("GET", "/api/rooms/demo/console"))[1]
+        listed = (await host.call("GET", "/api/rooms/demo/groups"))[1]["groups"]
+        return [one["id"] for one in console["group_buys"]], [one["id"] for one in listed]
+
+    assert await read() == ([], [seat["group"]])
+    for act in ("end", "start"):
+        await host.call("POST", f"/api/rooms/demo/{act}")
+        assert await read() == ([sale], [seat["group"]])
+    console = (await host.call("GET", "/api/rooms/demo/console"))[1]
+    assert [find_mismatch(one, SALE) for one in console["group_buys"]] == [None]
+    stopped = (await host.call("POST", f"/api/group-buys/{sale}/cancel"))[1]["sale"]
+    assert stopped["state"] == "cancelled"
+    assert await read() == ([], [])
+    moderator = await staff(gateway, http, "moderator")
+    assert "group_buys" not in (await moderator.call("GET", "/api/rooms/demo/console"))[1]
+
+
 async def test_the_socket_joins(gateway: GatewayProcess, host: Person) -> None:
     sale = await open_campaign(host)
     services = gateway.app.state.services
