@@ -125,14 +125,16 @@ SELECT_MEMBERS = """
     WHERE r.group_id = $1 AND r.state IN ('held', 'paying', 'sold', 'refunded')
     ORDER BY r.version, r.seq
 """
-# Those that viewers of a room see: a team that is over for them is not among them.
+# Those that viewers of a room see: a team that is over for them is not among them, nor one of a
+# show that is over, whose sales they do not see; there may be enough to crowd out all others.
 SELECT_OPEN_OF_ROOMS = """
     SELECT q.room_id, q.id, q.sale_id, q.joined, q.need, q.deadline_ms, u.name AS leader FROM (
         SELECT s.room_id, g.id, g.sale_id, g.joined, g.need, g.deadline_ms, g.leader_id,
             row_number() OVER (PARTITION BY s.room_id ORDER BY g.deadline_ms, g.id) AS place
-        FROM sales s JOIN buy_groups g ON g.sale_id = s.id
+        FROM shows h JOIN sales s ON s.show_id = h.id AND s.kind = 'group'
+        JOIN buy_groups g ON g.sale_id = s.id
             AND g.state = 'forming' AND g.joined < g.need AND g.deadline_ms > clock_ms()
-        WHERE s.room_id = ANY ($1::uuid[]) AND s.kind = 'group'
+        WHERE h.room_id = ANY ($1::uuid[]) AND h.status = 'live'
           AND s.state <> 'cancelled' AND s.halted_from IS NULL
     ) q LEFT JOIN users u ON u.id = q.leader_id
     WHERE q.place <= $2 ORDER BY q.room_id, q.place

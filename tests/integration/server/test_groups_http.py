@@ -127,6 +127,22 @@ async def test_the_room_shows_teams_with_a_seat_and_takes_the_others_away(
     assert (await http.get("/api/rooms/demo")).json()["groups"] == []
 
 
+async def test_teams_of_a_show_that_is_over_take_no_place_in_the_room(
+    http: httpx.AsyncClient, host: Person
+) -> None:
+    """They end before the new show's teams do: twenty of them, and the room would see no other."""
+    sale = await open_campaign(host)
+    old, new = await guests(http, 2)
+    await old.call("POST", f"/api/sales/{sale}/groups", {})
+    await host.call("POST", "/api/rooms/demo/end")
+    assert (await http.get("/api/rooms/demo")).json()["groups"] == []
+    await host.call("POST", "/api/rooms/demo/start")
+    sale = await open_campaign(host)
+    _, seat = await new.call("POST", f"/api/sales/{sale}/groups", {})
+    state = (await http.get("/api/rooms/demo")).json()
+    assert [team["id"] for team in state["groups"]] == [seat["group"]]
+
+
 async def test_teams_that_outlive_their_show_stay_in_their_hosts_hands(
     gateway: GatewayProcess, http: httpx.AsyncClient, host: Person
 ) -> None:
