@@ -53,6 +53,29 @@ async def test_sales_that_open_close_to_each_other_have_names_apart(
     assert [text[-3:] for text in titles] == ["101", "102", "103"]
 
 
+@pytest.mark.parametrize(("language", "name"), [("en", "Team buy of 3"), ("zh", "3 人拼团")])
+async def test_the_plot_shows_when_a_group_buy_ran_and_which_orders_came_in_it(
+    browser: Browser, language: str, name: str
+) -> None:
+    """Of three orders one came before, one within it, and one when a flash sale ran too."""
+    begin_ms = NOW_MS // MINUTE_MS * MINUTE_MS
+    first, second, third = (begin_ms - before * MINUTE_MS for before in (30, 20, 10))
+    group = {"sale": "g1", "no": 2, "need": 3, "from_ms": second, "to_ms": NOW_MS + 86_400_000}
+    flash = {"sale": "f1", "no": 1, "quantity": 100, "from_ms": third, "to_ms": third + MINUTE_MS}
+    series = make_console()["series"] | {"groups": [group], "flash": [flash]}
+    series["orders"] = [[at_ms, 3] for at_ms in (first, second, third)]
+    async with open_console(browser, language=language, series=series) as (page, _):
+        band = page.locator(".plot-window.plot-group")
+        await expect(band.locator("title")).to_have_text(name)
+        await expect(page.locator(".plot-window-name.plot-group")).to_have_text(name)
+        bars = await page.locator(".plot-bar").evaluate_all("bars => bars.map(b => b.classList[1])")
+        box, plot = await band.bounding_box(), await page.locator("svg.plot").bounding_box()
+    assert bars == [None, "plot-bar-group", "plot-bar-flash"]
+    assert box is not None
+    assert plot is not None
+    assert box["x"] + box["width"] <= plot["x"] + plot["width"]
+
+
 @pytest.mark.parametrize("size", [(1440, 900), (1180, 860), (360, 740)])
 async def test_a_show_of_many_millions_has_room_for_its_figures(
     browser: Browser, size: tuple[int, int]

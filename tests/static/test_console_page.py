@@ -136,6 +136,7 @@ def make_console() -> dict[str, Any]:
             "gmv": [[start_ms // MINUTE_MS * MINUTE_MS, 59_700]],
             "pins": [{"no": 1, "item": "i1", "from_ms": start_ms, "to_ms": None}],
             "flash": [{"sale": "f1", "no": 1, "quantity": 100, "from_ms": NOW_MS, "to_ms": None}],
+            "groups": [],
         },
         "audit": {"ok": True, "oversold": 0, "at_ms": NOW_MS},
         "orders": [

@@ -130,6 +130,7 @@ async def _series(
         "viewers": [[row["at_ms"], row["viewers"]] for row in viewers],
         "pins": pins,
         "flash": flash,
+        "groups": await store.select_rows(connection, store.SELECT_GROUP_BUYS, show.id),
         "orders": [],
         "gmv": [],
     }

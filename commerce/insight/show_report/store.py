@@ -66,6 +66,11 @@ SELECT_FLASH = """
     FROM sales s JOIN bag_items i ON i.id = s.item_id
     WHERE s.show_id = $1 AND s.kind = 'flash' ORDER BY s.opens_at_ms LIMIT 200
 """
+SELECT_GROUP_BUYS = """
+    SELECT s.id AS sale, i.no, c.need, s.opens_at_ms AS from_ms, s.ends_at_ms AS to_ms
+    FROM sales s JOIN group_campaigns c ON c.sale_id = s.id JOIN bag_items i ON i.id = s.item_id
+    WHERE s.show_id = $1 AND s.kind = 'group' ORDER BY s.opens_at_ms LIMIT 200
+"""
 SELECT_LAST_ORDERS = """
     SELECT o.id, o.state, o.total_minor, o.currency, u.name AS buyer,
         coalesce(o.paid_at_ms, o.created_at_ms) AS at_ms, l.title, l.title_zh, i.no,

@@ -19,7 +19,8 @@ import { asApiError, call, newKey } from './api.js';
  *   viewers_peak: number | null, buyers?: number, visitors?: number, currency?: string}} Figures */
 /** @typedef {{viewers: Point[], orders?: Point[], gmv?: Point[],
  *   pins: {no: number, item: string, from_ms: number, to_ms: number | null}[],
- *   flash: {sale: string, no: number, quantity: number, from_ms: number, to_ms: number | null}[]}} Series */
+ *   flash: {sale: string, no: number, quantity: number, from_ms: number, to_ms: number | null}[],
+ *   groups: {sale: string, no: number, need: number, from_ms: number, to_ms: number}[]}} Series */
 /** `rows`, `sale` and `says` are the operator's alone.
  * @typedef {{check: string, count: number, says?: string, since_ms?: number | null, rows?: Record<string, unknown>[],
  *   sale?: {id: string, no: number, title: string, title_zh?: string | null} | null}} Broken */

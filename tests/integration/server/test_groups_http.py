@@ -169,6 +169,16 @@ async def test_teams_that_outlive_their_show_stay_in_their_hosts_hands(
     assert "group_buys" not in (await moderator.call("GET", "/api/rooms/demo/console"))[1]
 
 
+async def test_the_console_knows_when_a_group_buy_ran(
+    http: httpx.AsyncClient, host: Person
+) -> None:
+    sale = await open_campaign(host)
+    opened = (await http.get("/api/rooms/demo")).json()["sales"][-1]
+    [ran] = (await host.call("GET", "/api/rooms/demo/console"))[1]["series"]["groups"]
+    assert (ran["sale"], ran["need"]) == (sale, 3)
+    assert (ran["from_ms"], ran["to_ms"]) == (opened["opens_at_ms"], opened["ends_at_ms"])
+
+
 async def test_the_socket_joins(gateway: GatewayProcess, host: Person) -> None:
     sale = await open_campaign(host)
     services = gateway.app.state.services

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Viewers, orders a minute and paid money over the time of the show, with pins and flash windows; the same data as a table.
+ * Viewers, orders a minute and paid money over the time of the show, with pins and the windows of flash sales and group buys; the same data as a table.
  *
  * HTML: `<live-plot></live-plot>`. Properties: `series` (Series or null), `start_ms`, `now_ms` (server clock), `currency`, `titleOfItem(item)`.
  * Events: none. Keys on the picture: ← → move the cursor by 10 s.
@@ -171,6 +171,14 @@ export class LivePlot extends LiveElement {
       <tbody>${this.#rows(strips).reverse().map(([time, ...cells]) => html`<tr><th scope="row">${time}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody></table>`);
   }
 
+  /** @param {Series} series @returns {import('./strips.js').Window[]} those that were ever open */
+  #windows({ flash, groups }) {
+    return [
+      ...groups.map(({ from_ms, to_ms, need }) => ({ kind: /** @type {const} */ ('group'), label: t('console.plot_group', { need }), from_ms, to_ms })),
+      ...flash.map(({ from_ms, to_ms, quantity }) => ({ kind: /** @type {const} */ ('flash'), label: t('console.plot_flash', { count: quantity }), from_ms, to_ms: to_ms ?? Math.max(this.now_ms, from_ms + 1) })),
+    ].filter(({ from_ms, to_ms }) => to_ms > from_ms);
+  }
+
   update() {
     const canvas = this.ref('canvas');
     const isReady = Boolean(this.series && this.start_ms);
@@ -190,7 +198,7 @@ export class LivePlot extends LiveElement {
     if (width < 120 || height < 90) return undefined;
     const series = /** @type {Series} */ (this.series);
     const pins = series.pins.map((pin) => ({ label: String(pin.no), title: t('console.plot_pin', { no: pin.no, title: this.titleOfItem(pin.item) }), at_ms: pin.from_ms }));
-    const windows = series.flash.filter(({ from_ms, to_ms }) => (to_ms ?? Infinity) > from_ms).map((flash) => ({ label: t('console.plot_flash', { count: flash.quantity }), from_ms: flash.from_ms, to_ms: flash.to_ms ?? this.now_ms }));
+    const windows = this.#windows(series);
     return render(canvas, drawPicture({ width, height, start_ms: this.start_ms, now_ms: this.now_ms, strips, pins, windows, maxima: this.#maxima, cursor_ms: this.#cursor_ms }, t('console.plot')));
   }
 }

@@ -11,7 +11,7 @@ import { areaPath, fitLabels, labelWidth, linePath, niceMaximum, scale, sinceSta
 /** @typedef {{name: string, kind: 'line' | 'bars', tone: 'viewers' | 'orders' | 'gmv', points: readonly Point[], gap_ms: number,
  *   axis: (value: number) => string, exact: (value: number) => string}} Strip */
 /** @typedef {{label: string, title: string, at_ms: number}} Pin */
-/** @typedef {{label: string, from_ms: number, to_ms: number}} Window */
+/** @typedef {{kind: 'flash' | 'group', label: string, from_ms: number, to_ms: number}} Window */
 /** @typedef {{width: number, height: number, start_ms: number, now_ms: number, strips: Strip[], pins: Pin[], windows: Window[],
  *   maxima: Record<string, number>, cursor_ms: number | null}} Picture */
 
@@ -43,10 +43,11 @@ function drawData(strip, picture, { x, y, right, foot }) {
   if (strip.kind === 'bars') {
     const wide = x(MINUTE_MS) - x(0);
     return strip.points.slice(-POINTS_MAX).map(([at, count]) => {
-      const isFlash = picture.windows.some((window) => at < window.to_ms && at + MINUTE_MS > window.from_ms);
+      const kinds = picture.windows.filter((window) => at < window.to_ms && at + MINUTE_MS > window.from_ms).map(({ kind }) => kind);
+      const tone = kinds.includes('flash') ? ' plot-bar-flash' : kinds.length > 0 ? ' plot-bar-group' : '';
       const left = Math.max(LEFT, x(at) + 0.75);
       const width = Math.max(1, Math.min(right, x(at) + wide - 0.75) - left);
-      return html`<rect class="plot-bar${isFlash ? ' plot-bar-flash' : ''}" x="${left.toFixed(1)}" y="${y(count).toFixed(1)}" width="${width.toFixed(1)}" height="${Math.max(0, foot - y(count)).toFixed(1)}" rx="1"></rect>`;
+      return html`<rect class="plot-bar${tone}" x="${left.toFixed(1)}" y="${y(count).toFixed(1)}" width="${width.toFixed(1)}" height="${Math.max(0, foot - y(count)).toFixed(1)}" rx="1"></rect>`;
     });
   }
   const runs = unbroken(thin(strip.points, POINTS_MAX), Math.max(strip.gap_ms, (picture.now_ms - picture.start_ms) / 60));
@@ -94,8 +95,9 @@ function drawMarks(picture, frame) {
     const { left } = window;
     const width = Math.max(2, Math.min(frame.right, frame.x(window.to_ms)) - left);
     const isTight = left + window.width > frame.right;
-    return html`<rect class="plot-window" x="${left.toFixed(1)}" y="${TOP - 6}" width="${width.toFixed(1)}" height="${bottom - TOP + 6}"><title>${window.label}</title></rect>
-      ${isNamed[index] ? html`<text class="plot-window-name" x="${(isTight ? frame.right : left).toFixed(1)}" y="10" text-anchor="${isTight ? 'end' : 'start'}">${window.label}</text>` : ''}`;
+    const tone = window.kind === 'group' ? ' plot-group' : '';
+    return html`<rect class="plot-window${tone}" x="${left.toFixed(1)}" y="${TOP - 6}" width="${width.toFixed(1)}" height="${bottom - TOP + 6}"><title>${window.label}</title></rect>
+      ${isNamed[index] ? html`<text class="plot-window-name${tone}" x="${(isTight ? frame.right : left).toFixed(1)}" y="10" text-anchor="${isTight ? 'end' : 'start'}">${window.label}</text>` : ''}`;
   });
   const pins = chips.map((chip, index) => html`<g><title>${chip.title}</title><line class="plot-pin" x1="${chip.x.toFixed(1)}" x2="${chip.x.toFixed(1)}" y1="${TOP - 9}" y2="${bottom}"></line>
     ${fits[index] ? html`<rect class="plot-chip" x="${(chip.x - 9).toFixed(1)}" y="${TOP - 26}" width="18" height="17" rx="5"></rect><text class="plot-chip-no" x="${chip.x.toFixed(1)}" y="${TOP - 13.5}" text-anchor="middle">${chip.label}</text>` : ''}</g>`);
