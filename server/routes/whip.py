@@ -107,7 +107,7 @@ async def _endpoint(request: Request, act: Act) -> Response:
         # A player asks what kind of thing this is before it offers anything.
         return Response(b"", media_type=SDP if act == "play" else None)
     video.paces.check("POST", act, holder=admission.ticket.holder, room_id=admission.room.id)
-    target = video.engine.redirect(act, admission.room, _token(request))
+    target = await video.engine.redirect(act, admission.room, _token(request))
     if target is not None:
         response = Response(b"", HTTPStatus.TEMPORARY_REDIRECT)
         response.raw_headers.append((LOCATION, target.encode()))

@@ -98,7 +98,7 @@ class BuiltinEngine:
         answer = await self._call("GET", "/media/rooms")
         return [(room_id, holder) for room_id, holder in answer["publishers"]]
 
-    def redirect(self, act: Act, room: VideoRoom, token: str) -> str | None:
+    async def redirect(self, act: Act, room: VideoRoom, token: str) -> str | None:
         """Send nobody to the media process: it is ours to call."""
         return None
 

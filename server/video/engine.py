@@ -73,7 +73,7 @@ class Engine(Protocol):
     async def publishers(self) -> list[tuple[str, str]]:
         """Return (id of the room, holder) of who publishes, as far as the engine tells."""
 
-    def redirect(self, act: Act, room: VideoRoom, token: str) -> str | None:
+    async def redirect(self, act: Act, room: VideoRoom, token: str) -> str | None:
         """Return where the client is to send its offer itself, or None when we pass it on."""
 
     async def close(self) -> None:
@@ -115,7 +115,7 @@ class NoEngine:
         """Know of none."""
         return []
 
-    def redirect(self, act: Act, room: VideoRoom, token: str) -> str | None:
+    async def redirect(self, act: Act, room: VideoRoom, token: str) -> str | None:
         """Send nobody anywhere."""
         return None
 

@@ -144,6 +144,8 @@ class WhipEngine:
 
     async def end_room(self, room: VideoRoom, holder: str | None = None) -> None:
         """End the sessions of a room that we began and still know of."""
+        if holder is None:  # First, and also of whoever was sent on, of whom no session is known.
+            await self._tell(room.id, None)
         await self._end_registered(room, lambda one: holder is None or one.holder == holder)
 
     async def rooms(self) -> list[str]:
@@ -154,10 +156,17 @@ class WhipEngine:
         """Return none: WHIP has no way to ask."""
         return []
 
-    def redirect(self, act: Act, room: VideoRoom, token: str) -> str | None:
-        """Return the engine's own address when the ticket has a place in it."""
+    async def redirect(self, act: Act, room: VideoRoom, token: str) -> str | None:
+        """Return the engine's own address when the ticket has a place in it.
+
+        Of who publishes there we hear nothing more, so the room is told now.
+        """
         template = self._templates[act]
-        return fill_template(template, room, token) if TOKEN_MARK in template else None
+        if TOKEN_MARK not in template:
+            return None
+        if act == "publish":
+            await self._tell(room.id, self._picture())
+        return fill_template(template, room, token)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -240,21 +249,33 @@ class WhipEngine:
             if self._noted % PRUNE_EVERY == 0:
                 await self._prune(room_id)
             self._noted += 1
-            if act == "publish":
-                picture = Picture(live=True, since_ms=self._now_ms())
-                await tell_picture(self._broker, room_id, picture, ENGINE_TTL_S)
-                await self._publisher.hint(room_id, [KEY])
         except BrokerUnavailableError:
             log.warning("a session of the video engine could not be noted")
+        if act == "publish":
+            await self._tell(room_id, self._picture())
 
     async def _forget(self, session: Ref, ref: str) -> None:
         try:
             await self._broker.drop_field(self._key(session.room_id), _field(ref))
-            if session.act == "publish":
-                await forget_picture(self._broker, session.room_id)
-                await self._publisher.hint(session.room_id, [KEY])
         except BrokerUnavailableError:
             log.warning("a session of the video engine could not be forgotten")
+        if session.act == "publish":
+            await self._tell(session.room_id, None)
+
+    def _picture(self) -> Picture:
+        """What is known of somebody who publishes to an engine: that they do."""
+        return Picture(live=True, since_ms=self._now_ms())
+
+    async def _tell(self, room_id: str, picture: Picture | None) -> None:
+        """Tell a room that somebody publishes, or that nobody does any more."""
+        try:
+            if picture is None:
+                await forget_picture(self._broker, room_id)
+            else:
+                await tell_picture(self._broker, room_id, picture, ENGINE_TTL_S)
+            await self._publisher.hint(room_id, [KEY])
+        except BrokerUnavailableError:
+            log.warning("a room was not told of the video engine's picture")
 
     def _key(self, room_id: str) -> str:
         return f"{self._broker.prefix}video-sessions:{room_id}"

@@ -243,6 +243,17 @@ async def test_a_server_without_a_picture_yet_is_asked_again_when_it_says(browse
         assert len(server.posts) == 2
 
 
+async def test_an_engine_that_has_no_picture_yet_is_asked_again(browser: Browser) -> None:
+    """It knows nothing of our codes: MediaMTX has no such path until somebody publishes."""
+    server = PictureServer()
+    server.refuse = (404, {}, {"error": "no one is publishing to path 'demo'"})
+    async with open_stage(browser, server, state="loading") as (page, _):
+        await wait_posts(page, server, 2)
+        assert await page.get_attribute("live-stage", "data-state") == "loading"
+        server.refuse = None
+        await stage_is(page, "playing")
+
+
 async def test_a_full_house_says_so_and_a_hopeless_offer_is_not_repeated(browser: Browser) -> None:
     server = PictureServer()
     server.refuse = (503, {"Retry-After": "30"}, {"code": "video_full"})

@@ -2,7 +2,7 @@
 /** WHIP and WHEP as text: links, fragments, waits, codecs. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { nextTry, offerParts, preferCodecs, readIceLinks, readRetryAfter, sdpFragment } from '../../static/js/logic/whip.js';
+import { nextTry, offerParts, preferCodecs, readIceLinks, readRetryAfter, sdpFragment, viewersCode } from '../../static/js/logic/whip.js';
 
 test('links of ICE servers are read, others are not', () => {
   const header = '<stun:stun.example.net>; rel="ice-server", <turn:turn.example.net?transport=udp>; rel="ice-server"; username="u:1"; credential="a,b;c"; credential-type="password", <https://x.example/>; rel="next"';
@@ -45,6 +45,14 @@ test('what no waiting heals is given up, a stale ticket is asked for again a few
   assert.equal(nextTry({ ...facts, status: 401, attempt: 4 }).act, 'give_up');
   assert.deepEqual(nextTry({ ...facts, status: 0 }), { act: 'wait', wait_ms: 500 });
   assert.deepEqual(nextTry({ ...facts, status: 0, attempt: 30, random: 0.999_999 }), { act: 'wait', wait_ms: 20_000 });
+});
+
+test('an engine that has no codes of ours is understood by its status, and waited for', () => {
+  assert.deepEqual([404, 409, 503, 500].map((status) => viewersCode({ status, code: '' })), ['not_live', 'not_live', 'video_full', '']);
+  assert.equal(viewersCode({ status: 404, code: 'not_found' }), 'not_found');
+  const facts = { status: 404, attempt: 0, retry_after_ms: null, isPublisher: false, random: 0 };
+  assert.deepEqual(nextTry({ ...facts, code: 'not_live' }), { act: 'wait', wait_ms: 500 });
+  assert.equal(nextTry({ ...facts, code: 'not_found' }).act, 'give_up');
 });
 
 test('H.264 comes first, then VP8, the rest as it was', () => {

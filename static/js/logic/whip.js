@@ -23,6 +23,19 @@ export const CANDIDATES_MAX = 40;
 
 /** Refusals that no waiting heals: the offer itself, or what the ticket is for. */
 const FINAL = new Set([400, 403, 404, 405, 406, 413, 415, 422]);
+const NOT_LIVE = 'not_live';
+
+/**
+ * Why a viewer got no session, as our own server says it. An engine that it was sent on to has no such words: its status speaks.
+ * @param {{status: number, code: string}} answer
+ * @returns {string} a code, or nothing
+ */
+export function viewersCode({ status, code }) {
+  if (code) return code;
+  // Many engines have no path where nobody publishes.
+  if (status === 404 || status === 409) return NOT_LIVE;
+  return status === 503 ? 'video_full' : '';
+}
 
 /**
  * The ICE servers of a `Link` header (RFC 9725 section 4.6); of other links nothing is taken.
@@ -85,16 +98,16 @@ export function readRetryAfter(header, now_ms) {
  * What to do after an offer got no session, or a session ended.
  *
  * A take-over or a full house is for people to decide (publishers), or passes by itself (viewers): `isPublisher` says whose it is.
- * @param {{status: number, attempt: number, retry_after_ms: number | null, isPublisher: boolean, random: number}} facts
+ * @param {{status: number, code?: string, attempt: number, retry_after_ms: number | null, isPublisher: boolean, random: number}} facts
  *   status 0: no answer, or the connection failed
  * @returns {NextTry}
  */
-export function nextTry({ status, attempt, retry_after_ms, isPublisher, random }) {
+export function nextTry({ status, code = '', attempt, retry_after_ms, isPublisher, random }) {
   // A full house is asked ever less often: whoever waits there is one of many.
   const times = status === 503 && !isPublisher ? Math.min(PATIENCE_MAX, PATIENCE ** attempt) : 1;
   const wait_ms = retry_after_ms === null ? nextWait(attempt, random) : Math.round(Math.min(RETRY_AFTER_MS_MAX, retry_after_ms * times) * (1 + SPREAD * random));
   if (status === 401) return attempt > 3 ? { act: 'give_up' } : { act: 'ask_anew', wait_ms };
-  if (FINAL.has(status) || (status === 409 && isPublisher)) return { act: 'give_up' };
+  if ((FINAL.has(status) && code !== NOT_LIVE) || (status === 409 && isPublisher)) return { act: 'give_up' };
   return { act: 'wait', wait_ms };
 }
 

@@ -4,7 +4,7 @@
  *
  * Invariant: at most one session at a time; after `stop` nothing is left of it, whatever was under way.
  */
-import { nextTry } from '../logic/whip.js';
+import { nextTry, viewersCode } from '../logic/whip.js';
 import { asApiError } from './api.js';
 import { WhipError, WhipSession } from './whip_session.js';
 
@@ -122,8 +122,10 @@ export class WhipLink {
     const wasGood = this.state.phase === 'connected' && Date.now() - this.#connected_at_ms > GOOD_MS;
     const attempt = wasGood ? 0 : this.state.attempt;
     this.#drop();
-    const { status, code, retry_after_ms } = error;
-    const next = nextTry({ status, attempt, retry_after_ms, isPublisher: this.isPublisher, random: Math.random() });
+    const { isPublisher } = this;
+    const { status, retry_after_ms } = error;
+    const code = isPublisher ? error.code : viewersCode(error);
+    const next = nextTry({ status, code, attempt, retry_after_ms, isPublisher, random: Math.random() });
     if (next.act === 'give_up') {
       this.#tell({ phase: 'refused', code, status, attempt, retry_at_ms: null });
       return;

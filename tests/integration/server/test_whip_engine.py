@@ -6,6 +6,7 @@ The engine is a stateful fake of MediaMTX that calls our authentication callback
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import msgspec
@@ -178,6 +179,28 @@ async def test_with_the_ticket_in_the_address_the_client_is_sent_on(joined: Join
         forged = await browser.post(f"{PROXIED['play'].replace('{room}', 'demo')}?token=x")
         assert forged.status_code == 401
     assert [one["action"] for one in engine.asked] == ["publish", "read"]
+
+
+async def test_a_room_is_told_of_who_was_sent_on_until_it_is_stopped(joined: Joined) -> None:
+    """Else no page would ever ask the engine for the picture."""
+    stage = joined.stage
+    joined.use({act: f"{url}?token={{token}}" for act, url in PROXIED.items()}, token=None)
+
+    async def shown() -> dict[str, Any] | None:
+        picture: dict[str, Any] | None = (await stage.http.get("/api/rooms/demo")).json()["video"]
+        return picture
+
+    assert (await stage.offer("play")).status_code == 307
+    assert await shown() is None
+    assert (await stage.offer("publish")).status_code == 307
+    picture = await shown()
+    assert picture is not None
+    assert (picture["live"], picture["viewers"]) == (True, None)
+    await stage.host.call("POST", "/api/rooms/demo/video/stop")
+    assert await shown() is None
+    assert (await stage.offer("publish")).status_code == 307
+    await stage.host.call("POST", "/api/rooms/demo/end")
+    assert await stage.video.picture(stage.room_id) is None
 
 
 async def test_the_callback_lets_in_whom_our_addresses_would(joined: Joined) -> None:
