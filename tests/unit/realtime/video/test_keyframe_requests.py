@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
+
 from realtime.video.keyframe_requests import WISHES_BURST, KeyframeRequests, KeyframeWishes
+from realtime.video.tracks import GOP_FRESH_S, Track
 
 
 def test_a_crowd_that_joins_shares_one_request() -> None:
@@ -24,6 +27,17 @@ def test_a_keyframe_that_came_satisfies_who_waited() -> None:
     requests.keyframe(0.2)
     assert not requests.due(1.5)
     assert not requests.is_ignored
+
+
+@pytest.mark.parametrize("joined_s", [at / 20 for at in range(2, 50)])
+def test_no_joiner_waits_until_a_keyframe_may_be_asked_for(joined_s: float) -> None:
+    """Either one is asked for at once, or there is one that is young enough to begin with."""
+    requests, track = KeyframeRequests(), Track("video")
+    assert requests.ask(0.0)
+    track.restart("VP8")
+    track.accept(0, 0, True, b"\x10\x00key", 0.04)
+    requests.keyframe(0.04)
+    assert track.gop_start(joined_s, GOP_FRESH_S) == 0 or requests.ask(joined_s)
 
 
 def test_a_publisher_that_does_not_answer_is_found_out() -> None:
