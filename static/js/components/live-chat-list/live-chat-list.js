@@ -42,6 +42,8 @@ export class LiveChatList extends LiveElement {
   #rows = [];
   /** @type {Row[] | null} rows as they were when the reader scrolled up */
   #frozen = null;
+  /** How high the list was when it last went to its end. */
+  #stuckHeight = 0;
   /** @type {string | null} */
   me = null;
   /** @type {(no: number) => string} */
@@ -101,10 +103,13 @@ export class LiveChatList extends LiveElement {
     const scroll = this.ref('scroll');
     setAttribute(scroll, 'data-over', String(scroll.scrollHeight > scroll.clientHeight));
     scroll.scrollTop = scroll.scrollHeight;
+    this.#stuckHeight = scroll.clientHeight;
   }
 
   #scrolled() {
     const scroll = this.ref('scroll');
+    // A list that has become lower was scrolled by nobody: the observer, which comes later, brings it to its end.
+    if (!this.#frozen && scroll.clientHeight !== this.#stuckHeight) return;
     const isBack = scroll.scrollHeight - scroll.clientHeight - scroll.scrollTop >= FREEZE_PX;
     if (isBack && !this.#frozen) this.#frozen = this.#rows;
     else if (!isBack && this.#frozen) this.toEnd();

@@ -31,6 +31,10 @@ export function listenToPage(page) {
   });
   find('#host-open').addEventListener('click', () => page.sheets.proof.open());
   for (const button of document.querySelectorAll('.share-button')) button.addEventListener('click', () => void share(page));
+  // Of two strips in one row the second is half out of sight: a press on it does what a swipe does.
+  find('#strips').addEventListener('click', (event) => {
+    /** @type {Element} */ (event.target).closest('#strips > *')?.scrollIntoView({ inline: 'nearest', block: 'nearest' });
+  });
   find('#full-button').addEventListener('click', () => void find('#stage').requestFullscreen?.().catch(() => {}));
 }
 
