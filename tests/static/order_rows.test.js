@@ -28,6 +28,16 @@ test('the newest refund that failed is the one to try again', () => {
   assert.equal(rowOf(order({ refunds })).failed_refund, 'r2');
 });
 
+test('a paid order whose money was not taken says so', () => {
+  /** @param {Partial<StaffOrder>} change */
+  const isUncollected = (change) => rowOf(order(change)).is_uncollected;
+  assert.equal(isUncollected({ payment: { state: 'authorised' } }), false);
+  assert.equal(isUncollected({ payment: { state: 'captured' } }), false);
+  assert.equal(isUncollected({ payment: { state: 'authorised', error: 'no more' } }), true);
+  assert.equal(isUncollected({ payment: { state: 'voided' } }), true);
+  assert.equal(isUncollected({ state: 'cancelled', payment: { state: 'voided' } }), false);
+});
+
 test('units of refunds that failed are still there, others are not', () => {
   const refunds = [
     refund({ lines: [{ reservation: 'a', qty: 1 }] }),

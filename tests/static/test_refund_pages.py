@@ -112,6 +112,8 @@ async def test_a_failed_refund_is_shown_and_asked_for_again(browser: Browser) ->
         ({"state": "refunded", "left_minor": 0}, "en", "Paid back", False),
         ({"state": "awaiting_payment"}, "en", "Waiting for payment", False),
         ({"refunded_minor": 900, "left_minor": 19_000}, "zh", "已付款\n已退 ¥9", True),
+        ({"is_uncollected": True}, "en", "Paid\nMoney not taken", False),
+        ({"is_uncollected": True}, "zh", "已付款\n款项未收到", False),
     ],
 )
 async def test_the_feed_says_what_is_back(

@@ -71,11 +71,19 @@ SELECT_GROUP_BUYS = """
     FROM sales s JOIN group_campaigns c ON c.sale_id = s.id JOIN bag_items i ON i.id = s.item_id
     WHERE s.show_id = $1 AND s.kind = 'group' ORDER BY s.opens_at_ms LIMIT 200
 """
+# A paid order of which no money is there or on its way: whoever sends its goods has to know.
 SELECT_LAST_ORDERS = """
     SELECT o.id, o.state, o.total_minor, o.currency, u.name AS buyer,
         coalesce(o.paid_at_ms, o.created_at_ms) AS at_ms, l.title, l.title_zh, i.no,
         o.refunded_minor, r.pending_refunds, r.failed_refund,
-        o.total_minor - o.refunded_minor - r.pending_minor AS left_minor
+        o.total_minor - o.refunded_minor - r.pending_minor AS left_minor,
+        o.state = 'paid' AND NOT EXISTS (
+            SELECT 1 FROM payments p
+            WHERE p.order_id = o.id AND p.let_go_reason IS NULL
+              AND p.state IN ('authorised', 'captured', 'refunded') AND NOT EXISTS (
+                SELECT 1 FROM payment_calls c
+                WHERE c.payment_id = p.id AND c.kind = 'capture' AND c.state = 'failed')
+        ) AS is_uncollected
     FROM orders o
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(f.amount_minor) FILTER (

@@ -255,7 +255,8 @@ class PaymentView(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `state` is the last word about the money: created, declined (with a `url`: a fresh page
     waits), authorised, captured, voided (it was granted and let go), closed (it was never
-    granted), refunded. `attempt` counts from 1. `reason` says why granted money was let go.
+    granted), refunded. `attempt` counts from 1. `reason` says why granted money was let go;
+    `error`, what the provider said of a capture that was given up, is for staff.
     """
 
     id: str
@@ -263,6 +264,7 @@ class PaymentView(msgspec.Struct, frozen=True, omit_defaults=True):
     url: str | None
     attempt: int
     reason: str | None = None
+    error: str | None = None
 
 
 class Proof(msgspec.Struct, frozen=True):

@@ -69,7 +69,10 @@ SELECT_LINES = """
 # The one whose money the order stands on, else the newest.
 SELECT_PAYMENTS = """
     SELECT DISTINCT ON (p.order_id) p.order_id, p.id, p.state, p.url, p.authorised_at_ms,
-        p.let_go_reason,
+        p.let_go_reason, (
+            SELECT c.last_error FROM payment_calls c
+            WHERE c.payment_id = p.id AND c.kind = 'capture' AND c.state = 'failed'
+        ) AS error,
         count(*) OVER (PARTITION BY p.order_id) AS attempt
     FROM payments p WHERE p.order_id = ANY ($1::uuid[])
     ORDER BY p.order_id, p.state IN ('authorised', 'captured', 'refunded')
@@ -272,4 +275,11 @@ def _payment(row: Any, order_state: str, *, for_staff: bool) -> PaymentView | No
     )
     is_open = not for_staff and row["state"] == "created" and order_state == "awaiting_payment"
     url = row["url"] if is_open else None
-    return PaymentView(str(row["id"]), state, url, row["attempt"], row["let_go_reason"])
+    return PaymentView(
+        id=str(row["id"]),
+        state=state,
+        url=url,
+        attempt=row["attempt"],
+        reason=row["let_go_reason"],
+        error=row["error"] if for_staff else None,
+    )

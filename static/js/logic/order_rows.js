@@ -9,7 +9,8 @@
 /** @typedef {{reservation: string, title: string, title_zh?: string | null, no: number, qty: number, unit_price_minor: number, total_minor: number}} StaffLine `total_minor`: what was paid for all its units */
 /** @typedef {{id: string, state: string, amount_minor: number, origin: string, created_at_ms: number, lines: {reservation: string, qty: number}[]}} StaffRefund */
 /** @typedef {{id: string, state: string, total_minor: number, currency: string, created_at_ms: number, paid_at_ms: number | null,
- *   lines: StaffLine[], buyer?: {id: string, name: string}, refunded_minor?: number, refunds?: StaffRefund[]}} StaffOrder */
+ *   lines: StaffLine[], buyer?: {id: string, name: string}, refunded_minor?: number, refunds?: StaffRefund[],
+ *   payment?: {state: string, error?: string} | null}} StaffOrder */
 /** @typedef {StaffLine & {left: number}} LineLeft */
 /** @typedef {{reservation: string, qty: number}} LineWish */
 
@@ -35,6 +36,7 @@ export function rowOf(order) {
     left_minor: order.total_minor - refunded_minor - pending_minor,
     pending_refunds: pending.length,
     failed_refund: refunds.findLast(({ state }) => state === 'failed')?.id ?? null,
+    is_uncollected: order.state === 'paid' && (order.payment?.error !== undefined || order.payment?.state === 'voided'),
     title: first?.title ?? '',
     title_zh: first?.title_zh ?? null,
     no: first?.no ?? null,

@@ -28,7 +28,7 @@ import { asApiError, call, newKey } from './api.js';
  *   turn?: {last_ended_at_ms: number | null} | null}} Audit */
 /** @typedef {{user: string, name: string, until_ms: number}} Mute */
 /** @typedef {{id: string, state: string, total_minor: number, currency: string, buyer: string, at_ms: number,
- *   refunded_minor: number, left_minor: number, pending_refunds: number, failed_refund: string | null,
+ *   refunded_minor: number, left_minor: number, pending_refunds: number, failed_refund: string | null, is_uncollected: boolean,
  *   title: string, title_zh?: string | null, no: number | null}} FeedOrder */
 /** @typedef {{show: Show | null, room: string, host: {id: string, name: string, avatar?: string | null}, pinned: string | null,
  *   pinned_at_ms?: number | null, run: RunItem[], now: NowFigures | null, figures?: Figures, series?: Series, audit: Audit | null,

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import httpx
 import pytest
 
 from commerce.insight.audit.service import audit
+from commerce.insight.show_report.service import read_console
 from commerce.orders.payments.model import Payment, PaymentReport
-from commerce.orders.payments.ports import PaymentNotOpenedError, ProviderUnavailableError
+from commerce.orders.payments.ports import (
+    PaymentNotOpenedError,
+    ProviderRefusedError,
+    ProviderUnavailableError,
+)
 from server.providers.sandbox import SandboxProvider
 from tests.support.refunding import PaidOrder
 from tests.support.till import Till, order_one, told_by
@@ -82,6 +88,46 @@ async def test_an_operator_asks_again_for_what_failed(till: Till) -> None:
     assert (await retry(operator, listed["id"])).json()["call"]["state"] == "done"
     assert (await operator.get("/api/payments/calls")).json()["calls"] == []
     assert (await audit(till.database)).warnings == []
+
+
+async def shown_to_staff(till: Till, order: PaidOrder) -> tuple[dict[str, Any], bool]:
+    """Return the payment as the room's list of orders has it, and what the console's feed says."""
+    listed = (await order.host.client.get(f"/api/rooms/{order.shop.room.slug}/orders")).json()
+    async with till.database.reading() as connection:
+        console = await read_console(
+            connection, order.shop.room, viewers=0, sees_money=True, sees_rows=False
+        )
+    return listed["orders"][0]["payment"], console["orders"][0]["is_uncollected"]
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+async def test_staff_see_that_the_money_of_a_paid_order_was_not_taken(
+    till: Till, monkeypatch: pytest.MonkeyPatch, is_gone: bool
+) -> None:
+    """Refused, or let go at the provider: whoever sends the goods is told; the buyer is not."""
+
+    async def refuse(self: SandboxProvider, payment: Payment) -> PaymentReport:
+        raise ProviderRefusedError("no more")
+
+    order, _ = await granted(till)
+    assert (await shown_to_staff(till, order))[1] is False, "it is on its way"
+    if is_gone:
+        await till.change("UPDATE sandbox.payments SET state = 'voided'")
+    monkeypatch.setattr(SandboxProvider, "capture", refuse)
+    await till.payments.run_payment_calls()
+    payment, is_uncollected = await shown_to_staff(till, order)
+    assert (payment["error"], is_uncollected) == ("no more", True)
+    assert payment["state"] == ("voided" if is_gone else "authorised")
+    assert "error" not in (await order.read())["payment"]
+
+
+async def test_money_that_was_taken_after_all_is_no_news(till: Till) -> None:
+    order, _ = await granted(till)
+    await till.change(FAIL + " WHERE kind = 'capture'")
+    assert (await shown_to_staff(till, order))[1] is True
+    assert (await till.webhook(told_by(await till.remote(order.id), "captured"))).status_code == 200
+    payment, is_uncollected = await shown_to_staff(till, order)
+    assert ("error" in payment, is_uncollected) == (False, False)
 
 
 async def test_a_refunds_call_has_its_own_way(till: Till) -> None:

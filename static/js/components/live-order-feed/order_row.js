@@ -28,21 +28,22 @@ export function updateRow(element, order, isDated = false) {
   setText(find('.feed-who', element), `${order.buyer} · ${isDated ? dayAndTime(order.at_ms) : timeOfDay(order.at_ms)}`);
   setText(find('.feed-sum', element), money(order.total_minor, order.currency));
   const state = find('.feed-state', element);
+  const problem = order.failed_refund ? 'failed_refund' : order.is_uncollected ? 'uncollected' : null;
   // Granted money waits for a team or for a threshold: the row has no room to say which.
   const words = t(order.state === 'awaiting_group' ? 'console.order_waits' : `orders.state.${order.state}`);
   if (state.dataset['words'] !== words) {
-    render(state, html`${order.state === 'paid' && !order.failed_refund ? icon('check') : ''}${words}`);
+    render(state, html`${order.state === 'paid' && !problem ? icon('check') : ''}${words}`);
     setAttribute(state, 'data-words', words);
   }
   const back = find('.feed-back', element);
   setText(back, backWords(order));
   back.hidden = back.textContent === '';
-  setAttribute(element, 'data-state', order.failed_refund ? 'failed_refund' : order.state);
+  setAttribute(element, 'data-state', problem ?? order.state);
   const evidence = find('.feed-evidence', element);
   setAttribute(evidence, 'aria-label', t('console.evidence_of', { buyer: order.buyer }));
   setAttribute(evidence, 'data-order', order.id);
   const button = find('.feed-refund', element);
-  button.hidden = !order.failed_refund && !(order.state === 'paid' && order.left_minor > 0);
+  button.hidden = !order.failed_refund && !(order.state === 'paid' && !order.is_uncollected && order.left_minor > 0);
   setText(button, t(order.failed_refund ? 'console.refund_again' : 'console.refund'));
   setAttribute(button, 'aria-label', t(order.failed_refund ? 'console.refund_again_of' : 'console.refund_one', { buyer: order.buyer }));
   setAttribute(button, 'data-order', order.id);
@@ -65,11 +66,12 @@ export function pressRow(event, list) {
 }
 
 /**
- * Money that is back, on its way, or could not go; empty when there is none, or the state says it.
+ * Money that is back, on its way, could not go, or never came; empty when there is none, or the state says it.
  * @param {FeedOrder} order
  */
 function backWords(order) {
   if (order.failed_refund) return t('console.refund_failed');
+  if (order.is_uncollected) return t('console.order_uncollected');
   if (order.pending_refunds) return t('console.refund_pending');
   if (order.state === 'paid' && order.refunded_minor) return t('console.refund_done', { price: money(order.refunded_minor, order.currency) });
   return '';
