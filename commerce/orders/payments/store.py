@@ -65,9 +65,9 @@ INSERT_CALL = f"""
 # The page of a declined one may take another card; what it took meanwhile is found as it closes.
 INSERT_VOIDS_OF_ORDER = f"""
     INSERT INTO payment_calls (id, payment_id, kind)
-    SELECT gen_random_uuid(), p.id, 'void' FROM payments p WHERE p.order_id = $1
-      AND p.id IS DISTINCT FROM $2 AND p.state IN ('created', 'declined', 'authorised') {OR_AGAIN}
-"""  # noqa: S608 - our own words.
+    SELECT gen_random_uuid(), p.id, 'void' FROM payments p
+    WHERE p.order_id = $1 AND (p.state IN ('created', 'declined') AND p.id IS DISTINCT FROM $2
+      OR p.state = 'authorised' AND $2::uuid IS NULL) {OR_AGAIN}"""  # noqa: S608 - our own words.
 # A call whose first attempt is claimed may be at the provider already; its row says so for good.
 WITHDRAW_VOID = """
     WITH withdrawn AS (
@@ -261,9 +261,9 @@ async def insert_call(
 async def insert_voids_of_order(
     connection: Connection, order_id: str, *, but_for: str | None = None
 ) -> None:
-    """Owe the provider a void for every payment of the order that could still take money.
+    """Owe the provider a void for each payment of the order that has money or an open page.
 
-    `but_for` names the one that the order stands on.
+    `but_for` is the one whose money has come: then only the others' pages are closed.
     """
     await connection.execute(INSERT_VOIDS_OF_ORDER, order_id, but_for)
 
