@@ -7,8 +7,9 @@ that moves money carries an idempotency key made of them; no card number ever co
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from typing import Any, NoReturn, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, NoReturn
 
 import httpx
 import msgspec
@@ -36,6 +37,7 @@ from commerce.orders.payments.ports import (
     ProviderUnavailableError,
 )
 from server.providers.stripe_amounts import from_stripe, refuse_amount, said, to_stripe
+from server.providers.stripe_calls import ask, ask_once_only, under
 
 # Stripe's own default: long enough for clocks that differ, short enough to make replays stale.
 TOLERANCE_S = 300
@@ -59,7 +61,6 @@ REFUND_STATES: Mapping[str, str] = {
     "failed": "failed",
     "canceled": "failed",
 }
-Answer = TypeVar("Answer")
 
 
 class HttpxClient(stripe.HTTPClient):
@@ -118,8 +119,8 @@ class StripeProvider:
                 "capture_method": "manual",
                 "metadata": {PAYMENT_KEY: payment.id, "hubbub_order": payment.order_id},
             }
-            intent = await _ask(
-                self._stripe.payment_intents.create_async(params, _key(f"create:{payment.id}"))
+            intent = await ask(
+                self._stripe.payment_intents.create_async(params, under(f"create:{payment.id}"))
             )
         except ProviderRefusedError as error:
             raise PaymentNotOpenedError(str(error)) from error
@@ -132,17 +133,17 @@ class StripeProvider:
     async def capture(self, payment: Payment) -> PaymentReport:
         """Take of the authorised money what the payment is over by now; the rest is let go."""
         amount = to_stripe(payment.amount_minor, payment.currency)
-        call = self._stripe.payment_intents.capture_async(
-            _ref(payment), {"amount_to_capture": amount}, _key(f"capture:{payment.id}")
+        call = partial(
+            self._stripe.payment_intents.capture_async,
+            _ref(payment),
+            {"amount_to_capture": amount},
         )
-        return await self._settle(payment, call, wanted="captured")
+        return await self._settle(payment, call, key=f"capture:{payment.id}", wanted="captured")
 
     async def void(self, payment: Payment) -> PaymentReport:
         """Cancel the PaymentIntent: held money is let go, the page takes no card any more."""
-        call = self._stripe.payment_intents.cancel_async(
-            _ref(payment), {}, _key(f"void:{payment.id}")
-        )
-        return await self._settle(payment, call, wanted="voided")
+        call = partial(self._stripe.payment_intents.cancel_async, _ref(payment), {})
+        return await self._settle(payment, call, key=f"void:{payment.id}", wanted="voided")
 
     async def refund(self, payment: Payment, refund: Refund) -> RefundReport:
         """Give captured money back.
@@ -158,8 +159,8 @@ class StripeProvider:
             "amount": to_stripe(refund.amount_minor, refund.currency),
             "metadata": {PAYMENT_KEY: payment.id, REFUND_KEY: refund.id},
         }
-        made = await _ask(
-            self._stripe.refunds.create_async(params, _key(f"refund:{refund.id}:{refund.retries}"))
+        made = await ask(
+            self._stripe.refunds.create_async(params, under(f"refund:{refund.id}:{refund.retries}"))
         )
         return _refund_report(made, payment.id, refund.id)
 
@@ -184,7 +185,7 @@ class StripeProvider:
             "expand": ["data.payment_intent"],
         }
         while True:
-            page = await _ask(self._stripe.charges.list_async(params))
+            page = await ask(self._stripe.charges.list_async(params))
             for charge in page.data:
                 intent = charge.payment_intent
                 if isinstance(intent, stripe.PaymentIntent) and intent.id not in seen:
@@ -218,14 +219,19 @@ class StripeProvider:
         self, payment: Payment, *, expand: list[str] | None = None
     ) -> stripe.PaymentIntent:
         params: PaymentIntentRetrieveParams = {"expand": expand} if expand else {}
-        return await _ask(self._stripe.payment_intents.retrieve_async(_ref(payment), params))
+        return await ask(self._stripe.payment_intents.retrieve_async(_ref(payment), params))
 
     async def _settle(
-        self, payment: Payment, call: Awaitable[stripe.PaymentIntent], *, wanted: str
+        self,
+        payment: Payment,
+        call: Callable[[stripe.RequestOptions], Awaitable[stripe.PaymentIntent]],
+        *,
+        key: str,
+        wanted: str,
     ) -> PaymentReport:
         """Make a call that may have been made before: then its refusal is its success."""
         try:
-            return _report(await _ask(call))
+            return _report(await ask_once_only(key, call))
         except ProviderRefusedError:
             report = await self.status(payment)
             if report.state != wanted:
@@ -236,7 +242,7 @@ class StripeProvider:
         """Return the refund that carries our id; one that failed there is asked for anew."""
         params: RefundListParams = {"payment_intent": _ref(payment), "limit": PAGE_MAX}
         while True:
-            page = await _ask(self._stripe.refunds.list_async(params))
+            page = await ask(self._stripe.refunds.list_async(params))
             for known in page.data:
                 is_ours = _metadata(known).get(REFUND_KEY) == refund.id
                 if is_ours and REFUND_STATES.get(known.status or "") != "failed":
@@ -366,31 +372,5 @@ def _ref(payment: Payment) -> str:
     return payment.provider_ref
 
 
-def _key(key: str) -> stripe.RequestOptions:
-    return {"idempotency_key": key}
-
-
 def _refuse_signature() -> NoReturn:
     raise CommerceError("bad_signature", "The webhook's signature does not fit.")
-
-
-async def _ask(call: Awaitable[Answer]) -> Answer:
-    """Await a call; its errors become the port's two.
-
-    A wrong key and a lack of rights are an operator's to mend, so the call is repeated; so is one
-    whose key is in use this moment (409).
-    """
-    try:
-        return await call
-    except (stripe.CardError, stripe.InvalidRequestError) as error:
-        if error.http_status in (409, 429):
-            raise ProviderUnavailableError(_words(error)) from error
-        raise ProviderRefusedError(_words(error)) from error
-    except stripe.StripeError as error:
-        raise ProviderUnavailableError(_words(error)) from error
-
-
-def _words(error: stripe.StripeError) -> str:
-    """Return what went wrong for a log: class, status, Stripe's code and words; never a key."""
-    said = "" if isinstance(error, stripe.AuthenticationError) else (error.user_message or "")
-    return f"{type(error).__name__} {error.http_status or ''} {error.code or ''} {said}".strip()
