@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from realtime.video.intake import Bucket
 from realtime.video.media import MediaPacket
 
 NACK_RETRY_S_MIN = 0.020
 NACK_TRIES_MAX = 10
 # More lost at once is an outage, not loss: a keyframe repairs it with fewer packets.
 MISSING_MAX = 512
+# So many more a second: a line that loses more carries no picture. A publisher whose numbers jump
+# would have hundreds of packets asked for with each that comes, at 80 µs.
+ASKED_PER_S = 500
 RTT_S_DEFAULT = 0.050
 RTT_WEIGHT = 0.125  # Of a new sample, as TCP weighs its round trips (RFC 6298).
 
@@ -52,6 +56,7 @@ class LossDetector:
         self.round_trip = RoundTrip()
         self._head: int | None = None
         self._missing: dict[int, _Missing] = {}
+        self._budget = Bucket(ASKED_PER_S, MISSING_MAX)
 
     def arrived(self, index: int, now_s: float) -> tuple[list[int], bool]:
         """Take an index; return what to ask for at once, and whether only a keyframe helps."""
@@ -65,7 +70,10 @@ class LossDetector:
             return [], False
         gap = range(self._head + 1, index)
         self._head = index
-        if len(gap) + len(self._missing) > MISSING_MAX:
+        if not gap:
+            return [], False
+        is_outage = len(gap) + len(self._missing) > MISSING_MAX
+        if is_outage or not self._budget.take(len(gap), now_s):
             self._missing.clear()
             return [], True
         for lost in gap:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from realtime.video.media import MediaPacket
 from realtime.video.repairs import (
+    ASKED_PER_S,
     MISSING_MAX,
     NACK_TRIES_MAX,
     RESEND_BURST_BYTES_MIN,
@@ -59,6 +60,25 @@ def test_an_outage_is_not_repaired_packet_by_packet() -> None:
     losses.arrived(1, 0.0)
     assert losses.arrived(MISSING_MAX + 3, 0.0) == ([], True)
     assert not losses.is_waiting
+
+
+def test_who_leaves_gap_after_gap_is_asked_for_few_packets() -> None:
+    """Numbers that jump are no loss; looking for what is between them would cost its room."""
+    losses, per_s = LossDetector(), 4_000
+    asked = sum(len(losses.arrived(500 * at, at / per_s)[0]) for at in range(10 * per_s))
+    assert asked <= MISSING_MAX + 10 * ASKED_PER_S
+    assert losses.arrived(10 * per_s * 500 + 1_000, 10.0) == ([], True), "a keyframe must help"
+
+
+def test_a_line_that_loses_much_for_long_is_repaired() -> None:
+    """A third of 6 Mb/s; repairs come within their round trip."""
+    losses, per_s = LossDetector(), 600
+    for at in range(1, 20 * per_s):
+        now_s = at / per_s
+        asked, is_hopeless = losses.arrived(at + at // 2, now_s)
+        assert not is_hopeless
+        for index in asked:
+            losses.arrived(index, now_s)
 
 
 def test_a_packet_is_sent_again_once_a_round_trip() -> None:
