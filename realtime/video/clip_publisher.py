@@ -114,7 +114,7 @@ class ClipPublication:
         around = Surroundings(config=config, counters=VideoCounters(), ports=PortRange(None))
         transports = {one.sender.transport.transport for one in self.connection.getTransceivers()}
         for transport in transports:
-            confine(transport._connection, around)
+            confine(transport, around)
 
     def _note_state(self) -> None:
         if self.connection.connectionState in {"connected", "closed", "failed"}:

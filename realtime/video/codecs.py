@@ -56,14 +56,6 @@ def types_of(codec: Any, rtx: Any) -> CodecTypes:
     )
 
 
-def agree(transceiver: Any, codecs: list[Any]) -> None:
-    """Answer with these codecs, without bandwidth estimates and header extensions."""
-    for codec in codecs:
-        codec.rtcpFeedback = [f for f in codec.rtcpFeedback if f.type != "goog-remb"]
-    transceiver._codecs = codecs
-    transceiver._headerExtensions = []
-
-
 def random_start() -> OutletStart:
     """Draw what a viewer's track begins with (RFC 3550 §5.1; no secret)."""
     return OutletStart(

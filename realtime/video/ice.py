@@ -183,9 +183,9 @@ def _is_known(connection: Any, addr: tuple[Any, ...]) -> bool:
     )
 
 
-def confine(connection: Any, around: Surroundings, intake: Intake | None = None) -> None:
-    """Bind a library's connection as configured, and keep from it what no peer sends."""
-    config, counters = around.config, around.counters
+def confine(transport: Any, around: Surroundings, intake: Intake | None = None) -> None:
+    """Bind a library's ICE transport as configured, and keep from it what no peer sends."""
+    connection, config, counters = transport._connection, around.config, around.counters
     deliver, check = connection.data_received, connection.request_received
 
     def received(data: bytes, component: int) -> None:

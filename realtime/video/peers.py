@@ -35,7 +35,6 @@ from aiortc.rtp import (
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 
 from realtime.video.codecs import (
-    agree,
     choose_codecs,
     codec_order,
     kind_of,
@@ -199,7 +198,7 @@ class BasePeer:
 
     def _confine(self) -> None:
         """Bind as configured, and let in what a peer may send."""
-        confine(self._dtls.transport._connection, self._around, self.intake)
+        confine(self._dtls.transport, self._around, self.intake)
 
     @property
     def _dtls(self) -> Any:
@@ -240,7 +239,7 @@ class AiortcPublisher(BasePeer):
             if codec is None:
                 raise VideoError("offer_unsupported", f"No {kind} codec of the offer is served.")
             rtx = rtx_of(transceiver._codecs, codec)
-            agree(transceiver, [codec, rtx] if rtx else [codec])
+            _agree(transceiver, [codec, rtx] if rtx else [codec])
             if kind == "video":
                 # The library's estimates start browsers at a fifth of this and hold them there.
                 start = self._around.config.start_kbit_per_s
@@ -321,7 +320,7 @@ class AiortcViewer(BasePeer):
                 rtx = rtx_of(transceiver._codecs, codec)
                 with_rtx += [codec] if rtx is None else [codec, rtx]
                 self.types[kind][codec.name] = types_of(codec, rtx)
-            agree(transceiver, with_rtx)
+            _agree(transceiver, with_rtx)
             self.starts[kind] = start = random_start()
             transceiver.direction = "sendonly"
             sender = ViewerSender(kind, transceiver.sender, start, self._events)
@@ -370,3 +369,11 @@ class AiortcViewer(BasePeer):
             around.config.mode, dtls.transport._connection, dtls._tx_srtp, around.counters
         )
         self._events.connected()
+
+
+def _agree(transceiver: Any, codecs: list[Any]) -> None:
+    """Answer with these codecs, without bandwidth estimates and header extensions."""
+    for codec in codecs:
+        codec.rtcpFeedback = [f for f in codec.rtcpFeedback if f.type != "goog-remb"]
+    transceiver._codecs = codecs
+    transceiver._headerExtensions = []

@@ -5,8 +5,10 @@ A failure here means: do not raise the version before `peers`, `ice` or `wire` w
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import inspect
+import re
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -71,6 +73,21 @@ def test_what_is_called_takes_the_same_arguments(
 ) -> None:
     """A wrong keyword would end the library's receiving task without a word."""
     assert list(inspect.signature(function).parameters) == parameters
+
+
+def test_private_names_of_others_are_taken_at_the_doors_alone() -> None:
+    """So an upgrade is looked at in three files (decision 0024)."""
+    doors = {"peers", "ice", "wire"}
+    files = [path for path in (ROOT / "realtime" / "video").rglob("*.py") if path.stem not in doors]
+    taken = [
+        f"{path.name}: {ast.unparse(node)}"
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and re.match(r"_[^_]|_RTC", node.attr)
+        if ast.unparse(node.value) not in {"self", "super()"}
+    ]
+    assert len(files) > 30
+    assert taken == []
 
 
 def test_the_library_calls_ours_by_the_names_we_have() -> None:
