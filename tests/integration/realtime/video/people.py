@@ -16,6 +16,7 @@ from aiortc import (
     RTCBundlePolicy,
     RTCConfiguration,
     RTCPeerConnection,
+    RTCRemoteOutboundRtpStreamStats,
     RTCRtpSender,
     RTCSessionDescription,
 )
@@ -195,6 +196,11 @@ class Viewer:
         newest = max(pts for _, pts, _ in self.frames)
         decoded = sum(1 for _, pts, _ in self.frames if newest - pts < last_s * 90_000)
         return decoded * step / (last_s * 90_000)
+
+    async def told_of_capture(self) -> set[str]:
+        """Return of which kinds a sender report came, which says what was captured when."""
+        stats = (await self.pc.getStats()).values()
+        return {one.kind for one in stats if isinstance(one, RTCRemoteOutboundRtpStreamStats)}
 
     async def close(self) -> None:
         """Leave."""

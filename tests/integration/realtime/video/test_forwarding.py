@@ -35,6 +35,7 @@ async def test_a_viewer_decodes_what_is_published(codec: str, mode: Mode) -> Non
         await until(lambda: viewer.frames[-1][0] - first > 5)
         assert viewer.share(4) > 0.9
         assert viewer.sounds > 200
+        assert await viewer.told_of_capture() == {"audio", "video"}
         state = forwarder.state(ROOM)
         assert (state.live, state.codec, state.viewers) == (True, codec, 1)
         assert state.bits_per_s > 10_000
