@@ -21,10 +21,10 @@ async def enter(request: Request) -> Response:
 
 
 async def show_mine(request: Request) -> Response:
-    """Answer how the caller's entry fares."""
+    """Answer how the caller's entry fares; that there is none is an answer too."""
     services, user = services_of(request), require_user(request)
     mine = await services.draws.find_mine(user_id=user.user_id, sale_id=path_id(request, "sale"))
-    return json_response(view_receipt(mine))
+    return json_response({"entry": None} if mine is None else view_receipt(mine))
 
 
 async def withdraw(request: Request) -> Response:

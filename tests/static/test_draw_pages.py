@@ -64,7 +64,7 @@ class Draw:
                 await route.fulfill(status=409, json={"error": self.late})
                 return
             if self.mine is None:
-                await route.fulfill(status=404, json={"error": {"code": "not_found"}})
+                await route.fulfill(json={"entry": None})
                 return
             await route.fulfill(json=self.mine)
             if method == "DELETE":
@@ -278,6 +278,21 @@ async def test_a_reload_finds_ones_entry_and_asks_once(browser: Browser) -> None
         for entries in (5, 6, 7):
             draw.server.send(["K", 7, {f"entries:{FLASH_ID}": [entries, entries]}])
         await page.wait_for_timeout(300)
+        assert draw.asked() == asked + 1
+
+
+async def test_who_never_entered_asks_once_and_may_enter(browser: Browser) -> None:
+    async with open_draw(browser) as (page, draw):
+        draw.server.sockets.clear()
+        await page.reload()
+        await wait_for(page, lambda: bool(draw.server.sockets))
+        draw.offset = 7
+        asked = draw.asked()
+        async with page.expect_response(f"**{MINE}") as answered:
+            draw.arm()
+        assert (await answered.value).ok
+        await wait_for_state(page, "enter")
+        await enter(page)
         assert draw.asked() == asked + 1
 
 

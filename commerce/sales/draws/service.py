@@ -78,12 +78,15 @@ class Draws:
             transaction.touch(mine.room_id, sale_id)
         return mine
 
-    async def find_mine(self, *, user_id: str, sale_id: str) -> Receipt:
-        """Return a buyer's entry as it is now; raises `not_found`."""
+    async def find_mine(self, *, user_id: str, sale_id: str) -> Receipt | None:
+        """Return a buyer's entry as it is now, None for who never entered.
+
+        Raises `not_found` for a sale that is not drawn.
+        """
         async with self._database.reading() as connection:
             mine = await store.select_mine(connection, sale_id, user_id)
-        if mine is None:
-            raise not_found("entry")
+            if mine is None and not await store.has_draw(connection, sale_id):
+                raise not_found("draw")
         return mine
 
     async def read_page(self, sale_id: str, *, after: str | None) -> DrawPage:

@@ -82,6 +82,7 @@ SELECT_MINE = (
     SELECT_RECEIPTS
     + " AND e.user_id = $2 ORDER BY e.withdrawn_at_ms IS NOT NULL, e.entered_at_ms DESC LIMIT 1"
 )
+SELECT_HAS_DRAW = "SELECT EXISTS (SELECT FROM draws WHERE sale_id = $1)"
 SELECT_RANKS = SELECT_RECEIPTS + " AND e.rank > $2 AND e.rank <= $3 ORDER BY e.rank"
 SELECT_UNTOLD = "SELECT sale_id::text FROM draws WHERE told_rank < entries LIMIT $1"
 # A draw that another teller has in hand is left to it.
@@ -162,6 +163,12 @@ async def select_mine(connection: Connection, sale_id: str, user_id: str) -> Rec
     """Return a buyer's entry of a sale: the one that stands, else the last one taken back."""
     row = await connection.fetchrow(SELECT_MINE, sale_id, user_id)
     return _receipt(row) if row else None
+
+
+async def has_draw(connection: Connection, sale_id: str) -> bool:
+    """Say whether a sale is one that is drawn."""
+    found: bool = await connection.fetchval(SELECT_HAS_DRAW, sale_id)
+    return found
 
 
 async def select_untold(connection: Connection, limit: int) -> list[str]:

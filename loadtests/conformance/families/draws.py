@@ -56,6 +56,8 @@ async def entering(stage: Stage) -> None:
     async with stage.flash_sale(**TERMS) as sale, stage.settled(guest) as ear:
         path = f"/api/sales/{sale['id']}"
         call = f"POST {path}/entries"
+        mine = await guest.get(f"{path}/entries/mine")
+        require(mine == {"entry": None}, "no entry yet", mine)
         entry = (await guest.do(call, {"qty": 1}, key=key, status=201))["entry"]
         again = (await guest.do(call, {"qty": 1}, key=key, status=201))["entry"]
         require(again["id"] == entry["id"], "the same entry for the same key", [entry, again])

@@ -16,6 +16,7 @@ from commerce.goods.inventory.service import InventoryService
 from commerce.goods.waiting_list.service import WaitingList
 from commerce.insight.audit.service import audit
 from commerce.kernel.errors import CommerceError
+from commerce.sales.draws.model import Receipt
 from commerce.sales.draws.rules import commit_of, decide_draw, digest_entries, key_of
 from commerce.sales.draws.service import Draws, hold_due_draws, tell_entrants
 from commerce.sales.flash_sales.halting import halt, unhalt
@@ -46,6 +47,13 @@ async def code_of(call: Any) -> str:
     with pytest.raises(CommerceError) as refused:
         await call
     return refused.value.code
+
+
+async def receipt_of(draws: Draws, user: str, sale: str) -> Receipt:
+    """Return somebody's entry, which must be there."""
+    mine = await draws.find_mine(user_id=user, sale_id=sale)
+    assert mine is not None
+    return mine
 
 
 async def test_the_draw_is_what_the_rules_say(
@@ -172,12 +180,14 @@ async def test_an_entry_can_be_taken_back_until_the_window_closes(
         assert (await draws.withdraw(user_id=buyer, sale_id=sale)).state == "withdrawn"
     assert (await draws.enter(**enter, key="one")).state == "withdrawn"
     again = await draws.enter(**enter, key="two")
-    assert (await draws.find_mine(user_id=buyer, sale_id=sale)).id == again.id
+    assert (await receipt_of(draws, buyer, sale)).id == again.id
     await close_entries(database, sale)
     assert await code_of(draws.withdraw(user_id=buyer, sale_id=sale)) == "entries_closed"
     await hold_due_draws(database)
     assert (await draws.read_page(sale, after=None)).entries == [(again.id, 1)]
-    assert await code_of(draws.withdraw(user_id=str(uuid.uuid4()), sale_id=sale)) == "not_found"
+    stranger = str(uuid.uuid4())
+    assert await code_of(draws.withdraw(user_id=stranger, sale_id=sale)) == "not_found"
+    assert await draws.find_mine(user_id=stranger, sale_id=sale) is None
 
 
 async def test_refusals_name_their_reason(draws: Draws, database: PgDatabase, shop: Shop) -> None:
@@ -219,7 +229,7 @@ async def test_a_halted_or_ended_sale_is_not_drawn(
         assert not await transaction.fetchval("SELECT hold_draw($1, 5000)", sale)
         await finish(transaction, sale, "cancel")
     assert await hold_due_draws(database) == 0
-    mine = await draws.find_mine(user_id=buyer, sale_id=sale)
+    mine = await receipt_of(draws, buyer, sale)
     assert (mine.state, mine.rank, mine.of) == ("void", None, None)
 
 
@@ -245,7 +255,7 @@ async def test_everybody_is_told_once_and_the_receipt_says_the_same(
     assert page.seed is not None
     assert page.digest is not None
     for user, entry in people:
-        mine = await draws.find_mine(user_id=user, sale_id=sale)
+        mine = await receipt_of(draws, user, sale)
         type, payload = told[user]
         assert (payload["rank"], payload["of"], payload["entry"]) == (mine.rank, 6, entry.id)
         assert (
@@ -271,7 +281,7 @@ async def test_a_freed_unit_goes_to_the_next_rank(
     await hold_due_draws(database)
     by_rank = {}
     for user, _ in people:
-        mine = await draws.find_mine(user_id=user, sale_id=sale)
+        mine = await receipt_of(draws, user, sale)
         by_rank[mine.rank] = (user, mine)
     winner, first = by_rank[1]
     assert first.reservation_id is not None
@@ -281,7 +291,7 @@ async def test_a_freed_unit_goes_to_the_next_rank(
             "SELECT user_id::text FROM waiting_list WHERE state = 'offered'"
         )
     assert offered == by_rank[2][0]
-    assert (await draws.find_mine(user_id=winner, sale_id=sale)).state == "won"
+    assert (await receipt_of(draws, winner, sale)).state == "won"
 
 
 async def test_no_answer_of_ours_has_the_seed_before_the_draw(

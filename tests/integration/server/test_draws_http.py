@@ -94,6 +94,17 @@ async def test_what_is_asked_wrongly_is_refused(
     assert "fairness" not in plain["sale"]
     assert await guest.call("POST", f"/api/sales/{sale}/entries", {"qty": 1}) == (409, "not_a_draw")
     assert (await http.get(f"/api/sales/{sale}/draw")).status_code == 404
+    assert await guest.call("GET", f"/api/sales/{sale}/entries/mine") == (404, "not_found")
+
+
+async def test_who_never_entered_has_an_ordinary_answer(
+    gateway: GatewayProcess, http: httpx.AsyncClient, host: Person
+) -> None:
+    sale = await open_draw(host, gateway)
+    guest = await sign_in(http, "/api/guests", {"name": "Lin"})
+    mine = f"/api/sales/{sale}/entries/mine"
+    assert await guest.call("GET", mine) == (200, {"entry": None})
+    assert await guest.call("DELETE", mine) == (404, "not_found")
 
 
 async def test_the_socket_enters_and_leaves(gateway: GatewayProcess, host: Person) -> None:

@@ -135,15 +135,14 @@ export class Draws {
     const before = this.entries.get(sale);
     try {
       const { entry, ...mine } = await get(`/api/sales/${encodeURIComponent(sale)}/entries/mine`);
-      // What was heard meanwhile is newer, and so is another person.
-      if (this.entries.get(sale) !== before || purchase.user?.id !== user) return;
+      // Who never entered has none; what was heard meanwhile is newer, and so is another person.
+      if (entry === null || this.entries.get(sale) !== before || purchase.user?.id !== user) return;
       this.#take({ ...PLAIN, ...mine, waiting: null, id: entry });
       if (mine.state === 'won' && before?.state === 'entered') void purchase.refresh();
       // Who has lost may have been put into the line meanwhile.
       if (mine.state === 'lost' && !purchase.waiting.entries.has(sale) && waitingOf(purchase.state, sale)[0] > 0) setTimeout(() => void this.#findLine(sale), askLineIn(Math.random()));
       purchase.onChange();
-    } catch (thrown) {
-      if (asApiError(thrown).status === 404 && this.entries.get(sale) === before) this.entries.delete(sale);
+    } catch {
       purchase.onChange();
     }
   }
