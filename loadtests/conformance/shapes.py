@@ -228,6 +228,7 @@ GROUP = {
     "reason?": OneOf(("deadline", "empty", "cancelled")),
     "is_completed?": bool,
     "is_open?": bool,
+    "can_open?": bool,
 }
 MY_SEAT = {
     "group": GROUP,

@@ -185,6 +185,8 @@ class TeamView(msgspec.Struct, frozen=True, omit_defaults=True):
     is_completed: bool = False
     is_open: bool = False
     """Whether somebody can join now."""
+    can_open: bool = False
+    """Whether its campaign still opens teams, as far as its time goes: the units may be taken."""
 
 
 class OpenTeam(msgspec.Struct, frozen=True):

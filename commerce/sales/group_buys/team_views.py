@@ -20,7 +20,8 @@ COLUMNS = """
     g.completed_by IS NOT NULL AS is_completed,
     greatest(0, g.deadline_ms - clock_ms()) AS ends_in_ms,
     g.state = 'forming' AND g.joined < g.need AND g.deadline_ms > clock_ms()
-        AND s.state <> 'cancelled' AND s.halted_from IS NULL AS is_open
+        AND s.state <> 'cancelled' AND s.halted_from IS NULL AS is_open,
+    s.state = 'open' AND s.ends_at_ms > clock_ms() AS can_open
 """
 TABLES = """
     JOIN sales s ON s.id = g.sale_id

@@ -2,18 +2,20 @@
 /**
  * A team by its shared link: how far it is, how long it runs, and the way in.
  *
- * Invariant: one press is one seat, however often it is retried; a team that is full or over offers a new one.
+ * Invariant: one press is one seat, however often it is retried; a team that is full or over offers a new one, as long as
+ * its group buy still opens teams.
  */
 import '../components/live-sheet/live-sheet.js';
 import '../components/live-sign-in/live-sign-in.js';
 import { find, setText } from '../lib/element.js';
 import { duration, money, number } from '../lib/format.js';
-import { t } from '../lib/i18n.js';
+import { hasText, t } from '../lib/i18n.js';
 import { asApiError, get, intentKey, post, settleIntent } from '../net/api.js';
 
 /** @typedef {import('../components/live-sheet/live-sheet.js').LiveSheet} LiveSheet */
 /** @typedef {{id: string, sale: string, price_minor: number, normal_price_minor: number, currency: string, need: number,
- *   joined: number, paid: number, state: 'forming' | 'formed' | 'failed', ends_in_ms: number, is_open?: boolean, is_completed?: boolean}} Team */
+ *   joined: number, paid: number, state: 'forming' | 'formed' | 'failed', ends_in_ms: number, is_open?: boolean, can_open?: boolean,
+ *   is_completed?: boolean}} Team */
 
 /** A friend who waits for others looks that often. */
 const LOOK_MS = 4_000;
@@ -41,9 +43,11 @@ function draw() {
   const canJoin = team.is_open === true && left_ms > 0;
   setText(find('#group-price'), t('group.price', { price: money(team.price_minor, team.currency), normal: money(team.normal_price_minor, team.currency) }));
   setText(find('#group-state'), stateWords());
-  setText(find('#group-time'), team.state === 'forming' ? t('group.ends_in', { duration: duration(left_ms) }) : '');
+  const isOver = !canJoin && !team.can_open;
+  const time = team.state === 'forming' ? [t('group.ends_in', { duration: duration(left_ms) })] : [];
+  setText(find('#group-time'), [...time, ...(isOver ? [t('group.no_more')] : [])].join(' '));
   setText(button, t(canJoin ? 'group.join' : 'group.open'));
-  button.hidden = false;
+  button.hidden = isOver;
 }
 
 async function look() {
@@ -59,8 +63,7 @@ async function look() {
 /** @param {unknown} thrown */
 function showProblem(thrown) {
   const { code } = asApiError(thrown);
-  const key = ['group_full', 'group_over', 'already_in_group', 'held_out', 'sold_out', 'ended', 'limit_reached'].includes(code) ? code : 'other';
-  setText(problem, t(`group.problem.${key}`));
+  setText(problem, t(hasText(`group.problem.${code}`) ? `group.problem.${code}` : 'group.problem.other'));
   problem.hidden = false;
 }
 

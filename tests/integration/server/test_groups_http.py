@@ -75,7 +75,8 @@ async def test_the_whole_way_over_http(
     team = f"/api/groups/{seat['group']}"
     preview = (await http.get(team)).json()["group"]
     assert find_mismatch(preview, GROUP) is None
-    assert (preview["joined"], preview["leader"], preview["is_open"]) == (1, "L***", True)
+    assert (preview["joined"], preview["leader"]) == (1, "L***")
+    assert (preview["is_open"], preview["can_open"]) == (True, True)
     assert await second.call("POST", path, {"group": NOBODY}) == (404, "not_found")
     assert (await second.call("POST", path, {"group": seat["group"]}))[0] == 201
     assert (await third.call("POST", path, {}))[1]["group"] == seat["group"]
@@ -95,6 +96,8 @@ async def test_the_whole_way_over_http(
     assert await first.call("POST", f"/api/group-buys/{sale}/close") == (403, "forbidden")
     closed = (await host.call("POST", f"/api/group-buys/{sale}/close"))[1]["sale"]
     assert closed["state"] == "ended"
+    preview = (await http.get(team)).json()["group"]
+    assert (preview["is_open"], "can_open" in preview) == (True, False)
 
 
 async def test_the_room_shows_teams_with_a_seat_and_takes_the_others_away(

@@ -1,0 +1,137 @@
+"""The page of a team's shared link in Chromium: what it offers, and what it says to a refusal.
+
+Invariant: no server runs; the page gets a team, and the answer to a press.
+"""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from playwright.async_api import expect
+
+from server.routes.pages import CONTENT_SECURITY_POLICY, embed_json
+from server.routes.previews import Preview
+from tests.e2e.test_accessibility import find_faults
+from tests.static.test_console_page import HOST, ROOT, SITE, STATIC
+from tests.support.page_server import answer_page
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page, Route
+
+pytestmark = pytest.mark.pages
+
+PATH = "/g/team-a"
+JOIN = "#group-join"
+NO_MORE = {
+    "en": "Nobody can join it or open a new team now.",
+    "zh": "现在不能参团，也不能开新团。",
+}
+
+
+def make_team(**changes: Any) -> dict[str, Any]:
+    """Return a team of three that has a seat free, as the server tells it."""
+    team = {"id": "team-a", "sale": "g1", "room": "demo", "sku": "cup", "title": "Cup"}
+    team |= {"picture": "/static/img/goods/moon-cups.svg", "currency": "CNY", "leader": "A***"}
+    prices = {"price_minor": 24_900, "normal_price_minor": 32_900}
+    counts = {"need": 3, "joined": 2, "paid": 2, "ends_in_ms": 600_000, "deadline_ms": 1}
+    flags = {"state": "forming", "is_open": True, "can_open": True}
+    return team | prices | counts | flags | changes
+
+
+def render(team: dict[str, Any], language: str) -> str:
+    """Return the page as the server fills it for somebody who is signed in."""
+    texts = json.loads((STATIC / "i18n" / f"{language}.json").read_text("utf-8"))
+    pages = Environment(
+        loader=FileSystemLoader(STATIC / "html"), autoescape=True, undefined=StrictUndefined
+    )
+    return pages.get_template("group.html").render(
+        lang=language,
+        html_lang="zh-Hans" if language == "zh" else "en",
+        t=texts,
+        user=HOST,
+        group=team,
+        preview=Preview("Cup", "¥249", "Needs 1 more", "Needs 1 more.", "/a.svg", PATH),
+        state_json=embed_json({"group": team}),
+    )
+
+
+@asynccontextmanager
+async def open_link(
+    browser: Browser, team: dict[str, Any], *, refused: str = "", language: str = "en"
+) -> AsyncIterator[Page]:
+    """Yield the page of a team; whoever presses is refused with a code."""
+
+    async def answer(route: Route) -> None:
+        path = urlsplit(route.request.url).path
+        if path == PATH:
+            headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+            body = render(team, language)
+            await route.fulfill(body=body, content_type="text/html", headers=headers)
+        elif path.startswith("/static/"):
+            kind = mimetypes.guess_type(path)[0] or "text/plain"
+            kind = "text/javascript" if path.endswith(".js") else kind
+            await route.fulfill(body=(ROOT / path[1:]).read_bytes(), content_type=kind)
+        elif route.request.method == "POST":
+            error = {"code": refused, "message": "No.", "retryable": False}
+            await route.fulfill(status=409, json={"error": error})
+        else:
+            await route.fulfill(json={"group": team})
+
+    page = await browser.new_page(viewport={"width": 360, "height": 740})
+    await answer_page(page, answer)
+    await page.goto(f"{SITE}{PATH}")
+    yield page
+    await page.close()
+
+
+@pytest.mark.parametrize(
+    ("team", "offer"),
+    [
+        ({}, "Join this team"),
+        ({"can_open": False}, "Join this team"),
+        ({"is_open": False, "state": "formed", "joined": 3, "paid": 3}, "Open a new team"),
+        ({"is_open": False, "state": "failed", "reason": "deadline"}, "Open a new team"),
+    ],
+)
+async def test_a_link_offers_its_team_or_else_a_new_one(
+    browser: Browser, team: dict[str, Any], offer: str
+) -> None:
+    async with open_link(browser, make_team(**team)) as page:
+        await expect(page.locator(JOIN)).to_have_text(offer)
+        await expect(page.locator("#group-time")).not_to_contain_text(NO_MORE["en"])
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("state", ["forming", "formed", "failed"])
+async def test_a_link_offers_nothing_that_its_group_buy_has_not_any_more(
+    browser: Browser, language: str, state: str
+) -> None:
+    """Ended, halted or cancelled: there is neither a seat nor a new team to be had."""
+    team = make_team(state=state, is_open=False, can_open=False)
+    async with open_link(browser, team, language=language) as page:
+        await expect(page.locator("#group-time")).to_contain_text(NO_MORE[language])
+        await expect(page.locator(JOIN)).to_be_hidden()
+        assert await find_faults(page) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("group_full", "This team is full. You can open a new one."),
+        ("halted", "The host stopped this for now."),
+        ("slow_down", "Too fast, or too many holds of yours ended unpaid."),
+        ("not_present_long_enough", "Stay in the room a little longer, then join."),
+        ("no_such_word", "That did not work. Try again."),
+    ],
+)
+async def test_a_refusal_says_what_it_means(browser: Browser, code: str, words: str) -> None:
+    async with open_link(browser, make_team(), refused=code) as page:
+        await page.click(JOIN)
+        await expect(page.locator("#group-problem")).to_contain_text(words)
