@@ -11,7 +11,7 @@ of that together.
 from __future__ import annotations
 
 from commerce.insight.audit.coupon_checks import COUPON_CHECKS
-from commerce.insight.audit.group_checks import GROUP_CHECKS
+from commerce.insight.audit.group_checks import GROUP_CHECKS, JOBS_BEHIND_MS
 from commerce.insight.audit.model import Check
 from commerce.insight.audit.price_checks import PRICE_CHECKS
 from commerce.insight.audit.refund_checks import REFUND_CHECKS
@@ -331,6 +331,18 @@ CLOCK_CHECKS = (
         WHERE r.state IN ('held', 'paying')
           AND r.release_at_ms <= (SELECT clock_ms()) - {SWEEPER_BEHIND_MS}
         GROUP BY r.pool_id LIMIT 20
+        """,  # noqa: S608 - our own words.
+        severity="warning",
+    ),
+    Check(
+        "team_overdue",
+        "clock",
+        "No team forms for a minute after its deadline: its members' money is let go by then.",
+        f"""
+        SELECT g.pool_id AS pool, count(*) AS teams, min(g.deadline_ms) AS deadline_ms
+        FROM buy_groups g
+        WHERE g.state = 'forming' AND g.deadline_ms <= (SELECT clock_ms()) - {JOBS_BEHIND_MS}
+        GROUP BY g.pool_id LIMIT 20
         """,  # noqa: S608 - our own words.
         severity="warning",
     ),

@@ -42,13 +42,14 @@ PRICE_CHECKS = (
     Check(
         "hold_costs_what_was_offered",
         "buyer",
-        "A unit of a regular sale costs its list price, or the campaign price of that moment.",
+        "A unit of a regular sale costs its list price, or the campaign price of that moment; a"
+        " seat in a team costs the price of its group buy.",
         """
         SELECT f.sale_id AS sale, f.user_id AS buyer, r.id AS reservation, r.unit_price_minor
-        FROM facts f JOIN sales s ON s.id = f.sale_id AND s.kind = 'regular'
+        FROM facts f JOIN sales s ON s.id = f.sale_id AND s.kind IN ('regular', 'group')
         JOIN reservations r ON r.user_id = f.user_id AND r.sale_id = f.sale_id
-        WHERE r.unit_price_minor
-            <> least(s.price_minor, campaign_price(s.sku, r.decided_at_ms))
+        WHERE r.unit_price_minor <> least(s.price_minor,
+            CASE s.kind WHEN 'regular' THEN campaign_price(s.sku, r.decided_at_ms) END)
         """,
     ),
 )

@@ -269,6 +269,10 @@ PLANTED: dict[str, tuple[str, str]] = {
         "UPDATE reservations SET release_at_ms = clock_ms() - 61000 WHERE state = 'held'",
         "round",
     ),
+    "team_overdue": (
+        TEAM.format(need=3, figures="0, 0, 'forming', NULL, NULL") + "SELECT FROM g",
+        "round",
+    ),
     "draw_overdue": (
         "INSERT INTO draws (sale_id, seed, entry_closes_at_ms)"
         " SELECT id, sha256('a'), clock_ms() - 61000 FROM sales WHERE kind = 'flash'",

@@ -311,3 +311,17 @@ async def test_seats_that_ended_unpaid_make_the_next_one_wait(
     await sweep(database)
     assert await refusal(groups, sale, user=buyer) == "slow_down"
     await join(groups, sale)
+
+
+async def test_a_seat_at_another_price_than_its_group_buys_is_found(
+    database: PgDatabase, shop: Shop, groups: GroupBuys
+) -> None:
+    """A cheaper one too: what is charged is what the team was told."""
+    seat = await join(groups, await open_group_buy(database, shop))
+    async with database.transaction() as transaction:
+        await transaction.execute(
+            "UPDATE reservations SET unit_price_minor = unit_price_minor - 1 WHERE id = $1",
+            seat.reservation.id,
+        )
+    found = (await audit(database)).violations
+    assert [one.check for one in found] == ["hold_costs_what_was_offered"]
