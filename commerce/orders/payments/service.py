@@ -120,13 +120,14 @@ class PaymentService:
         Raises `not_found`, or `wrong_state` for a refund's call: a refund is decided anew.
         """
         async with self._database.transaction() as transaction:
-            await store.retry_call(transaction, call_id)
             call = await store.select_call(transaction, call_id)
-        if call is None:
-            raise not_found("payment call")
-        if call.kind == "refund":
-            raise CommerceError("wrong_state", "A refund is asked for again at its order.")
-        return call
+            if call is None:
+                raise not_found("payment call")
+            if call.kind == "refund":
+                raise CommerceError("wrong_state", "A refund is asked for again at its order.")
+            await store.lock_payment(transaction, call.payment)
+            await store.retry_call(transaction, call_id)
+            return await store.select_call(transaction, call_id) or call
 
     def signature_header(self, provider_name: str) -> str:
         """Return the header that carries a provider's signature; raises `not_found`."""
@@ -375,9 +376,9 @@ class PaymentService:
         """Leave a call for a person: the money is not where we want it."""
         log.error("%s of payment %s failed: %s", call.kind, call.payment.id, error)
         async with self._database.transaction() as transaction:
+            # The payment's lock decides between this and a webhook that says it is done.
+            await store.lock_payment(transaction, call.payment.id)
             if call.refund is not None:
-                # The payment's lock decides between this and a webhook that says it is done.
-                await store.lock_payment(transaction, call.payment.id)
                 refund = await store.select_refund(transaction, call.refund.id)
                 if refund is not None and REFUND.allows(refund.state, "fail"):
                     await self._reports.fail_refund(transaction, refund, error)

@@ -130,6 +130,23 @@ async def test_money_that_was_taken_after_all_is_no_news(till: Till) -> None:
     assert ("error" in payment, is_uncollected) == (False, False)
 
 
+async def test_an_order_changes_as_its_capture_is_given_up_and_as_that_is_over(till: Till) -> None:
+    """Whoever polls for what changed, and sends by it, hears of both."""
+    order, _ = await granted(till)
+
+    async def is_told_of(statement: str) -> bool:
+        await till.change("UPDATE orders SET updated_at_ms = 1")
+        await till.change(statement)
+        path = f"/api/rooms/{order.shop.room.slug}/orders?since_ms=2"
+        return bool((await order.host.client.get(path)).json()["orders"])
+
+    again = "UPDATE payment_calls SET attempts = attempts + 1 WHERE kind = 'capture'"
+    assert not await is_told_of(again)
+    assert await is_told_of(FAIL + " WHERE kind = 'capture'")
+    assert not await is_told_of(again)
+    assert await is_told_of("UPDATE payment_calls SET state = 'pending' WHERE kind = 'capture'")
+
+
 async def test_a_refunds_call_has_its_own_way(till: Till) -> None:
     """A refund is decided anew when it is asked for again, so its call alone is not."""
     order, _ = await granted(till)
