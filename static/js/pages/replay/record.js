@@ -37,15 +37,20 @@ export class ReplayRecord {
     this.onNews = onNews;
   }
 
-  /** Read what the room was told, all of it. */
+  /** Read what the room was told, all of it; a page that does not come is asked for again. */
   async load() {
+    /** @type {number | null} */
     let after = 0;
-    for (;;) {
-      const { events, next } = await get(`${this.path}/log?after=${after}`);
-      this.events = [...this.events, ...events];
+    while (after !== null) {
+      /** @type {{events: LoggedEvent[], next: number | null} | null} */
+      const page = await get(`${this.path}/log?after=${after}`).catch(() => null);
+      if (!page) {
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        continue;
+      }
+      this.events = [...this.events, ...page.events];
+      after = page.next;
       this.onNews();
-      if (next === null) return;
-      after = next;
     }
   }
 
