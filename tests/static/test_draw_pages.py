@@ -24,7 +24,6 @@ from tests.static.test_room_page import (
     open_room,
     wait_for_state,
 )
-from tests.support.browser import wait_for
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route, WebSocketRoute
@@ -254,67 +253,6 @@ async def test_after_closing_nothing_is_sold_until_the_draw(browser: Browser) ->
         assert await page.get_attribute(MAIN, "data-act") == "buy"
 
 
-async def test_who_hears_nothing_of_the_own_entry_asks(browser: Browser) -> None:
-    async with open_draw(browser) as (page, draw):
-        await enter(page)
-        asked = draw.asked()
-        draw.mine = RECEIPT | {"state": "lost", "rank": 12, "of": 4_031}
-        draw.draw([0, 10, 0])
-        await page.wait_for_selector(f"{CARD}[data-state=lost]", timeout=30_000)
-        assert draw.asked() == asked + 1
-
-
-async def test_a_reload_finds_ones_entry_and_asks_once(browser: Browser) -> None:
-    async with open_draw(browser) as (page, draw):
-        await enter(page)
-        draw.server.sockets.clear()
-        await page.reload()
-        await wait_for(page, lambda: bool(draw.server.sockets))
-        asked = draw.asked()
-        draw.offset = 7
-        draw.arm()
-        await wait_for_state(page, "entered")
-        assert draw.asked() == asked + 1
-        for entries in (5, 6, 7):
-            draw.server.send(["K", 7, {f"entries:{FLASH_ID}": [entries, entries]}])
-        await page.wait_for_timeout(300)
-        assert draw.asked() == asked + 1
-
-
-async def test_who_never_entered_asks_once_and_may_enter(browser: Browser) -> None:
-    async with open_draw(browser) as (page, draw):
-        draw.server.sockets.clear()
-        await page.reload()
-        await wait_for(page, lambda: bool(draw.server.sockets))
-        draw.offset = 7
-        asked = draw.asked()
-        async with page.expect_response(f"**{MINE}") as answered:
-            draw.arm()
-        assert (await answered.value).ok
-        await wait_for_state(page, "enter")
-        await enter(page)
-        assert draw.asked() == asked + 1
-
-
-async def test_nobody_asks_for_an_entry_in_a_sale_that_is_not_drawn(browser: Browser) -> None:
-    async with open_room(browser) as (page, server):
-        await page.wait_for_timeout(300)
-        assert [path for _, path, _ in server.calls if "entries" in path] == []
-
-
-async def test_a_draw_that_was_just_armed_asks_nobody(browser: Browser) -> None:
-    async with open_draw(browser, user=None) as (page, draw):
-        await page.wait_for_timeout(200)
-        assert draw.asked() == 0
-    async with open_room(browser) as (page, server):
-        draw = Draw(server)
-        draw.arm(state="armed", opens_at_ms=NOW_MS + 60_000)
-        await wait_for_state(page, "armed")
-        draw.say("flash.opened", {"sale": FLASH_ID})
-        await wait_for_state(page, "enter")
-        assert draw.asked() == 0
-
-
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize(
     "code", ["entries_closed", "draw_only", "not_a_draw", "already_entered", "permit_required"]
@@ -329,14 +267,6 @@ async def test_each_refusal_is_said_in_words(browser: Browser, language: str, co
         assert code not in said
         assert said != ""
         assert await page.get_attribute(MAIN, "data-act") == "enter"
-
-
-async def test_who_entered_elsewhere_is_in(browser: Browser) -> None:
-    async with open_draw(browser) as (page, draw):
-        draw.refusal = {"code": "already_entered", "message": "", "retryable": True}
-        draw.mine = RECEIPT
-        await page.click(MAIN)
-        await wait_for_state(page, "entered")
 
 
 async def test_an_entry_that_comes_back_too_late_stands(browser: Browser) -> None:
@@ -368,6 +298,34 @@ async def test_the_bag_enters_and_takes_back(browser: Browser) -> None:
         await row.get_by_role("button", name="Take back the entry").click()
         await row.get_by_role("button", name="Enter the draw for No.").wait_for()
         assert len(draw.wishes) == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "place"),
+    [("en", "Drawn: place 7 of 4,031"), ("zh", "抽签第 7 位，共 4,031 人")],
+)
+async def test_a_winners_receipt_says_the_place_in_the_draw(
+    browser: Browser, language: str, place: str
+) -> None:
+    line = {"sku": "tea-bowl", "title": "Bowl", "qty": 1, "unit_price_minor": 19_900}
+    line |= {"reservation": "h1", "sale": FLASH_ID, "no": 3, "origin": "draw"}
+    order = {"id": "o1", "state": "paid", "total_minor": 19_900, "currency": "CNY"}
+    order |= {"created_at_ms": NOW_MS, "paid_at_ms": NOW_MS, "room": "demo", "lines": [line]}
+    async with open_draw(browser, language=language) as (page, draw):
+        answer_call = draw.server.answer_call
+
+        async def answer(route: Route, method: str, path: str) -> None:
+            if path == "/api/orders/o1":
+                await route.fulfill(json={"order": order})
+            else:
+                await answer_call(route, method, path)
+
+        draw.server.answer_call = answer  # type: ignore[method-assign]
+        await enter(page)
+        draw.win()
+        await wait_for_state(page, "held")
+        draw.server.send(["D", "order.paid", {"order": {"id": "o1"}}])
+        await page.locator("#receipt-sheet [data-drawn]", has_text=place).wait_for()
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

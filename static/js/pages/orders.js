@@ -17,6 +17,7 @@ import { html, render } from '../lib/html.js';
 import { t, titleOf } from '../lib/i18n.js';
 import { itemOfSale } from '../logic/card_state.js';
 import { asApiError, get, intentKey, post, remove, settleIntent } from '../net/api.js';
+import { tellPlaces } from './drawn_places.js';
 import { OlderOrders } from './orders_older.js';
 
 /** @typedef {import('../components/live-receipt/live-receipt.js').Order} Order */
@@ -47,21 +48,6 @@ function stateWord(order) {
   const word = t(isThreshold ? 'orders.state.awaiting_unlock' : `orders.state.${order.state}`);
   const back = order.state === 'paid' && order.refunded_minor ? t('orders.part_back', { word, price: money(order.refunded_minor, order.currency) }) : word;
   return html`<span class="order-state" data-state="${order.state}">${back}</span>`;
-}
-
-/**
- * Say with each line that came by a draw which place it had; without an answer it says that it was drawn.
- * @param {Element} place
- * @param {readonly Order[]} orders
- */
-async function tellPlaces(place, orders) {
-  const lines = orders.flatMap((order) => order.lines).filter(({ origin }) => origin === 'draw');
-  await Promise.all([...new Set(lines.map(({ sale }) => sale))].map(async (sale) => {
-    const mine = await get(`/api/sales/${encodeURIComponent(sale)}/entries/mine`).catch(() => null);
-    if (!mine?.rank) return;
-    const words = t('draw.won', { rank: number(mine.rank), of: number(mine.of) });
-    for (const line of place.querySelectorAll(`[data-drawn="${CSS.escape(sale)}"]`)) setText(line, words);
-  }));
 }
 
 /** @param {Order} order */

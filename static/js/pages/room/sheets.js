@@ -10,6 +10,7 @@ import { letGoWords } from '../../components/live-receipt/live-receipt.js';
 import { find } from '../../lib/element.js';
 import { t } from '../../lib/i18n.js';
 import { asApiError, get } from '../../net/api.js';
+import { tellPlaces } from '../drawn_places.js';
 import { Pricing } from './pricing.js';
 
 /** @typedef {import('../../components/live-sheet/live-sheet.js').LiveSheet} LiveSheet */
@@ -179,6 +180,7 @@ export class Sheets {
       this.closeAll();
       /** @type {LiveReceipt} */ (find('live-receipt')).order = order;
       this.receipt.open();
+      void tellPlaces(this.receipt, [order]);
       this.page.news.tell(t('receipt.title'));
     } catch {
       // The orders page has it; the card says that it is paid.
