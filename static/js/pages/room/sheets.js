@@ -20,8 +20,8 @@ import { Pricing } from './pricing.js';
 /** @typedef {import('../../logic/card_state.js').Hold} Hold */
 /** @typedef {import('./page.js').RoomPage} RoomPage */
 
-/** From this width the bag is a column and not a sheet. */
-const BAG_COLUMN = '(min-width: 1180px)';
+/** From this size, that of the style sheet, the bag is a column and not a sheet. */
+const BAG_COLUMN = '(min-width: 1180px) and (min-height: 480px)';
 
 export class Sheets {
   /** @type {Hold | null} */
