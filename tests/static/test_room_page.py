@@ -359,3 +359,15 @@ async def test_a_hold_is_told_in_the_title_and_to_listeners(browser: Browser) ->
         server.send(["D", "reservation.expired", {"reservation": "h1", "sale": FLASH_ID}])
         await wait_for_state(page, "gone")
         assert "保留时间到了，没有扣款" in await page.inner_text("#own-news")
+
+
+async def test_a_check_out_that_adds_up_shows_no_empty_list(browser: Browser) -> None:
+    async with open_room(browser) as (page, _):
+        await page.click(MAIN)
+        await wait_for_state(page, "held")
+        await page.wait_for_selector(f"{MAIN}[data-act=pay]")
+        await page.wait_for_timeout(400)  # The new button ignores presses for 350 ms.
+        await page.click(MAIN)
+        # The stand-in answers no quote.
+        await page.locator("#checkout-sheet button", has_text="Adding up…").wait_for()
+        assert not await page.locator("#checkout-sheet select").is_visible()

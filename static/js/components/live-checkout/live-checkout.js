@@ -81,7 +81,7 @@ export class LiveCheckout extends LiveElement {
         <b class="price" data-ref="sum"></b>
       </div>
       <div class="checkout-row checkout-payment">${icon('card')}<div class="checkout-words"><p>${t('checkout.payment')}</p><p class="muted">${t('checkout.payment_note')}</p></div></div>
-      <div class="checkout-coupon" data-ref="coupon-row"><label><span class="field-label">${t('checkout.coupon')}</span><select class="field" data-ref="coupon"></select></label><ul class="checkout-why muted" data-ref="why"></ul></div>
+      <div class="checkout-coupon" data-ref="coupon-row" hidden><label><span class="field-label">${t('checkout.coupon')}</span><select class="field" data-ref="coupon"></select></label><ul class="checkout-why muted" data-ref="why"></ul></div>
       <p class="field-error" role="alert" data-ref="problem"></p>
       <dl class="sums">
         <div><dt>${t('checkout.goods')}</dt><dd data-ref="goods"></dd></div>
