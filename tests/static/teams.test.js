@@ -58,6 +58,7 @@ test('what the card is about: my seat, a team, a new one, or nothing', () => {
   assert.equal(phase(room({ groups: [], sales: [{ ...SALE, stock: [2, 0, 4] }] })), 'full');
   const formed = [seat({ state: 'sold' }, { id: 'f', state: 'formed' })];
   assert.equal(phase(room(), formed), 'formed');
+  assert.equal(phase(room(), [seat({ state: 'held' }, { state: 'formed' })], () => true), 'pay');
   assert.equal(phase(room({ sales: [{ ...SALE, per_buyer: 2 }] }), formed), 'join');
 });
 

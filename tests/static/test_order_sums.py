@@ -114,3 +114,24 @@ async def test_a_long_name_beside_a_large_price_stays_readable(browser: Browser)
         )
     assert widths[0] >= 180
     assert widths[1] <= 360
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("formed", "Your team is complete, and your seat is not paid. Pay in time to have it."),
+        ("forming", "We have not heard from the bank yet."),
+    ],
+)
+async def test_an_order_that_a_whole_team_waits_for_says_that_it_is_to_be_paid(
+    browser: Browser, state: str, words: str
+) -> None:
+    """The bank has said no, or was never asked: nothing comes by itself."""
+    group = {"id": "g1", "state": state, "paid": 2, "need": 3, "deadline_ms": 0}
+    shown = order(state="awaiting_payment", paid_at_ms=None, lines=[line(1, 1) | {"group": group}])
+    payment = {"id": "p1", "state": "created", "url": "/pay"}
+    answers = {"GET /api/orders/o1": {"order": shown | {"payment": payment}}}
+    async with open_order(browser, **answers) as (page, _):
+        await page.locator(".order-note").wait_for()
+        (said,) = await read(page, ".order-note")
+    assert words in said

@@ -232,6 +232,33 @@ async def test_ones_team_moves_by_the_line_and_its_end_is_told(browser: Browser)
         await expect(page.locator(MAIN)).to_be_hidden()
 
 
+@pytest.mark.parametrize("way", ["completed", "capture_failed"])
+async def test_a_seat_that_is_not_paid_in_a_whole_team_is_not_called_ones_own(
+    browser: Browser, way: str
+) -> None:
+    """The shop completed the team, or the money could not be taken: there is time to pay."""
+    async with open_group_buy(browser) as (page, host):
+        await page.click(MAIN)
+        await page.locator(f"{SHEET} dialog").wait_for()
+        host.seat("team-new", joined=3, state="formed")
+        if way == "completed":
+            news = {"group": "team-new", "sale": SALE, "joined": 3, "need": 3, "is_completed": True}
+            host.server.send(["D", "group.formed", news])
+            told = "your seat is not paid"
+        else:
+            order = {"id": "o-1", "state": "awaiting_payment", "total_minor": 24_900}
+            lost = {"order": order | {"currency": "CNY"}, "expires_in_ms": 600_000}
+            host.server.send(["D", "order.capture_failed", lost])
+            told = "could not be taken. Pay another way within 10:00"
+        await expect(page.locator("#own-news")).to_contain_text(told)
+        for part in (f"{STRIP} [data-ref=line]", f"{SHEET} [data-ref=state]"):
+            await expect(page.locator(part)).to_have_text(
+                "Your team is complete, and your seat is not paid. Pay in time to have it."
+            )
+        await page.keyboard.press("Escape")
+        await expect(page.locator(MAIN)).to_have_text("Pay ¥249")
+
+
 async def test_a_cancelled_group_buy_says_that_nothing_was_charged(browser: Browser) -> None:
     async with open_group_buy(browser) as (page, host):
         await page.click(MAIN)

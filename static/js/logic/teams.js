@@ -75,7 +75,9 @@ function factsOf(state, sale, seats, isHeld, now_ms) {
   const bought = seats.filter(({ group, state: held }) => group.sale === sale.id && group.state === 'formed' && LIVE_SEATS.has(held)).length;
   /** @returns {TeamPhase} */
   const phase = () => {
-    if (seat && isForming(seat)) return isHeld ? 'pay' : 'wait';
+    // Also in a team that is whole: the shop completed it, or one's money could not be taken.
+    if (seat && isHeld) return 'pay';
+    if (seat && isForming(seat)) return 'wait';
     if (bought >= (sale.per_buyer ?? Infinity)) return 'formed';
     if (teams.length > 0) return 'join';
     return isOpen ? 'open' : seat ? 'formed' : 'full';

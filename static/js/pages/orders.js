@@ -353,6 +353,8 @@ function noteOf(order, hold) {
     const note = hold ? t('checkout.declined', { duration: duration(hold.expires_in_ms) }) : t('orders.declined');
     return html`<p class="order-note" data-declined="${hold?.id ?? ''}">${note}</p>`;
   }
+  // The shop completed the team, or the money for this seat could not be taken.
+  if (order.lines.some(({ group }) => group?.state === 'formed')) return html`<p class="order-note">${t('team.formed_unpaid')}</p>`;
   return html`<p class="order-note" data-tone="calm">${t('orders.waiting_note')}</p>`;
 }
 

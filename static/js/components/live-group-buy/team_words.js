@@ -19,8 +19,9 @@ export function teamNeeds({ joined, need, deadline_ms }, now_ms) {
   return [t('team.needs', { missing: number(need - joined) }), duration(deadline_ms - now_ms)].join(t('site.separator'));
 }
 
-/** How far one's own team is. @param {import('../../logic/teams.js').TeamView} team */
-export function teamProgress({ joined, need, paid, is_completed, state }) {
+/** How far one's own team is; a seat in one that is whole may still have to be paid. @param {import('../../logic/teams.js').TeamView} team */
+export function teamProgress({ joined, need, paid, is_completed, state }, isUnpaid = false) {
+  if (isUnpaid && state === 'formed') return t('team.formed_unpaid');
   const words = { joined: number(joined), need: number(need), paid: number(paid), missing: number(need - joined) };
   if (state === 'formed') return t(is_completed ? 'team.completed' : 'team.formed');
   return t(joined < need ? 'team.in' : 'team.all_in', words);
@@ -32,8 +33,10 @@ export function teamProgress({ joined, need, paid, is_completed, state }) {
  * @param {number} now_ms
  */
 export function teamLine({ phase, seat, teams }, now_ms) {
-  if ((phase === 'pay' || phase === 'wait') && seat) return [teamProgress(seat.group), duration(seat.group.deadline_ms - now_ms)].join(t('site.separator'));
-  if (phase === 'formed' && seat) return teamProgress(seat.group);
+  if (seat && (phase === 'pay' || phase === 'wait' || phase === 'formed')) {
+    const time = seat.group.state === 'forming' ? [duration(seat.group.deadline_ms - now_ms)] : [];
+    return [teamProgress(seat.group, phase === 'pay'), ...time].join(t('site.separator'));
+  }
   const [first] = teams;
   if (phase === 'join' && first) return [t('team.name', { name: first.leader }), teamNeeds(first, now_ms)].join(t('site.separator'));
   return t(phase === 'open' ? 'team.none_yet' : phase === 'over' ? 'team.over' : 'team.full');

@@ -123,7 +123,7 @@ export class LiveTeams extends LiveElement {
       seats.dataset['seats'] = wanted.join();
       render(seats, html`${wanted.map((kind) => html`<i class="team-seat" data-kind="${kind}"></i>`)}`);
     }
-    setText(this.ref('state'), teamProgress(group));
+    setText(this.ref('state'), teamProgress(group, phase === 'pay'));
     setText(this.ref('paid'), !isForming ? '' : phase === 'wait' ? t('team.yours_paid', { paid: number(group.paid), need: number(group.need) }) : t('team.pay_next'));
     this.ref('pay').hidden = phase !== 'pay';
     setText(this.ref('pay'), t('team.pay', { price: money(sale.price_minor, sale.currency) }));

@@ -239,7 +239,8 @@ export class RoomPage {
       this.news.tell(placeWords(payload));
     }
     if (type.startsWith('order.') || type.startsWith('payment.')) void this.purchase.refresh();
-    if (type === 'group.formed' || type === 'group.failed') this.teams.told(type, payload);
+    if (type === 'group.formed' || type === 'group.failed') void this.teams.told(type, payload);
+    if (type === 'order.capture_failed') void this.teams.lostMoney(payload);
     if (type.startsWith('order.')) void this.teams.refresh();
     if (type === 'order.paid') void this.sheets.showReceipt(payload.order.id);
     if (type === 'payment.declined') this.news.tell(t('orders.declined'));

@@ -8,7 +8,7 @@ import { pricedAt } from '../../logic/campaign_prices.js';
 import { itemOfSale } from '../../logic/card_state.js';
 import { groupBuyOnShow, isForming, whatWent } from '../../logic/teams.js';
 import { find } from '../../lib/element.js';
-import { money, number } from '../../lib/format.js';
+import { duration, money, number } from '../../lib/format.js';
 import { hasText, t, titleOf } from '../../lib/i18n.js';
 import { asApiError, get, intentKey, post, remove, settleIntent } from '../../net/api.js';
 import { shareLink } from './share.js';
@@ -78,13 +78,20 @@ export class Teams {
    * @param {'group.formed' | 'group.failed'} type
    * @param {{sale: string, reason?: string, is_completed?: boolean}} news
    */
-  told(type, { sale, reason, is_completed }) {
+  async told(type, { sale, reason, is_completed }) {
+    const { purchase, news } = this.page;
+    await Promise.all([purchase.refresh(), this.refresh()]);
+    const formed = purchase.holds.has(sale) ? 'team.formed_unpaid' : is_completed ? 'team.completed' : 'team.formed';
     const isGood = type === 'group.formed';
-    const text = t(isGood ? (is_completed ? 'team.completed' : 'team.formed') : reason === 'cancelled' ? 'team.cancelled' : 'team.failed');
+    const text = t(isGood ? formed : reason === 'cancelled' ? 'team.cancelled' : 'team.failed');
     this.#say(sale, text, isGood);
-    this.page.news.tell(text);
-    void this.page.purchase.refresh();
-    void this.refresh();
+    news.tell(text);
+  }
+
+  /** One's team is whole, and the money for one's seat could not be taken. @param {{expires_in_ms: number}} news */
+  async lostMoney({ expires_in_ms }) {
+    this.page.news.tell(t('team.capture_failed', { duration: duration(expires_in_ms) }));
+    await this.refresh();
   }
 
   /** A campaign has opened: said once to people who listen. @param {import('../../logic/room_state.js').Sale} sale */
