@@ -106,7 +106,7 @@ async def complete_team(request: Request) -> Response:
         team = await select_team(transaction, group_id)
         room = await select_room_by_id(transaction, team.room_id)
         check_command(room, user_id=user.user_id, role=user.role)
-        await complete(transaction, team, host_id=user.user_id)
+        await complete(transaction, services.ids, team, host_id=user.user_id)
         view = await select_team_view(transaction, group_id)
     return json_response({"group": view})
 

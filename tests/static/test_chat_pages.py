@@ -95,6 +95,22 @@ async def test_lines_alike_show_how_many_they_are(browser: Browser) -> None:
         assert await page.is_hidden("#chat-busy")
 
 
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        ("3/3", "L***’s team is complete: 3/3"),
+        ("2/3", "The shop completed L***’s team: 2/3 paid"),
+    ],
+)
+async def test_a_line_of_a_team_says_who_completed_it(
+    browser: Browser, count: str, words: str
+) -> None:
+    async with open_room(browser) as (page, server):
+        await page.wait_for_selector(".chat-line")
+        server.send(["L", 7, [["t1", "", "L***", count, ["group"], NOW_MS]], 0])
+        await page.locator(".chat-order", has_text=words).wait_for()
+
+
 async def test_the_shield_is_one_press_on_and_one_press_off(browser: Browser) -> None:
     async with open_console(browser, user=MODERATOR) as (page, server):
         shield = page.locator("live-chat-modes [data-ref=shield]")

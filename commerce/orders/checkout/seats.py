@@ -12,13 +12,13 @@ from typing import Literal
 
 from commerce.goods.inventory.store import lock_pools
 from commerce.kernel.errors import CommerceError
-from commerce.kernel.ports import Database, Ids, SystemLine, Transaction
+from commerce.kernel.ports import Database, Ids, Transaction
 from commerce.orders.checkout import seat_store, store
 from commerce.orders.checkout.charging import TOTAL_MISMATCH, is_charge_still_right
 from commerce.orders.checkout.ending import end_order
 from commerce.orders.checkout.model import ORDER, HoldState, OrderRow, Seat
 from commerce.orders.checkout.paid import mark_paid, news
-from commerce.orders.checkout.rules import PAYING_MS, decide_seat, mask_name
+from commerce.orders.checkout.rules import PAYING_MS, decide_seat
 from commerce.orders.payments import store as payments
 from commerce.orders.payments.model import Payment, Seated, Settled, Settlement
 from commerce.orders.payments.rules import standing
@@ -26,7 +26,7 @@ from commerce.records.clock.store import select_now_ms
 from commerce.records.rounds.service import Rounds
 from commerce.sales.coupons import ledger
 from commerce.sales.group_buys import store as groups
-from commerce.sales.group_buys.campaigns import tell_members
+from commerce.sales.group_buys.campaigns import tell_formed
 from commerce.sales.group_buys.model import Team
 
 # One round of the job is bounded, so that the worker's other jobs get their turn.
@@ -51,7 +51,7 @@ async def settle_seat(
     state = ORDER.next(order.state, "seat")
     await store.update_state(transaction, order.id, state)
     if team.state == "forming" and now.state == "formed":
-        await _say_formed(transaction, ids, now, now_ms)
+        await tell_formed(transaction, ids, now, now_ms)
     transaction.touch(order.room_id, seat.sale_id)
     if now.state != "formed":
         transaction.tell(order.room_id, order.user_id, f"order.{state}", news(order, state))
@@ -176,12 +176,3 @@ async def _lock(
     team = await groups.lock_team(transaction, seat.group_id)
     holds = await store.lock_holds_of_order(transaction, order_id)
     return team, holds, await select_now_ms(transaction)
-
-
-async def _say_formed(transaction: Transaction, ids: Ids, team: Team, now_ms: int) -> None:
-    """Tell the members, and the room's chat, that a team is whole; its leader's name is masked."""
-    await tell_members(transaction, team)
-    members = await groups.select_members(transaction, team.id)
-    leader = next((one.name for one in members if one.user_id == team.leader_id), "")
-    line = SystemLine(ids.new(), mask_name(leader), f"{team.paid}/{team.need}", "group", now_ms)
-    transaction.say(team.room_id, line)

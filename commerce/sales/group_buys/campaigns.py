@@ -20,7 +20,7 @@ from commerce.goods.press_rules.rules import number_rules
 from commerce.goods.press_rules.store import update_rules
 from commerce.kernel.errors import CommerceError
 from commerce.kernel.ids import sale_id as derive_sale_id
-from commerce.kernel.ports import Database, Ids, Transaction
+from commerce.kernel.ports import Database, Ids, SystemLine, Transaction
 from commerce.records.clock.store import select_now_ms
 from commerce.records.rounds.service import Rounds
 from commerce.sales.flash_sales.rules import check_reason
@@ -40,6 +40,7 @@ from commerce.sales.group_buys.rules import (
     check_same,
     check_terms,
     decide_finish,
+    mask_leader,
 )
 from commerce.sales.group_buys.views import view_team_news
 from commerce.sales.pricing.rules import check_price
@@ -151,7 +152,7 @@ async def close_campaigns(transaction: Transaction, show_id: str) -> None:
         await finish_campaign(transaction, campaign.id, "end")
 
 
-async def complete(transaction: Transaction, team: Team, *, host_id: str) -> Team:
+async def complete(transaction: Transaction, ids: Ids, team: Team, *, host_id: str) -> Team:
     """Form a team with those who have paid, at the shop's cost; repeating it changes nothing.
 
     Members who hold a seat and have not paid may still do so while their hold lives. Raises
@@ -159,11 +160,24 @@ async def complete(transaction: Transaction, team: Team, *, host_id: str) -> Tea
     """
     await lock_pools(transaction, [team.pool_id])
     team = await store.lock_team(transaction, team.id)
-    if check_complete(team, await select_now_ms(transaction)):
+    now_ms = await select_now_ms(transaction)
+    if check_complete(team, now_ms):
         await store.complete_team(transaction, team.id, host_id)
         team = await store.select_team(transaction, team.id)
-        await tell_members(transaction, team)
+        await tell_formed(transaction, ids, team, now_ms)
     return team
+
+
+async def tell_formed(transaction: Transaction, ids: Ids, team: Team, now_ms: int) -> None:
+    """Tell the members, and the room's chat, that a team is whole; its leader's name is masked.
+
+    Of a team that the shop completed the line has fewer who paid than it needs.
+    """
+    await tell_members(transaction, team)
+    members = await store.select_members(transaction, team.id)
+    leader = next((one.name for one in members if one.user_id == team.leader_id), "")
+    text = f"{team.paid}/{team.need}"
+    transaction.say(team.room_id, SystemLine(ids.new(), mask_leader(leader), text, "group", now_ms))
 
 
 async def tell_members(transaction: Transaction, team: Team) -> None:

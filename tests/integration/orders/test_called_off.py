@@ -7,6 +7,7 @@ import pytest
 from commerce.kernel.errors import CommerceError
 from commerce.sales.group_buys import campaigns
 from commerce.sales.group_buys.store import select_team
+from server.wiring.sources import FreshIds
 from tests.support.club import Club, check_books
 from tests.support.grouping import join, open_group_buy, read_team
 from tests.support.shop import make_shop
@@ -17,7 +18,7 @@ async def complete(till: Till, team_id: str, host_id: str) -> None:
     """Complete a team at the shop's cost."""
     async with till.database.transaction() as transaction:
         team = await select_team(transaction, team_id)
-        await campaigns.complete(transaction, team, host_id=host_id)
+        await campaigns.complete(transaction, FreshIds(), team, host_id=host_id)
 
 
 async def test_what_is_called_off_is_over_at_once_and_fails_by_and_by(

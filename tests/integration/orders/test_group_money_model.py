@@ -18,6 +18,7 @@ from commerce.insight.audit.service import audit
 from commerce.kernel.errors import CommerceError
 from commerce.sales.group_buys.campaigns import complete, end_campaigns, finish_campaign
 from commerce.sales.group_buys.store import select_team
+from server.wiring.sources import FreshIds
 from tests.support.club import Club
 from tests.support.grouping import end_seats, open_group_buy, pass_deadline
 from tests.support.shop import make_shop
@@ -109,7 +110,8 @@ class Story:
     async def complete(self, team: str) -> None:
         """Complete a team by the shop."""
         async with self.till.database.transaction() as transaction:
-            await complete(transaction, await select_team(transaction, team), host_id=self.host_id)
+            row = await select_team(transaction, team)
+            await complete(transaction, FreshIds(), row, host_id=self.host_id)
 
     async def bank(self, order: str, was: str, state: str, is_told: bool) -> None:
         """Change a payment at the provider."""

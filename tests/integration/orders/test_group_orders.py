@@ -13,6 +13,7 @@ from commerce.orders.checkout import seats
 from commerce.records.rounds.service import REST_ROUNDS
 from commerce.sales.group_buys.campaigns import complete, fail_due_teams, finish_campaign
 from commerce.sales.group_buys.store import select_team
+from server.wiring.sources import FreshIds
 from tests.support.club import Club, check_books, refuse_capture
 from tests.support.grouping import end_seats, join, open_group_buy, pass_deadline, read_team
 from tests.support.shop import make_shop
@@ -174,8 +175,9 @@ async def test_the_shop_completes_a_team_and_says_so(club: Club) -> None:
     for _ in range(2):
         async with club.till.database.transaction() as transaction:
             row = await select_team(transaction, team)
-            done = await complete(transaction, row, host_id=str(host["host_id"]))
+            done = await complete(transaction, FreshIds(), row, host_id=str(host["host_id"]))
     assert (done.state, done.paid, done.joined) == ("formed", 1, 2)
+    assert [text for _, text in club.till.lines()].count("1/3") == 1
     await club.run_jobs()
     buyer, order_id = members[0]
     order = await buyer.read(order_id)

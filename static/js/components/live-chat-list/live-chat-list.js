@@ -163,7 +163,8 @@ export class LiveChatList extends LiveElement {
       return html`<span class="chat-order">${icon('bag')}<span>${t('chat.order', { name: row.name, no, title })}</span></span>`;
     }
     if (row.flags.includes('group')) {
-      return html`<span class="chat-order">${icon('bag')}<span>${t('chat.group', { name: row.name, count: row.text })}</span></span>`;
+      const [paid, need] = row.text.split('/');
+      return html`<span class="chat-order">${icon('bag')}<span>${t(paid === need ? 'chat.group' : 'chat.group_completed', { name: row.name, count: row.text })}</span></span>`;
     }
     const tag = row.flags.includes('host') ? html`<span class="tag tag-host">${t('chat.host')}</span> `
       : row.flags.includes('mod') ? html`<span class="tag tag-mod">${t('chat.moderator')}</span> ` : '';
