@@ -32,3 +32,10 @@ async def expire_pool(transaction: Transaction, pool_id: str) -> int:
         transaction.touch(room_id, hold.sale_id)
         transaction.tell(room_id, hold.user_id, "reservation.expired", view_ended(hold))
     return len(ended)
+
+
+async def free_units(transaction: Transaction, pool_id: str) -> int:
+    """Lock a pool and return what of it nobody holds: a hold whose time is over keeps nothing."""
+    await store.lock_pools(transaction, [pool_id])
+    await expire_pool(transaction, pool_id)
+    return (await store.lock_pools(transaction, [pool_id]))[pool_id]

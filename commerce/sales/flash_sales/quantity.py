@@ -11,6 +11,7 @@ from commerce.goods.adjustments.model import Adjusted, Adjustment
 from commerce.goods.adjustments.rules import check_adjustment
 from commerce.goods.adjustments.service import change_pool, find_same
 from commerce.goods.inventory.store import lock_pools, select_sku_pool, update_total
+from commerce.goods.inventory.sweeper import free_units
 from commerce.kernel.errors import CommerceError, invalid, not_found
 from commerce.kernel.ports import Transaction
 from commerce.sales.flash_sales import store
@@ -31,14 +32,15 @@ async def change_quantity(
     if sale.kind != "flash":
         raise not_found("flash sale")
     source = await select_sku_pool(transaction, sale.sku)
-    free = await lock_pools(transaction, [source, sale.pool_id])
+    await lock_pools(transaction, [source, sale.pool_id])
     pools = [source, sale.pool_id]
     known = await find_same(transaction, wish)
     if known is not None:
         return pools, known
     sale = await store.select_sale(transaction, sale.id)
     units = await select_open_units(transaction, sale.id)
-    _check(sale, wish.delta, free[source], lowest=max(units, LIMITS["quantity"][0]))
+    free = await free_units(transaction, source)
+    _check(sale, wish.delta, free, lowest=max(units, LIMITS["quantity"][0]))
     if wish.delta > 0:
         await update_total(transaction, pool_id=source, delta=-wish.delta, reason="carved_out")
         done = await change_pool(transaction, sale.pool_id, wish, journal_reason="carved_in")

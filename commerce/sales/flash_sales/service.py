@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from commerce.goods.inventory.store import insert_pool, lock_pools, select_sku_pool, update_total
+from commerce.goods.inventory.sweeper import free_units
 from commerce.goods.press_rules.rules import number_rules
 from commerce.goods.press_rules.store import update_rules
 from commerce.kernel.errors import CommerceError, not_found
@@ -52,7 +53,7 @@ async def arm(
     show = await live_show(transaction, room)
     item_id = await _check_offer(transaction, show.id, terms)
     source = await select_sku_pool(transaction, terms.sku)
-    available = (await lock_pools(transaction, [source]))[source]
+    available = await free_units(transaction, source)
     if available < terms.quantity:
         raise CommerceError(
             "not_enough_stock",

@@ -16,6 +16,7 @@ from commerce.goods.inventory.store import (
     select_sku_pool,
     update_total,
 )
+from commerce.goods.inventory.sweeper import free_units
 from commerce.goods.press_rules.rules import number_rules
 from commerce.goods.press_rules.store import update_rules
 from commerce.kernel.errors import CommerceError
@@ -76,7 +77,7 @@ async def open_campaign(
     show = await live_show(transaction, room)
     item_id = await _check_offer(transaction, show.id, terms)
     source = await select_sku_pool(transaction, terms.sku)
-    available = (await lock_pools(transaction, [source]))[source]
+    available = await free_units(transaction, source)
     if available < terms.quantity:
         raise CommerceError(
             "not_enough_stock",
