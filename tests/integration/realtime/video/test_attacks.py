@@ -41,7 +41,8 @@ async def test_a_viewers_flood_of_requests_is_dropped_and_ends_it() -> None:
         await stays.play(forwarder)
         await until(lambda: rude.frames and stays.frames)
         line = rude.pc.getTransceivers()[0].receiver.transport
-        request = bytes(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=1, media_ssrc=2))
+        source = rude.headers["video"][0].ssrc
+        request = bytes(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=1, media_ssrc=source))
         loop = asyncio.get_running_loop()
         began_s, sent = loop.time(), 0
         while not forwarder.counters.floods:

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import msgspec
 import pytest
+from aiortc.rtp import RTCP_PSFB_PLI, RtcpPsfbPacket
 
 from realtime.video.config import Mode
 from tests.integration.realtime.video.lines import LossyLine
@@ -21,6 +22,7 @@ from tests.integration.realtime.video.people import (
     Publisher,
     Viewer,
     forwarding,
+    prefer,
     until,
 )
 
@@ -171,6 +173,71 @@ async def test_a_viewer_that_vanishes_is_freed(mode: Mode) -> None:
         await until(lambda: len(stays.frames) > seen + 30)
         await gone.close()
         await stays.close()
+        await host.vanish()
+
+
+async def test_a_host_whose_line_is_cut_is_let_go_and_who_waits_for_it_in_vain_too() -> None:
+    """First the picture stands still, then its place is free, then the viewers' are."""
+    config = msgspec.structs.replace(
+        LOOPBACK, stall_s=0.5, silence_timeout_s=2.0, orphan_timeout_s=1.0
+    )
+    async with forwarding(config) as forwarder:
+        told: list[tuple[bool, int, int]] = []
+        counters = forwarder.counters
+        host, viewer = Publisher(), Viewer()
+        await host.publish(forwarder)
+        await until(lambda: forwarder.state(ROOM).live)
+        await viewer.play(forwarder)
+        await until(lambda: viewer.frames)
+        forwarder.watch(
+            lambda _, state: told.append((state.live, counters.publishers, state.viewers))
+        )
+        LossyLine(host.pc, 1.0)
+        await until(lambda: not forwarder._rooms)
+        assert told == [(False, 1, 1), (False, 0, 1), (False, 0, 0)]
+        assert counters.silences == 1
+        await viewer.close()
+        await host.vanish()
+
+
+async def test_a_viewers_wish_for_a_keyframe_reaches_the_host() -> None:
+    """Once it may be asked for again."""
+    async with forwarding() as forwarder:
+        host, viewer = Publisher(sound=False), Viewer(sound=False)
+        await host.publish(forwarder)
+        await until(lambda: forwarder.state(ROOM).live)
+        await viewer.play(forwarder)
+        await until(lambda: viewer.frames)
+        asked, keyframes = forwarder.counters.keyframes_asked, forwarder.counters.keyframes_in
+        source = viewer.headers["video"][0].ssrc
+        request = bytes(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=1, media_ssrc=source))
+        await viewer.pc.getTransceivers()[0].receiver.transport._send_rtp(request)
+        await until(lambda: forwarder.counters.keyframes_asked > asked)
+        await until(lambda: forwarder.counters.keyframes_in > keyframes)
+        await viewer.close()
+        await host.vanish()
+
+
+async def test_another_codec_keeps_who_can_follow_and_lets_the_others_go() -> None:
+    """A host comes back with a program that has no VP8."""
+    async with forwarding() as forwarder:
+        host, again = Publisher(sound=False), Publisher(codec="H264", sound=False)
+        follows, cannot = Viewer(sound=False), Viewer(sound=False)
+        prefer(cannot.pc, "VP8")
+        await host.publish(forwarder)
+        await until(lambda: forwarder.state(ROOM).live)
+        for viewer in (follows, cannot):
+            await viewer.play(forwarder)
+        await until(lambda: follows.frames and cannot.frames)
+        await again.publish(forwarder, take_over=True)
+        await until(lambda: forwarder.state(ROOM).codec == "H264")
+        seen = len(follows.frames)
+        await until(lambda: forwarder.counters.viewers == 1)
+        await until(lambda: len(follows.frames) > seen + 60)
+        assert follows.share(1) > 0.8
+        for viewer in (follows, cannot):
+            await viewer.close()
+        await again.vanish()
         await host.vanish()
 
 
