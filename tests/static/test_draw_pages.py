@@ -202,6 +202,29 @@ async def test_a_winner_holds_as_after_a_press(browser: Browser) -> None:
         await wait_for_state(page, "held")
 
 
+async def test_a_press_on_its_way_as_one_is_drawn_gives_nothing_up(browser: Browser) -> None:
+    """Where the bag's button was lies the one that lets the unit go."""
+    async with open_draw(browser) as (page, draw):
+        await enter(page)
+        await page.evaluate("""() => {
+          const card = document.querySelector('live-sale-card .card');
+          new MutationObserver((_, observer) => {
+            if (card.dataset.state !== 'held') return;
+            observer.disconnect();
+            card.querySelector('[data-ref=let-go]').click();
+            window.wasPressed = true;
+          }).observe(card, { attributes: true });
+        }""")
+        draw.win()
+        await wait_for_state(page, "held")
+        assert await page.evaluate("window.wasPressed")
+        await page.wait_for_timeout(DEAF_MS)
+        await wait_for_state(page, "held")
+        assert [call for call in draw.server.calls if call[0] == "DELETE"] == []
+        await page.locator(f"{CARD} [data-ref=let-go]").click()
+        await page.wait_for_selector(f"{CARD}:not([data-state=held])")
+
+
 @pytest.mark.parametrize(
     ("language", "place", "line"),
     [
@@ -225,6 +248,7 @@ async def test_who_was_not_drawn_learns_place_and_line(
         assert await page.inner_text(TITLE) == place
         assert line in await page.inner_text(NOTE)
         assert PROMISE[language] in await page.inner_text(f"{CARD} [data-ref=note-text]")
+        await page.wait_for_timeout(DEAF_MS)
         await page.locator(f"{CARD} [data-ref=let-go]").click()
         await wait_for_state(page, "lost")
         assert await page.get_attribute(MAIN, "data-act") == "join"

@@ -7,7 +7,8 @@
  * Methods: `press()` as if the main button was pressed, `focusMain()`.
  * Events: `live:card` {act, sale} with the acts of card_view.js.
  * Invariant: the main button is the same element in every state and its bottom edge never moves; after an answer it
- * ignores presses for 350 ms, so that a double tap does not press the next thing.
+ * ignores presses for 350 ms, so that a double tap does not press the next thing. So does the second button whenever
+ * it comes, for what it gives up may be gone for good, and the press was meant for what lay there before.
  */
 import { define, LiveElement, setAttribute, setText } from '../../lib/element.js';
 import { html, icon, render } from '../../lib/html.js';
@@ -28,6 +29,7 @@ export class LiveSaleCard extends LiveElement {
   /** @type {CardView | null} */
   #view = null;
   #deafUntil = 0;
+  #letGoDeafUntil = 0;
 
   get facts() {
     return this.#facts;
@@ -68,7 +70,9 @@ export class LiveSaleCard extends LiveElement {
         </div>
       </article>`);
     this.ref('main').addEventListener('click', () => this.press());
-    this.ref('let-go').addEventListener('click', () => this.#act(this.#view?.letGoAct ?? 'let-go'));
+    this.ref('let-go').addEventListener('click', () => {
+      if (performance.now() >= this.#letGoDeafUntil) this.#act(letGoAct(this.#view) ?? 'none');
+    });
     this.ref('how').addEventListener('click', () => this.emit('card', { act: 'see-draw', sale: this.#facts?.offer?.sale?.id ?? null }));
     this.ref('image').addEventListener('error', () => {
       this.ref('image').hidden = true;
@@ -96,6 +100,7 @@ export class LiveSaleCard extends LiveElement {
     const view = cardView(this.#facts);
     const wasAsking = this.#view?.state === 'asking';
     if (wasAsking && view.state !== 'asking') this.#deafUntil = performance.now() + DEAF_MS;
+    if (this.#view && letGoAct(view) !== letGoAct(this.#view)) this.#letGoDeafUntil = performance.now() + DEAF_MS;
     this.#view = view;
     setAttribute(this.ref('card'), 'data-state', view.state);
     this.#drawHead(view);
@@ -171,6 +176,14 @@ export class LiveSaleCard extends LiveElement {
     this.#write('let-go', view.letGo);
     this.#write('how', view.how);
   }
+}
+
+/**
+ * What the second button does; null where there is none.
+ * @param {CardView | null} view
+ */
+function letGoAct(view) {
+  return view?.letGo ? view.letGoAct ?? 'let-go' : null;
 }
 
 define('live-sale-card', LiveSaleCard);
