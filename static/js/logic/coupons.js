@@ -13,7 +13,7 @@ import { parsePrice } from './typed.js';
  *   where: DropScope}} DropFields `per_card` empty: no limit */
 /** @typedef {'room' | 'shop' | 'item'} DropScope everything in this room, everything in the shop, or one item in every room */
 /** @typedef {{amount_minor: number, percent: number, threshold_minor: number, quantity: number, countdown_s: number,
- *   duration_s: number, sources: string[], per_card?: number, scope?: 'shop', skus?: string[]}} DropWish */
+ *   duration_s: number, sources: string[], per_card?: number, scope?: 'shop', skus?: string[]} & import('./console_coupons.js').DropLimits} DropWish */
 
 /** A drop that is over stays on the screen this long, so that nobody wonders where it went. */
 export const OVER_MS = 15_000;

@@ -161,9 +161,9 @@ export class ConsoleApi {
    * @param {string} title
    * @returns {Promise<{drop: import('../logic/room_state.js').Drop}>}
    */
-  async dropCoupons({ countdown_s, duration_s, ...terms }, title) {
+  async dropCoupons({ countdown_s, duration_s, min_age_s, claims_per_address_s, ...terms }, title) {
     const { coupon } = await this.#act('POST', `${this.base}/coupons`, { ...terms, title });
-    return this.#act('POST', `${this.base}/drops`, { coupon: coupon.coupon.id, quantity: terms.quantity, countdown_s, duration_s });
+    return this.#act('POST', `${this.base}/drops`, { coupon: coupon.coupon.id, quantity: terms.quantity, countdown_s, duration_s, min_age_s, claims_per_address_s });
   }
 
   /** The room's coupons with their figures, newest first. @returns {Promise<{coupons: import('../components/live-coupon-list/live-coupon-list.js').CouponFigures[]}>} */

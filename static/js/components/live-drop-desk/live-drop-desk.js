@@ -10,6 +10,7 @@ import { define, find, LiveElement, setAttribute, setText } from '../../lib/elem
 import { duration, minorUnits, money, number } from '../../lib/format.js';
 import { html, render } from '../../lib/html.js';
 import { t, titleOf } from '../../lib/i18n.js';
+import { LIMIT_FIELDS, readDropLimits } from '../../logic/console_coupons.js';
 import { phaseOf, readDropForm, USUAL } from '../../logic/coupons.js';
 import { couponOff } from '../live-drop/coupon_words.js';
 
@@ -45,6 +46,9 @@ export class LiveDropDesk extends LiveElement {
         <fieldset class="units-which"><legend class="field-label">${t('console.drop_where')}</legend>${WHERE.map((where) => html`
           <label class="ask-choice" data-where="${where}"><input type="radio" name="where" value="${where}"> <span>${t(`console.drop_where_${where}`)}</span></label>`)}</fieldset>
         <label class="drop-every"><input type="checkbox" name="every"> ${t('console.drop_every')}</label>
+        <details class="arm-rules"><summary>${t('console.drop_limits')}</summary><p class="muted">${t('console.drop_limits_note')}</p>
+          <div class="drop-fields">${LIMIT_FIELDS.map((name) => html`<label><span class="field-label">${t(`console.field.drop_${name}`)}</span>
+            <input class="field" name="${name}" autocomplete="off" maxlength="12"></label>`)}</div></details>
         <p class="muted" data-ref="says" aria-live="polite"></p>
         <div class="ask-acts"><button class="button" type="button" data-ref="no">${t('site.cancel')}<kbd class="key" aria-hidden="true">Esc</kbd></button>
           <button class="button button-dark" type="submit">${t('console.drop_yes')}<kbd class="key" aria-hidden="true">Enter</kbd></button></div>
@@ -97,13 +101,19 @@ export class LiveDropDesk extends LiveElement {
 
   #read() {
     const [off, threshold, quantity, countdown_s, duration_s, per_card] = /** @type {[string, string, string, string, string, string]} */ (FIELDS.map((name) => this.#input(name).value));
-    return readDropForm({ off, threshold, quantity, countdown_s, duration_s, per_card, every: this.#input('every').checked, where: WHERE.find((one) => this.#choice(one).checked) ?? 'room' }, minorUnits(this.currency), this.#named?.sku ?? null);
+    const units = minorUnits(this.currency);
+    const plain = readDropForm({ off, threshold, quantity, countdown_s, duration_s, per_card, every: this.#input('every').checked, where: WHERE.find((one) => this.#choice(one).checked) ?? 'room' }, units, this.#named?.sku ?? null);
+    const fields = /** @type {Record<import('../../logic/console_coupons.js').LimitField, string>} */ (Object.fromEntries(LIMIT_FIELDS.map((name) => [name, this.#input(name).value])));
+    const more = readDropLimits(fields, units, (plain.wish?.percent ?? 0) > 0);
+    const wrong = [...plain.wrong, ...(plain.wish ? more.wrong : [])];
+    return { wish: plain.wish && wrong.length === 0 ? { ...plain.wish, ...more.limits } : null, wrong };
   }
 
   #send() {
     const { wish, wrong } = this.#read();
     this.#isTried = true;
     this.update();
+    if (LIMIT_FIELDS.some((name) => name === wrong[0])) /** @type {HTMLDetailsElement} */ (find('details', this)).open = true;
     if (wrong[0]) this.#input(wrong[0]).focus();
     if (!wish) return;
     this.#sheet.close();
@@ -132,8 +142,8 @@ export class LiveDropDesk extends LiveElement {
     this.ref('close').hidden = !isRunning;
     setText(this.ref('close'), t(phase === 'armed' ? 'console.drop_undo' : 'console.drop_close'));
     const { wish, wrong } = this.#read();
-    for (const name of FIELDS) setAttribute(this.#input(name), 'aria-invalid', this.#isTried && wrong.includes(name) ? 'true' : null);
-    setText(this.ref('says'), wish ? t('console.drop_says', { what: this.#title(wish), quantity: number(wish.quantity) }) : t('console.drop_wrong'));
+    for (const name of [...FIELDS, ...LIMIT_FIELDS]) setAttribute(this.#input(name), 'aria-invalid', this.#isTried && wrong.includes(name) ? 'true' : null);
+    setText(this.ref('says'), wish ? t('console.drop_says', { what: this.#title(wish), quantity: number(wish.quantity) }) : t(LIMIT_FIELDS.some((name) => name === wrong[0]) ? 'console.drop_limit_wrong' : 'console.drop_wrong'));
   }
 }
 
