@@ -42,16 +42,24 @@ def payment_routes(payments: PaymentService, reconciliation: ReconciliationServi
 
     async def list_failed_calls(request: Request) -> Response:
         require_role(request, "operator")
-        return json_response({"calls": await payments.list_failed_calls()})
+        return json_response({"calls": await payments.failed_calls.list_all()})
 
     async def retry_call(request: Request) -> Response:
         require_role(request, "operator")
         idempotency_key(request)
-        return json_response({"call": await payments.retry_call(path_id(request, "call"))})
+        return json_response({"call": await payments.failed_calls.retry(path_id(request, "call"))})
+
+    async def give_up_call(request: Request) -> Response:
+        require_role(request, "operator")
+        idempotency_key(request)
+        return json_response(
+            {"call": await payments.failed_calls.give_up(path_id(request, "call"))}
+        )
 
     return [
         Route("/api/payments/calls", list_failed_calls, methods=["GET"]),
         Route("/api/payments/calls/{call}/retry", retry_call, methods=["POST"]),
+        Route("/api/payments/calls/{call}/give-up", give_up_call, methods=["POST"]),
         Route("/api/payments/reconciliation", reconcile, methods=["GET"]),
         Route("/api/payments/{provider}/webhook", receive_webhook, methods=["POST"]),
     ]

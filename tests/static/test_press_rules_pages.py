@@ -210,10 +210,12 @@ async def test_a_sale_without_rules_asks_for_nothing(browser: Browser) -> None:
         ("en", "card_limit", "This card has its 2 of this sale already. Nothing was charged."),
         ("zh", "card_limit", "这张卡在这场已经买满 2 件，没有扣款"),
         ("en", "card_unknown", "your payment showed none. Nothing was charged."),
+        ("en", "capture_failed", "so the order is off. Nothing was charged."),
+        ("zh", "capture_failed", "款项没有收到，订单已取消，没有扣款"),
         ("en", "hold_expired", "Your payment came after the hold. ¥199 goes back today."),
     ],
 )
-async def test_who_pays_with_a_card_that_has_its_share_is_told_so(
+async def test_whose_money_is_let_go_is_told_why(
     browser: Browser, language: str, reason: str, said: str
 ) -> None:
     async with open_ruled(browser, RULES, language=language) as (page, gate):

@@ -10,7 +10,7 @@ from commerce.orders.checkout.paid import news
 from commerce.orders.payments import store as payments
 from commerce.sales.coupons import ledger
 
-# Only a seat whose money could not be taken twice is given up after it was sold.
+# Only goods whose money could not be taken are given up after they were sold.
 FREED_BY_EVENT = {"lose_seat": ["paying", "sold"]}
 
 

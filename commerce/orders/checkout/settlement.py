@@ -103,6 +103,14 @@ class OrderSettlement:
         what = await lose_money(transaction, order_id)
         return what or await lose_promise(transaction, order_id)
 
+    async def give_up(self, transaction: Transaction, order_id: str) -> bool:
+        """End a locked order that is paid, for its money cannot be taken; False for any other."""
+        order = await store.lock_order(transaction, order_id)
+        if order is None or not ORDER.allows(order.state, "lose_seat"):
+            return False
+        await end_order(transaction, order, event="lose_seat", hold_state="expired")
+        return True
+
     async def pay_formed(self) -> int:
         """Job: take the money of formed teams' members; return how many were paid."""
         return await pay_formed(self._database, self._ids, self._forming)

@@ -132,6 +132,9 @@ class PaymentOrders(Protocol):
         and stays as it is.
         """
 
+    async def give_up(self, transaction: Transaction, order_id: str) -> bool:
+        """End a locked order that is paid, for its money cannot be taken; False for any other."""
+
     async def expire_if_dead(self, order_id: str) -> bool:
         """In a transaction of its own: end an order that has lost a reservation."""
 

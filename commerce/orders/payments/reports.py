@@ -44,6 +44,8 @@ CREATE_DELAY_MS = 3_000
 ERROR_CHARS_MAX = 500
 # Why money goes back that was taken beyond an order's price.
 EXCESS = "captured_in_full"
+# Why an order stands on granted money no more.
+CAPTURE_FAILED = "capture_failed"
 
 
 class After(msgspec.Struct, frozen=True):
@@ -140,7 +142,7 @@ class Reports:
         if what is None:
             return None
         await store.finish_call(transaction, payment.id, "capture")
-        await store.update_let_go(transaction, payment.id, "capture_failed")
+        await store.update_let_go(transaction, payment.id, CAPTURE_FAILED)
         await store.insert_voids_of_order(transaction, payment.order_id)
         if what == "ended":
             return After()
@@ -151,6 +153,17 @@ class Reports:
             currency=payment.currency,
         )
         return After(fresh_payment=fresh)
+
+    async def give_up(self, transaction: Transaction, payment: Payment) -> bool:
+        """End the order of a locked payment whose capture was given up; False when it stands."""
+        order = await self._orders.lock(transaction, payment.order_id)
+        if not await self._orders.give_up(transaction, order.id):
+            return False
+        await store.finish_call(transaction, payment.id, "capture")
+        await store.update_let_go(transaction, payment.id, CAPTURE_FAILED)
+        news = {"order": order.id, "reason": CAPTURE_FAILED}
+        transaction.tell(order.room_id, order.user_id, "payment.voided", news)
+        return True
 
     async def close_unopened(self, transaction: Transaction, payment_id: str) -> None:
         """End a payment that its provider will not open: there is nothing to let go."""

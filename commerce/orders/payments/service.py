@@ -17,9 +17,9 @@ from commerce.kernel.errors import CommerceError, not_found
 from commerce.kernel.ports import Clock, Database, Ids, Transaction
 from commerce.orders.payments import store
 from commerce.orders.payments.cards import Cards
+from commerce.orders.payments.failed_calls import FailedCalls
 from commerce.orders.payments.model import (
     REFUND,
-    CallView,
     Payment,
     PaymentCall,
     PaymentReport,
@@ -48,8 +48,6 @@ CALLS_A_ROUND_MAX = 100
 # and each of them needs a connection to the database for a moment.
 CALLS_AT_ONCE = 8
 POLLS_A_ROUND_MAX = 100
-# More than a person settles in a sitting.
-FAILED_CALLS_SHOWN_MAX = 200
 # A webhook that has not come for this long is asked after.
 SILENT_MS = 30_000
 
@@ -64,6 +62,7 @@ class PaymentService:
         self._orders = ports.orders
         self._cards = Cards(database, ports.hash_card)
         self._reports = Reports(ids, ports, self._cards)
+        self.failed_calls = FailedCalls(database, self._reports)
 
     async def open(
         self, transaction: Transaction, *, order_id: str, amount_minor: int, currency: str
@@ -108,26 +107,6 @@ class PaymentService:
             await self._close_unopened(payment, error)
         except (ProviderUnavailableError, ProviderRefusedError, CommerceError) as error:
             log.warning("payment %s is not created yet: %s", payment_id, error)
-
-    async def list_failed_calls(self) -> list[CallView]:
-        """Return the creates, captures and voids that were given up, oldest first."""
-        async with self._database.reading() as connection:
-            return await store.select_failed_calls(connection, FAILED_CALLS_SHOWN_MAX)
-
-    async def retry_call(self, call_id: str) -> CallView:
-        """Owe a create, capture or void that was given up once more; any other stays as it is.
-
-        Raises `not_found`, or `wrong_state` for a refund's call: a refund is decided anew.
-        """
-        async with self._database.transaction() as transaction:
-            call = await store.select_call(transaction, call_id)
-            if call is None:
-                raise not_found("payment call")
-            if call.kind == "refund":
-                raise CommerceError("wrong_state", "A refund is asked for again at its order.")
-            await store.lock_payment(transaction, call.payment)
-            await store.retry_call(transaction, call_id)
-            return await store.select_call(transaction, call_id) or call
 
     def signature_header(self, provider_name: str) -> str:
         """Return the header that carries a provider's signature; raises `not_found`."""

@@ -38,10 +38,10 @@ async def call_of(till: Till, kind: str) -> tuple[str, str | None]:
     return row["state"], row["last_error"]
 
 
-async def retry(by: httpx.AsyncClient, call_id: object) -> httpx.Response:
-    """Ask for a call again."""
+async def retry(by: httpx.AsyncClient, call_id: object, act: str = "retry") -> httpx.Response:
+    """Ask for a call again, or do something else about it."""
     return await by.post(
-        f"/api/payments/calls/{call_id}/retry", headers={"Idempotency-Key": str(uuid.uuid4())}
+        f"/api/payments/calls/{call_id}/{act}", headers={"Idempotency-Key": str(uuid.uuid4())}
     )
 
 
@@ -145,6 +145,46 @@ async def test_an_order_changes_as_its_capture_is_given_up_and_as_that_is_over(t
     assert await is_told_of(FAIL + " WHERE kind = 'capture'")
     assert not await is_told_of(again)
     assert await is_told_of("UPDATE payment_calls SET state = 'pending' WHERE kind = 'capture'")
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+async def test_an_order_whose_money_cannot_be_taken_is_given_up_by_an_operator(
+    till: Till, is_gone: bool
+) -> None:
+    """Its units are free, what is granted is let go, its buyer is told; nobody looks again."""
+    order, _ = await granted(till)
+    operator = (await order.operator()).client
+    [call_id] = await till.values("SELECT id FROM payment_calls WHERE kind = 'capture'")
+    assert (await retry(operator, call_id, "give-up")).json()["error"]["code"] == "wrong_state"
+    await till.change(FAIL + " WHERE kind = 'capture'")
+    if is_gone:
+        await till.change("UPDATE sandbox.payments SET state = 'voided'")
+        await till.webhook(told_by(await till.remote(order.id), "voided"))
+    assert (await retry(order.host.client, call_id, "give-up")).status_code == 403
+    assert (await retry(operator, uuid.uuid4(), "give-up")).status_code == 404
+
+    for _ in range(2):
+        answer = await retry(operator, call_id, "give-up")
+        assert (answer.status_code, answer.json()["call"]["state"]) == (200, "done")
+
+    while await till.payments.run_payment_calls():
+        pass
+    shown = await order.read()
+    assert (shown["state"], shown["payment"]["reason"]) == ("expired", "capture_failed")
+    assert till.news("payment.voided") == [{"order": order.id, "reason": "capture_failed"}]
+    assert (await till.remote(order.id))["state"] == "voided"
+    assert (await order.units())[1:] == (0, 0)
+    report = await audit(till.database)
+    assert (report.violations, report.warnings) == ([], [])
+
+
+async def test_an_order_whose_money_was_taken_stands(till: Till) -> None:
+    order, _ = await granted(till)
+    [call_id] = await till.values("SELECT id FROM payment_calls WHERE kind = 'capture'")
+    await till.payments.run_payment_calls()
+    answer = await retry((await order.operator()).client, call_id, "give-up")
+    assert answer.json()["error"]["code"] == "wrong_state"
+    assert (await order.read())["state"] == "paid"
 
 
 async def test_a_refunds_call_has_its_own_way(till: Till) -> None:

@@ -129,7 +129,7 @@ export function refundRows(order) {
 }
 
 /**
- * Why money was let go: it came too late, or by a card that may not pay for so many.
+ * Why money was let go: it came too late, could not be taken, or came by a card that may not pay for so many.
  * @param {Order} order
  * @param {readonly import('../../logic/room_state.js').Sale[]} [sales] those of the room, where they are known
  * @returns {string}
@@ -140,6 +140,7 @@ export function letGoWords(order, sales = []) {
   if (reason === 'total_mismatch') return t('receipt.total_mismatch');
   if (reason === 'not_unlocked') return t('receipt.not_unlocked');
   if (reason === 'captured_early') return t('receipt.captured_early');
+  if (reason === 'capture_failed') return t('receipt.capture_failed');
   if (reason === 'card_unknown') return t('receipt.card_unknown');
   if (reason !== 'card_limit') return t('receipt.voided', { price: money(order.total_minor, order.currency) });
   const ordered = new Set(order.lines.map((line) => line.sale));
