@@ -87,6 +87,15 @@ class Route:
 Answer = Callable[[Any], Awaitable[None]]
 
 
+def _allow(asked: str) -> dict[str, str]:
+    """Let a page of any origin call with these headers."""
+    return {
+        "Access-Control-Allow-Origin": "*",
+        "Access-Control-Allow-Methods": "POST, PATCH, DELETE",
+        "Access-Control-Allow-Headers": asked,
+    }
+
+
 def _encode(value: Any) -> str:
     return json.dumps(value)
 
@@ -149,6 +158,10 @@ class PageServer:
 
     async def _answer(self, route: Route) -> None:
         name = route.request.headers.get(HEADER, "")
+        asked = route.request.headers.get("access-control-request-headers")
+        if asked is not None:  # A preflight, which carries no name; whoever is asked next says it.
+            await route.fulfill(status=HTTPStatus.NO_CONTENT, headers=_allow(asked))
+            return
         if name not in self._pages:  # The last words of a page whose test is over.
             await route.fulfill(status=HTTPStatus.GONE)
             return

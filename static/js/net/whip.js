@@ -47,6 +47,10 @@ export class WhipPublisher {
     return this.#link.peer;
   }
 
+  get isElsewhere() {
+    return this.#link.isElsewhere;
+  }
+
   /** @param {{takesOver?: boolean}} [how] takesOver: end another publisher of the room */
   start({ takesOver = false } = {}) {
     this.#takesOver = takesOver;

@@ -52,6 +52,10 @@ export class WhipLink {
     return this.#session?.peer ?? null;
   }
 
+  get isElsewhere() {
+    return this.#session?.isElsewhere ?? false;
+  }
+
   /** @param {Partial<LinkState>} change */
   #tell(change) {
     this.state = { ...this.state, ...change };

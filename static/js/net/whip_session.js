@@ -48,6 +48,11 @@ export class WhipSession {
     peer.addEventListener('icecandidate', ({ candidate }) => this.#gathered(candidate));
   }
 
+  /** Whether another host took the offer, of which ours hears nothing more. */
+  get isElsewhere() {
+    return this.#address !== null && new URL(this.#address).origin !== location.origin;
+  }
+
   /** @returns {Record<string, string>} */
   get #headers() {
     return this.ticket.token ? { Authorization: `Bearer ${this.ticket.token}` } : {};

@@ -94,7 +94,7 @@ export class ConsoleCamera {
     const events = {
       'camera-open': () => this.#open(), 'camera-close': () => this.#close(), 'camera-choose': () => this.take(),
       'camera-source': ({ source }) => this.#use(source), 'camera-mute': () => this.#mute(), 'camera-bitrate': ({ bits_per_s }) => this.#limit(bits_per_s),
-      'camera-start': () => this.#start(), 'camera-stop': () => this.publisher.stop(),
+      'camera-start': () => this.#start(), 'camera-stop': () => this.#stop(),
       'make-key': ({ label }) => this.#act(async () => {
         const { token, url } = await post(`${this.#base}/keys`, { label });
         this.#keys.fresh = { token, url };
@@ -221,6 +221,13 @@ export class ConsoleCamera {
     this.#trouble = null;
     await this.publisher.setBitrate(this.#bitrate);
     this.publisher.start({ takesOver });
+  }
+
+  #stop() {
+    const { isElsewhere } = this.publisher;
+    this.publisher.stop();
+    // An engine that took the picture itself tells our server nothing: viewers would wait for it.
+    if (isElsewhere) void post(`${this.#base}/stop`).catch(() => {});
   }
 
   /** @param {import('../net/whip_link.js').LinkState} link */
