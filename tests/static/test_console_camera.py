@@ -24,6 +24,34 @@ NO_CAMERA = """
     };
 """
 KEY = {"id": "k1", "label": "Studio OBS", "created_at_ms": 1, "last_used_at_ms": None}
+# What the page asks of the browser, and hands to the connection: a screen is a canvas here.
+WATCHED = """
+    window.wanted = [];
+    window.sent = [];
+    window.limits = [];
+    const media = navigator.mediaDevices;
+    const getUserMedia = media.getUserMedia.bind(media);
+    const screens = new Set();
+    media.getUserMedia = (wanted) => {
+      window.wanted.push(wanted);
+      return getUserMedia(wanted);
+    };
+    media.getDisplayMedia = async () => {
+      const stream = document.createElement('canvas').captureStream(5);
+      screens.add(stream.getVideoTracks()[0]);
+      return stream;
+    };
+    const { replaceTrack, setParameters } = RTCRtpSender.prototype;
+    RTCRtpSender.prototype.replaceTrack = function (track) {
+      const what = screens.has(track) ? 'screen' : 'camera';
+      if (track?.kind === 'video') window.sent.push(`video of the ${what}`);
+      return replaceTrack.call(this, track);
+    };
+    RTCRtpSender.prototype.setParameters = function (parameters) {
+      window.limits.push(parameters.encodings[0].maxBitrate);
+      return setParameters.call(this, parameters);
+    };
+"""
 
 
 class CameraServer(Server):
@@ -145,6 +173,27 @@ async def test_the_host_sees_the_picture_before_anybody_and_goes_live(browser: B
     first = "H264" if "H264" in video else "VP8"
     assert first in rates[0]
     assert server.ended == ["/whip/demo/s1"]
+
+
+async def test_screen_devices_and_rate_change_on_the_air_without_a_new_session(
+    browser: Browser,
+) -> None:
+    async with open_camera(browser, script=WATCHED) as (page, server):
+        await see_preview(page)
+        await page.get_by_role("button", name="Go live with this picture").click()
+        await page.locator("live-camera .light-button[data-state=fine]").wait_for()
+        await page.locator("live-camera [data-ref=source]").select_option("screen")
+        await wait_until(page, "window.sent.includes('video of the screen')")
+        assert await page.locator("live-camera [data-ref=camera]").is_disabled()
+        microphone = page.locator("live-camera [data-ref=microphone]")
+        chosen = await microphone.locator("option").last.get_attribute("value")
+        await microphone.select_option(chosen)
+        await wait_until(page, "id => window.wanted.at(-1).audio.deviceId?.exact === id", chosen)
+        await page.locator("live-camera [data-ref=source]").select_option("camera")
+        await wait_until(page, "window.sent.at(-1) === 'video of the camera'")
+        await page.locator("live-camera [data-ref=bitrate]").select_option("800000")
+        await wait_until(page, "window.limits.at(-1) === 800000")
+        assert len(server.offers) == 1
 
 
 async def test_closing_the_sheet_lets_a_camera_go_that_is_not_on_the_air(browser: Browser) -> None:
