@@ -17,6 +17,7 @@ from commerce.sales.group_buys.campaigns import complete, finish_campaign
 from commerce.sales.group_buys.store import select_team
 from commerce.sales.pricing.ports import Tariffs
 from commerce.sales.pricing.tariffs import FlatShipping, IncludedTax
+from server.wiring.sources import FreshIds
 from tests.support.club import Club, refuse_capture
 from tests.support.coupons import Stand
 from tests.support.grouping import end_seats, join, open_group_buy, pass_deadline, read_team
@@ -150,7 +151,7 @@ class Walk:
         """Complete the team at the shop's cost."""
         async with self.club.till.database.transaction() as transaction:
             team = await select_team(transaction, self.team)
-            await complete(transaction, team, host_id=self.stand.shop.host_id)
+            await complete(transaction, FreshIds(), team, host_id=self.stand.shop.host_id)
 
     async def void(self) -> None:
         """Let the bank take an authorisation back, and tell so."""
