@@ -14,14 +14,14 @@ from playwright.async_api import expect
 
 from tests.e2e.test_accessibility import find_faults
 from tests.static import test_room_page as room
-from tests.static.test_coupon_halt_pages import CouponRoom
+from tests.static.test_coupon_halt_pages import COUPON, DROP, CouponRoom
 from tests.static.test_room_page import FLASH_ID, NOW_MS
 from tests.static.test_teams_pages import make_campaign
 from tests.static.test_unlock_pages import make_threshold
 from tests.support.browser import wait_until
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, Page, Route
 
 pytestmark = pytest.mark.pages
 
@@ -46,6 +46,21 @@ LAST_LINE = """() => {
   const list = document.querySelector('.chat-scroll').getBoundingClientRect();
   return line !== undefined && line.top >= list.top - 1 && line.bottom <= list.bottom + 1;
 }"""
+
+
+class UnclaimedRoom(CouponRoom):
+    """Its coupon is of many words, and not claimed yet."""
+
+    def __init__(self, language: str) -> None:
+        super().__init__(language)
+        coupon = COUPON | {"percent": 12, "max_minor": 5_000}
+        self.more = {"drops": [DROP | {"coupon": coupon}]}
+
+    async def answer_call(self, route: Route, method: str, path: str) -> None:
+        if path == "/api/coupons":
+            await route.fulfill(json={"claims": []})
+        else:
+            await super().answer_call(route, method, path)
 
 
 class Busy:
@@ -74,16 +89,20 @@ class Busy:
 
 
 @asynccontextmanager
-async def open_busy(browser: Browser, language: str = "en") -> AsyncIterator[tuple[Page, Busy]]:
-    """Yield a small phone on which everything is on, the coupon already claimed."""
-    server = CouponRoom(language)
+async def open_busy(
+    browser: Browser, language: str = "en", server: CouponRoom | None = None
+) -> AsyncIterator[tuple[Page, Busy]]:
+    """Yield a small phone on which everything is on, the coupon claimed unless `server` says."""
+    is_claimed = server is None
+    server = server or CouponRoom(language)
     busy = Busy(server)
     options = {"language": language, "server": server, "viewport": SMALL}
     async with room.open_room(browser, **options) as (page, _):
         busy.tell("flash.armed", {"sale": make_threshold()})
         busy.tell("group_buy.opened", {"sale": make_campaign()})
         await expect(page.locator("live-group-buy")).to_be_visible()
-        await expect(page.locator("live-drop [data-tone=good]")).to_be_visible()
+        mark = "[data-tone=good]" if is_claimed else "[data-ref=claim]"
+        await expect(page.locator(f"live-drop {mark}")).to_be_visible()
         yield page, busy
 
 
@@ -118,6 +137,25 @@ async def test_whatever_is_on_the_chat_keeps_two_lines_and_the_face_is_free(
         assert "249" in await page.inner_text("live-group-buy [data-ref=price]")
         assert "199" in await page.inner_text(".card .price")
         assert await find_faults(page) == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_a_coupon_of_many_words_stays_low_beside_its_button(
+    browser: Browser, language: str
+) -> None:
+    async with open_busy(browser, language, UnclaimedRoom(language)) as (page, busy):
+        busy.chat(0, 4)
+        for size in (SMALL, PHONE):
+            await look(page, size)
+        drop = page.locator("live-drop")
+        box = await drop.bounding_box()
+        assert box is not None
+        assert box["height"] <= 80
+        for number in ("12", "50", "80"):
+            assert number in await drop.inner_text()
+        await drop.locator("[data-ref=claim]").click()
+        await expect(drop.locator("[data-tone=good]")).to_be_visible()
+        await look(page, SMALL)
 
 
 async def test_a_hold_under_a_long_name_leaves_the_chat_its_lines(browser: Browser) -> None:

@@ -31,7 +31,7 @@ export class LiveDrop extends LiveElement {
     render(this, html`
       <section class="drop" aria-label="${t('drop.title')}" data-ref="card">
         <div class="drop-words"><h2 class="drop-off" data-ref="off"></h2><p class="muted" data-ref="terms"></p></div>
-        <div class="drop-end"><button class="button button-lime drop-claim" type="button" data-ref="claim"></button><p class="muted" data-ref="left"></p></div>
+        <div class="drop-end"><button class="button button-white drop-claim" type="button" data-ref="claim"></button><p class="muted" data-ref="left"></p></div>
         <p class="drop-note" role="status" data-ref="note">${icon('check')}<span data-ref="words"></span></p>
       </section>`);
     this.ref('claim').addEventListener('click', () => {
