@@ -272,3 +272,25 @@ async def test_a_short_list_has_no_older_orders(browser: Browser) -> None:
     async with open_orders(browser, **{"GET /api/orders": page_of(0, 199)}) as (page, _):
         await page.locator("[href='/orders/o198']").wait_for()
         assert not await page.get_by_role("button", name="Older orders").is_visible()
+
+
+HELD = {"id": "h1", "sale": FLASH_ID, "qty": 2, "unit_price_minor": 19_900, "currency": "CNY"}
+HELD |= {"expires_in_ms": 200_000, "state": "held", "room": "demo"}
+
+
+@pytest.mark.parametrize(
+    ("language", "what"), [("en", "No. 3 Kiln-change tea bowl × 2"), ("zh", "3 号 窑变天目盏 × 2")]
+)
+async def test_a_hold_says_what_it_is_of_beside_a_button_that_stands_out(
+    browser: Browser, language: str, what: str
+) -> None:
+    answers = {"GET /api/reservations": {"reservations": [HELD]}}
+    async with open_orders(browser, language, **answers) as (page, _):
+        await page.emulate_media(color_scheme="light")
+        row = page.locator("[data-hold=h1]")
+        assert what in await row.inner_text()
+        ground = "one => getComputedStyle(one).backgroundColor.match(/\\d+/g).map(Number)"
+        button = await row.locator("[data-pay]").evaluate(ground)
+        assert sum(await row.evaluate(ground)) > 700
+        assert sum(button) < 200
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -69,13 +69,14 @@ function orderCard(order) {
 /**
  * A hold can be paid from here: a show that has ended has no card for it any more.
  * @param {Reservation} hold
+ * @param {BagItem | null} item
  */
-function holdRow(hold) {
+function holdRow(hold, item) {
   const price = money(hold.unit_price_minor * hold.qty, hold.currency);
   return html`<li class="hold-row" data-hold="${hold.id}">
     <live-hold-ring></live-hold-ring>
-    <div><p class="muted" role="status">${t('orders.hold_note')}</p><a class="orders-back" href="/r/${hold.room}">${t('orders.go_room')}</a></div>
-    <button class="button button-white" type="button" data-pay="${hold.id}">${t('orders.pay', { price })}</button>
+    <div>${item ? html`<p class="waiting-of">${t('orders.waiting_of', { no: item.no, title: titleOf(item) })}${hold.qty > 1 ? ` × ${number(hold.qty)}` : ''}</p>` : ''}<p class="muted" role="status">${t('orders.hold_note')}</p><a class="orders-back" href="/r/${hold.room}">${t('orders.go_room')}</a></div>
+    <button class="button button-dark" type="button" data-pay="${hold.id}">${t('orders.pay', { price })}</button>
   </li>`;
 }
 
@@ -116,8 +117,8 @@ function waitingRow(entry, item) {
 }
 
 /**
- * What people wait for, by entry: the rooms know it.
- * @param {Entry[]} entries
+ * What people hold or wait for, by the id of hold or entry: the rooms know it.
+ * @param {readonly {id: string, sale: string, room: string}[]} entries
  * @returns {Promise<Map<string, BagItem>>}
  */
 async function itemsOf(entries) {
@@ -207,10 +208,10 @@ async function showList(place) {
     const [{ orders }, { reservations }, { entries }, claims] = await Promise.all([get('/api/orders'), get('/api/reservations'), get('/api/waiting-list'), readClaims()]);
     // Whose turn it is has a hold, which is above.
     const waiting = /** @type {Entry[]} */ (entries).filter((entry) => entry.state === 'waiting');
-    const items = await itemsOf(waiting);
     const holds = /** @type {Reservation[]} */ (reservations).filter((hold) => hold.state === 'held');
+    const items = await itemsOf([...holds, ...waiting]);
     render(place, html`
-      ${holds.length ? html`<h2>${t('orders.holds')}</h2><ul class="orders-list">${holds.map(holdRow)}</ul>` : ''}
+      ${holds.length ? html`<h2>${t('orders.holds')}</h2><ul class="orders-list">${holds.map((hold) => holdRow(hold, items.get(hold.id) ?? null))}</ul>` : ''}
       ${waiting.length ? html`<h2>${t('orders.waiting')}</h2><ul class="orders-list">${waiting.map((entry) => waitingRow(entry, items.get(entry.id) ?? null))}</ul>` : ''}
       ${claims.length ? html`<h2>${t('orders.coupons')}</h2><ul class="orders-list" data-coupons>${claims.map(claimRow)}</ul>` : ''}
       ${orders.length && (holds.length || waiting.length || claims.length) ? html`<h2>${t('orders.own')}</h2>` : ''}

@@ -57,8 +57,8 @@ export class LiveReceipt extends LiveElement {
     const order = this.#order;
     if (!order) return;
     const back = this.#roomPath
-      ? html`<a class="button button-main button-white" href="${this.#roomPath}">${t('receipt.back')}</a>`
-      : html`<button class="button button-main button-white" type="button" data-act="back">${t('receipt.back')}</button>`;
+      ? html`<a class="button button-main button-dark" href="${this.#roomPath}">${t('receipt.back')}</a>`
+      : html`<button class="button button-main button-dark" type="button" data-act="back">${t('receipt.back')}</button>`;
     const see = this.#roomPath
       ? html`<a class="button button-main" href="/orders">${t('orders.all')}</a>`
       : html`<a class="button button-main" href="/orders/${order.id}">${t('receipt.see_order')}</a>`;

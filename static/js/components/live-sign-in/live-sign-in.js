@@ -35,7 +35,7 @@ export class LiveSignIn extends LiveElement {
         <label class="visually-hidden" for="sign-in-name">${t('signin.name')}</label>
         <input class="field" id="sign-in-name" name="name" data-ref="name" autocomplete="nickname" maxlength="${NAME_MAX}" placeholder="${t('signin.name')}" aria-describedby="sign-in-problem">
         <p class="field-error" id="sign-in-problem" role="alert" data-ref="problem"></p>
-        <button class="button button-main button-white" data-ref="go">${t('signin.go')}</button>
+        <button class="button button-main button-dark" data-ref="go">${t('signin.go')}</button>
       </form>`);
     this.ref('form').addEventListener('submit', (event) => {
       event.preventDefault();
