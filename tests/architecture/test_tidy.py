@@ -37,6 +37,11 @@ def test_every_rules_module_has_its_own_unit_tests() -> None:
     assert not found, "\n".join(found)
 
 
+def test_every_migration_has_its_own_number() -> None:
+    found = tidy.find_shared_numbers()
+    assert not found, "\n".join(found)
+
+
 def test_every_static_file_is_used() -> None:
     found = tidy.find_unreferenced_static()
     assert not found, "\n".join(found)
@@ -104,6 +109,15 @@ def test_checker_finds_rules_without_tests(tmp_path: Path) -> None:
     tests.touch()
     found = tidy.find_untested_rules(tmp_path)
     assert not found, "\n".join(found)
+
+
+def test_checker_finds_shared_numbers(tmp_path: Path) -> None:
+    migrations = tmp_path / "server" / "db" / "migrations"
+    migrations.mkdir(parents=True)
+    for name in ("0001_first.sql", "0002_one.sql", "0002_other.sql"):
+        (migrations / name).touch()
+    [found] = tidy.find_shared_numbers(tmp_path)
+    assert found.startswith("0002_other.sql: 0002_one.sql")
 
 
 def test_checker_finds_unreferenced_static_files(tmp_path: Path) -> None:

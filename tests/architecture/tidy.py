@@ -127,6 +127,17 @@ def find_untested_rules(root: Path = ROOT) -> list[str]:
     return found
 
 
+def find_shared_numbers(root: Path = ROOT) -> list[str]:
+    """Find migrations that have a number together; which comes first would be their names' word."""
+    found = []
+    named: dict[str, str] = {}
+    for path in sorted((root / "server" / "db" / "migrations").glob("*.sql")):
+        first = named.setdefault(path.name.partition("_")[0], path.name)
+        if first != path.name:
+            found.append(f"{path.name}: {first} has its number; take the next free one")
+    return found
+
+
 def find_unreferenced_static(root: Path = ROOT) -> list[str]:
     """Find static files whose name no other file mentions.
 
