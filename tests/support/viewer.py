@@ -13,6 +13,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 
 RECONNECT_S = 0.1
 ANSWER_S = 60
+# Errors after which the contract has the same key sent again.
+AGAIN = ("unknown_outcome", "database_unavailable", "overloaded")
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault.
@@ -160,7 +162,7 @@ class Viewer:
                 except (ConnectionResetError, ConnectionClosed):
                     await asyncio.sleep(RECONNECT_S)
                 except Refusal as refusal:
-                    if refusal.error["code"] not in ("unknown_outcome", "database_unavailable"):
+                    if refusal.error["code"] not in AGAIN:
                         raise
                     await asyncio.sleep(RECONNECT_S)
 
