@@ -92,19 +92,23 @@ async def test_a_second_card_for_an_order_that_is_paid_goes_back_once(
     await check_once(till)
 
 
-async def take_card_in_silence(till: Till, first: dict[str, Any], state: str) -> None:
-    """Let the old page take another card; nothing is told of it."""
+async def pay_in_silence(till: Till, state: str) -> tuple[Buyer, str, dict[str, Any], str]:
+    """Let the page of a declined card take another one, of which nothing is told.
+
+    Returns the buyer, the order, that page's payment, and the address of the fresh page.
+    """
+    _, sale = await till.sale()
+    buyer = await till.buyer()
+    order, url = await order_one(till, sale, buyer)
+    first, fresh = await decline(till, buyer, order, url)
     await till.change("UPDATE sandbox.payments SET state = $2 WHERE id = $1", first["id"], state)
+    return buyer, order, first, fresh
 
 
 @pytest.mark.parametrize("state", ["authorised", "captured"])
 async def test_a_second_card_that_nobody_tells_of_is_asked_after(till: Till, state: str) -> None:
     """The buyer waits for an order that is paid for, as after any lost webhook."""
-    _, sale = await till.sale()
-    buyer = await till.buyer()
-    order, url = await order_one(till, sale, buyer)
-    first, _ = await decline(till, buyer, order, url)
-    await take_card_in_silence(till, first, state)
+    buyer, order, first, _ = await pay_in_silence(till, state)
     assert await till.payments.poll_silent_payments(silent_ms=0) == 2
     shown = await buyer.read(order)
     assert (shown["state"], shown["payment"]["id"]) == ("paid", first["reference"])
@@ -118,11 +122,7 @@ async def test_a_second_card_that_nobody_tells_of_goes_back_once_the_order_is_pa
     till: Till, state: str, wanted: str
 ) -> None:
     """No page of an order that has its money stays open: what one took meanwhile is found there."""
-    _, sale = await till.sale()
-    buyer = await till.buyer()
-    order, url = await order_one(till, sale, buyer)
-    first, fresh = await decline(till, buyer, order, url)
-    await take_card_in_silence(till, first, state)
+    buyer, _, _, fresh = await pay_in_silence(till, state)
     await buyer.press(fresh, "pay")
     await settle_calls(till)
     assert await money(till) == {"captured": 1, wanted: 1}
@@ -133,11 +133,7 @@ async def test_a_second_card_that_nobody_tells_of_goes_back_once_the_order_is_pa
 async def test_a_second_card_that_nobody_tells_of_goes_back_once_the_order_is_over(
     till: Till, state: str, wanted: str
 ) -> None:
-    _, sale = await till.sale()
-    buyer = await till.buyer()
-    order, url = await order_one(till, sale, buyer)
-    first, _ = await decline(till, buyer, order, url)
-    await take_card_in_silence(till, first, state)
+    buyer, order, _, _ = await pay_in_silence(till, state)
     await buyer.client.post(f"/api/orders/{order}/cancel", headers={"Idempotency-Key": "k"})
     await settle_calls(till)
     assert await money(till) == Counter(["voided", wanted])
