@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -151,16 +151,15 @@ class InventoryNews:
 class StockBoard:
     """Reads the figures that viewers see, at most ten times a second, for this process's rooms.
 
-    A sale whose figures are seen is a sale that may be pressed soon: `learn` is told of it, so
-    that the crowd of its opening need not wait for it.
+    A sale whose figures are seen is a sale that may be pressed soon: the inventory learns it, so
+    that the crowd of its opening need not wait for it, and who sees a unit free is not refused
+    from the memory of a moment when none was.
     """
 
-    def __init__(
-        self, database: PgDatabase, hub: Hub, *, learn: Callable[[str], Awaitable[object]]
-    ) -> None:
+    def __init__(self, database: PgDatabase, hub: Hub, inventory: InventoryService) -> None:
         self._database = database
         self._hub = hub
-        self._learn = learn
+        self._inventory = inventory
         self._dirty: set[str] = set()
         self._dirty_rooms: set[str] = set()
 
@@ -196,12 +195,14 @@ class StockBoard:
             self._dirty_rooms |= rooms
             return
         for sale_id, seen in figures.items():
+            if seen.stock[0] > 0:
+                self._inventory.saw_free(sale_id)
             self._hub.set_state(seen.room_id, f"stock:{sale_id}", list(seen.stock))
             if seen.waiting is not None:
                 self._hub.set_state(seen.room_id, f"waiting:{sale_id}", list(seen.waiting))
         with contextlib.suppress(CommerceError, *UNAVAILABLE):  # Else the first press learns it.
             for sale_id in figures:
-                await self._learn(sale_id)
+                await self._inventory.find_sale(sale_id)
 
 
 class RoomCommands:

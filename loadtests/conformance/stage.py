@@ -28,6 +28,9 @@ FOREIGN_ORIGIN = "https://elsewhere.example"
 SESSION_COOKIE = "hubbub_session"
 # Units that must be free before a sale is carved out of a piece: the shop goes on selling.
 FREE_UNITS_MIN = 3
+# Longer than any process remembers that nothing was free, by the contract's `retry_ms`: sooner, a
+# press may be refused once more by what was so a moment ago.
+MEMORY_S = 1.0
 NO_HOST = "no host login was given (--host-login, --host-password)"
 
 

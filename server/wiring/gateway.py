@@ -221,7 +221,7 @@ def _edge(settings: Settings, tokens: Authenticator) -> Edge:
 def _boards(settings: Settings, carrier: Carrier, hub: Hub, inventory: InventoryService) -> Boards:
     """Return the readers of figures, each of which hears the hub's hints."""
     database = carrier.database
-    stock = StockBoard(database, hub, learn=inventory.find_sale)
+    stock = StockBoard(database, hub, inventory)
     kinds = (entry_board, drop_board, group_board, unlock_board)
     boards: Boards = (stock, *(kind(database, hub) for kind in kinds))
     if settings.media_backend != "none":

@@ -240,6 +240,12 @@ class InventoryService:
         for pool_id in pool_ids:
             self._latches.clear(pool_id)
 
+    def saw_free(self, sale_id: str) -> None:
+        """Forget what refuses presses for a sale: units of it were seen free, by viewers too."""
+        sale = self._sales.get(sale_id)
+        if sale is not None:
+            self._latches.clear(sale.pool_id)
+
     async def find_sale(self, sale_id: str) -> PooledSale:
         """Return where a sale's stock lies, from memory when it is known; raises `not_found`."""
         return await self._sales.find(sale_id)

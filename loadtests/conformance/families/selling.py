@@ -10,14 +10,12 @@ from uuid import uuid4
 
 from loadtests.conformance.http import Person, Reply, expect_error, send
 from loadtests.conformance.model import NotApplicableError, check, require
-from loadtests.conformance.stage import Stage
+from loadtests.conformance.stage import MEMORY_S, Stage
 
 CROWD = 8
 UNITS = 3
 # The sandbox pays, captures and reports; each is a job of a second.
 PAID_TIMEOUT_S = 15.0
-# Longer than any process remembers that nothing is free, by the contract's `retry_ms`.
-MEMORY_S = 1.0
 
 
 @check(
@@ -97,7 +95,6 @@ async def held_out(stage: Stage) -> None:
             error = expect_error(await _press(two, sale, key=key), 409, "held_out")
             is_so = error["retryable"] and "retry_ms" in error and "version" in error["detail"]
             require(is_so, "retryable, retry_ms and detail.version", error)
-        # Sooner, another process may answer from its memory of a moment ago.
         await asyncio.sleep(error["retry_ms"] / 1000)
         reply = await _press(two, sale, key=key)
         require(reply.status == 201, "a refusal is decided anew: 201", str(reply))
@@ -255,7 +252,6 @@ async def sold_out(stage: Stage) -> None:
             timeout_s=PAID_TIMEOUT_S,
         )
         await ear.hear_event("flash.sold_out", lambda p: p["sale"] == sale["id"])
-        # A process that said `held_out` a moment ago may say so once more.
         await asyncio.sleep(MEMORY_S)
         expect_error(await _press(late, sale), 409, "sold_out")
         paid = (await buyer.get(f"/api/orders/{order}"))["order"]

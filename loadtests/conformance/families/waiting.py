@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ from loadtests.conformance.ear import Ear
 from loadtests.conformance.http import Person, expect_error, expect_shape
 from loadtests.conformance.model import check, require
 from loadtests.conformance.shapes import ENTRY, OFFER
-from loadtests.conformance.stage import Stage
+from loadtests.conformance.stage import MEMORY_S, Stage
 
 SECTION = "Waiting list"
 
@@ -35,6 +36,7 @@ async def turns(stage: Stage) -> None:
         await first.do(f"DELETE /api/reservations/{held['id']}", key=str(uuid4()))
         offer = await _offered(second_ear)
         require(offer["entry"] == entry["id"], "an offer for the first in line", offer)
+        await asyncio.sleep(MEMORY_S)
         error = expect_error(await other.call(path, {"qty": 1}, key=str(uuid4())), 409, "held_out")
         require(error["detail"].get("waiting") == 1, "detail.waiting 1", error)
         # Passed on: it is the third's, and the second has no entry any more.
@@ -49,6 +51,7 @@ async def turns(stage: Stage) -> None:
         require(came == expected, f"{expected}", theirs)
         # Let go with nobody behind: everybody may have it.
         await third.do(f"DELETE /api/reservations/{offer['reservation']['id']}", key=str(uuid4()))
+        await asyncio.sleep(MEMORY_S)
         held = (await other.do(path, {"qty": 1}, key=str(uuid4()), status=201))["reservation"]
         async with stage.held(sale["id"], held["id"], other):
             pass
