@@ -7,6 +7,7 @@ after the commit, with the answer lost. Each repetition has the same ids and mee
 from __future__ import annotations
 
 import asyncio
+import threading
 import uuid
 from collections.abc import AsyncIterator
 
@@ -149,7 +150,6 @@ async def test_without_its_own_ids_a_cut_batch_sells_twice(
 
 
 STATEMENT = Point("", "INSERT INTO witness")
-LOOK_S = 2.0
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,14 @@ async def test_the_proxy_cuts_where_it_says(
     is_in_transaction: bool,
 ) -> None:
     """What the backend has afterwards says on which side of the commit the cut was."""
-    monkeypatch.setattr(pg_proxy, "LATE_S", LOOK_S)  # A busy machine looks in time, too.
+    has_looked = threading.Event()
+
+    async def wait_for_the_look() -> None:
+        """Be late until the test has looked: in the proxy's thread, and however busy all are."""
+        while not has_looked.is_set():
+            await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(pg_proxy, "wait_late", wait_for_the_look)
     direct = await asyncpg.connect(database_url)
     await direct.execute("CREATE TABLE witness (n integer)")
     client = await asyncpg.connect(proxy.url)
@@ -179,6 +186,7 @@ async def test_the_proxy_cuts_where_it_says(
             await client.execute(*last)
         assert trap.has_struck
         at_once = await direct.fetchval("SELECT count(*) FROM witness")
+        has_looked.set()
         assert at_once == (0 if moment == LATE else kept)
         async with asyncio.timeout(30):
             while await direct.fetchval("SELECT count(*) FROM witness") != kept:

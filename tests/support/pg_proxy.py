@@ -252,7 +252,7 @@ class _Link:
     async def _commit_late(self, request: Message) -> None:
         """Let the client go at once, and its backend commit all the same."""
         self._client[1].close()
-        await asyncio.sleep(LATE_S)
+        await wait_late()
         self._to_server().write(request.raw)
         # Whether the backend could is the database's word; its end is awaited by `_carry_down`.
         await asyncio.sleep(LATE_S)
@@ -293,6 +293,11 @@ class _Link:
         return role_of(self._pid)
 
 
+async def wait_late() -> None:
+    """Let the moment pass before a commit that is late."""
+    await asyncio.sleep(LATE_S)
+
+
 async def _close(writer: asyncio.StreamWriter) -> None:
     """Send what is left, and end the connection."""
     writer.close()
@@ -313,7 +318,7 @@ def role_of(pid: int) -> str:
     return ""
 
 
-def wait_for_end(pid: int, timeout_s: float = 10.0) -> None:
+def wait_for_end(pid: int, timeout_s: float = 60.0) -> None:
     """Wait until a killed process is gone."""
     deadline_s = time.monotonic() + timeout_s
     with contextlib.suppress(psutil.NoSuchProcess):
