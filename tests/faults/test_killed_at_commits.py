@@ -85,7 +85,7 @@ async def press_in_a_crowd(scene: Scene) -> None:
     async with scene.struck():
         won = await asyncio.gather(*(scene.reserve(person) for person in people))
     for person, id in zip(people, won, strict=True):
-        answer = await scene.insist(person, "GET", "/api/reservations")
+        answer = await person.insist("GET", "/api/reservations")
         assert [hold["id"] for hold in answer["reservations"]] == [id]
     assert await scene.ask(CLAIMED, scene.sale) == CROWD
 
@@ -93,12 +93,12 @@ async def press_in_a_crowd(scene: Scene) -> None:
 async def take_a_cart(scene: Scene) -> None:
     """All of the cart, once."""
     await scene.sell()
-    state = await scene.insist(scene.host, "GET", "/api/rooms/demo")
+    state = await scene.host.insist("GET", "/api/rooms/demo")
     other = next(item["sale"] for item in state["bag"] if item["sku"] != "demo-tea-bowl")
     buyer = await scene.guest()
     items = [{"sale": scene.sale, "qty": 1}, {"sale": other, "qty": 2}]
     async with scene.struck():
-        await scene.insist(buyer, "POST", "/api/reservations", {"items": items}, status=201)
+        await buyer.insist("POST", "/api/reservations", {"items": items}, status=201)
     assert await scene.ask(LIVE_OF, buyer.user["id"]) == len(items)
     assert await scene.ask(CLAIMED, scene.sale) == 1
 
@@ -109,7 +109,7 @@ async def let_a_hold_go(scene: Scene) -> None:
     buyer = await scene.guest()
     held = await scene.reserve(buyer)
     async with scene.struck():
-        answer = await scene.insist(buyer, "DELETE", f"/api/reservations/{held}")
+        answer = await buyer.insist("DELETE", f"/api/reservations/{held}")
     assert answer["reservation"]["state"] == "released"
     assert await scene.ask(CLAIMED, scene.sale) == 0
 
@@ -120,7 +120,7 @@ async def _wait_behind(scene: Scene) -> tuple[str, Caller, Caller]:
     first, second = await scene.guest(), await scene.guest()
     held = await scene.reserve(first)
     path = f"/api/sales/{scene.sale}/waiting-list"
-    await scene.insist(second, "POST", path, {"qty": 1}, status=201)
+    await second.insist("POST", path, {"qty": 1}, status=201)
     return held, first, second
 
 
@@ -137,7 +137,7 @@ async def let_go_before_a_line(scene: Scene) -> None:
     """What is let go is offered to whoever waits, in the same commit."""
     held, first, second = await _wait_behind(scene)
     async with scene.struck():
-        await scene.insist(first, "DELETE", f"/api/reservations/{held}")
+        await first.insist("DELETE", f"/api/reservations/{held}")
     await _assert_offered(scene, second)
 
 
@@ -165,13 +165,13 @@ async def hold_a_draw(scene: Scene) -> None:
     await scene.sell(fairness="draw", entry_s=60, quantity=2)
     for person in [await scene.guest() for _ in range(3)]:
         path = f"/api/sales/{scene.sale}/entries"
-        await scene.insist(person, "POST", path, {"qty": 1}, status=201)
+        await person.insist("POST", path, {"qty": 1}, status=201)
     async with scene.struck():
         await scene.direct.execute(CLOSE_ENTRIES, scene.sale)
     await scene.comes_true(
         "SELECT drawn_at_ms IS NOT NULL FROM draws WHERE sale_id = $1", scene.sale
     )
-    drawn = await scene.insist(scene.host, "GET", f"/api/sales/{scene.sale}/draw")
+    drawn = await scene.host.insist("GET", f"/api/sales/{scene.sale}/draw")
     assert len(drawn["winners"]) == 2
     assert await scene.ask(CLAIMED, scene.sale) == 2
 
@@ -183,7 +183,7 @@ async def place_an_order(scene: Scene) -> None:
     held = await scene.reserve(buyer)
     async with scene.struck():
         order = await scene.order(buyer, held)
-    listed = await scene.insist(buyer, "GET", "/api/orders?since_ms=0")
+    listed = await buyer.insist("GET", "/api/orders?since_ms=0")
     assert [one["id"] for one in listed["orders"]] == [order["order"]["id"]]
     await scene.press_pay(order["payment"]["url"])
     await scene.settled(order["order"]["id"], "paid")
@@ -209,7 +209,7 @@ async def cancel_an_order(scene: Scene) -> None:
     buyer = await scene.guest()
     order = (await scene.order(buyer, await scene.reserve(buyer)))["order"]["id"]
     async with scene.struck():
-        await scene.insist(buyer, "POST", f"/api/orders/{order}/cancel")
+        await buyer.insist("POST", f"/api/orders/{order}/cancel")
     await scene.settled(order, "cancelled")
     remote = await scene.ask("SELECT state FROM sandbox.payments WHERE order_reference = $1", order)
     assert remote == "voided"
@@ -222,7 +222,7 @@ async def refund_an_order(scene: Scene) -> None:
     order = await scene.paid_order(await scene.guest())
     async with scene.struck():
         path = f"/api/orders/{order}/refunds"
-        await scene.insist(scene.host, "POST", path, {"reason": "Broken"}, status=201)
+        await scene.host.insist("POST", path, {"reason": "Broken"}, status=201)
     await scene.settled(order, "refunded")
     back = await scene.ask(
         "SELECT count(*) FROM sandbox.refunds r JOIN sandbox.payments p ON p.id = r.payment_id"

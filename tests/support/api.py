@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import uuid
 from collections.abc import Callable
@@ -11,6 +12,9 @@ from typing import Any
 import httpx
 
 CALM_S = 0.05
+AGAIN_S = 0.1
+INSIST_S = 90.0
+UNAVAILABLE = 503
 # The server closes a connection that was idle for 5 s; one that is used again just then is lost.
 KEPT = httpx.Limits(keepalive_expiry=2.0)
 # Everything is on this machine, without TLS; reading the system's certificates for each client
@@ -39,6 +43,21 @@ class Caller:
         response = await self.http.request(method, path, json=body, headers=headers)
         assert response.status_code == status, f"{method} {path}: {response.text}"
         return response.json()
+
+    async def insist(
+        self, method: str, path: str, body: object = None, *, status: int = 200
+    ) -> Any:
+        """Call as a good client does: until a process that can answers, with the same key."""
+        key = str(uuid.uuid4())
+        async with asyncio.timeout(INSIST_S):
+            while True:
+                with contextlib.suppress(httpx.TransportError):
+                    headers = {"Idempotency-Key": key} if method != "GET" else {}
+                    answer = await self.http.request(method, path, json=body, headers=headers)
+                    if answer.status_code != UNAVAILABLE:
+                        assert answer.status_code == status, f"{method} {path}: {answer.text}"
+                        return answer.json()
+                await asyncio.sleep(AGAIN_S)
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -22,12 +22,19 @@ import psutil
 from commerce.insight.audit.service import audit
 from server.db.database import PgDatabase, open_pool
 from server.ops.children import DEATHS_MAX
-from tests.support.api import Caller, enter, eventually, log_in, open_client, start_flash_sale
+from tests.support.api import (
+    AGAIN_S,
+    INSIST_S,
+    Caller,
+    enter,
+    eventually,
+    log_in,
+    open_client,
+    start_flash_sale,
+)
 from tests.support.pg_proxy import KILL, PgProxy, Point, wait_for_end
 from tests.support.program import Program
 
-PAUSE_S = 0.1
-INSIST_S = 90.0
 # What a dead process had claimed is free when its lease is over; tests do not wait for that.
 END_LEASES = """
     UPDATE payment_calls SET next_at_ms = clock_ms() WHERE state = 'pending';
@@ -101,7 +108,7 @@ class KillStage:
             self._end_program()
             environment = {**self._settings, "HUBBUB_DATABASE_URL": self.database_url}
             command = Program("audit", environment=environment)
-            assert command.wait(60) == 0, command.output
+            assert command.wait() == 0, command.output
         finally:
             self.proxy.stop()
             self._folder.cleanup()
@@ -128,7 +135,7 @@ class Scene:
 
     async def close(self) -> None:
         """End the sale, and let everybody go."""
-        await self.insist(self.host, "POST", self._end_of_sale)
+        await self.host.insist("POST", self._end_of_sale)
         for person in self._people:
             await person.close()
         await self.direct.close()
@@ -148,7 +155,7 @@ class Scene:
         await self.host.call("POST", "/api/rooms/demo/start")
         terms = {"sku": "demo-tea-bowl", "price_minor": 9_900, "need": need, "quantity": need}
         path = "/api/rooms/demo/group-buys"
-        answer = await self.insist(self.host, "POST", path, terms, status=201)
+        answer = await self.host.insist("POST", path, terms, status=201)
         self.sale = answer["sale"]["id"]
         self._end_of_sale = f"/api/group-buys/{self.sale}/cancel"
 
@@ -162,37 +169,22 @@ class Scene:
         """Return one value, past the proxy."""
         return await self.direct.fetchval(query, *values)
 
-    async def insist(
-        self, person: Caller, method: str, path: str, body: object = None, *, status: int = 200
-    ) -> Any:
-        """Call as a good client does: until there is an answer, with the same key."""
-        key = str(uuid.uuid4())
-        async with asyncio.timeout(INSIST_S):
-            while True:
-                with contextlib.suppress(httpx.TransportError):
-                    headers = {"Idempotency-Key": key} if method != "GET" else {}
-                    answer = await person.http.request(method, path, json=body, headers=headers)
-                    if answer.status_code != 503:
-                        assert answer.status_code == status, f"{method} {path}: {answer.text}"
-                        return answer.json()
-                await asyncio.sleep(PAUSE_S)
-
     async def reserve(self, person: Caller, qty: int = 1) -> str:
         """Reserve in the sale."""
         path = f"/api/sales/{self.sale}/reservations"
-        answer = await self.insist(person, "POST", path, {"qty": qty}, status=201)
+        answer = await person.insist("POST", path, {"qty": qty}, status=201)
         return str(answer["reservation"]["id"])
 
     async def seat(self, person: Caller) -> dict[str, Any]:
         """Join a team of the sale, and order the seat."""
         path = f"/api/sales/{self.sale}/groups"
-        answer = await self.insist(person, "POST", path, {}, status=201)
+        answer = await person.insist("POST", path, {}, status=201)
         return await self.order(person, answer["reservation"]["id"])
 
     async def order(self, person: Caller, reservation: str) -> dict[str, Any]:
         """Order what is held."""
         body = {"reservations": [reservation]}
-        answer: dict[str, Any] = await self.insist(person, "POST", "/api/orders", body, status=201)
+        answer: dict[str, Any] = await person.insist("POST", "/api/orders", body, status=201)
         return answer
 
     async def press_pay(self, page: str) -> None:
@@ -204,7 +196,7 @@ class Scene:
                     if answer.status_code == 303:
                         return
                     assert answer.status_code >= 500, answer.text
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(AGAIN_S)
 
     async def paid_order(self, person: Caller) -> str:
         """Reserve, order and pay one unit; return the order's id once its money is taken."""
