@@ -46,7 +46,7 @@ def own_child(program: Program, name: str) -> psutil.Process:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_leaves_no_process(serve: Serve, number: signal.Signals) -> None:
     program = serve(embedded=True)
-    assert is_ready(program)
+    wait_until(lambda: is_ready(program), "it cannot serve")
     family = program.family()
     assert {"postgres", "valkey-server"} <= {process.name() for process in family}
     assert program.stop(number) == 0
@@ -80,7 +80,7 @@ def test_start_after_sigkill_recovers_and_nothing_served_meanwhile(serve: Serve)
     again = serve("--demo", "--port", str(program.port), embedded=True)
     assert "adopted the running PostgreSQL" in again.output
     assert "adopted the running Valkey" in again.output
-    assert is_ready(again)
+    wait_until(lambda: is_ready(again), "it cannot serve")
 
 
 def test_dead_gateway_is_replaced_while_the_other_serves(serve: Serve) -> None:
@@ -88,7 +88,7 @@ def test_dead_gateway_is_replaced_while_the_other_serves(serve: Serve) -> None:
     first = program.children_with_role("gateway")[0]
     first.kill()
     wait_until(lambda: "process died" in program.output, "the death was not noticed")
-    assert is_ready(program)
+    wait_until(lambda: is_ready(program), "nobody serves")
     wait_until(lambda: len(program.children_with_role("gateway")) == 2, "no new gateway")
 
 
