@@ -19,6 +19,7 @@ from commerce.sales.coupons.service import Drops
 from server.db.database import PgDatabase
 from server.wiring.sources import monotonic_ms
 from tests.support.coupons import Stand
+from tests.support.meeting import MEET, arrange
 from tests.support.shop import make_user
 from tests.support.till import Till
 
@@ -37,6 +38,7 @@ async def stand(till: Till) -> Stand:
 async def rewrite(database: PgDatabase, changes: dict[str, str]) -> None:
     """Change lines of `claim_coupons_batch`."""
     async with database.transaction() as transaction:
+        await arrange(transaction)
         source = await transaction.fetchval(
             "SELECT pg_get_functiondef('claim_coupons_batch'::regproc)"
         )
@@ -49,6 +51,8 @@ async def rewrite(database: PgDatabase, changes: dict[str, str]) -> None:
 # Each batch stays a moment between its look at the drop and its COMMIT.
 READ = "    left_over := d.quantity - d.claimed;"
 SLOW = {READ: f"    PERFORM pg_sleep(0.05);\n{READ}"}
+# Or until another batch has looked as well.
+MEETING = {READ: f"{MEET}{READ}"}
 LOCK = "WHERE x.id = p_drop FOR NO KEY UPDATE"
 
 
@@ -82,7 +86,7 @@ async def test_without_the_drops_lock_more_is_claimed_than_there_is(
 ) -> None:
     """The control: if it fails, the test above might be useless."""
     await stand.till.change("ALTER TABLE coupon_drops DROP CONSTRAINT coupon_drops_check")
-    await rewrite(stand.till.database, {**SLOW, LOCK: "WHERE x.id = p_drop"})
+    await rewrite(stand.till.database, {**MEETING, LOCK: "WHERE x.id = p_drop"})
     assert await claim_all(stand, cores) > DROPPED
     found = {one.check for one in (await audit(stand.till.database)).violations}
     assert "drop_is_its_claims" in found
@@ -160,7 +164,7 @@ async def until_one_waits(database: PgDatabase, transaction: Transaction) -> Non
     """Wait until somebody waits for a lock that this transaction has."""
     mine = await transaction.fetchval("SELECT pg_backend_pid()")
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             async with database.reading() as connection:
                 if await connection.fetchval(waiting, mine):

@@ -14,6 +14,7 @@ from commerce.sales.group_buys.model import Seat
 from commerce.sales.group_buys.service import GroupBuys
 from server.db.database import PgDatabase
 from tests.support.grouping import end_seats, join, open_group_buy, pass_deadline
+from tests.support.meeting import MEET, arrange
 from tests.support.shop import make_shop
 
 CROWD = 300
@@ -27,6 +28,7 @@ LOOKED = "    free := s.total - s.claimed;\n"
 async def rewrite(database: PgDatabase, *changes: tuple[str, str]) -> None:
     """Change lines of `join_group_batch`."""
     async with database.transaction() as transaction:
+        await arrange(transaction)
         source = await transaction.fetchval(
             "SELECT pg_get_functiondef('join_group_batch'::regproc)"
         )
@@ -52,12 +54,18 @@ async def counts(database: PgDatabase) -> tuple[int, int]:
     return row["overfull"], row["off"]
 
 
-async def race_for_the_last_seat(database: PgDatabase, cores: list[InventoryService]) -> list[str]:
-    """Let many press for one seat from several processes; return how each fared."""
+async def race_for_the_last_seat(
+    database: PgDatabase, cores: list[InventoryService], *changes: tuple[str, str]
+) -> list[str]:
+    """Let many press for one seat from several processes; return how each fared.
+
+    They are decided by a changed `join_group_batch`.
+    """
     sale = await open_group_buy(database, await make_shop(database), per_buyer=1)
     processes = [GroupBuys(database, core) for core in cores]
     first = await join(processes[0], sale)
     await join(processes[0], sale)
+    await rewrite(database, *changes)
 
     async def press(n: int) -> str:
         try:
@@ -72,8 +80,8 @@ async def race_for_the_last_seat(database: PgDatabase, cores: list[InventoryServ
 async def test_one_of_many_gets_the_last_seat(
     database: PgDatabase, cores: list[InventoryService]
 ) -> None:
-    await rewrite(database, (LOOKED, f"    PERFORM pg_sleep(0.2);\n{LOOKED}"))
-    answers = await race_for_the_last_seat(database, cores)
+    slowly = (LOOKED, f"    PERFORM pg_sleep(0.2);\n{LOOKED}")
+    answers = await race_for_the_last_seat(database, cores, slowly)
     assert answers.count("joined") == 1
     assert set(answers) == {"joined", "group_full"}
     assert await counts(database) == (0, 0)
@@ -88,15 +96,15 @@ async def test_without_the_locks_the_team_is_overfull(
         await transaction.execute(
             "ALTER TABLE buy_groups DROP CONSTRAINT buy_groups_never_overfull"
         )
-    await rewrite(
+    answers = await race_for_the_last_seat(
         database,
+        cores,
         (POOL_LOCK, POOL_LOCK.removesuffix(" FOR NO KEY UPDATE")),
         (TEAM_LOCK, TEAM_LOCK.removesuffix(" FOR NO KEY UPDATE")),
-        (LOOKED, f"    PERFORM pg_sleep(0.2);\n{LOOKED}"),
+        (LOOKED, f"{MEET}{LOOKED}"),
         # Without the lock two batches would meet at the journal's key; each gets its own version.
         ("s.version := s.version + 1;", "s.version := s.version + (random() * 1e12)::bigint;"),
     )
-    answers = await race_for_the_last_seat(database, cores)
     assert answers.count("joined") > 1
     assert (await counts(database))[0] == 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
@@ -18,14 +18,15 @@ BUYERS = 8
 PAUSE_S = 0.1
 
 
-@pytest.fixture
-def slow_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between its look at the threshold and its writing, everybody stays a moment."""
+def stay_at_the_look(
+    monkeypatch: pytest.MonkeyPatch, meet: Callable[[], Awaitable[object]]
+) -> None:
+    """Between its look at the threshold and its writing, everybody waits for this."""
     real = store.lock_unlock
 
     async def look(connection: Transaction, sale_id: str) -> Unlock:
         found = await real(connection, sale_id)
-        await asyncio.sleep(PAUSE_S)
+        await meet()
         return found
 
     monkeypatch.setattr(store, "lock_unlock", look)
@@ -39,8 +40,10 @@ async def pay_at_once(till: Till, *, units: int) -> Crowd:
     return crowd
 
 
-@pytest.mark.usefixtures("slow_look")
-async def test_the_price_falls_once_when_many_pay_for_the_last_unit(till: Till) -> None:
+async def test_the_price_falls_once_when_many_pay_for_the_last_unit(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stay_at_the_look(monkeypatch, lambda: asyncio.sleep(PAUSE_S))
     crowd = await pay_at_once(till, units=4)
     assert await crowd.outcome() == ("unlocked", 1)
     await crowd.run_jobs()
@@ -49,7 +52,6 @@ async def test_the_price_falls_once_when_many_pay_for_the_last_unit(till: Till) 
     await check_books(crowd)
 
 
-@pytest.mark.usefixtures("slow_look")
 async def test_without_the_pools_lock_nobody_sees_the_others_and_it_does_not_fall(
     till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,6 +60,7 @@ async def test_without_the_pools_lock_nobody_sees_the_others_and_it_does_not_fal
     async def lock_nothing(_transaction: Transaction, _pools: Sequence[str]) -> dict[str, int]:
         return {}
 
+    stay_at_the_look(monkeypatch, asyncio.Barrier(BUYERS).wait)
     unguarded = store.LOCK.replace("FOR NO KEY UPDATE OF u", "")
     monkeypatch.setattr(store, "LOCK", unguarded)
     monkeypatch.setattr(service, "lock_pools", lock_nothing)
