@@ -20,8 +20,6 @@ MEDIA = {
     "HUBBUB_MEDIA_BIND": "127.0.0.1",
     "HUBBUB_DEMO_FILM": "0",
 }
-# A picture that ended is told of within two seconds, and on a busy machine some more.
-GONE_WITHIN_S = 20.0
 
 
 @pytest.fixture(autouse=True)
@@ -60,9 +58,10 @@ async def picture(host: Caller) -> Any:
     return (await host.call("GET", "/api/rooms/demo"))["video"]
 
 
-async def is_live(host: Caller) -> bool:
+async def live_picture(host: Caller) -> Any:
+    """Return the demo room's picture while it is live; a busy media process tells it late."""
     seen = await picture(host)
-    return seen is not None and seen["live"]
+    return seen if seen is not None and seen["live"] else None
 
 
 async def test_a_picture_goes_from_the_host_to_a_viewer_and_ends_with_the_show(
@@ -73,16 +72,17 @@ async def test_a_picture_goes_from_the_host_to_a_viewer_and_ends_with_the_show(
         host = await stack.enter_async_context(host_of(program.url))
         assert await picture(host) is None
         publisher = await open_session(stack, host, "publish")
-        await eventually(lambda: is_live(host))
+        await eventually(lambda: live_picture(host))
         viewer = await open_session(stack, host, "play")
         await eventually(lambda: _enough(viewer))
-        assert (await picture(host))["codec"] in {"VP8", "H264"}
+        shown = await eventually(lambda: live_picture(host))
+        assert shown["codec"] in {"VP8", "H264"}
         await host.call("POST", "/api/rooms/demo/end")
 
         async def is_over() -> bool:
             return await picture(host) is None
 
-        await eventually(is_over, timeout_s=GONE_WITHIN_S)
+        await eventually(is_over)
         assert (await publisher.end()).status_code == 404
 
 
@@ -99,7 +99,7 @@ async def test_a_restart_leaves_the_media_process_and_its_pictures(
     async with AsyncExitStack() as stack:
         host = await stack.enter_async_context(host_of(program.url))
         await open_session(stack, host, "publish")
-        await eventually(lambda: is_live(host))
+        await eventually(lambda: live_picture(host))
         viewer = await open_session(stack, host, "play")
         await eventually(lambda: _enough(viewer))
         program_parent = program.family()[0]
@@ -130,13 +130,13 @@ async def test_a_killed_media_process_leaves_no_room_live_and_comes_back(
     async with AsyncExitStack() as stack:
         host = await stack.enter_async_context(host_of(program.url))
         await open_session(stack, host, "publish")
-        await eventually(lambda: is_live(host))
+        await eventually(lambda: live_picture(host))
         media.kill()
 
         async def is_over() -> bool:
             return await picture(host) is None
 
-        await eventually(is_over, timeout_s=GONE_WITHIN_S)
+        await eventually(is_over)
 
         async def is_back() -> bool:
             found = program.children_with_role("media")
@@ -152,7 +152,7 @@ async def test_a_killed_media_process_leaves_no_room_live_and_comes_back(
             return True
 
         await eventually(begins_anew)
-        await eventually(lambda: is_live(host))
+        await eventually(lambda: live_picture(host))
 
 
 async def test_without_the_setting_there_is_no_media_process(serve: Callable[..., Program]) -> None:
@@ -180,41 +180,46 @@ async def test_another_shop_of_ours_is_an_engine(
         )
         host = await stack.enter_async_context(host_of(near.url))
         publisher = await open_session(stack, host, "publish")
-        assert await is_live(host)
-        await eventually(lambda: is_live(far))
+        await eventually(lambda: live_picture(host))
+        await eventually(lambda: live_picture(far))
         viewer = await open_session(stack, host, "play")
         await eventually(lambda: _enough(viewer))
         assert (await publisher.end()).status_code == 200
-        assert await picture(host) is None
 
         async def is_over() -> bool:
-            return await picture(far) is None
+            return await picture(host) is None and await picture(far) is None
 
         await eventually(is_over)
 
 
 async def test_the_media_role_runs_by_itself(serve: Callable[..., Program]) -> None:
     reserved, port = reserve_port("127.0.0.1", 0)
-    with reserved:
+    with reserved:  # Nobody else gets the port until a process listens on it.
         environment = {**MEDIA, "HUBBUB_MEDIA_URL": f"http://127.0.0.1:{port}"}
         shop = serve("--demo", environment=environment)
         assert shop.children_with_role("media") == []
-    alone = serve("--role", "media", "--demo", environment=environment, ready=False)
-    async with open_client(f"http://127.0.0.1:{port}") as http:
-
-        async def answers() -> bool:
-            try:
-                return (await http.get("/healthz")).is_success
-            except httpx.TransportError:
-                return False
-
-        await eventually(answers)
-        assert len(alone.children_with_role("media")) == 1
-        async with AsyncExitStack() as stack:
-            host = await stack.enter_async_context(host_of(shop.url))
-            await open_session(stack, host, "publish")
-            await eventually(lambda: is_live(host))
+        alone = serve("--role", "media", "--demo", environment=environment, ready=False)
+        await _answers(port)
+    assert len(alone.children_with_role("media")) == 1
+    async with AsyncExitStack() as stack:
+        host = await stack.enter_async_context(host_of(shop.url))
+        await open_session(stack, host, "publish")
+        await eventually(lambda: live_picture(host))
+        async with open_client(f"http://127.0.0.1:{port}") as http:
             assert "hubbub_media_rooms_live" in (await http.get("/metrics")).text
+
+
+async def _answers(port: int) -> None:
+    """Wait until a process at this port says that it is alive."""
+
+    async def is_alive() -> bool:
+        try:
+            async with open_client(f"http://127.0.0.1:{port}") as http:
+                return (await http.get("/healthz")).is_success
+        except httpx.TransportError:
+            return False
+
+    await eventually(is_alive)
 
 
 async def test_the_demo_room_shows_its_film_until_a_camera_comes(
@@ -223,28 +228,26 @@ async def test_the_demo_room_shows_its_film_until_a_camera_comes(
     program = serve("--demo", environment={**MEDIA, "HUBBUB_DEMO_FILM": "1"})
     async with AsyncExitStack() as stack:
         host = await stack.enter_async_context(host_of(program.url))
-        await eventually(lambda: is_live(host))
-        film = await picture(host)
+        film = await eventually(lambda: live_picture(host))
         viewer = await open_session(stack, host, "play")
         await eventually(lambda: _enough(viewer))
         assert film["codec"] == "H264"
         # As OBS does: it knows nothing of taking over, and need not.
         camera = await open_session(stack, host, "publish", take_over=False)
 
-        async def is_newer(than_ms: int) -> bool:
-            seen = await picture(host)
-            return seen is not None and seen["live"] and seen["since_ms"] > than_ms
+        async def newer(than_ms: int) -> Any:
+            seen = await live_picture(host)
+            return seen if seen is not None and seen["since_ms"] > than_ms else None
 
-        await eventually(lambda: is_newer(film["since_ms"]))
+        shown = await eventually(lambda: newer(film["since_ms"]))
         before = viewer.frames
 
         async def goes_on() -> bool:
             return viewer.frames > before + 10
 
         await eventually(goes_on)
-        shown = await picture(host)
         await camera.end()
         # Some seconds later the film is on again, and the viewer has never left.
-        await eventually(lambda: is_newer(shown["since_ms"]))
+        await eventually(lambda: newer(shown["since_ms"]))
         before = viewer.frames
         await eventually(goes_on)

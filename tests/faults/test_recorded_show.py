@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.faults.test_media_process import MEDIA, host_of, is_live, open_session, picture
+from tests.faults.test_media_process import MEDIA, host_of, live_picture, open_session
 from tests.support.api import Caller, eventually, open_client
 from tests.support.filming import decode_bytes
 from tests.support.program import Program
@@ -21,7 +21,7 @@ from tests.support.whip_client import WhipClient, only_loopback
 SEGMENT = re.compile(r"#EXTINF:([\d.]+),\n#EXT-X-BYTERANGE:(\d+)@(\d+)\n(\S+)")
 # A recording is right to within one of these.
 SEGMENT_S = 4.0
-RECORDED_WITHIN_S = 40.0
+RECORDED_WITHIN_S = 90.0
 
 
 @pytest.fixture(autouse=True)
@@ -107,10 +107,9 @@ async def publish_anew(stack: AsyncExitStack, host: Caller) -> None:
             await asyncio.sleep(int(answer.headers["Retry-After"]))
 
 
-async def fetch_part(host: Caller, replay: dict[str, Any], name: str) -> bytes:
-    """Return a part as a player fetches it: its segments, range by range."""
+async def fetch_part(host: Caller, replay: dict[str, Any], text: str, name: str) -> bytes:
+    """Return a part as a player of this playlist fetches it: its segments, range by range."""
     show = replay["show"]["id"]
-    text = await read_playlist(host, replay["recording"]["playlist"])
     first = int(SEGMENT.search(text.partition(f'"{name}"')[2])[3])  # type: ignore[index]
     pieces = [(0, first)] + [
         (int(found[3]), int(found[2])) for found in SEGMENT.finditer(text) if found[4] == name
@@ -131,8 +130,7 @@ async def test_a_show_is_kept_from_its_first_picture_to_its_end(
     async with AsyncExitStack() as stack:
         host = await stack.enter_async_context(host_of(program.url))
         await open_session(stack, host, "publish")
-        await eventually(lambda: is_live(host))
-        began_ms = (await picture(host))["since_ms"]
+        began_ms = (await eventually(lambda: live_picture(host)))["since_ms"]
         await wait_recorded(host, SEGMENT_S)
         item = (await host.call("GET", "/api/rooms/demo"))["bag"][0]
         await host.call("POST", "/api/rooms/demo/pin", {"item": item["item"]})
@@ -149,7 +147,7 @@ async def test_a_show_is_kept_from_its_first_picture_to_its_end(
         text = await wait_finished(host, replay)
         assert length_s(text) == pytest.approx(recording["length_ms"] / 1000, abs=0.2)
         (part,) = recording["parts"]
-        times = decode_bytes(await fetch_part(host, replay, f"0001.{part['kind']}"))
+        times = decode_bytes(await fetch_part(host, replay, text, f"0001.{part['kind']}"))
         assert max(times) - min(times) == pytest.approx(length_s(text), abs=0.5)
 
         (chapter,) = replay["chapters"]
@@ -172,7 +170,7 @@ async def test_a_killed_media_process_leaves_what_it_recorded_and_the_next_goes_
         before = await wait_recorded(host, SEGMENT_S)
         (media,) = program.children_with_role("media")
         media.send_signal(signal.SIGKILL)
-        await asyncio.to_thread(media.wait, 10)
+        await asyncio.to_thread(media.wait, 60)
         # What was in the playlist stays there while nobody records.
         assert length_s(await read_playlist(host, "/hls/demo/live.m3u8")) >= length_s(before)
         await publish_anew(stack, host)
@@ -187,6 +185,6 @@ async def test_a_killed_media_process_leaves_what_it_recorded_and_the_next_goes_
         text = await wait_finished(host, replay)
         for part in parts:
             name = f"{part['no']:04}.{part['kind']}"
-            times = decode_bytes(await fetch_part(host, replay, name))
+            times = decode_bytes(await fetch_part(host, replay, text, name))
             assert max(times) - min(times) == pytest.approx(length_s(text, name), abs=0.5)
         assert length_s(text, "0001") >= length_s(before)
