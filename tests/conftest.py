@@ -14,7 +14,7 @@ import pytest
 from server.db.database import PgDatabase, open_pool
 from server.ops.embedded import Embedded
 from tests.support import databases
-from tests.support.browser import FLAGS, find_chromium
+from tests.support.browser import FLAGS, MUST_COME_S, find_chromium
 from tests.support.folders import make_folder
 from tests.support.leftovers import stop_leftovers
 from tests.support.loopback import close_the_network
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tests.support.till import Till
 
 pytest_plugins = ["tests.support.aftermath"]
-EXPECT_MS = 60_000
 TIERS_BY_FOLDER = {
     "integration": "integration",
     "concurrency": "race",
@@ -192,7 +191,7 @@ def chromium() -> str:
     from playwright.async_api import expect
 
     # Playwright's own five seconds are too few for a busy machine; only a failure takes these.
-    expect.set_options(timeout=EXPECT_MS)
+    expect.set_options(timeout=MUST_COME_S * 1000)
     return path
 
 

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
 
+from tests.support.browser import MUST_COME_S
+
 OpenPage = Callable[..., Awaitable[Page]]
 
 # A refused call answers with a status; the browser reports each as an error of its own.
@@ -30,6 +32,7 @@ async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
         context = await browser.new_context(
             viewport={"width": width, "height": height}, locale="en-US"
         )
+        context.set_default_timeout(MUST_COME_S * 1000)
         contexts.append(context)
         page = await context.new_page()
         page.on("console", note)

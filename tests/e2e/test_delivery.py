@@ -46,7 +46,7 @@ async def test_the_hosts_light_shows_what_viewers_pages_reported(
             read = (await host.call("GET", "/api/rooms/demo/console"))["delivery"]
             return read if [e["asked"] for e in read["events"][:3]] == [SOCKETS + 1] * 3 else 0
 
-        delivery = await eventually(measured, 30)
+        delivery = await eventually(measured)
         # The page and the sockets: whoever was asked has answered.
         assert [event["acked"] for event in delivery["events"][:3]] == [SOCKETS + 1] * 3
         await expect(console.locator(LIGHT)).to_have_text(

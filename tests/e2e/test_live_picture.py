@@ -7,7 +7,7 @@ from collections.abc import Callable
 from playwright.async_api import Browser, Page, expect
 
 from tests.support.api import eventually, log_in
-from tests.support.browser import wait_until
+from tests.support.browser import MUST_COME_S, wait_until
 from tests.support.media.chromium import open_browsers
 from tests.support.program import Program
 
@@ -27,6 +27,7 @@ async def open_one(
 ) -> tuple[Page, list[str]]:
     """Open a page of the program's; what its scripts fail in is listed."""
     page = await browser.new_page(viewport={"width": width, "height": height})
+    page.set_default_timeout(MUST_COME_S * 1000)
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     await page.goto(address)
@@ -65,7 +66,7 @@ async def test_a_room_decodes_what_the_console_publishes(
             read = await host.call("GET", "/api/rooms/demo/console")
             return bool(read["picture"]["first_frames"])
 
-        assert await eventually(told, 40)
+        assert await eventually(told)
 
         await console.get_by_role("button", name="Stop the picture").click()
         await stage_is(room, "off")

@@ -18,7 +18,7 @@ TINY = (
     *("--viewers", "4", "--chatters", "2", "--buyers", "6", "--units", "2"),
     *("--countdown-s", "2", "--warm-s", "1", "--after-s", "6"),
 )
-TIMEOUT_S = 180.0
+TIMEOUT_S = 400.0
 
 
 def run_load(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -46,7 +46,7 @@ async def test_who_comes_second_sees_the_recording_until_the_first_leaves(
     async with open_browsers(chromium, 1) as (browser,):
         first, wrong_first = await open_one(browser, f"{url}/r/demo", 390, 844)
         await stage_is(first, "playing")
-        assert await first.inner_text(".stage-note") == ""
+        await expect(first.locator(".stage-note")).to_be_empty()
         second, wrong_second = await open_one(browser, f"{url}/r/demo", 1280, 800)
         note = second.locator(".stage-note")
         await expect(note).to_contain_text("About 15 seconds behind", timeout=60_000)

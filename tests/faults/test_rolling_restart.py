@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.faults.conftest import Crowd, all_at, read_log
@@ -25,13 +22,16 @@ BUYERS = 24
 VISITORS = 176
 UNITS = 12
 NEWS_EVERY_S = 0.1
-PRESS_EVERY_S = 0.15
+PRESS_EVERY_S = 0.5
+RESTARTED_WITHIN_S = 240.0
 WINDOW_S = 0.5
-RETURNS_PER_S = 80
-# What a window may have by the plan, and as much again for clients that share two cores with the
-# servers: they wake up late, and then together. Without slots it would be all of a gateway's, which
-# are a hundred.
-RETURNS_MAX = 2 * RETURNS_PER_S * WINDOW_S
+RETURNS_PER_S = 20
+# Clients and servers share two cores with whatever else the machine does: what is late by so much
+# comes together.
+STALL_S = 2.0
+# What a window may have by the plan, and a stall. Without slots it would be all of a gateway's,
+# which are a hundred.
+RETURNS_MAX = RETURNS_PER_S * (WINDOW_S + STALL_S)
 
 
 @pytest.fixture
@@ -51,13 +51,8 @@ async def visitors() -> AsyncIterator[Callable[[str, int], list[Viewer]]]:
 
 
 async def tell(host: Caller, text: str) -> None:
-    """Announce, as a browser would: what met a closed connection is sent again with its key."""
-    key = str(uuid.uuid4())
-    for _ in range(5):
-        with contextlib.suppress(httpx.TransportError):
-            await host.call("POST", "/api/rooms/demo/announce", {"text": text}, key=key)
-            return
-    raise AssertionError("the host could not announce")
+    """Announce, as a browser would: again with the same key when a process went away meanwhile."""
+    await host.insist("POST", "/api/rooms/demo/announce", {"text": text})
 
 
 async def press(viewer: Viewer, sale_id: str, *, after_s: float) -> str | None:
@@ -75,7 +70,7 @@ async def press(viewer: Viewer, sale_id: str, *, after_s: float) -> str | None:
 def restart(data_folder: Path) -> Program:
     """Run the operator's command to its end."""
     command = Program("restart", environment={"DATA": str(data_folder)})
-    assert command.wait(100) == 0, command.output
+    assert command.wait(RESTARTED_WITHIN_S) == 0, command.output
     return command
 
 
