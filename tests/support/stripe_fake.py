@@ -48,7 +48,7 @@ def run_localstripe() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         child.terminate()
-        child.wait(10)
+        child.wait(60)
 
 
 def _wait(port: int, child: subprocess.Popen[bytes]) -> None:
