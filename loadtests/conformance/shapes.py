@@ -267,7 +267,7 @@ ORDER = {
     "lines": Each({"price_source": str, "total_minor": int}),
 }
 EVIDENCE = {
-    "format": OneOf(("hubbub-evidence/2",)),
+    "format": OneOf(("hubbub-evidence/3",)),
     "view": OneOf(("staff", "buyer")),
     "made_at_ms": int,
     "order": {
@@ -295,6 +295,7 @@ EVIDENCE = {
                 "qty": int,
                 "origin": str,
                 "asked_at_ms": Maybe(int),
+                "draw": Maybe({"entry": str, "entered_at_ms": int, "rank": int, "of": int}),
                 "pool_version": int,
                 "log_offset": Maybe(int),
                 "stock": {"total": int, "claimed": int, "free": int},

@@ -10,7 +10,7 @@ import { gapsOf, timelineOf } from '../../static/js/logic/evidence.js';
 /** @param {Partial<Line>} [change] @param {Partial<Line['press']>} [press] @returns {Line} */
 const line = (change, press) => ({
   no: 1, title: 'Bowl',
-  press: { reservation: 'r1', at_ms: 100, sale: 's1', qty: 1, origin: 'walk_in', asked_at_ms: null, log_offset: 9, stock: { free: 3 }, ...press },
+  press: { reservation: 'r1', at_ms: 100, sale: 's1', qty: 1, origin: 'walk_in', asked_at_ms: null, log_offset: 9, stock: { free: 3 }, draw: null, ...press },
   pin: { item: 'i1', no: 1, title: 'Bowl', since_ms: 40, is_this_item: true },
   card: { at_ms: 50, title: 'Bowl', sale: { price_minor: 199, normal_price_minor: 329, stock: [5, 0, 0] } },
   price: { unit_price_minor: 199 }, terms: { version: 1, fields: {} }, events: [], clip_at: { offset_ms: 90 }, ...change,
@@ -74,6 +74,14 @@ test('lines of one cart share what they share', () => {
   const events = [{ offset: 3, at_ms: 43, type: 'flash.opened', payload: {} }];
   const facts = bundle({ lines: [line({ events }), line({ events, card: null }, { reservation: 'r2' })] });
   assert.deepEqual(kinds(facts), ['start', 'pin', 'event', 'card', 'press', 'press', 'ordered']);
+});
+
+test('whoever was drawn entered before, and whoever lost entered before the line', () => {
+  const draw = { entered_at_ms: 70, rank: 2, of: 9 };
+  const won = line({}, { origin: 'draw', asked_at_ms: 70, draw });
+  assert.deepEqual(kinds(bundle({ lines: [won] })), ['start', 'pin', 'card', 'entered', 'press', 'ordered']);
+  const offered = line({}, { origin: 'waiting_list', asked_at_ms: 90, draw });
+  assert.deepEqual(kinds(bundle({ lines: [offered] })), ['start', 'pin', 'card', 'entered', 'asked', 'press', 'ordered']);
 });
 
 test('an offer has its question, money has each step that it took', () => {

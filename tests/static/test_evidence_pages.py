@@ -60,6 +60,7 @@ LINE = {
         "asked_at_ms": None,
         "log_offset": 41,
         "stock": {"total": 20, "claimed": 17, "free": 3},
+        "draw": None,
     },
     "pin": {
         "item": "i9",
@@ -242,6 +243,21 @@ async def test_a_record_that_cannot_be_read_is_asked_for_again(browser: Browser)
         server.answers[f"GET {PATH}"] = make_bundle("buyer")
         await sheet.get_by_role("button", name="Try again").click()
         await sheet.locator("[data-kind=press]").wait_for()
+
+
+async def test_a_drawn_unit_was_entered_for_and_not_pressed(browser: Browser) -> None:
+    """Nobody pressed a button as the draw was held."""
+    draw = {"entered_at_ms": AT - 8_000, "drawn_at_ms": AT, "rank": 2, "of": 40}
+    press = LINE["press"] | {"origin": "draw", "asked_at_ms": AT - 8_000, "draw": draw}
+    bundle = make_bundle("buyer") | {"lines": [LINE | {"press": press}]}
+    async with open_order(browser, **{f"GET {PATH}": bundle}) as (page, _):
+        await page.get_by_role("button", name="What was shown when I bought").click()
+        entered = await page.locator("live-evidence [data-kind=entered]").inner_text()
+        drawn = await page.locator("live-evidence [data-kind=press]").inner_text()
+    assert "Entered the draw" in entered
+    assert "Drawn by lot: 1 × Kiln-change tea bowl at" in drawn
+    assert "Place 2 of 40 in the draw" in drawn
+    assert "Pressed" not in drawn
 
 
 async def test_an_order_that_is_not_there_has_no_record_to_show(browser: Browser) -> None:

@@ -114,6 +114,12 @@ class Stage:
         order: str = ordered["order"]["id"]
         return order, reservation
 
+    async def entry(self, who: str, sale: str) -> Any:
+        """Return the row of somebody's entry into a draw."""
+        return await self.row(
+            "SELECT * FROM draw_entries WHERE sale_id = $1 AND user_id = $2", sale, self.ids[who]
+        )
+
     async def row(self, query: str, *values: Any) -> Any:
         """Return one row."""
         async with self.database.reading() as connection:

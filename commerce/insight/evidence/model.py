@@ -12,9 +12,10 @@ import msgspec
 
 from commerce.shows.recordings.model import RecordedPart
 
-FORMAT = "hubbub-evidence/2"
-# Those that were ever written: a file is kept for years. 2 has the order's coupon and its halt.
-FORMATS = ("hubbub-evidence/1", FORMAT)
+FORMAT = "hubbub-evidence/3"
+# Those that were ever written: a file is kept for years. 2 has the order's coupon and its halt,
+# 3 the entry of a unit that was drawn.
+FORMATS = ("hubbub-evidence/1", "hubbub-evidence/2", FORMAT)
 
 # The chat that is shown around a press; whoever disputes a sale speaks of that minute.
 CHAT_BEFORE_MS = 60_000
@@ -61,6 +62,16 @@ class OrderFacts(msgspec.Struct, frozen=True):
     show_ended_at_ms: int | None
 
 
+class DrawFacts(msgspec.Struct, frozen=True):
+    """The entry by which a buyer's unit was drawn, or that lost and waited: its rank `of` all."""
+
+    entry: str
+    entered_at_ms: int
+    drawn_at_ms: int
+    rank: int
+    of: int
+
+
 class Press(msgspec.Struct, frozen=True):
     """A line of the order with its reservation: what was decided, in which order, at which price.
 
@@ -89,12 +100,21 @@ class Press(msgspec.Struct, frozen=True):
     log_offset: int | None
     stock: tuple[int, int]
     asked_at_ms: int | None
-    """When the buyer joined the waiting list, of a reservation that was offered from it."""
+    """When the buyer joined the waiting list, or entered the draw, that the reservation came by."""
     price_source: str
     discount_minor: int
     tax_minor: int
     total_minor: int
     """What was charged for all units of the line: at their price, less what is off."""
+    draw: DrawFacts | None = None
+
+    @property
+    def moments_ms(self) -> set[int]:
+        """When the buyer did something for this reservation, and when it was decided."""
+        moments = {self.decided_at_ms, self.asked_at_ms}
+        if self.draw is not None:
+            moments.add(self.draw.entered_at_ms)
+        return {at_ms for at_ms in moments if at_ms is not None}
 
 
 class Price(msgspec.Struct, frozen=True):

@@ -179,7 +179,7 @@ def build(facts: Facts, view: str) -> dict[str, Any]:
         "chat": [
             _chat(one, order, made_at_ms=facts.made_at_ms, is_staff=is_staff) for one in facts.chats
         ],
-        "chat_windows_left_out": len({one.press.decided_at_ms for one in facts.presses})
+        "chat_windows_left_out": len(set().union(*(one.press.moments_ms for one in facts.presses)))
         - len(facts.chats),
         "money": facts.money if is_staff else _public_money(facts.money),
     }
@@ -294,6 +294,7 @@ def _press(press: Press) -> dict[str, Any]:
         "qty": press.qty,
         "origin": press.origin,
         "asked_at_ms": press.asked_at_ms,
+        "draw": msgspec.to_builtins(press.draw),
         "state": press.state,
         "shown_until_ms": press.shown_until_ms,
         "release_at_ms": press.release_at_ms,

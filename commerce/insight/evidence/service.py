@@ -55,7 +55,7 @@ async def _gather(connection: Connection, order: OrderFacts) -> Facts:
         for press in await store.select_presses(connection, order.id)
     ]
     recording = await find_recording(connection, order.show_id)
-    moments = sorted({facts.press.decided_at_ms for facts in presses})
+    moments = sorted(set().union(*(facts.press.moments_ms for facts in presses)))
     return Facts(
         made_at_ms=await select_now_ms(connection),
         order=order,

@@ -15,6 +15,7 @@ from commerce.insight.evidence.model import (
     CHAT_LINES_MAX,
     ChatFacts,
     CouponFacts,
+    DrawFacts,
     Event,
     Line,
     OrderFacts,
@@ -45,13 +46,15 @@ SELECT_ORDER = """
     WHERE o.id = $1
 """
 COUPON_COLUMNS = ("coupon_id", "title", "halted_at_ms", "halt_reason")
-# The stock before the batch is what the journal adds up to below its version.
+# The stock before the batch is what the journal adds up to below its version. Of a draw the buyer's
+# press is the entry: that of the unit itself, or the one that lost and came to the waiting list.
 SELECT_PRESSES = """
     SELECT r.id AS reservation, r.sale_id AS sale, s.kind, l.item_id AS item, b.no, l.sku, l.title,
         l.title_zh, r.qty, r.unit_price_minor, r.origin, r.state, r.pool_id AS pool, r.version,
         r.seq, r.decided_at_ms, r.shown_until_ms, r.release_at_ms, p.log_offset, j.total,
-        j.claimed, q.created_at_ms AS asked_at_ms, l.price_source, l.discount_minor, l.tax_minor,
-        l.total_minor AS line_total_minor
+        j.claimed, l.price_source, l.discount_minor, l.tax_minor, l.total_minor AS line_total_minor,
+        CASE r.origin WHEN 'draw' THEN e.entered_at_ms ELSE q.created_at_ms END AS asked_at_ms,
+        e.id AS entry, e.entered_at_ms, d.drawn_at_ms, e.rank, d.entries AS "of"
     FROM order_lines l
     JOIN reservations r ON r.id = l.reservation_id
     JOIN sales s ON s.id = r.sale_id
@@ -59,6 +62,11 @@ SELECT_PRESSES = """
     LEFT JOIN press_offsets p
         ON p.pool_id = r.pool_id AND p.version = r.version AND p.room_id = s.room_id
     LEFT JOIN waiting_list q ON q.reservation_id = r.id
+    LEFT JOIN draw_entries e ON e.sale_id = r.sale_id AND e.user_id = r.user_id
+        AND e.withdrawn_at_ms IS NULL AND e.rank IS NOT NULL AND CASE r.origin
+            WHEN 'draw' THEN e.reservation_id = r.id
+            WHEN 'waiting_list' THEN e.reservation_id IS NULL END
+    LEFT JOIN draws d ON d.sale_id = e.sale_id
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(x.total_delta), 0)::int AS total,
             coalesce(sum(x.claimed_delta), 0)::int AS claimed
@@ -157,7 +165,9 @@ async def select_presses(connection: Connection, order_id: str) -> list[Press]:
         fields = _plain(row)
         stock = (fields.pop("total"), fields.pop("claimed"))
         total_minor = fields.pop("line_total_minor")
-        presses.append(Press(stock=stock, total_minor=total_minor, **fields))
+        entry = {name: fields.pop(name) for name in DrawFacts.__struct_fields__}
+        draw = None if entry["entry"] is None else DrawFacts(**entry)
+        presses.append(Press(stock=stock, total_minor=total_minor, draw=draw, **fields))
     return presses
 
 

@@ -8,7 +8,8 @@
 /** @typedef {{id: string, at_ms: number, user: string | null, name: string, text: string, is_buyer: boolean, is_host: boolean, removed?: {at_ms: number} | null}} EvidenceLine */
 /** @typedef {{offset: number, at_ms: number, type: string, payload: any}} EvidenceEvent */
 /** @typedef {{no: number, title: string, title_zh?: string | null,
- *   press: {reservation: string, at_ms: number, sale: string, qty: number, origin: string, asked_at_ms: number | null, log_offset: number | null, stock: {free: number}},
+ *   press: {reservation: string, at_ms: number, sale: string, qty: number, origin: string, asked_at_ms: number | null, log_offset: number | null, stock: {free: number},
+ *     draw: {entered_at_ms: number, rank: number, of: number} | null},
  *   pin: {item: string, no: number | null, title: string | null, title_zh?: string | null, since_ms: number, is_this_item: boolean} | null,
  *   card: {at_ms: number, title: string | null, title_zh?: string | null, sale: {price_minor: number, normal_price_minor: number, stock: number[]}} | null,
  *   price: {unit_price_minor: number}, terms: {version: number, fields: Record<string, any>} | null,
@@ -19,14 +20,14 @@
  *   coupon?: {title: string, halt: {at_ms: number, reason: string} | null} | null},
  *   show: {title: string, started_at_ms: number | null}, lines: EvidenceOrderLine[], chat: EvidenceChat[],
  *   money: {payments: EvidencePayment[], refunds: {amount_minor: number, state: string, reason: string, created_at_ms: number}[]}, digest: string}} Evidence */
-/** @typedef {'start' | 'pin' | 'card' | 'event' | 'said' | 'asked' | 'press' | 'chat' | 'ordered' | 'coupon' | 'payment' | 'refund'} EntryKind */
+/** @typedef {'start' | 'pin' | 'card' | 'event' | 'said' | 'entered' | 'asked' | 'press' | 'chat' | 'ordered' | 'coupon' | 'payment' | 'refund'} EntryKind */
 /** @typedef {{at_ms: number, kind: EntryKind, key: string, line?: EvidenceOrderLine, event?: EvidenceEvent, chat?: EvidenceLine,
  *   payment?: EvidencePayment & {word: string}, refund?: {amount_minor: number, state: string, reason: string},
  *   coupon?: {title: string, reason: string}}} Entry */
 
 /** Of things of one millisecond what was shown comes before what was done about it. */
 /** @type {readonly EntryKind[]} */
-const ORDER = ['start', 'pin', 'card', 'event', 'said', 'asked', 'press', 'ordered', 'coupon', 'payment', 'refund', 'chat'];
+const ORDER = ['start', 'pin', 'card', 'event', 'said', 'entered', 'asked', 'press', 'ordered', 'coupon', 'payment', 'refund', 'chat'];
 /** The events that are entries of their own; pins and cards have theirs. */
 const TOLD = new Set(['flash.opened', 'flash.halted', 'flash.unhalted', 'flash.sold_out', 'flash.resumed', 'flash.closed']);
 /** States that a payment ends in, or waits in, after it was opened. */
@@ -52,7 +53,9 @@ export function timelineOf(bundle) {
       if (TOLD.has(event.type)) add({ at_ms: event.at_ms, kind: 'event', key: `event ${event.offset}`, event });
       if (event.type === 'announcement' && event.payload.text) add({ at_ms: event.at_ms, kind: 'said', key: `event ${event.offset}`, event });
     }
-    if (press.asked_at_ms !== null) add({ at_ms: press.asked_at_ms, kind: 'asked', key: `asked ${press.reservation}`, line });
+    if (press.draw) add({ at_ms: press.draw.entered_at_ms, kind: 'entered', key: `entered ${press.reservation}`, line });
+    // Who entered a draw asked by that.
+    if (press.asked_at_ms !== null && press.origin !== 'draw') add({ at_ms: press.asked_at_ms, kind: 'asked', key: `asked ${press.reservation}`, line });
     add({ at_ms: press.at_ms, kind: 'press', key: `press ${press.reservation}`, line });
   }
   for (const window of bundle.chat) {

@@ -43,7 +43,7 @@ async def test_the_bundle_says_what_was_so_at_the_press(stage: Stage) -> None:
     show = await stage.row(
         "SELECT * FROM shows WHERE status = 'live' AND room_id = $1", stage.room_id
     )
-    assert (bundle["format"], bundle["view"]) == ("hubbub-evidence/2", "staff")
+    assert (bundle["format"], bundle["view"]) == ("hubbub-evidence/3", "staff")
     [line] = bundle["lines"]
     press = line["press"]
     assert (press["reservation"], press["at_ms"]) == (reservation, hold["decided_at_ms"])
@@ -88,6 +88,44 @@ async def test_the_terms_say_that_a_sale_was_drawn_and_who_might_press(stage: St
         fields = line["terms"]["fields"]
         assert fields["fairness"] == "draw"
         assert fields["rules"] == {"version": 1, "presses_per_user_s": 9}
+
+
+async def test_a_drawn_unit_says_when_its_buyer_entered_and_what_was_said_then(
+    stage: Stage,
+) -> None:
+    """The press of a draw is the entry: the winner's, and that of the loser who was offered."""
+    sale = await stage.arm(fairness="draw", entry_s=30, quantity=1)
+    await stage.change("UPDATE sales SET state = 'open' WHERE id = $1", sale)
+    for who in ("buyer", "viewer"):
+        await stage.post(who, f"/api/sales/{sale}/entries", {"qty": 1})
+    ago_ms = 200_000
+    await stage.change("UPDATE draw_entries SET entered_at_ms = entered_at_ms - $1::bigint", ago_ms)
+    await close_entries(stage.database, sale)
+    assert await hold_due_draws(stage.database) == 1
+    entries = {who: await stage.entry(who, sale) for who in ("buyer", "viewer")}
+    first, second = sorted(entries, key=lambda who: int(entries[who]["rank"]))
+    said = await stage.say("host", "The blue one, 199", entries[first]["entered_at_ms"] + 5)
+    lines = {}
+    for who in (first, second):
+        mine = (await stage.get(who, "/api/reservations")).json()["reservations"]
+        ordered = await stage.post(who, "/api/orders", {"reservations": [mine[0]["id"]]})
+        bundle = await stage.evidence(who, ordered["order"]["id"])
+        [lines[who]] = bundle["lines"]
+        assert said in [line["id"] for window in bundle["chat"] for line in window["lines"]]
+        assert bundle["chat_windows_left_out"] == 0
+        await stage.post(who, f"/api/orders/{ordered['order']['id']}/cancel")
+    drawn_at_ms = lines[first]["press"]["at_ms"]
+    assert [lines[who]["press"]["origin"] for who in (first, second)] == ["draw", "waiting_list"]
+    for rank, who in enumerate((first, second), 1):
+        assert lines[who]["press"]["draw"] == {
+            "entry": str(entries[who]["id"]),
+            "entered_at_ms": entries[who]["entered_at_ms"],
+            "drawn_at_ms": drawn_at_ms,
+            "rank": rank,
+            "of": 2,
+        }
+    assert lines[first]["press"]["asked_at_ms"] == entries[first]["entered_at_ms"]
+    assert lines[second]["press"]["asked_at_ms"] >= drawn_at_ms
 
 
 async def test_what_happens_later_changes_no_fact(stage: Stage) -> None:

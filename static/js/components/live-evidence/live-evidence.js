@@ -72,6 +72,12 @@ function view(bundle, file) {
 /** @typedef {{currency: string, room: string}} Order */
 
 /**
+ * What is said of units that nobody pressed for at that moment, by their origin.
+ * @type {Record<string, string>}
+ */
+const DECIDED = { waiting_list: 'evidence.offered', draw: 'evidence.drawn' };
+
+/**
  * @param {Entry} entry
  * @param {Order} order
  */
@@ -118,12 +124,13 @@ function lineWords(kind, line, { currency, room }) {
     const before = normal_price_minor > price_minor ? t('evidence.card_before', { price: money(normal_price_minor, currency) }) : '';
     return html`${t('evidence.card', { title: named(card), price })}<br><span class="muted">${before}${t('evidence.card_left', { count: number(stock[0] ?? 0) })}</span>`;
   }
-  if (kind === 'asked') return t('evidence.asked');
+  if (kind === 'asked' || kind === 'entered') return t(`evidence.${kind}`);
   const rules = terms ? html`<br><span class="muted">${rulesOf(terms)}</span>` : '';
   const place = line.clip_at.offset_ms === null ? '' : t('evidence.place', { duration: duration(line.clip_at.offset_ms) });
   const clip = line.clip && room ? html`<br><a href="/r/${room}/replay/${line.clip.show}#t=${Math.floor(line.clip.from_ms / 1000)}">${t('evidence.clip')}</a>` : '';
-  const what = t(press.origin === 'waiting_list' ? 'evidence.offered' : 'evidence.press', { qty: press.qty, title: titleOf(line), price: money(line.price.unit_price_minor, currency) });
-  return html`<b>${what}</b><br><span class="muted">${t('evidence.free', { count: number(press.stock.free) })}${place}</span>${rules}${clip}`;
+  const what = t(DECIDED[press.origin] ?? 'evidence.press', { qty: press.qty, title: titleOf(line), price: money(line.price.unit_price_minor, currency) });
+  const rank = press.draw ? html`<br><span class="muted">${t('evidence.rank', { rank: number(press.draw.rank), of: number(press.draw.of) })}</span>` : '';
+  return html`<b>${what}</b><br><span class="muted">${t('evidence.free', { count: number(press.stock.free) })}${place}</span>${rank}${rules}${clip}`;
 }
 
 /** @param {{version: number, fields: Record<string, any>}} terms */

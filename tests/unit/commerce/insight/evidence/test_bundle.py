@@ -13,6 +13,7 @@ from commerce.insight.evidence.model import (
     CHAT_BEFORE_MS,
     ChatFacts,
     CouponFacts,
+    DrawFacts,
     Event,
     PressFacts,
     Price,
@@ -76,7 +77,10 @@ def make_whole() -> Any:
         make_line("2", AT - 2, user="buyer", name="Lena"),
     ]
     return msgspec.structs.replace(
-        facts, order=order, presses=presses, chats=[ChatFacts(AT, [], lines, [])]
+        facts,
+        order=order,
+        presses=presses,
+        chats=[ChatFacts(AT - 8, [], [], []), ChatFacts(AT, [], lines, [])],
     )
 
 
@@ -102,7 +106,7 @@ def expected_line(fields: dict[str, Any]) -> dict[str, Any]:
             "reservation": "res", "at_ms": AT, "sale": "s1", "kind": "flash", "qty": 3,
             "origin": "waiting_list", "asked_at_ms": AT - 8, "state": "sold",
             "shown_until_ms": AT + 1, "release_at_ms": AT + 2, "pool": "p", "pool_version": 5,
-            "place_in_batch": 6, "log_offset": 10,
+            "place_in_batch": 6, "log_offset": 10, "draw": None,
             "stock": {"total": 20, "claimed": 3, "free": 17},
         },
         "pin": {
@@ -153,7 +157,7 @@ def expected_line(fields: dict[str, Any]) -> dict[str, Any]:
 def expected_bundle(view: str) -> dict[str, Any]:
     """Return all of it but lines, chat, money and digest."""
     return {
-        "format": "hubbub-evidence/2",
+        "format": "hubbub-evidence/3",
         "view": view,
         "made_at_ms": AT + 3_600_000,
         "order": {
@@ -178,12 +182,16 @@ def expected_bundle(view: str) -> dict[str, Any]:
 
 
 def expected_chat(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the one window."""
+    """Return the window around the press, behind that around the question."""
+    asked = {
+        "at_ms": AT - 8, "since_ms": AT - 8 - CHAT_BEFORE_MS, "until_ms": AT - 8 + CHAT_AFTER_MS,
+        "is_complete": True, "is_cut": False, "lines": [],
+    }  # fmt: skip
     window = {
         "at_ms": AT, "since_ms": AT - CHAT_BEFORE_MS, "until_ms": AT + CHAT_AFTER_MS,
         "is_complete": True, "is_cut": False, "lines": lines,
     }  # fmt: skip
-    return [window]
+    return [asked, window]
 
 
 STRANGER = {
@@ -245,6 +253,26 @@ def test_where_nothing_is_known_nothing_is_said() -> None:
         "log": [],
     }
     assert line["clip_at"] == {"show": "w", "offset_ms": None}
+
+
+def test_a_drawn_unit_has_its_entry_and_a_window_around_it() -> None:
+    """Nobody pressed as it was drawn: what the buyer did was to enter."""
+    draw = DrawFacts("ent", AT - 70_000, AT, 2, 9)
+    press = make_press(origin="draw", asked_at_ms=AT - 70_000, draw=draw)
+    facts = msgspec.structs.replace(make_facts(), presses=[PressFacts(press, [], [], [])])
+    assert press.moments_ms == {AT - 70_000, AT}
+    bundle = build(facts, "buyer")
+    assert bundle["chat_windows_left_out"] == 1, "one of two was read"
+    assert bundle["lines"][0]["press"]["draw"] == {
+        "entry": "ent", "entered_at_ms": AT - 70_000, "drawn_at_ms": AT, "rank": 2, "of": 9,
+    }  # fmt: skip
+
+
+def test_who_lost_a_draw_and_waited_did_two_things_before() -> None:
+    draw = DrawFacts("ent", AT - 9_000, AT - 5_000, 9, 9)
+    press = make_press(origin="waiting_list", asked_at_ms=AT - 5_000, draw=draw)
+    assert press.moments_ms == {AT - 9_000, AT - 5_000, AT}
+    assert make_press().moments_ms == {AT}
 
 
 def test_an_order_without_a_coupon_has_nothing_taken_off() -> None:

@@ -290,7 +290,7 @@ def test_of_a_picture_only_the_part_of_the_sale_is_kept() -> None:
 
 def test_a_bundle_verifies_and_any_change_is_seen() -> None:
     bundle = build(make_facts(), "staff")
-    assert bundle["format"] == "hubbub-evidence/2"
+    assert bundle["format"] == "hubbub-evidence/3"
     assert verify(bundle) is None
     again = msgspec.json.decode(msgspec.json.encode(bundle))
     assert verify(again) is None, "the order of keys and the spaces of a file do not matter"
@@ -303,7 +303,7 @@ def test_a_bundle_verifies_and_any_change_is_seen() -> None:
     [
         ([], "no evidence"),
         ({"digest": "sha256:0"}, "no evidence"),
-        ({"format": "hubbub-evidence/3", "digest": "sha256:0"}, "the format is not"),
+        ({"format": "hubbub-evidence/4", "digest": "sha256:0"}, "the format is not"),
         ({"format": ["hubbub-evidence/2"], "digest": "x"}, "the format is not"),
         ({"format": "hubbub-evidence/1"}, "no digest"),
         ({"format": "hubbub-evidence/1", "digest": "sha256:ü"}, "changed"),
