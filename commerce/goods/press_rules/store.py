@@ -15,20 +15,22 @@ CHANGE_OF_MIND_MS = 5_000
 DROPS_COUNT_FOR_MS = 86_400_000
 
 UPDATE_RULES = "UPDATE sales SET rules = $2::text::jsonb WHERE id = $1"
-# Found by `reservations_of_user`. Only own presses and seats count: an offer of the waiting list
-# comes when nobody looks; a seat that its team took with it, or whose money was granted, is no
-# drop. A release by the host has no `released_at_ms`. Dead at read time, swept or not.
+# Found by `reservations_of_user`. Own presses and seats count. An offer of the waiting list, or a
+# unit that was drawn, comes when nobody looks: it counts once it was on an order (`extended`), or
+# whoever waits could keep units from others time and again. A seat that its team took with it, or
+# whose money was granted, is no drop. A release by the host has no `released_at_ms`. Dead at read
+# time, swept or not.
 SELECT_DROPPED = f"""
     WITH mine AS (
         SELECT r.state, r.origin, r.decided_at_ms, r.release_at_ms, r.released_at_ms,
-            r.seated_at_ms, n.now_ms
+            r.seated_at_ms, r.extended, n.now_ms
         FROM reservations r, (SELECT clock_ms() AS now_ms) n
         WHERE r.user_id = $1 AND r.sale_id = $2
     ), ended AS (
         SELECT m.now_ms, CASE m.state WHEN 'released' THEN m.released_at_ms
             ELSE least(m.release_at_ms, m.now_ms) END AS ended_at_ms
         FROM mine m
-        WHERE m.origin IN ('walk_in', 'group') AND m.seated_at_ms IS NULL
+        WHERE (m.origin IN ('walk_in', 'group') OR m.extended) AND m.seated_at_ms IS NULL
           AND (m.state = 'expired' AND (m.origin = 'walk_in' OR m.release_at_ms <= m.now_ms)
             OR m.state IN ('held', 'paying') AND m.release_at_ms <= m.now_ms
             OR m.state = 'released' AND m.released_at_ms > m.decided_at_ms + {CHANGE_OF_MIND_MS})

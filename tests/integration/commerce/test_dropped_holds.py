@@ -24,11 +24,11 @@ async def plant(database: PgDatabase, sale: str, user: str, **row: Any) -> str:
         await transaction.execute(
             "INSERT INTO reservations (id, pool_id, sale_id, user_id, qty, unit_price_minor, state,"
             " origin, version, seq, decided_at_ms, shown_until_ms, release_at_ms, released_at_ms,"
-            " refunded_qty)"
+            " refunded_qty, extended)"
             " SELECT $1, s.pool_id, s.id, $3, 1, 1, $4, $5, 1, 1, clock_ms() - $6::bigint,"
             " clock_ms() - $7::bigint, clock_ms() - $7::bigint,"
             " CASE WHEN $8::bigint IS NULL THEN NULL ELSE clock_ms() - $8::bigint END,"
-            " CASE $4 WHEN 'refunded' THEN 1 ELSE 0 END"
+            " CASE $4 WHEN 'refunded' THEN 1 ELSE 0 END, $9"
             " FROM sales s WHERE s.id = $2",
             id,
             sale,
@@ -38,6 +38,7 @@ async def plant(database: PgDatabase, sale: str, user: str, **row: Any) -> str:
             row.get("decided_ago_ms", 100_000),
             row.get("release_ago_ms", 40_000),
             row.get("released_ago_ms"),
+            row.get("extended", False),
         )
     return id
 
@@ -60,6 +61,9 @@ async def count(database: PgDatabase, sale: str, user: str) -> Dropped:
         ({"state": "released", "released_ago_ms": None}, 0),
         ({"state": "sold"}, 0),
         ({"origin": "waiting_list"}, 0),
+        ({"origin": "waiting_list", "extended": True}, 1),
+        ({"origin": "draw", "state": "released", "released_ago_ms": 50_000}, 0),
+        ({"origin": "draw", "state": "released", "released_ago_ms": 50_000, "extended": True}, 1),
         ({"decided_ago_ms": DAY_MS + 60_000, "release_ago_ms": DAY_MS + 1_000}, 0),
         ({"decided_ago_ms": DAY_MS + 60_000, "release_ago_ms": DAY_MS - 60_000}, 1),
     ],
