@@ -12,6 +12,7 @@ from commerce.orders.checkout import store
 from commerce.orders.checkout.model import Hold, PlaceOrder, PriceParts
 from commerce.orders.checkout.rules import RESERVATIONS_MAX, price_holds, quote_unlocked
 from commerce.orders.checkout.view_store import parts_of
+from commerce.sales.coupons import ledger
 from commerce.sales.coupons import store as coupons
 from commerce.sales.coupons.model import ClaimView, CouponView
 from commerce.sales.coupons.rules import check_usable, judge
@@ -102,6 +103,7 @@ class QuoteService:
             claims = await coupons.select_claims(
                 connection, wish.user_id, COUPONS_SHOWN_MAX, is_usable=True
             )
+            left = await ledger.select_left(connection, [claim.coupon.id for claim in claims])
         chosen = [claim.coupon for claim in claims if claim.id == wish.coupon]
         asked = quote(
             lines,
@@ -111,7 +113,16 @@ class QuoteService:
             ship_to=wish.ship_to,
         )
         options = [
-            _option(claim, judge(claim, lines, room=holds[0].room, currency=holds[0].currency))
+            _option(
+                claim,
+                judge(
+                    claim,
+                    lines,
+                    room=holds[0].room,
+                    currency=holds[0].currency,
+                    left_minor=left.get(claim.coupon.id),
+                ),
+            )
             for claim in claims
         ]
         options.sort(key=lambda one: (-one.off_minor, one.expires_at_ms))
@@ -161,7 +172,14 @@ async def find_reduction(
         # It would have to reach its threshold at either price: a price that may fall stands alone.
         raise not_usable(NotReduced("price_source"))
     hold = next(hold for hold in holds if hold.id == lines[0].id)
-    check_usable(claim, lines, room=hold.room, currency=hold.currency)
+    left = await ledger.select_left(connection, [claim.coupon.id])
+    check_usable(
+        claim,
+        lines,
+        room=hold.room,
+        currency=hold.currency,
+        left_minor=left.get(claim.coupon.id),
+    )
     return claim.coupon.reduction(claim.id)
 
 

@@ -6,6 +6,8 @@ is taken before the claim's; the caller holds the order's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from commerce.kernel.errors import CommerceError
 from commerce.kernel.ports import Connection
 from commerce.sales.coupons.rules import halted
@@ -41,6 +43,10 @@ SPEND = """
     UPDATE coupons SET spent_minor = spent_minor + $2
     WHERE id = $1 AND (budget_minor IS NULL OR spent_minor + $2 <= budget_minor) RETURNING id
 """
+SELECT_LEFT = """
+    SELECT id::text, budget_minor - spent_minor FROM coupons
+    WHERE id = ANY ($1::uuid[]) AND budget_minor IS NOT NULL
+"""
 SELECT_CLAIM_OF_ORDER = "SELECT id, off_minor FROM coupon_claims WHERE order_id = $1"
 RETURN = """
     UPDATE coupon_claims SET state = 'claimed', order_id = NULL, off_minor = 0, used_at_ms = NULL
@@ -57,6 +63,11 @@ SELECT_OF_ORDER = """
     SELECT o.coupon_claim_id::text AS claim, o.discount_minor, k.state
     FROM orders o JOIN coupon_claims k ON k.id = o.coupon_claim_id WHERE o.id = $1
 """
+
+
+async def select_left(connection: Connection, coupons: Sequence[str]) -> dict[str, int]:
+    """Return by coupon what its budget still has; one without a budget is left out."""
+    return {row[0]: row[1] for row in await connection.fetch(SELECT_LEFT, list(coupons))}
 
 
 async def lock_claim(

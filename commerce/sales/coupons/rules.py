@@ -124,11 +124,17 @@ def claim_refused(refused: ClaimRefused) -> CommerceError:
 
 
 def judge(
-    claim: ClaimView, lines: Sequence[PricedLine], *, room: str, currency: str
+    claim: ClaimView,
+    lines: Sequence[PricedLine],
+    *,
+    room: str,
+    currency: str,
+    left_minor: int | None = None,
 ) -> Reduced | NotReduced:
     """Say what a claim would take off lines of a room in a currency, or why it takes nothing.
 
     A shop can change its currency while coupons are out: 30.00 of the old are not 3000 of the new.
+    `left_minor` is what the coupon's budget still has, None without one: it pays whole or not.
     """
     if claim.state != "claimed":
         return NotReduced(claim.state)
@@ -136,7 +142,10 @@ def judge(
         return NotReduced("other_currency")
     if claim.coupon.scope == "room" and claim.coupon.room != room:
         return NotReduced("other_room")
-    return reduce(claim.coupon.reduction(claim.id), lines)
+    reduced = reduce(claim.coupon.reduction(claim.id), lines)
+    if isinstance(reduced, Reduced) and left_minor is not None and reduced.total_minor > left_minor:
+        return NotReduced("budget_spent")
+    return reduced
 
 
 def halted(reason: str | None) -> CommerceError:
@@ -146,7 +155,12 @@ def halted(reason: str | None) -> CommerceError:
 
 
 def check_usable(
-    claim: ClaimView, lines: Sequence[PricedLine], *, room: str, currency: str
+    claim: ClaimView,
+    lines: Sequence[PricedLine],
+    *,
+    room: str,
+    currency: str,
+    left_minor: int | None = None,
 ) -> None:
     """Raise `coupon_not_usable`, saying why, for a claim that would take nothing off.
 
@@ -154,6 +168,6 @@ def check_usable(
     """
     if claim.state == "halted":
         raise halted(claim.coupon.halt_reason)
-    judged = judge(claim, lines, room=room, currency=currency)
+    judged = judge(claim, lines, room=room, currency=currency, left_minor=left_minor)
     if isinstance(judged, NotReduced):
         raise not_usable(judged)

@@ -11,6 +11,7 @@ import pytest
 from commerce.insight.audit.service import audit
 from commerce.sales.pricing.ports import Tariffs
 from commerce.sales.pricing.tariffs import FlatShipping, IncludedTax
+from tests.support.coupons import Stand
 from tests.support.till import Buyer, Till, open_till, told_by
 
 SHIPPING_MINOR = 1_200
@@ -69,6 +70,26 @@ async def test_an_item_is_quoted_at_the_price_that_takes_precedence(till: Till) 
     await till.change("UPDATE sales SET ends_at_ms = clock_ms() WHERE sku = $1", shop.sku)
     refused = await ask(buyer, items=[{"item": item, "qty": 2}])
     assert refused.json()["error"]["code"] == "not_found"
+
+
+async def test_a_coupon_whose_budget_is_spent_is_not_quoted(till: Till) -> None:
+    """An order would not get it: whoever pays by the quote would be refused again and again."""
+    stand = Stand(till, *await till.sale())
+    dropped = await stand.drop(await stand.coupon(budget_minor=5_000))
+    first, second = await till.buyer(), await till.buyer()
+    claims = [(await stand.claim(dropped.id, buyer.id)).id for buyer in (first, second)]
+    held = await till.reserve(stand.sale, second.id)
+    [option] = (await ask(second, reservations=[held])).json()["coupons"]
+    assert option["off_minor"] == 3_000
+    taken = (await stand.order(first, claims[0]))["order"]["id"]
+    [option] = (await ask(second, reservations=[held])).json()["coupons"]
+    assert (option["why"], option.get("off_minor")) == ("budget_spent", None)
+    refused = (await ask(second, reservations=[held], coupon=claims[1])).json()["error"]
+    assert (refused["code"], refused["detail"]) == ("coupon_not_usable", {"reason": "budget_spent"})
+    await first.client.post(f"/api/orders/{taken}/cancel", headers={"Idempotency-Key": "c"})
+    quoted = (await ask(second, reservations=[held], coupon=claims[1])).json()["quote"]
+    ordered = (await second.order([held], coupon=claims[1])).json()["order"]
+    assert ordered["total_minor"] == quoted["total_minor"] == 16_900
 
 
 @pytest.mark.parametrize("body", [{}, {"reservations": ["x"]}, {"items": [{"item": "x"}]}])

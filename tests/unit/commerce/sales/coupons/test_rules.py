@@ -216,6 +216,20 @@ def test_only_a_claim_that_is_free_takes_something_off(state: Any) -> None:
     assert caught.value.detail == {"reason": state}
 
 
+@pytest.mark.parametrize(("left_minor", "is_good"), [(None, True), (3_000, True), (2_999, False)])
+def test_a_budget_pays_whole_or_not(left_minor: int | None, is_good: bool) -> None:
+    judged = judge(view(), LINES, room="demo", currency="CNY", left_minor=left_minor)
+    assert judged == (Reduced([3_000]) if is_good else NotReduced("budget_spent"))
+    if not is_good:
+        with pytest.raises(CommerceError) as caught:
+            check_usable(view(), LINES, room="demo", currency="CNY", left_minor=left_minor)
+        assert caught.value.detail == {"reason": "budget_spent"}
+    # What takes nothing off needs no budget.
+    assert judge(view(), LINES, room="elsewhere", currency="CNY", left_minor=0) == NotReduced(
+        "other_room"
+    )
+
+
 def test_a_coupon_of_another_currency_takes_nothing_off_anywhere() -> None:
     """After the claim's own state, which its person can do nothing about, and before the room."""
     for room in ("demo", "elsewhere"):
