@@ -77,6 +77,8 @@ class HoldState(msgspec.Struct, frozen=True):
     release_at_ms: int
     is_extended: bool
     unit_price_minor: int = 0
+    team_release_at_ms: int | None = None
+    """Until when its team, which still forms, can keep it: the deadline with the hold's grace."""
 
     def is_dead(self, now_ms: int) -> bool:
         """Say whether it holds nothing any more, also when no sweeper has come by yet."""

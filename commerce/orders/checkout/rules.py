@@ -185,12 +185,14 @@ def check_still_held(holds: Sequence[HoldState], now_ms: int) -> None:
 def next_release_at_ms(hold: HoldState, now_ms: int) -> int:
     """Return until when a hold that goes to checkout is kept.
 
-    It is extended once, never beyond the cap, and never shortened.
+    It is extended once, never beyond the cap or the deadline of its team, and never shortened.
     """
     if hold.is_extended:
         return hold.release_at_ms
-    wished = max(hold.release_at_ms, now_ms + PAYING_MS)
-    return max(hold.release_at_ms, min(wished, hold.decided_at_ms + HELD_MS_MAX))
+    latest = hold.decided_at_ms + HELD_MS_MAX
+    if hold.team_release_at_ms is not None:
+        latest = min(latest, hold.team_release_at_ms)
+    return max(hold.release_at_ms, min(now_ms + PAYING_MS, latest))
 
 
 def decide_settlement(order_state: str, holds: Sequence[HoldState], now_ms: int) -> Settlement:

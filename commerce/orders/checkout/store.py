@@ -33,16 +33,17 @@ SELECT_HOLDS = """
     LEFT JOIN price_unlocks u ON u.sale_id = s.id AND u.state = 'open'
     WHERE r.id = ANY ($1::uuid[])
 """
-LOCK_HOLDS = """
-    SELECT id, state, decided_at_ms, release_at_ms, extended, unit_price_minor FROM reservations
-    WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE
-"""
-LOCK_HOLDS_OF_ORDER = """
-    SELECT r.id, r.state, r.decided_at_ms, r.release_at_ms, r.extended, r.unit_price_minor
+HOLD_STATES = """
+    SELECT r.id, r.state, r.decided_at_ms, r.release_at_ms, r.extended, r.unit_price_minor,
+        g.deadline_ms + r.release_at_ms - r.shown_until_ms AS team_release_at_ms
     FROM reservations r
-    JOIN order_lines l ON l.reservation_id = r.id
-    WHERE l.order_id = $1 ORDER BY r.id FOR UPDATE OF r
+    LEFT JOIN buy_groups g ON g.id = r.group_id AND g.state = 'forming'
 """
+LOCK_HOLDS = HOLD_STATES + " WHERE r.id = ANY ($1::uuid[]) ORDER BY r.id FOR UPDATE OF r"
+LOCK_HOLDS_OF_ORDER = (
+    HOLD_STATES + " JOIN order_lines l ON l.reservation_id = r.id"
+    " WHERE l.order_id = $1 ORDER BY r.id FOR UPDATE OF r"
+)
 # The countdown moves with the release, so the grace behind it keeps its length.
 MOVE_TO_PAYING = """
     UPDATE reservations r SET state = 'paying', extended = true, release_at_ms = q.release_at_ms,
@@ -301,6 +302,7 @@ def _hold_state(row: Any) -> HoldState:
         release_at_ms=row["release_at_ms"],
         is_extended=row["extended"],
         unit_price_minor=row["unit_price_minor"],
+        team_release_at_ms=row["team_release_at_ms"],
     )
 
 

@@ -126,6 +126,20 @@ async def test_money_that_comes_after_the_deadline_is_let_go(club: Club) -> None
     await check_books(club)
 
 
+async def test_checkout_keeps_a_seat_no_longer_than_its_team(till: Till) -> None:
+    """A countdown that runs on beyond the deadline promises a seat which is gone by then."""
+    shop = await make_shop(till.database)
+    club = Club(till, await open_group_buy(till.database, shop, lasts_s=120))
+    await club.member()
+    seat = await till.row(
+        "SELECT r.state, r.shown_until_ms - g.deadline_ms AS shown_ms,"
+        " r.release_at_ms - g.deadline_ms AS kept_ms"
+        " FROM reservations r JOIN buy_groups g ON g.id = r.group_id"
+    )
+    # Behind the countdown is the grace, as of any hold.
+    assert dict(seat) == {"state": "paying", "shown_ms": 0, "kept_ms": 60_000}
+
+
 async def test_leaving_lets_money_go_once_and_the_next_one_leads(club: Club) -> None:
     team, [(leader, order_id), (second, _)] = await club.team_of(paid=2)
     for _ in range(2):

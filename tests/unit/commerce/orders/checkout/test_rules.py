@@ -194,6 +194,15 @@ def test_a_hold_is_never_kept_beyond_its_cap() -> None:
     assert next_release_at_ms(hold, NOW_MS) == NOW_MS - 800_000 + HELD_MS_MAX
 
 
+@pytest.mark.parametrize(("team_ms", "kept_ms"), [(90_000, 90_000), (PAYING_MS + 1, PAYING_MS)])
+def test_a_seat_is_kept_no_longer_than_its_team(team_ms: int, kept_ms: int) -> None:
+    """And never for less than it was."""
+    hold = make_state(release_at_ms=NOW_MS + 60_000, team_release_at_ms=NOW_MS + team_ms)
+    assert next_release_at_ms(hold, NOW_MS) == NOW_MS + kept_ms
+    hold = make_state(release_at_ms=NOW_MS + 60_000, team_release_at_ms=NOW_MS + 59_999)
+    assert next_release_at_ms(hold, NOW_MS) == hold.release_at_ms
+
+
 def test_a_hold_is_extended_once() -> None:
     """The second time it stays as it is."""
     hold = make_state(is_extended=True)
