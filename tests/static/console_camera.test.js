@@ -2,7 +2,7 @@
 /** The console's camera and picture lights in words: never green for a picture that does not go out, or that nobody measured. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { cameraLight, cameraTrouble, constraintsFor, publishTrouble, recordingTrouble } from '../../static/js/logic/console_camera.js';
+import { cameraLight, cameraTrouble, constraintsFor, publishTrouble, recordingTrouble, voiceTrouble } from '../../static/js/logic/console_camera.js';
 import { pictureLight } from '../../static/js/logic/console_picture.js';
 
 /** @param {Partial<import('../../static/js/net/whip_link.js').LinkState>} change @returns {import('../../static/js/net/whip_link.js').LinkState} */
@@ -39,6 +39,14 @@ test('a show that is not recorded says why', () => {
   assert.equal(recordingTrouble({ state: 'recording', reason: null }), null);
   assert.equal(recordingTrouble({ state: 'cut', reason: 'total_limit' }), 'camera.trouble_no_room');
   assert.equal(recordingTrouble({ state: 'cut', reason: 'fault' }), 'camera.trouble_not_recorded');
+});
+
+test('a picture without a voice is said, and nothing without a picture', () => {
+  const stream = (/** @type {string[]} */ ...kinds) => /** @type {any} */ ({ getTracks: () => kinds.map((kind) => ({ kind })) });
+  assert.equal(voiceTrouble(stream('video')), 'camera.trouble_voice');
+  assert.equal(voiceTrouble(stream('audio', 'video')), null);
+  assert.equal(voiceTrouble(stream('audio')), null);
+  assert.equal(voiceTrouble(null), null);
 });
 
 test('a chosen device is asked for by its id, any other by none', () => {

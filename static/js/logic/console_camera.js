@@ -48,6 +48,20 @@ export function cameraTrouble(error) {
 }
 
 /**
+ * Is a device of this kind in use?
+ * @param {Pick<MediaStream, 'getTracks'> | null} stream
+ * @param {'audio' | 'video'} kind
+ */
+export const has = (stream, kind) => Boolean(stream?.getTracks().some((track) => track.kind === kind));
+
+/**
+ * Why nobody would hear the host, as the key of a text.
+ * @param {Pick<MediaStream, 'getTracks'> | null} stream
+ * @returns {string | null} null while there is a voice, or no picture either
+ */
+export const voiceTrouble = (stream) => (has(stream, 'video') && !has(stream, 'audio') ? 'camera.trouble_voice' : null);
+
+/**
  * Why an offer was refused, as the key of a text.
  * @param {LinkState} link
  * @returns {string | null} null when nothing was refused

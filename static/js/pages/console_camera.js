@@ -10,7 +10,7 @@ import { find } from '../lib/element.js';
 import { number } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { store, stored } from '../lib/stored.js';
-import { BITRATE_USUAL, BITRATES, cameraLight, cameraTrouble, constraintsFor, publishTrouble, recordingTrouble } from '../logic/console_camera.js';
+import { BITRATE_USUAL, BITRATES, cameraLight, cameraTrouble, constraintsFor, has, publishTrouble, recordingTrouble, voiceTrouble } from '../logic/console_camera.js';
 import { readOutbound, sendingBetween } from '../logic/picture_stats.js';
 import { asApiError, get, post, remove } from '../net/api.js';
 import { WhipPublisher } from '../net/whip.js';
@@ -171,28 +171,37 @@ export class ConsoleCamera {
   async #capture() {
     const media = navigator.mediaDevices;
     const wanted = constraintsFor(this.element.devicesChosen());
-    if (this.#source === 'camera') return media.getUserMedia(wanted);
+    if (this.#source === 'camera') {
+      // A camera without a voice is still a picture; where there is no camera either, the browser says so once more.
+      return media.getUserMedia(wanted).catch((error) => (error.name === 'NotFoundError' ? media.getUserMedia({ video: wanted.video ?? true }) : Promise.reject(error)));
+    }
     const screen = await media.getDisplayMedia({ video: { frameRate: { max: 30 } } });
     try {
       const voice = await media.getUserMedia({ audio: wanted.audio ?? true });
       for (const track of voice.getAudioTracks()) screen.addTrack(track);
     } catch {
-      // A screen without a voice is still a picture.
+      // So is a screen.
     }
     return screen;
   }
 
   /** Hand what was taken to the publisher, and hear when it ends by itself (unplugged, sharing stopped). */
   async #hand() {
-    const [audio] = this.#stream?.getAudioTracks() ?? [];
-    const [video] = this.#stream?.getVideoTracks() ?? [];
+    const stream = this.#stream;
+    const [audio] = stream?.getAudioTracks() ?? [];
+    const [video] = stream?.getVideoTracks() ?? [];
     if (audio) audio.enabled = !this.#isMuted;
-    video?.addEventListener('ended', () => {
-      this.#trouble = this.#source === 'screen' ? 'camera.trouble_screen' : 'camera.trouble_gone';
-      this.#stream = null;
-      this.draw();
-    });
+    for (const track of stream?.getTracks() ?? []) track.addEventListener('ended', () => this.#lose(track, stream));
     await this.publisher.setTracks({ audio: audio ?? null, video: video ?? null });
+  }
+
+  /** Go on with what is left. @param {MediaStreamTrack} track @param {MediaStream | null} stream */
+  #lose(track, stream) {
+    if (stream !== this.#stream) return;
+    stream?.removeTrack(track);
+    if (track.kind === 'video') this.#trouble = this.#source === 'screen' ? 'camera.trouble_screen' : 'camera.trouble_gone';
+    if (stream?.getTracks().length === 0) this.#stream = null;
+    this.draw();
   }
 
   async #list() {
@@ -217,7 +226,7 @@ export class ConsoleCamera {
   }
 
   async #start(takesOver = false) {
-    if (!this.#stream) return;
+    if (!has(this.#stream, 'video')) return;
     this.#trouble = null;
     await this.publisher.setBitrate(this.#bitrate);
     this.publisher.start({ takesOver });
@@ -288,10 +297,10 @@ export class ConsoleCamera {
     const { element, page } = this;
     const live_ms = this.#live_at_ms ? performance.now() - this.#live_at_ms : 0;
     const light = cameraLight({ link: this.publisher.state, sending: this.#sending, live_ms, isOther: Boolean(page.state.video) });
-    Object.assign(element, { stream: this.#stream, source: this.#source, isMuted: this.#isMuted, bitrate: this.#bitrate, light, figures: this.#figures, trouble: this.#trouble ?? this.#unrecorded });
+    Object.assign(element, { stream: this.#stream, source: this.#source, isMuted: this.#isMuted, bitrate: this.#bitrate, light, figures: this.#figures, trouble: this.#trouble ?? voiceTrouble(this.#stream) ?? this.#unrecorded });
     element.changed();
     const own = /** @type {HTMLVideoElement} */ (find('#stage-own'));
-    own.hidden = !this.#stream;
+    own.hidden = !has(this.#stream, 'video');
     own.muted = true;
     if (own.srcObject !== this.#stream) own.srcObject = this.#stream;
   }

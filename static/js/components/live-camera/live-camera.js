@@ -11,7 +11,7 @@ import { html, icon, render } from '../../lib/html.js';
 import { t } from '../../lib/i18n.js';
 import { define, setAttribute, setText } from '../../lib/element.js';
 import { SheetElement } from '../../lib/sheet_element.js';
-import { BITRATE_USUAL, BITRATES } from '../../logic/console_camera.js';
+import { BITRATE_USUAL, BITRATES, has } from '../../logic/console_camera.js';
 
 /** @typedef {{id: string, label: string}} Device */
 /** @typedef {{cameras: Device[], microphones: Device[]}} Devices */
@@ -107,7 +107,7 @@ export class LiveCamera extends SheetElement {
     setText(this.ref('words'), words);
     if (this.#preview.srcObject !== stream) this.#preview.srcObject = stream;
     setAttribute(this.#preview, 'data-source', this.source);
-    this.ref('blank').hidden = stream !== null;
+    this.ref('blank').hidden = has(stream, 'video');
     setText(this.ref('trouble'), this.trouble ? t(this.trouble) : '');
     this.#acts();
     this.#choices();
@@ -115,11 +115,13 @@ export class LiveCamera extends SheetElement {
 
   #acts() {
     const { light, stream } = this;
-    this.ref('start').hidden = light.isSending || !stream;
+    const hasVoice = has(stream, 'audio');
+    const hasPicture = has(stream, 'video');
+    this.ref('start').hidden = light.isSending || !hasPicture;
     this.ref('stop').hidden = !light.isSending;
-    this.ref('again').hidden = stream !== null || this.isAsking;
+    this.ref('again').hidden = (hasPicture && hasVoice) || this.isAsking;
     const mute = this.ref('mute');
-    mute.hidden = !stream;
+    mute.hidden = !hasVoice;
     setAttribute(mute, 'aria-pressed', String(this.isMuted));
     const shown = String(this.isMuted);
     if (mute.dataset['shown'] === shown) return;
