@@ -2,13 +2,13 @@
 /** The console's camera and picture lights in words: never green for a picture that does not go out, or that nobody measured. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { cameraLight, cameraTrouble, constraintsFor, publishTrouble, recordingTrouble, voiceTrouble } from '../../static/js/logic/console_camera.js';
+import { cameraLight, cameraTrouble, constraintsFor, followAiring, publishTrouble, recordingTrouble, startAiring, voiceTrouble } from '../../static/js/logic/console_camera.js';
 import { pictureLight } from '../../static/js/logic/console_picture.js';
 
 /** @param {Partial<import('../../static/js/net/whip_link.js').LinkState>} change @returns {import('../../static/js/net/whip_link.js').LinkState} */
 const makeLink = (change) => ({ phase: 'connected', code: '', status: 0, attempt: 0, retry_at_ms: null, ...change });
 const good = { bits_per_s: 1_500_000, fps: 30, loss: 0, rtt_ms: 20, height: 720, codec: 'H264' };
-const facts = { link: makeLink({}), sending: good, live_ms: 60_000, isOther: true };
+const facts = { link: makeLink({}), sending: good, live_ms: 60_000, isOther: true, finding: /** @type {const} */ ('seen') };
 
 test('the camera light is green only while a whole picture goes out', () => {
   assert.deepEqual(cameraLight(facts), { state: 'fine', word: 'camera.live_figures', isSending: true });
@@ -17,6 +17,33 @@ test('the camera light is green only while a whole picture goes out', () => {
   assert.equal(cameraLight({ ...facts, sending: { ...good, fps: 9 }, live_ms: 2_000 }).state, 'fine');
   assert.equal(cameraLight({ ...facts, link: makeLink({ phase: 'waiting' }) }).state, 'bad');
   assert.equal(cameraLight({ ...facts, link: makeLink({ phase: 'connecting' }) }).state, 'late');
+  assert.deepEqual(cameraLight({ ...facts, finding: 'unseen' }), { state: 'bad', word: 'camera.lost', isSending: true });
+  assert.equal(cameraLight({ ...facts, finding: 'unknown' }).state, 'fine');
+});
+
+/** @param {number} since_ms */
+const shown = (since_ms, live = true) => ({ live, since_ms, viewers: 0, codec: 'H264' });
+
+test('the room has this picture from the first that is younger than its offer', () => {
+  const fresh = startAiring(1_000);
+  assert.equal(followAiring(fresh, null, 1_100).finding, 'unknown');
+  const before = followAiring(fresh, shown(900), 1_200);
+  assert.deepEqual([before.finding, before.airing.own_ms], ['unknown', null]);
+  const own = followAiring(fresh, shown(1_300), 1_400);
+  assert.deepEqual([own.finding, own.airing.own_ms], ['seen', 1_300]);
+  assert.equal(followAiring(own.airing, shown(1_300, false), 1_500).finding, 'unseen');
+  assert.equal(followAiring(own.airing, shown(5_000), 5_100).finding, 'replaced');
+});
+
+test('a picture is gone when the room has had none for two seconds', () => {
+  const { airing } = followAiring(startAiring(1_000), shown(1_300), 1_400);
+  const first = followAiring(airing, null, 9_000);
+  assert.equal(first.finding, 'unseen');
+  assert.equal(followAiring(first.airing, null, 10_999).finding, 'unseen');
+  assert.equal(followAiring(first.airing, null, 11_000).finding, 'gone');
+  const back = followAiring(first.airing, shown(1_300), 10_000);
+  assert.equal(back.finding, 'seen');
+  assert.equal(followAiring(back.airing, null, 11_000).finding, 'unseen');
 });
 
 test('a camera that is off is off, unless somebody else is on the air', () => {

@@ -23,23 +23,6 @@ NO_CAMERA = """
       throw new DOMException('no', window.refuseAs ?? 'NotAllowedError');
     };
 """
-NO_MICROPHONE = """
-    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-    navigator.mediaDevices.getUserMedia = async (wanted) => {
-      if (wanted.audio) throw new DOMException('no', 'NotFoundError');
-      return ask(wanted);
-    };
-"""
-TAKEN = """() => {
-    window.taken = document.querySelector('.camera-view video').srcObject.getTracks();
-}"""
-# As when its cable is pulled: the browser ends the track and says so.
-UNPLUG = """(kind) => {
-    const tracks = document.querySelector('.camera-view video').srcObject.getTracks();
-    const track = tracks.find((one) => one.kind === kind);
-    track.stop();
-    track.dispatchEvent(new Event('ended'));
-}"""
 KEY = {"id": "k1", "label": "Studio OBS", "created_at_ms": 1, "last_used_at_ms": None}
 # What the page asks of the browser, and hands to the connection: a screen is a canvas here.
 WATCHED = """
@@ -266,57 +249,6 @@ async def test_no_camera_is_said_in_words_with_the_way_out(
         await trouble.wait_for()
         assert not await page.get_by_role("button", name="Go live").is_visible()
         assert await page.get_by_role("button", name="Turn the camera on").is_visible()
-
-
-async def test_a_camera_that_is_unplugged_leaves_a_voice_that_can_be_muted_and_let_go(
-    browser: Browser,
-) -> None:
-    async with open_camera(browser) as (page, _):
-        await see_preview(page)
-        await page.get_by_role("button", name="Go live with this picture").click()
-        await page.locator("live-camera .light-button[data-state=fine]").wait_for()
-        await page.evaluate(TAKEN)
-        await page.evaluate(UNPLUG, "video")
-        await page.locator(".camera-trouble", has_text="The camera is gone").wait_for()
-        assert await page.locator(".camera-view p").is_visible()
-        await page.get_by_role("button", name="Mute").click()
-        voice = "window.taken.find((one) => one.kind === 'audio')"
-        assert await page.evaluate(f"!{voice}.enabled && {voice}.readyState === 'live'")
-        await page.get_by_role("button", name="Turn the camera on").click()
-        await see_preview(page)
-        await wait_until(page, "window.taken.every((one) => one.readyState === 'ended')")
-        await page.evaluate(TAKEN)
-        await page.evaluate(UNPLUG, "video")
-        await page.get_by_role("button", name="Stop the picture").click()
-        await page.keyboard.press("Escape")
-        await wait_until(page, "window.taken.every((one) => one.readyState === 'ended')")
-
-
-async def test_a_microphone_that_is_unplugged_is_said_and_taken_again(browser: Browser) -> None:
-    async with open_camera(browser) as (page, server):
-        await see_preview(page)
-        await page.get_by_role("button", name="Go live with this picture").click()
-        await page.locator("live-camera .light-button[data-state=fine]").wait_for()
-        await page.evaluate(UNPLUG, "audio")
-        trouble = page.locator(".camera-trouble", has_text="There is no microphone")
-        await trouble.wait_for()
-        assert not await page.get_by_role("button", name="Mute").is_visible()
-        await page.get_by_role("button", name="Turn the camera on").click()
-        await trouble.wait_for(state="detached")
-        assert await page.get_by_role("button", name="Mute").is_visible()
-        assert len(server.offers) == 1
-
-
-async def test_a_camera_goes_live_without_a_microphone_and_the_host_knows(
-    browser: Browser,
-) -> None:
-    async with open_camera(browser, script=NO_MICROPHONE) as (page, server):
-        await see_preview(page)
-        await page.locator(".camera-trouble", has_text="hear nothing").wait_for()
-        await page.get_by_role("button", name="Go live with this picture").click()
-        await page.locator("live-camera .light-button[data-state=fine]").wait_for()
-        await page.locator(".camera-trouble", has_text="hear nothing").wait_for()
-        assert len(server.offers) == 1
 
 
 async def test_a_page_without_https_says_why_it_has_no_camera(browser: Browser) -> None:

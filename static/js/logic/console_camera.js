@@ -7,6 +7,10 @@
 
 /** @typedef {import('../net/whip_link.js').LinkState} LinkState */
 /** @typedef {ReturnType<typeof import('./picture_stats.js').sendingBetween>} Sending */
+/** @typedef {import('./room_state.js').Picture} Picture */
+/** @typedef {{began_ms: number, own_ms: number | null, gone_at_ms: number | null}} Airing began_ms: when the offer went out; own_ms: since when the
+ *   room has this page's picture, by its own word; gone_at_ms: when it said first that it has none any more */
+/** @typedef {'unknown' | 'seen' | 'unseen' | 'gone' | 'replaced'} Finding */
 /** @typedef {{state: 'none' | 'fine' | 'late' | 'bad', word: string, isSending: boolean}} CameraLight word: key of a text */
 
 /** What a host may choose to send at most, in bits a second; the middle one is the one to start with. */
@@ -17,13 +21,41 @@ const LOSS_LATE = 0.03;
 const FPS_LATE = 15;
 /** A sender needs so long to find its rate. */
 const SETTLED_MS = 4_000;
+/** A room that has no picture for so long has lost it; one that was told anew meanwhile (Redis came back) has not. */
+const GONE_MS = 2_000;
+
+/** @param {number} now_ms the server's clock, as an offer goes out @returns {Airing} */
+export const startAiring = (now_ms) => ({ began_ms: now_ms, own_ms: null, gone_at_ms: null });
 
 /**
- * @param {{link: LinkState, sending: Sending | null, live_ms: number, isOther: boolean}} facts live_ms: since it connected; isOther: somebody else publishes
+ * What the room says of the picture that this page sends. A browser itself notices only after ten seconds, or more, that nobody takes it.
+ * @param {Airing} airing
+ * @param {Picture | null} video the room's state
+ * @param {number} now_ms the server's clock
+ * @returns {{airing: Airing, finding: Finding}}
+ */
+export function followAiring(airing, video, now_ms) {
+  const { began_ms, own_ms } = airing;
+  const since_ms = video?.since_ms ?? null;
+  if (own_ms === null) {
+    // An older one is that of whoever was here before.
+    if (since_ms === null || since_ms < began_ms) return { airing, finding: 'unknown' };
+    return { airing: { ...airing, own_ms: since_ms }, finding: video?.live ? 'seen' : 'unseen' };
+  }
+  if (since_ms === null) {
+    const gone_at_ms = airing.gone_at_ms ?? now_ms;
+    return { airing: { ...airing, gone_at_ms }, finding: now_ms - gone_at_ms >= GONE_MS ? 'gone' : 'unseen' };
+  }
+  return { airing: { ...airing, gone_at_ms: null }, finding: since_ms > own_ms ? 'replaced' : video?.live ? 'seen' : 'unseen' };
+}
+
+/**
+ * @param {{link: LinkState, sending: Sending | null, live_ms: number, isOther: boolean, finding: Finding}} facts live_ms: since it connected; isOther: somebody else publishes
  * @returns {CameraLight}
  */
-export function cameraLight({ link, sending, live_ms, isOther }) {
+export function cameraLight({ link, sending, live_ms, isOther, finding }) {
   const { phase } = link;
+  if (phase === 'connected' && (finding === 'unseen' || finding === 'gone')) return { state: 'bad', word: 'camera.lost', isSending: true };
   if (phase === 'connected') {
     const isPoor = sending !== null && live_ms > SETTLED_MS && (sending.loss > LOSS_LATE || sending.fps < FPS_LATE);
     return { state: isPoor ? 'late' : 'fine', word: sending === null ? 'camera.live' : 'camera.live_figures', isSending: true };

@@ -62,6 +62,11 @@ export class WhipPublisher {
     this.#senders = {};
   }
 
+  /** The room says that nothing arrives. */
+  restart() {
+    this.#link.restart();
+  }
+
   /**
    * What is sent, now or when it starts; null sends nothing of the kind.
    * @param {{audio?: MediaStreamTrack | null, video?: MediaStreamTrack | null}} tracks

@@ -10,7 +10,7 @@ import { find } from '../lib/element.js';
 import { number } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { store, stored } from '../lib/stored.js';
-import { BITRATE_USUAL, BITRATES, cameraLight, cameraTrouble, constraintsFor, has, publishTrouble, recordingTrouble, voiceTrouble } from '../logic/console_camera.js';
+import { BITRATE_USUAL, BITRATES, cameraLight, cameraTrouble, constraintsFor, followAiring, has, publishTrouble, recordingTrouble, startAiring, voiceTrouble } from '../logic/console_camera.js';
 import { readOutbound, sendingBetween } from '../logic/picture_stats.js';
 import { asApiError, get, post, remove } from '../net/api.js';
 import { WhipPublisher } from '../net/whip.js';
@@ -44,6 +44,9 @@ export class ConsoleCamera {
   #before = null;
   /** @type {import('../logic/console_camera.js').Sending | null} */
   #sending = null;
+  #airing = startAiring(0);
+  /** @type {import('../logic/console_camera.js').Finding} */
+  #finding = 'unknown';
 
   /** @param {ConsolePage} page */
   constructor(page) {
@@ -241,6 +244,10 @@ export class ConsoleCamera {
 
   /** @param {import('../net/whip_link.js').LinkState} link */
   #changed(link) {
+    if (link.phase === 'connecting') {
+      this.#airing = startAiring(this.page.clock.now());
+      this.#finding = 'unknown';
+    }
     if (link.phase === 'connected') this.#live_at_ms ||= performance.now();
     else {
       this.#live_at_ms = 0;
@@ -249,7 +256,8 @@ export class ConsoleCamera {
     }
     this.#trouble = publishTrouble(link) ?? this.#trouble;
     if (link.phase === 'refused' && link.code === 'publisher_present') void this.#askTakeOver();
-    if (link.phase === 'idle' && !this.#isOpen) this.#let();
+    const isOver = link.phase === 'idle' || (link.phase === 'refused' && link.code === 'no_show');
+    if (isOver && !this.#isOpen) this.#let();
     this.draw();
   }
 
@@ -260,12 +268,25 @@ export class ConsoleCamera {
 
   async #sample() {
     const { peer } = this.publisher;
-    if (!peer || this.publisher.state.phase !== 'connected') return;
+    if (!peer || this.publisher.state.phase !== 'connected' || !this.#isAired()) return;
     const now = readOutbound((await peer.getStats()).values(), performance.now());
     if (peer !== this.publisher.peer) return;
     this.#sending = this.#before ? sendingBetween(this.#before, now) : null;
     this.#before = now;
     this.draw();
+  }
+
+  /** Ask the room what it has of the picture: begin anew what it has lost, and give way to what has come instead. */
+  #isAired() {
+    const { airing, finding } = followAiring(this.#airing, this.page.state.video ?? null, this.page.clock.now());
+    this.#airing = airing;
+    this.#finding = finding;
+    if (finding === 'gone') this.publisher.restart();
+    if (finding === 'replaced') {
+      this.#trouble = 'camera.trouble_replaced';
+      this.publisher.stop();
+    }
+    return finding !== 'gone' && finding !== 'replaced';
   }
 
   /** Do something with the keys, then list them anew. @param {() => Promise<unknown>} act */
@@ -296,7 +317,7 @@ export class ConsoleCamera {
   draw() {
     const { element, page } = this;
     const live_ms = this.#live_at_ms ? performance.now() - this.#live_at_ms : 0;
-    const light = cameraLight({ link: this.publisher.state, sending: this.#sending, live_ms, isOther: Boolean(page.state.video) });
+    const light = cameraLight({ link: this.publisher.state, sending: this.#sending, live_ms, isOther: Boolean(page.state.video), finding: this.#finding });
     Object.assign(element, { stream: this.#stream, source: this.#source, isMuted: this.#isMuted, bitrate: this.#bitrate, light, figures: this.#figures, trouble: this.#trouble ?? voiceTrouble(this.#stream) ?? this.#unrecorded });
     element.changed();
     const own = /** @type {HTMLVideoElement} */ (find('#stage-own'));
