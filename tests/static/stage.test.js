@@ -2,14 +2,14 @@
 /** The stage's states, what is pulled, the scrim, and the arithmetic of a browser's statistics. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { behindBetween, countPlaying, isTelling, isWeakNetwork, makeBeat, readInbound, readOutbound, sendingBetween, startPlaying } from '../../static/js/logic/picture_stats.js';
+import { behindBetween, countPlaying, isSoundAlone, isTelling, isWeakNetwork, makeBeat, readInbound, readOutbound, sendingBetween, startPlaying } from '../../static/js/logic/picture_stats.js';
 import { CELLS, chatLuminance, HIDDEN_MS, pulls, stageView } from '../../static/js/logic/stage.js';
 
 /** @typedef {import('../../static/js/logic/stage.js').StageFacts} StageFacts */
 
 /** @param {Partial<StageFacts>} change @returns {StageFacts} */
 const makeFacts = (change) => ({
-  show: 'live', video: { live: true }, want: 'picture', phase: 'connected', code: '', attempt: 0, isFlowing: true, isLate: false, isSlow: true, isStarting: false, hasFrame: true, isWeak: false,
+  show: 'live', video: { live: true }, want: 'picture', phase: 'connected', code: '', attempt: 0, isFlowing: true, isSoundAlone: false, isLate: false, isSlow: true, isStarting: false, hasFrame: true, isWeak: false,
   isRefused: false, press: 'none', isAsked: false, isMuted: true, wasTapped: false, ...change,
 });
 
@@ -38,6 +38,8 @@ const CASES = [
   ['an ended show without one is as it was', { show: 'ended', video: null, hasFrame: false }, 'poster', null],
   ['sound alone says so', { want: 'sound', isFlowing: false }, 'sound', 'stage.sound_only'],
   ['sound alone that is lost says so', { want: 'sound', isFlowing: false, phase: 'waiting' }, 'sound', 'stage.sound_lost'],
+  ['a host whose camera was unplugged is heard, and that is said', { isFlowing: false, isSoundAlone: true }, 'lost', 'stage.no_picture'],
+  ['also for whoever has seen nothing of it yet', { isFlowing: false, hasFrame: false, isSoundAlone: true }, 'lost', 'stage.no_picture'],
   ['a weak network is named', { isWeak: true }, 'playing', 'stage.weak'],
 ];
 
@@ -101,7 +103,7 @@ test('luminance is that of the chat and of nothing else', () => {
 });
 
 /** @param {Partial<import('../../static/js/logic/picture_stats.js').Inbound>} change */
-const reading = (change) => ({ at_ms: 0, frames: 0, frozen_ms: 0, freezes: 0, buffered_ms: 0, emitted: 0, received: 0, lost: 0, bytes: 0, rtt_ms: null, ...change });
+const reading = (change) => ({ at_ms: 0, frames: 0, frozen_ms: 0, freezes: 0, buffered_ms: 0, emitted: 0, pictures: 0, sounds: 0, lost: 0, bytes: 0, rtt_ms: null, ...change });
 
 test('a stall is counted once, by our own clock while it lasts and not again when the browser tells of it', () => {
   let playing = startPlaying();
@@ -126,12 +128,19 @@ test('a network is weak after ten seconds of which three stood still', () => {
   assert.equal(isWeakNetwork([1000, 1000, 1000, 0, 0, 0, 0, 0, 0, 0, 0]), false);
 });
 
+test('sound alone is packets of sound and none of a picture', () => {
+  const before = reading({ sounds: 50, pictures: 100 });
+  assert.equal(isSoundAlone(before, reading({ sounds: 100, pictures: 100 })), true);
+  assert.equal(isSoundAlone(before, reading({ sounds: 100, pictures: 101 })), false);
+  assert.equal(isSoundAlone(before, reading({ sounds: 50, pictures: 100 })), false);
+});
+
 test('statistics are read by kind, and what is missing is nothing', () => {
   const report = [
-    { type: 'inbound-rtp', kind: 'audio', packetsReceived: 9 }, { type: 'inbound-rtp', kind: 'video', framesDecoded: 50, totalFreezesDuration: 0.5, freezeCount: 1, jitterBufferDelay: 2, jitterBufferEmittedCount: 48, bytesReceived: 10 },
+    { type: 'inbound-rtp', kind: 'audio', packetsReceived: 9 }, { type: 'inbound-rtp', kind: 'video', packetsReceived: 40, framesDecoded: 50, totalFreezesDuration: 0.5, freezeCount: 1, jitterBufferDelay: 2, jitterBufferEmittedCount: 48, bytesReceived: 10 },
     { type: 'candidate-pair', nominated: true, currentRoundTripTime: 0.03 },
   ];
-  assert.deepEqual(readInbound(report, 7), { at_ms: 7, frames: 50, frozen_ms: 500, freezes: 1, buffered_ms: 2000, emitted: 48, received: 0, lost: 0, bytes: 10, rtt_ms: 30 });
+  assert.deepEqual(readInbound(report, 7), { at_ms: 7, frames: 50, frozen_ms: 500, freezes: 1, buffered_ms: 2000, emitted: 48, pictures: 40, sounds: 9, lost: 0, bytes: 10, rtt_ms: 30 });
   assert.equal(readInbound([], 7).rtt_ms, null);
 });
 

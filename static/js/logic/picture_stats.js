@@ -5,8 +5,8 @@
  * Invariant: figures are differences of two readings; one reading alone claims nothing.
  */
 
-/** @typedef {{at_ms: number, frames: number, frozen_ms: number, freezes: number, buffered_ms: number, emitted: number, received: number,
- *   lost: number, bytes: number, rtt_ms: number | null}} Inbound */
+/** @typedef {{at_ms: number, frames: number, frozen_ms: number, freezes: number, buffered_ms: number, emitted: number, pictures: number,
+ *   sounds: number, lost: number, bytes: number, rtt_ms: number | null}} Inbound pictures, sounds: packets of either; the rest is of the picture, where there is one */
 /** @typedef {{at_ms: number, frames: number, bytes: number, sent: number, lost: number, rtt_ms: number | null, height: number, codec: string}} Outbound */
 /** @typedef {{played_ms: number, stalled_ms: number, stalls: number, gap_ms: number}} Playing gap_ms: of the stall that is on, so far */
 /** @typedef {{first_frame_ms: number | null, played_ms: number, stalled_ms: number, stalls: number, behind_ms: number | null}} Beat */
@@ -30,11 +30,12 @@ function pathOf(report) {
 export function readInbound(report, now_ms) {
   const all = [...report];
   const video = all.find((one) => one.type === 'inbound-rtp' && one.kind === 'video');
-  const some = video ?? all.find((one) => one.type === 'inbound-rtp');
+  const sound = all.find((one) => one.type === 'inbound-rtp' && one.kind === 'audio');
+  const some = video ?? sound;
   return {
     at_ms: now_ms, frames: figure(video?.framesDecoded), frozen_ms: figure(video?.totalFreezesDuration) * 1000, freezes: figure(video?.freezeCount),
-    buffered_ms: figure(some?.jitterBufferDelay) * 1000, emitted: figure(some?.jitterBufferEmittedCount), received: figure(some?.packetsReceived),
-    lost: figure(some?.packetsLost), bytes: figure(some?.bytesReceived), rtt_ms: pathOf(all),
+    buffered_ms: figure(some?.jitterBufferDelay) * 1000, emitted: figure(some?.jitterBufferEmittedCount), pictures: figure(video?.packetsReceived),
+    sounds: figure(sound?.packetsReceived), lost: figure(some?.packetsLost), bytes: figure(some?.bytesReceived), rtt_ms: pathOf(all),
   };
 }
 
@@ -105,6 +106,13 @@ export function behindBetween(before, after) {
   if (emitted <= 0) return null;
   return Math.max(0, Math.round((after.buffered_ms - before.buffered_ms) / emitted + (after.rtt_ms ?? 0) / 2));
 }
+
+/**
+ * Does the host send sound and no picture? Then the line is a good one, and a new session would bring no more.
+ * @param {Inbound} before
+ * @param {Inbound} after
+ */
+export const isSoundAlone = (before, after) => after.sounds > before.sounds && after.pictures === before.pictures;
 
 /** The network is judged over this many readings, one a second. */
 export const JUDGED = 10;

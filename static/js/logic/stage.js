@@ -19,6 +19,7 @@
  * @property {string} code why the player waits or was refused
  * @property {number} attempt how often the player has failed in a row
  * @property {boolean} isFlowing frames came lately
+ * @property {boolean} isSoundAlone the host sends sound and no picture
  * @property {boolean} isLate there is no place: the recording under way is played instead, some seconds late
  * @property {boolean} isSlow it takes longer than needs no words
  * @property {boolean} isStarting it was asked for a moment ago, and nothing has failed since
@@ -67,7 +68,7 @@ export const isOnAir = ({ show, video }) => show === 'live' && video !== null;
 
 /** @param {StageFacts} facts @returns {StageState} */
 function stageState(facts) {
-  const { show, video, want, phase, code, attempt, isFlowing, isStarting, hasFrame, isRefused, isLate } = facts;
+  const { show, video, want, phase, code, attempt, isFlowing, isSoundAlone, isStarting, hasFrame, isRefused, isLate } = facts;
   if (show === 'ended') return hasFrame ? 'ended' : 'poster';
   if (show !== 'live') return 'poster';
   if (video === null) return hasFrame ? 'off' : 'poster';
@@ -79,6 +80,7 @@ function stageState(facts) {
   if (isRefused) return hasFrame ? 'playing' : 'loading';
   if (isFlowing) return 'playing';
   if (isStarting) return 'loading';
+  if (isSoundAlone) return 'lost';
   // A host whose first packets have not come has lost nothing.
   if (hasFrame || (attempt >= ATTEMPTS_LOADING && code !== 'not_live')) return 'lost';
   return 'loading';
@@ -86,11 +88,12 @@ function stageState(facts) {
 
 /** @param {StageState} state @param {StageFacts} facts @returns {string | null} */
 function wordOf(state, facts) {
-  const { isWeak, isRefused, isLate, isAsked, phase, press, code } = facts;
+  const { isWeak, isRefused, isLate, isAsked, isSoundAlone, phase, press, code } = facts;
   if (isRefused && press === 'refused' && (state === 'playing' || state === 'loading')) return 'stage.play_refused';
   if (state === 'playing') return isRefused ? (phase === 'connected' ? null : waitingWord(facts)) : isLate ? 'stage.late' : isWeak ? 'stage.weak' : null;
   if (state === 'loading') return waitingWord(facts);
   if (state === 'full' && isAsked) return 'stage.connecting';
+  if (state === 'lost' && isSoundAlone) return 'stage.no_picture';
   if (state === 'lost') return NETWORK.has(code) ? 'stage.network' : 'stage.lost';
   if (state === 'sound') return phase === 'waiting' ? 'stage.sound_lost' : 'stage.sound_only';
   return { poster: null, full: 'stage.full', off: 'stage.off', unable: 'stage.unable', ended: 'room.ended' }[state];

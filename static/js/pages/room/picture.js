@@ -7,7 +7,7 @@
 import '../../components/live-stage/live-stage.js';
 import { find } from '../../lib/element.js';
 import { BRIGHT, isOnAir, pulls, stageView } from '../../logic/stage.js';
-import { behindBetween, countPlaying, isTelling, isWeakNetwork, JUDGED, makeBeat, readInbound, startPlaying } from '../../logic/picture_stats.js';
+import { behindBetween, countPlaying, isSoundAlone, isTelling, isWeakNetwork, JUDGED, makeBeat, readInbound, startPlaying } from '../../logic/picture_stats.js';
 import { post } from '../../net/api.js';
 import { WhepPlayer } from '../../net/whep.js';
 import { LatePicture } from './late_picture.js';
@@ -40,6 +40,8 @@ export class Picture {
   /** A press asked for the attempt under way. */
   #isAsked = false;
   #isWeak = false;
+  /** The host sends sound and no picture: a camera that was unplugged. */
+  #isSoundAlone = false;
   /** @type {number | null} */
   #hidden_at_ms = null;
   /** @type {number | null} when the pulling began */
@@ -73,7 +75,10 @@ export class Picture {
         if (phase === 'waiting' || phase === 'refused') this.#stage.freeze();
         if (phase !== 'connecting') this.#isAsked = false;
         if (phase === 'connected') this.#session_at_ms = performance.now();
-        if (phase !== 'connected') this.#before = null;
+        if (phase !== 'connected') {
+          this.#before = null;
+          this.#isSoundAlone = false;
+        }
         page.changed();
       },
     });
@@ -191,7 +196,7 @@ export class Picture {
     const stage = this.#stage;
     const isLate = this.#late.isOn;
     stage.view = stageView({
-      show, video: this.#video, want: this.#want, phase, code, attempt, isLate, isFlowing: this.#isFlowing && (phase === 'connected' || isLate),
+      show, video: this.#video, want: this.#want, phase, code, attempt, isLate, isFlowing: this.#isFlowing && (phase === 'connected' || isLate), isSoundAlone: this.#isSoundAlone,
       isStarting: attempt === 0 && now_ms - this.#pulled_at_ms < STARTING_MS, isSlow: now_ms - this.#pulled_at_ms > QUIET_MS, hasFrame: stage.hasFrame,
       isWeak: this.#isWeak, isRefused: this.#isRefused, press: this.#press, isAsked: this.#isAsked, isMuted: this.#isMuted, wasTapped: this.#wasTapped,
     });
@@ -235,9 +240,11 @@ export class Picture {
     const now = readInbound(report.values(), performance.now());
     const before = this.#before;
     this.#before = now;
+    this.#isSoundAlone = this.#pulled === 'picture' && before !== null && isSoundAlone(before, now);
     if (before && this.#pulled === 'picture') this.#measure(before, now);
     const quiet_ms = now.at_ms - Math.max(this.#frame_at_ms, this.#session_at_ms);
-    if (this.#pulled === 'picture' && this.#video?.live && quiet_ms > STALLED_MS && !document.hidden && !this.#isRefused) this.player.restart();
+    const isDue = this.#pulled === 'picture' && this.#video?.live && !this.#isSoundAlone;
+    if (isDue && quiet_ms > STALLED_MS && !document.hidden && !this.#isRefused) this.player.restart();
     this.draw();
   }
 
@@ -252,7 +259,7 @@ export class Picture {
       this.#stage.thaw();
     }
     // Out of sight nothing is drawn, and a host who stands still is no fault of the network.
-    if (document.hidden || !this.#video?.live || this.#first_frame_ms === null) return;
+    if (document.hidden || !this.#video?.live || this.#first_frame_ms === null || this.#isSoundAlone) return;
     const stalled_ms = this.#playing.stalled_ms;
     this.#playing = countPlaying(this.#playing, before, now);
     this.#behind_ms = behindBetween(before, now) ?? this.#behind_ms;
