@@ -140,6 +140,14 @@ class Ear:
             raise MismatchError(f"{key} {expected}", value())
         return value()
 
+    async def shut_out_ms(self) -> int | None:
+        """Wait for the first frame; return when to come back if it says that there is no room."""
+        await self._wait(lambda: bool(self.frames) or self.is_over, ANSWER_TIMEOUT_S)
+        match self.frames[:1]:
+            case [["b", 4113, int(retry_ms)]]:
+                return retry_ms
+        return None
+
     async def hello(self) -> dict[str, Any]:
         """Wait for the hello and return its fields."""
         fields: dict[str, Any] = (await self.hear("h"))[1]

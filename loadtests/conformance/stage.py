@@ -7,6 +7,7 @@ is counted, to be told at the end.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,6 +32,8 @@ FREE_UNITS_MIN = 3
 # Longer than any process remembers that nothing was free, by the contract's `retry_ms`: sooner, a
 # press may be refused once more by what was so a moment ago.
 MEMORY_S = 1.0
+# A process with too much to do sends visitors away for a while, by the contract.
+ADMITTED_TIMEOUT_S = 60.0
 NO_HOST = "no host login was given (--host-login, --host-password)"
 
 
@@ -112,7 +115,7 @@ class Stage:
 
     @asynccontextmanager
     async def visit(self, visit: Visit | None = None) -> AsyncIterator[Ear]:
-        """Connect to the room, and leave it at the end."""
+        """Connect to the room, again when it has no room now, and leave it at the end."""
         visit = visit or Visit()
         query = {"v": VERSION, **visit.query}
         headers = dict(visit.headers)
@@ -121,10 +124,16 @@ class Stage:
         if visit.position is not None:
             query |= {"e": visit.position[0], "o": str(visit.position[1])}
         url = self.target.socket_url(query, visit.room)
-        ear = Ear(Opening(url, headers, visit.subprotocols), visit.position)
-        self.ears.append(ear)
-        async with ear:
-            yield ear
+        until_s = time.monotonic() + ADMITTED_TIMEOUT_S
+        while True:
+            ear = Ear(Opening(url, headers, visit.subprotocols), visit.position)
+            self.ears.append(ear)
+            async with ear:
+                retry_ms = await ear.shut_out_ms()
+                if retry_ms is None or time.monotonic() > until_s:
+                    yield ear
+                    return
+            await asyncio.sleep(retry_ms / 1000)
 
     @asynccontextmanager
     async def settled(self, person: Person | None = None) -> AsyncIterator[Ear]:
