@@ -39,6 +39,14 @@ class LaneWatch:
         assert self.offset is not None
         return self.epoch, self.offset
 
+    def stock(self, sale: str) -> list[int] | None:
+        """Return a sale's stock as a client shows it: the newest told, else the last `Z`'s."""
+        told = self.values.get(f"stock:{sale}")
+        if told is not None:
+            return list(told[1])
+        sales = (self.state or {}).get("sales", [])
+        return next((list(one["stock"]) for one in sales if one["id"] == sale), None)
+
     def rewind(self, offset: int) -> None:
         """Expect that what came after `offset` may be told again, because it was asked for."""
         self._rewound_to.append(offset)

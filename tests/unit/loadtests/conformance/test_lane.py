@@ -116,3 +116,14 @@ def test_a_version_that_goes_down_is_noted() -> None:
 )
 def test_a_frame_of_another_shape_is_noted(frames: tuple[list[Any], ...], words: str) -> None:
     assert any(words in problem for problem in watch(*frames).shape_problems)
+
+
+def test_a_stock_is_the_newest_that_was_told_or_else_that_of_the_snapshot() -> None:
+    state = GOOD_STATE | {"sales": [{"id": "s", "stock": [5, 0, 0]}]}
+    lane = LaneWatch()
+    assert lane.stock("s") is None
+    lane.state = state
+    assert lane.stock("s") == [5, 0, 0]
+    lane.take(hello())
+    lane.take(["K", 5, {"stock:s": [1, [4, 1, 0]]}])
+    assert lane.stock("s") == [4, 1, 0]
