@@ -19,7 +19,7 @@ from loadtests.conformance.matching import find_mismatch
 from loadtests.conformance.model import MismatchError, require
 from loadtests.conformance.shapes import ERROR
 
-TIMEOUT_S = 15.0
+TIMEOUT_S = 30.0
 # A room is told 20 things a second; all checks together tell it a few hundred.
 SLOW_S = 30.0
 

@@ -24,8 +24,9 @@ from loadtests.conformance.model import (
 )
 from loadtests.conformance.stage import Stage, Target
 
-# The longest honest check waits for one heartbeat of 20 s.
-CHECK_TIMEOUT_S = 30.0
+# The longest honest check waits for one heartbeat of 20 s, or for its turn with a piece of the bag
+# on a busy machine.
+CHECK_TIMEOUT_S = 120.0
 # What every connection of the run saw is judged when the others are done.
 LAST_FAMILY = "witness"
 

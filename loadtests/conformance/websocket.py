@@ -18,7 +18,7 @@ from websockets.frames import Frame
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-CONNECT_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 30.0
 RECEIVE_BYTES = 64 * 1024
 # A room's whole state is some ten kilobytes; this bounds a server that has gone wrong.
 FRAME_BYTES_MAX = 16 * 1024 * 1024

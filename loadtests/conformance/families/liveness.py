@@ -6,9 +6,8 @@ from loadtests.conformance.model import NotApplicableError, check, require
 from loadtests.conformance.stage import Stage
 
 # A turn of the server's wheel, and a machine that is busy.
-HEARTBEAT_SLACK_S = 3.0
+HEARTBEAT_SLACK_S = 10.0
 HEARTBEAT_S_MAX = 25
-PONG_TIMEOUT_S = 5.0
 
 
 @check("liveness.heartbeat", "Frames", "`p` comes every `hb_s` seconds, beside a WebSocket ping.")
@@ -18,7 +17,7 @@ async def heartbeat(stage: Stage) -> None:
         if every_s > HEARTBEAT_S_MAX:
             raise NotApplicableError(f"its heartbeat is {every_s} s, more than the kit waits")
         await ear.hear("p", timeout_s=every_s + HEARTBEAT_SLACK_S)
-        await ear.wait_until(lambda: ear.pings > 0, 1.0)
+        await ear.wait_until(lambda: ear.pings > 0)
         require(ear.pings > 0, "a ping beside the heartbeat", "none")
 
 
@@ -27,7 +26,7 @@ async def ping(stage: Stage) -> None:
     async with stage.settled() as ear:
         ear.socket.protocol.send_ping(b"kit")
         ear.socket.flush()
-        await ear.wait_until(lambda: b"kit" in ear.pongs, PONG_TIMEOUT_S)
+        await ear.wait_until(lambda: b"kit" in ear.pongs)
         require(ear.pongs == [b"kit"], "a pong with the data 'kit'", repr(ear.pongs))
 
 

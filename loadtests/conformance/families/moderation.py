@@ -9,7 +9,7 @@ from loadtests.conformance.http import expect_error
 from loadtests.conformance.model import NotApplicableError, check, require
 from loadtests.conformance.stage import Stage
 
-STORED_TRIES = 20
+STORED_TRIES = 80
 STORED_PAUSE_S = 0.25
 
 

@@ -17,7 +17,7 @@ SANDBOX = "/sandbox-pay/"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 UNITS = 2
 # The provider tells us on its own account; the kit asks until then.
-TRIES = 80
+TRIES = 160
 PAUSE_S = 0.25
 
 
@@ -125,7 +125,7 @@ async def _until(read: Callable[[], Awaitable[Any]], is_so: Callable[[Any], bool
             return came
         await asyncio.sleep(PAUSE_S)
         came = await read()
-    raise MismatchError("the outcome within 20 s", came)
+    raise MismatchError("the outcome within 40 s", came)
 
 
 CHECKS = (lines,)
