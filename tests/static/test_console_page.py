@@ -16,6 +16,7 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from server.routes.pages import CONTENT_SECURITY_POLICY, embed_json
+from tests.static.test_room_page import STILL
 from tests.support.browser import wait_for, wait_until
 from tests.support.page_server import answer_page
 
@@ -298,7 +299,9 @@ async def test_next_pins_the_next_item_and_can_be_taken_back(browser: Browser) -
 
 
 async def test_next_asks_twice_before_it_arms_money(browser: Browser) -> None:
-    async with open_console(browser) as (page, server):
+    server = Server(HOST, "en")
+    server.script = STILL  # The second press counts for three seconds.
+    async with open_console(browser, server=server) as (page, _):
         await page.locator(".run-row").nth(1).click()
         await page.keyboard.press("f")
         await page.click("live-arm-form [data-ref=plan]")

@@ -19,9 +19,11 @@ from tests.static.test_room_page import (
     MAIN,
     NOW_MS,
     RESERVATION,
+    STILL,
     Server,
     make_state,
     open_room,
+    pass_time,
     wait_for_state,
 )
 
@@ -33,7 +35,7 @@ pytestmark = pytest.mark.pages
 ENTRY = {"id": "n1", "sale": FLASH_ID, "qty": 1, "state": "entered"}
 RECEIPT = {"entry": "n1", "sale": FLASH_ID, "qty": 1, "state": "entered", "rank": None, "of": None}
 MINE = f"/api/sales/{FLASH_ID}/entries/mine"
-CLOSES_MS = NOW_MS + 20_000
+CLOSES_MS = NOW_MS + 100_000
 TOLD = {"seed": "5eed", "digest": "d19e", "entries": 4_031, "winners": 10}
 PROMISE = {"en": "In the order drawn", "zh": "先按抽签顺序"}
 TITLE, NOTE = (f"{CARD} [data-ref=message-{part}]" for part in ("title", "note"))
@@ -183,7 +185,7 @@ async def test_the_keyboard_enters(browser: Browser) -> None:
 
 async def test_an_armed_draw_says_beforehand_that_it_is_one(browser: Browser) -> None:
     async with open_draw(browser) as (page, draw):
-        draw.arm(state="armed", opens_at_ms=NOW_MS + 8_000, stock=[1, 0, 0])
+        draw.arm(state="armed", opens_at_ms=CLOSES_MS - 12_000, stock=[1, 0, 0])
         await wait_for_state(page, "armed")
         assert "Entries open" in await page.inner_text(MAIN)
         terms = await page.inner_text(f"{CARD} [data-ref=terms]")
@@ -264,9 +266,10 @@ async def test_who_was_not_drawn_and_does_not_wait_may_join(browser: Browser) ->
 
 
 async def test_after_closing_nothing_is_sold_until_the_draw(browser: Browser) -> None:
-    async with open_draw(browser) as (page, draw):
+    async with open_draw(browser, script=STILL) as (page, draw):
         draw.arm(draw={"commit": "c0ff", "entry_closes_at_ms": NOW_MS + 1_500, "entries": 2})
         await enter(page)
+        await pass_time(page, 1_500)
         await wait_for_state(page, "drawing")
         assert "Drawing…" in await page.inner_text(CARD)
         assert "yours is in" in await page.inner_text(NOTE)

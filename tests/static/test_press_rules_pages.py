@@ -18,9 +18,11 @@ from tests.static.test_room_page import (
     FLASH_ID,
     MAIN,
     NOW_MS,
+    STILL,
     Server,
     make_state,
     open_room,
+    pass_time,
     wait_for_state,
 )
 from tests.support.browser import wait_for
@@ -118,7 +120,10 @@ async def test_the_rules_are_said_before_anybody_presses(
 async def test_who_has_just_come_is_told_how_long_to_stay_and_may_then_press(
     browser: Browser, language: str, title: str
 ) -> None:
-    async with open_ruled(browser, RULES, refusal=PRESENT, language=language) as (page, gate):
+    async with open_ruled(browser, RULES, refusal=PRESENT, language=language, script=STILL) as (
+        page,
+        gate,
+    ):
         gate.server.decide = lambda: PRESENT | {"retry_ms": 12_000}
         await page.click(MAIN)
         await wait_for_state(page, "refused-other")
@@ -129,13 +134,13 @@ async def test_who_has_just_come_is_told_how_long_to_stay_and_may_then_press(
 
 
 async def test_the_card_is_a_card_again_when_the_wait_is_over(browser: Browser) -> None:
-    async with open_ruled(browser, RULES, refusal=PRESENT) as (page, gate):
+    async with open_ruled(browser, RULES, refusal=PRESENT, script=STILL) as (page, gate):
         gate.server.decide = lambda: PRESENT | {"retry_ms": 3_500}
         await page.click(MAIN)
         await wait_for_state(page, "refused-other")
         gate.server.decide = lambda: None
+        await pass_time(page, 3_500)
         await wait_for_state(page, "open")
-        await page.wait_for_timeout(400)
         await page.click(MAIN)
         await wait_for_state(page, "held")
 
@@ -157,10 +162,8 @@ async def test_each_refusal_says_its_rule(
     refusal = {"code": code, "message": "", "retryable": True, "detail": detail}
     if code == "slow_down":
         refusal["retry_ms"] = 30_000
-    async with open_ruled(browser, {"version": 1, "drop_limit": 2}, language=language) as (
-        page,
-        gate,
-    ):
+    rules = {"version": 1, "drop_limit": 2}
+    async with open_ruled(browser, rules, language=language, script=STILL) as (page, gate):
         gate.server.decide = lambda: refusal
         await page.click(MAIN)
         await wait_for_state(page, "refused-other")
@@ -185,11 +188,13 @@ async def test_a_press_shows_its_permit_and_a_new_line_shows_the_last_one(
 
 async def test_who_is_refused_a_permit_asks_at_the_named_moment(browser: Browser) -> None:
     refusal = PRESENT | {"retry_ms": 3_000}
-    async with open_ruled(browser, RULES, refusal=refusal) as (page, gate):
+    async with open_ruled(browser, RULES, refusal=refusal, script=STILL) as (page, gate):
         await until(page, lambda: len(gate.permits) == 1)
-        await page.wait_for_timeout(600)
+        await pass_time(page, 2_900)
+        await page.wait_for_timeout(1_200)  # The page looks at its clock every second.
         assert len(gate.permits) == 1
         gate.refusal = None
+        await pass_time(page, 200)
         await until(page, lambda: len(gate.permits) == 2)
 
 

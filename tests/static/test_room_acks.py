@@ -41,7 +41,7 @@ async def test_a_page_that_is_asked_says_when_it_drew_the_newest_event(browser: 
         server.send(["S", 8, [UNPINNED, ANNOUNCED]])
         [[_, offset, ms]] = await wait_sent(page, server, "a", 1)
         assert offset == 9
-        assert 0 <= ms < 5_000
+        assert 0 <= ms < 60_000
         assert "Kiln open" in await page.inner_text("live-banner")
 
 

@@ -33,6 +33,14 @@ USER = {"id": "u-mika", "name": "Mika", "role": "guest"}
 CARD = "live-sale-card .card"
 MAIN = "#card-main"
 PHONE = {"width": 360, "height": 780}
+# The page's clock stands but for what a test lets pass: what is shown for seconds is there still
+# when a busy machine comes to look at it.
+STILL = """
+  const began_ms = performance.now();
+  let passed_ms = 0;
+  performance.now = () => began_ms + passed_ms;
+  window.passTime = (ms) => { passed_ms += ms; };
+"""
 
 
 def make_state() -> dict[str, Any]:
@@ -194,6 +202,11 @@ async def open_room(
     yield page, server
     await context.close()
     assert complaints == []
+
+
+async def pass_time(page: Page, ms: int) -> None:
+    """Let time pass on a page whose clock stands."""
+    await page.evaluate("ms => window.passTime(ms)", ms)
 
 
 async def wait_for_state(page: Page, state: str) -> None:

@@ -19,8 +19,10 @@ from tests.static.test_room_page import (
     FLASH_ID,
     MAIN,
     RESERVATION,
+    STILL,
     Server,
     open_room,
+    pass_time,
     wait_for_state,
 )
 from tests.support.browser import wait_for
@@ -37,6 +39,8 @@ PASS = "#chance-sheet [data-ref=pass]"
 PAY = "#chance-sheet [data-ref=pay]"
 # For so long the sheet ignores presses that were meant for what lay below it.
 DEAF_MS = 400
+# For so long the card says that a unit came back.
+NOTE_MS = 5_000
 
 
 class List:
@@ -218,11 +222,11 @@ async def test_a_full_list_is_said_in_words(browser: Browser) -> None:
 
 
 async def test_ones_turn_comes_up_once_and_survives_a_reload(browser: Browser) -> None:
-    async with open_held_out(browser) as (page, server, line):
+    async with open_held_out(browser, script=STILL) as (page, server, line):
         await join(page)
         line.offer()
         await page.locator(CHANCE).wait_for()
-        assert "One came back and is yours for 1:2" in await page.inner_text(CHANCE)
+        assert "One came back and is yours for 1:24" in await page.inner_text(CHANCE)
         assert await page.inner_text(PASS) == "No thanks, pass it on (3 waiting)"
         assert "Your turn. One came back" in await page.inner_text("#own-news")
         assert "Your turn" in await page.title()
@@ -239,7 +243,7 @@ async def test_ones_turn_comes_up_once_and_survives_a_reload(browser: Browser) -
 
 
 async def test_an_offer_is_passed_on(browser: Browser) -> None:
-    async with open_held_out(browser) as (page, server, line):
+    async with open_held_out(browser, script=STILL) as (page, server, line):
         await join(page)
         line.offer()
         await page.locator(CHANCE).wait_for()
@@ -247,6 +251,7 @@ async def test_an_offer_is_passed_on(browser: Browser) -> None:
         await page.evaluate(f"document.querySelector('{PASS}').click()")
         await page.wait_for_timeout(DEAF_MS)
         assert ("DELETE", "/api/reservations/h9", "") not in server.calls
+        await pass_time(page, DEAF_MS)
         await page.click(PASS)
         await wait_for_state(page, "let-go")
         assert "It goes to the next in line." in await page.inner_text(CARD)
@@ -290,13 +295,14 @@ async def test_a_line_that_closes_says_why(browser: Browser) -> None:
 
 
 async def test_the_room_hears_that_one_came_back_once_in_a_while(browser: Browser) -> None:
-    async with open_held_out(browser) as (page, _, line):
+    async with open_held_out(browser, script=STILL) as (page, _, line):
         line.say([0, 8, 92], [2, 1])
         note = page.locator(f"{CARD} .card-note")
         await note.get_by_text("One came back and went to the next in line.").wait_for()
         assert "One came back" in await page.inner_text("#news")
         await page.evaluate("document.querySelector('#news').textContent = ''")
         line.say([0, 8, 92], [1, 2])
+        await pass_time(page, NOTE_MS)
         await note.get_by_text("No one can pay to skip.").wait_for(timeout=30_000)
         assert await page.inner_text("#news") == ""
 
