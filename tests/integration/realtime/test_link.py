@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 
 import pytest
 
 from realtime.brokers.ports import BrokerUnavailableError
-from realtime.brokers.redis import FAILED_REST_S
-from tests.integration.realtime.house import House, Served, eventually, now_ms
+from realtime.brokers.redis import RedisBroker
+from tests.integration.realtime.house import House, Served, eventually
 from tests.integration.realtime.valkey import Valkey
 
 
@@ -44,22 +43,22 @@ async def test_a_redis_that_hangs_is_noticed_by_the_canary(
     client = await fragile.open()
     await client.until("Z")
     valkey.signal(signal.SIGSTOP)
-    started_ms = now_ms()
     await eventually(lambda: not fragile.gateway.link_ok)
-    assert now_ms() - started_ms < 10_000
     await client.until_state("degraded", True)
     with pytest.raises(BrokerUnavailableError):
         await fragile.gateway.publisher.hint("r1", ["likes"])
-    failed_ms = now_ms()
-    with pytest.raises(BrokerUnavailableError):
+    broker = fragile.gateway.publisher._broker
+    assert isinstance(broker, RedisBroker)
+    broker._failed_until_s += 60  # However late the next caller comes on a busy machine.
+    # A second caller must not wait as well.
+    with pytest.raises(BrokerUnavailableError, match="not tried"):
         await fragile.gateway.publisher.hint("r1", ["likes"])
-    assert now_ms() - failed_ms < 500, "a second caller must not wait as well"
     house.commit("flash.opened")
     await client.until_offset(1)
     valkey.signal(signal.SIGCONT)
     await eventually(lambda: fragile.gateway.link_ok)
     await client.until_state("degraded", False)
-    await asyncio.sleep(FAILED_REST_S)
+    broker._failed_until_s = 0.0
     await fragile.gateway.publisher.sale("r1", [house.commit("flash.sold_out")])
     await client.until_offset(2)
 

@@ -93,7 +93,9 @@ async def test_a_reader_that_is_stuck_is_closed_and_its_memory_freed(
 async def test_a_skipped_tick_is_made_good_with_the_newest_state(
     house: House, redis_url: str, redis_prefix: str
 ) -> None:
-    async with serve(house, redis_url, redis_prefix, limits=LIMITS) as served:
+    # However long the machine takes, it is not closed for its pause.
+    limits = msgspec.structs.replace(LIMITS, paused_s_max=60)
+    async with serve(house, redis_url, redis_prefix, limits=limits) as served:
         slow = await open_slow(served)
         await publish(served, house, 30)
         assert served.gateway.counters.members_paused == 1
@@ -129,16 +131,13 @@ async def test_a_client_that_vanished_is_closed_for_idleness_although_its_buffer
     house: House, redis_url: str, redis_prefix: str
 ) -> None:
     # The pause alone would let it stay for a minute: only the missing sign of life may close it.
-    limits = msgspec.structs.replace(LIMITS, heartbeat_s=1, idle_s=2, paused_s_max=60)
+    limits = msgspec.structs.replace(LIMITS, heartbeat_s=1, idle_s=4, paused_s_max=60)
     async with serve(house, redis_url, redis_prefix, limits=limits) as served:
         gone = await open_slow(served)
         gone.socket.transport.pause_reading()  # Neither FIN nor pong: its network is away.
-        await publish(served, house, 30)
+        assert await publish(served, house, 30) > limits.skip_tick_bytes
         counters = served.gateway.counters
-        assert counters.members_paused == 1
-        await eventually(lambda: counters.closes.get(4110) == 1, timeout_s=limits.idle_s + 6)
-        await eventually(
-            lambda: counters.connections_open == 0, timeout_s=limits.close_linger_s + 5
-        )
+        await eventually(lambda: counters.closes.get(4110) == 1)
+        await eventually(lambda: counters.connections_open == 0)
         assert counters.members_paused == 0
         gone.socket.transport.abort()
