@@ -23,7 +23,7 @@ from tests.integration.conformance.tampering import PONG, TEXT, Tampering, tampe
 from tests.support.program import Program
 
 ROOT = Path(__file__).resolve().parents[3]
-TIMEOUT_S = 120.0
+TIMEOUT_S = 300.0
 # What a proxy withholds never comes; to wait longer for it proves nothing.
 SHORT_TIMEOUT_S = 3.0
 HOST = ("--host-login", "host", "--host-password", "demo-host")
