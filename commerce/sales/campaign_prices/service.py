@@ -2,7 +2,8 @@
 
 Invariants: a SKU has one campaign price at most that is not over; whoever reserves a unit waits for
 the SKU's pool, as a change of the price does, so a hold costs what held when it was decided; a hold
-keeps its price whatever becomes of the campaign.
+keeps its price whatever becomes of the campaign. A flash sale to come is compared with a price that
+begins before it, and not with one that never did.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from commerce.sales.campaign_prices.rules import (
     decide_window,
     hash_terms,
 )
+from commerce.sales.flash_sales.store import select_compared, update_reference
 from commerce.sales.pricing.rules import check_price
+from commerce.sales.pricing.store import select_lowest_of_30_days
 
 
 async def set_price(
@@ -61,6 +64,7 @@ async def set_price(
         id, sku, terms.price_minor, from_ms, until_ms, hash_terms(terms), is_withdrawn=False
     )
     await store.insert_price(transaction, price, terms, user_id)
+    await _compare_again(transaction, sku)
     return price, True
 
 
@@ -80,9 +84,19 @@ async def withdraw(
     await store.withdraw_price(
         transaction, id, until_ms=decide_end(price, now_ms), user_id=user_id, now_ms=now_ms
     )
+    await _compare_again(transaction, price.sku)
     return await store.select_price(transaction, id), True
 
 
 async def _lock(transaction: Transaction, sku: str) -> None:
+    """Lock the rooms, then the SKU's pool with those of the sales that are compared again."""
     await store.lock_rooms(transaction)
-    await lock_pools(transaction, [await select_sku_pool(transaction, sku)])
+    pools = [pool for _, pool, _ in await select_compared(transaction, sku)]
+    await lock_pools(transaction, [await select_sku_pool(transaction, sku), *pools])
+
+
+async def _compare_again(transaction: Transaction, sku: str) -> None:
+    """Read the reference price anew that flash sales to come show: the log has changed."""
+    for sale_id, _, opens_at_ms in await select_compared(transaction, sku):
+        lowest = await select_lowest_of_30_days(transaction, sku, opens_at_ms)
+        await update_reference(transaction, sale_id, lowest)

@@ -67,6 +67,12 @@ INSERT_SALE = """
 """
 UPDATE_QUANTITY = "UPDATE sales SET quantity = quantity + $2 WHERE id = $1"
 UPDATE_REFERENCE = "UPDATE sales SET reference_minor = $2, reference_days = $3 WHERE id = $1"
+SELECT_COMPARED = """
+    SELECT id::text, pool_id::text, opens_at_ms FROM sales
+    WHERE sku = $1 AND kind = 'flash' AND state IN ('armed', 'halted')
+      AND reference_minor IS NOT NULL AND opens_at_ms > (SELECT clock_ms())
+    ORDER BY opens_at_ms, id
+"""
 UPDATE_STATE = """
     UPDATE sales SET state = $2, reason = coalesce($3, reason),
         ends_at_ms = CASE WHEN $2 IN ('ended', 'cancelled')
@@ -176,9 +182,17 @@ async def insert_sale(connection: Connection, *, sale: FlashSale, terms: FlashSa
     return int(opens_at_ms)
 
 
-async def update_reference(connection: Connection, sale_id: str, lowest: LowestPrice) -> None:
-    """Keep what the sale's price is compared with."""
-    await connection.execute(UPDATE_REFERENCE, sale_id, lowest.price_minor, lowest.days)
+async def update_reference(
+    connection: Connection, sale_id: str, lowest: LowestPrice | None
+) -> None:
+    """Keep what the sale's price is compared with; None is nothing."""
+    price_minor, days = (None, None) if lowest is None else (lowest.price_minor, lowest.days)
+    await connection.execute(UPDATE_REFERENCE, sale_id, price_minor, days)
+
+
+async def select_compared(connection: Connection, sku: str) -> list[tuple[str, str, int]]:
+    """Return (sale, pool, opens_at_ms) of a SKU's sales to come that show a reference price."""
+    return [tuple(row) for row in await connection.fetch(SELECT_COMPARED, sku)]
 
 
 async def has_open_teams(connection: Connection, sale_id: str) -> bool:

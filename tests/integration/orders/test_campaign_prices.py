@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +20,7 @@ from commerce.sales.campaign_prices.model import CampaignPrice, CampaignPriceTer
 from commerce.sales.pricing.model import PriceGuard
 from commerce.sales.pricing.store import select_lowest_of_30_days
 from commerce.sales.show_floor.shop_prices import set_campaign_price, withdraw_campaign_price
-from commerce.sales.show_floor.store import select_floor
+from commerce.sales.show_floor.store import select_floor, select_sale_view
 from tests.support.shop import Shop, arm_flash, make_shop
 from tests.support.till import Buyer, Till, open_till
 
@@ -201,6 +202,49 @@ async def test_the_room_and_the_log_are_told_of_a_price_and_of_its_end(till: Til
         "SELECT price_minor FROM price_log WHERE campaign_price_id = $1 ORDER BY id", made.id
     )
     assert logged == [PRICE_MINOR, None]
+
+
+async def test_a_flash_sale_to_come_is_compared_with_a_price_that_begins_before_it(
+    till: Till,
+) -> None:
+    """What its countdown shows is the lowest price of the days before it opens, and is told."""
+    shop, _, _ = await open_shop(till)
+    terms = {"countdown_s": 600, "is_open": False, "quantity": 2}
+    compared = await arm_flash(till.database, shop, show_reference=True, **terms)
+
+    async def reference() -> int | None:
+        async with till.database.reading() as connection:
+            view = await select_sale_view(connection, compared)
+        return view.reference_minor
+
+    assert await reference() == LIST_MINOR
+    later = await set_price(till, shop, from_ms=await now(till) + 900_000)
+    assert await reference() == LIST_MINOR, "it begins after the sale has opened"
+    await withdraw(till, shop, later.id)
+    sooner = await set_price(till, shop, from_ms=await now(till) + 300_000)
+    assert await reference() == PRICE_MINOR
+    [told] = await till.values(
+        "SELECT payload FROM room_events WHERE room_id = $1 AND type = 'bag.changed'"
+        " ORDER BY log_offset DESC LIMIT 1",
+        shop.room.id,
+    )
+    shown = {sale["id"]: sale.get("reference_minor") for sale in json.loads(told)["sales"]}
+    assert shown[compared] == PRICE_MINOR
+    await withdraw(till, shop, sooner.id)
+    assert await reference() == LIST_MINOR, "it never began"
+
+
+async def test_a_flash_sale_that_runs_or_shows_no_reference_stays_as_it_is(till: Till) -> None:
+    """What the room has read at the opening stands; nobody who did not ask gets one."""
+    shop, _, _ = await open_shop(till)
+    running = await arm_flash(till.database, shop, show_reference=True)
+    await set_price(till, shop)
+    plain_shop, _, _ = await open_shop(till)
+    plain = await arm_flash(till.database, plain_shop, countdown_s=600, is_open=False)
+    await set_price(till, plain_shop)
+    async with till.database.reading() as connection:
+        views = [await select_sale_view(connection, sale) for sale in (running, plain)]
+    assert [view.reference_minor for view in views] == [LIST_MINOR, None]
 
 
 async def test_a_price_that_never_began_was_never_offered(till: Till) -> None:
