@@ -10,8 +10,10 @@ import msgspec
 from commerce.goods.press_rules.model import Dropped, PressRules
 from commerce.kernel.ports import Connection
 
-# Letting go at once is a change of mind; a hold kept longer kept a unit from others.
+# Letting go at once is a change of mind; a hold kept longer kept a unit from others. So does
+# whoever changes it all the time, and presses again.
 CHANGE_OF_MIND_MS = 5_000
+CHANGES_OF_MIND_MAX = 3
 DROPS_COUNT_FOR_MS = 86_400_000
 
 UPDATE_RULES = "UPDATE sales SET rules = $2::text::jsonb WHERE id = $1"
@@ -28,17 +30,23 @@ SELECT_DROPPED = f"""
         WHERE r.user_id = $1 AND r.sale_id = $2
     ), ended AS (
         SELECT m.now_ms, CASE m.state WHEN 'released' THEN m.released_at_ms
-            ELSE least(m.release_at_ms, m.now_ms) END AS ended_at_ms
+                ELSE least(m.release_at_ms, m.now_ms) END AS ended_at_ms,
+            m.state = 'released' AND m.released_at_ms <= m.decided_at_ms + {CHANGE_OF_MIND_MS}
+                AS is_change_of_mind
         FROM mine m
         WHERE (m.origin IN ('walk_in', 'group') OR m.extended) AND m.seated_at_ms IS NULL
           AND (m.state = 'expired' AND (m.origin = 'walk_in' OR m.release_at_ms <= m.now_ms)
             OR m.state IN ('held', 'paying') AND m.release_at_ms <= m.now_ms
-            OR m.state = 'released' AND m.released_at_ms > m.decided_at_ms + {CHANGE_OF_MIND_MS})
+            OR m.state = 'released' AND m.released_at_ms IS NOT NULL)
           AND m.decided_at_ms > coalesce((
             SELECT max(b.decided_at_ms) FROM mine b WHERE b.state IN ('sold', 'refunded')), 0)
+    ), recent AS (
+        SELECT e.*, row_number() OVER (PARTITION BY e.is_change_of_mind ORDER BY e.ended_at_ms)
+            AS nth
+        FROM ended e WHERE e.ended_at_ms > e.now_ms - {DROPS_COUNT_FOR_MS}
     )
-    SELECT count(*), min(e.now_ms - e.ended_at_ms) FROM ended e
-    WHERE e.ended_at_ms > e.now_ms - {DROPS_COUNT_FOR_MS}
+    SELECT count(*), min(d.now_ms - d.ended_at_ms) FROM recent d
+    WHERE NOT d.is_change_of_mind OR d.nth > {CHANGES_OF_MIND_MAX}
 """  # noqa: S608 - our own numbers.
 # A retry meets its own row: a press, a place in the line, an entry of a draw, a coupon's claim.
 SELECT_KNOWN = """

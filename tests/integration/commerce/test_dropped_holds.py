@@ -76,6 +76,24 @@ async def test_what_counts(database: PgDatabase, row: dict[str, Any], dropped: i
     assert (await count(database, sale, await make_user(database))).count == 0
 
 
+async def test_who_changes_their_mind_all_the_time_drops_holds(database: PgDatabase) -> None:
+    """A hold of 4.9 s, again and again, keeps the unit as well as one of minutes."""
+    shop = await make_shop(database)
+    sale, user = await arm_flash(database, shop), await make_user(database)
+    for ago_ms in (90_000, 80_000, 70_000):
+        quick = {"decided_ago_ms": ago_ms, "released_ago_ms": ago_ms - 4_900}
+        await plant(database, sale, user, state="released", **quick)
+    assert (await count(database, sale, user)).count == 0
+    await plant(
+        database, sale, user, state="released", decided_ago_ms=60_000, released_ago_ms=55_100
+    )
+    seen = await count(database, sale, user)
+    assert seen.count == 1
+    assert 55_100 <= seen.since_last_ms < 65_000
+    await plant(database, sale, user, release_ago_ms=80_000)
+    assert (await count(database, sale, user)).count == 2, "what is no change of mind uses none up"
+
+
 async def test_the_newest_says_how_long_ago(database: PgDatabase) -> None:
     shop = await make_shop(database)
     sale, user = await arm_flash(database, shop), await make_user(database)
