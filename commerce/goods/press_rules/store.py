@@ -25,8 +25,10 @@ UPDATE_RULES = "UPDATE sales SET rules = $2::text::jsonb WHERE id = $1"
 SELECT_DROPPED = f"""
     WITH mine AS (
         SELECT r.state, r.origin, r.decided_at_ms, r.release_at_ms, r.released_at_ms,
-            r.seated_at_ms, r.extended, n.now_ms
-        FROM reservations r, (SELECT clock_ms() AS now_ms) n
+            r.seated_at_ms, r.extended, n.now_ms,
+            CASE g.state WHEN 'failed' THEN g.ended_at_ms END AS team_failed_at_ms
+        FROM (SELECT clock_ms() AS now_ms) n, reservations r
+        LEFT JOIN buy_groups g ON g.id = r.group_id
         WHERE r.user_id = $1 AND r.sale_id = $2
     ), ended AS (
         SELECT m.now_ms, CASE m.state WHEN 'released' THEN m.released_at_ms
@@ -35,7 +37,8 @@ SELECT_DROPPED = f"""
                 AS is_change_of_mind
         FROM mine m
         WHERE (m.origin IN ('walk_in', 'group') OR m.extended) AND m.seated_at_ms IS NULL
-          AND (m.state = 'expired' AND (m.origin = 'walk_in' OR m.release_at_ms <= m.now_ms)
+          AND (m.state = 'expired' AND (m.origin = 'walk_in'
+                OR m.release_at_ms <= least(m.now_ms, m.team_failed_at_ms))
             OR m.state IN ('held', 'paying') AND m.release_at_ms <= m.now_ms
             OR m.state = 'released' AND m.released_at_ms IS NOT NULL)
           AND m.decided_at_ms > coalesce((

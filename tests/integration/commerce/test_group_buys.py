@@ -306,6 +306,12 @@ async def test_seats_that_ended_unpaid_make_the_next_one_wait(
     gone = await join(groups, sale, user=buyer)
     await pass_deadline(database, gone.group_id)
     await fail_due_teams(database)
+    async with database.transaction() as transaction:  # The time that it had is over as well.
+        await transaction.execute("UPDATE buy_groups SET ended_at_ms = ended_at_ms - 600000")
+        await transaction.execute(
+            "UPDATE reservations SET shown_until_ms = q.ms, release_at_ms = q.ms"
+            " FROM (SELECT clock_ms() - 1 AS ms) q"
+        )
     await join(groups, sale, user=buyer)
     await end_seats(database, sale)
     await sweep(database)
