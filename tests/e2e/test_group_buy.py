@@ -69,10 +69,11 @@ async def join_in_room(page: Page, name: str) -> None:
 
 
 async def join_and_pay(page: Page, name: str) -> None:
-    """Press the button, give a name, and pay on the sandbox's page."""
+    """Press the button, give a name, see what it costs, and pay on the sandbox's page."""
     await page.click(JOIN)
     await page.fill("#sign-in-name", name)
     await page.locator("live-sign-in button").click()
+    await page.locator("#checkout-sheet [data-ref=pay]").click()
     await pay_at_provider(page)
 
 

@@ -64,9 +64,19 @@ def render(team: dict[str, Any], language: str) -> str:
 
 @asynccontextmanager
 async def open_link(
-    browser: Browser, team: dict[str, Any], *, refused: str = "", language: str = "en"
+    browser: Browser,
+    team: dict[str, Any],
+    *,
+    refused: str = "",
+    language: str = "en",
+    answers: dict[str, Any] | None = None,
 ) -> AsyncIterator[Page]:
-    """Yield the page of a team; whoever presses is refused with a code."""
+    """Yield the page of a team; whoever presses is refused with a code.
+
+    `answers` are what the server says instead, by method and path.
+    """
+    told = {"GET /api/groups": {"seats": []}, "GET /api/reservations": {"reservations": []}}
+    told |= answers or {}
 
     async def answer(route: Route) -> None:
         path = urlsplit(route.request.url).path
@@ -78,6 +88,8 @@ async def open_link(
             kind = mimetypes.guess_type(path)[0] or "text/plain"
             kind = "text/javascript" if path.endswith(".js") else kind
             await route.fulfill(body=(ROOT / path[1:]).read_bytes(), content_type=kind)
+        elif f"{route.request.method} {path}" in told:
+            await route.fulfill(json=told[f"{route.request.method} {path}"])
         elif route.request.method == "POST":
             error = {"code": refused, "message": "No.", "retryable": False}
             await route.fulfill(status=409, json={"error": error})
@@ -135,3 +147,57 @@ async def test_a_refusal_says_what_it_means(browser: Browser, code: str, words: 
     async with open_link(browser, make_team(), refused=code) as page:
         await page.click(JOIN)
         await expect(page.locator("#group-problem")).to_contain_text(words)
+
+
+SEAT = {"id": "r1", "sale": "g1", "qty": 1, "unit_price_minor": 24_900, "currency": "CNY"}
+SEAT |= {"state": "held", "expires_in_ms": 300_000}
+PARTS = {"subtotal_minor": 24_900, "discounts": [], "shipping_minor": 1_200}
+PARTS |= {"tax_minor": 0, "tax_included": True}
+ANSWERS = {
+    "POST /api/sales/g1/groups": {"group": "team-a", "reservation": SEAT},
+    "POST /api/quotes": {"quote": {"parts": PARTS, "total_minor": 26_100}, "coupons": []},
+    "POST /api/orders": {"order": {"id": "o1"}, "payment": {"url": f"{SITE}{PATH}#paying"}},
+}
+
+
+async def test_nothing_is_ordered_before_its_whole_price_was_shown(browser: Browser) -> None:
+    """A team's price is without shipping: the page to pay at must not be the first to say."""
+    async with open_link(browser, make_team(), answers=ANSWERS) as page:
+        ordered: list[Any] = []
+        page.on("request", lambda one: "orders" in one.url and ordered.append(one.post_data_json))
+        await page.click(JOIN)
+        sheet = page.locator("#checkout-sheet")
+        await expect(sheet.locator("[data-ref=shipping]")).to_have_text("¥12.00")
+        await expect(sheet.locator("[data-ref=pay]")).to_have_text("Pay ¥261.00")
+        await expect(sheet.locator("[data-ref=foot]")).to_contain_text("only when the team is full")
+        assert await find_faults(page) == []
+        await page.keyboard.press("Escape")
+        # Whoever closes it has the seat all the same, and comes back to it.
+        await expect(page.locator(JOIN)).to_have_text("Pay ¥249")
+        assert ordered == []
+        await page.click(JOIN)
+        await sheet.locator("[data-ref=pay]").click()
+        await page.wait_for_url("**#paying")
+        assert ordered == [{"reservations": ["r1"]}]
+
+
+@pytest.mark.parametrize(
+    ("seat", "reservations", "offer"),
+    [
+        ({"state": "held"}, [SEAT], "Pay ¥249"),
+        ({"state": "paying", "order": "o1"}, [SEAT | {"state": "paying"}], "See the order"),
+        ({"state": "sold", "order": "o1"}, [], "See the order"),
+        ({"state": "released", "order": "o1"}, [], "Join this team"),
+    ],
+)
+async def test_who_is_in_the_team_is_not_asked_to_join_it(
+    browser: Browser, seat: dict[str, Any], reservations: list[Any], offer: str
+) -> None:
+    """A leader looks at the link before sending it, and a member at who has come since."""
+    own = {"group": {"id": "team-a"}, "reservation": "r1"} | seat
+    answers = {
+        "GET /api/groups": {"seats": [own]},
+        "GET /api/reservations": {"reservations": reservations},
+    }
+    async with open_link(browser, make_team(), answers=ANSWERS | answers) as page:
+        await expect(page.locator(JOIN)).to_have_text(offer)

@@ -3,7 +3,7 @@
  * A team by its shared link: how far it is, how long it runs, and the way in.
  *
  * Invariant: one press is one seat, however often it is retried; a team that is full or over offers a new one, as long as
- * its group buy still opens teams.
+ * its group buy still opens teams; whoever is in it is led to the own seat or order.
  */
 import '../components/live-sheet/live-sheet.js';
 import '../components/live-sign-in/live-sign-in.js';
@@ -11,11 +11,12 @@ import { find, setText } from '../lib/element.js';
 import { duration, money, number } from '../lib/format.js';
 import { hasText, t } from '../lib/i18n.js';
 import { asApiError, get, intentKey, post, settleIntent } from '../net/api.js';
+import { OwnSeat } from './group_seat.js';
 
 /** @typedef {import('../components/live-sheet/live-sheet.js').LiveSheet} LiveSheet */
 /** @typedef {{id: string, sale: string, price_minor: number, normal_price_minor: number, currency: string, need: number,
  *   joined: number, paid: number, state: 'forming' | 'formed' | 'failed', ends_in_ms: number, is_open?: boolean, can_open?: boolean,
- *   is_completed?: boolean}} Team */
+ *   is_completed?: boolean, title: string, title_zh?: string | null, picture: string}} Team */
 
 /** A friend who waits for others looks that often. */
 const LOOK_MS = 4_000;
@@ -29,6 +30,7 @@ let team = /** @type {Team} */ (JSON.parse(find('#state').textContent ?? '{}').g
 let read_at = performance.now();
 let isSignedIn = place.dataset.signedIn === 'yes';
 let isBusy = false;
+const own = new OwnSeat(team);
 
 /** @returns {string} */
 function stateWords() {
@@ -38,15 +40,30 @@ function stateWords() {
   return team.joined < team.need ? t('group.needs', counts) : t('group.full', counts);
 }
 
+/** How long the team can still wait. */
+function leftMs() {
+  return Math.max(0, team.ends_in_ms - (performance.now() - read_at));
+}
+
+function canJoin() {
+  return team.is_open === true && leftMs() > 0;
+}
+
+/** @returns {string} */
+function buttonWords() {
+  if (own.order) return t('receipt.see_order');
+  if (own.hold) return t('team.pay', { price: money(own.hold.unit_price_minor, own.hold.currency) });
+  return t(canJoin() ? 'group.join' : 'group.open');
+}
+
 function draw() {
-  const left_ms = Math.max(0, team.ends_in_ms - (performance.now() - read_at));
-  const canJoin = team.is_open === true && left_ms > 0;
+  own.draw();
   setText(find('#group-price'), t('group.price', { price: money(team.price_minor, team.currency), normal: money(team.normal_price_minor, team.currency) }));
   setText(find('#group-state'), stateWords());
-  const isOver = !canJoin && !team.can_open;
-  const time = team.state === 'forming' ? [t('group.ends_in', { duration: duration(left_ms) })] : [];
+  const isOver = !canJoin() && !team.can_open && !own.hold && !own.order;
+  const time = team.state === 'forming' ? [t('group.ends_in', { duration: duration(leftMs()) })] : [];
   setText(find('#group-time'), [...time, ...(isOver ? [t('group.no_more')] : [])].join(' '));
-  setText(button, t(canJoin ? 'group.join' : 'group.open'));
+  setText(button, buttonWords());
   button.hidden = isOver;
 }
 
@@ -56,6 +73,16 @@ async function look() {
     read_at = performance.now();
   } catch {
     // What is shown stays; the next look is soon.
+  }
+  draw();
+}
+
+/** Whoever is in the team already has no other to join. */
+async function lookForOwn() {
+  try {
+    await own.read(team.id);
+  } catch {
+    // Whoever presses is told.
   }
   draw();
 }
@@ -75,33 +102,35 @@ async function join() {
   }
   isBusy = true;
   problem.hidden = true;
-  const wish = team.is_open ? { group: team.id } : { open: true };
-  const intent = `group:${team.id}:${team.is_open ? 'join' : 'open'}`;
+  const wish = canJoin() ? { group: team.id } : { open: true };
+  const intent = `group:${team.id}:${canJoin() ? 'join' : 'open'}`;
   try {
     const { reservation } = await post(`/api/sales/${team.sale}/groups`, wish, intentKey(intent));
-    const { order, payment } = await post('/api/orders', { reservations: [reservation.id] }, intentKey(`${intent}:order`));
     settleIntent(intent);
-    settleIntent(`${intent}:order`);
-    location.assign(payment?.url ?? `/orders/${order.id}`);
+    own.take(reservation);
+    draw();
   } catch (thrown) {
-    const { retryable, status } = asApiError(thrown);
-    if (!retryable && status >= 400) {
-      settleIntent(intent);
-      settleIntent(`${intent}:order`);
-    }
+    const { code, retryable, status } = asApiError(thrown);
+    if (!retryable && status >= 400) settleIntent(intent);
     showProblem(thrown);
+    if (code === 'already_in_group') await lookForOwn();
     await look();
   } finally {
     isBusy = false;
   }
 }
 
-button.addEventListener('click', () => void join());
+button.addEventListener('click', () => {
+  if (own.order) location.assign(`/orders/${own.order}`);
+  else if (own.hold) own.open();
+  else void join();
+});
 document.addEventListener('live:signed-in', () => {
   isSignedIn = true;
   sheet.close();
   void join();
 });
 draw();
+if (isSignedIn) void lookForOwn();
 setInterval(draw, SECOND_MS);
 setInterval(() => void look(), LOOK_MS);
