@@ -41,14 +41,18 @@ def preview_team(
     key = {"formed": formed, "failed": "group.failed"}.get(team.state, seats)
     price, state = _fill(texts["group.price"], words), _fill(texts[key], words)
     picture = team.picture or "/static/img/mark.svg"
-    # Of a team that is over the price says nothing: nobody can join at it.
-    is_open = team.state == "forming"
     full_stop, space = ("。", "") if language == "zh" else (".", " ")
+    description = state
+    # A price at which nobody can join says nothing; it may be the one that its host has stopped.
+    if team.is_open:
+        description = f"{state}{full_stop}{space}{price}{full_stop}"
+    elif team.state == "forming" and not team.can_open:
+        description = f"{state}{full_stop}{space}{texts['group.no_more']}"
     return Preview(
         name=(team.title_zh or team.title) if language == "zh" else team.title,
         price=price,
         state=state,
-        description=f"{state}{full_stop}{space}{price}{full_stop}" if is_open else state,
+        description=description,
         image=f"{base_url}{picture}",
         url=f"{base_url}/g/{team.id}",
     )
