@@ -2,7 +2,7 @@
 /** Which drop a room shows, which coupon is best, and what a host's form asks for. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { OVER_MS, USUAL, bestCoupon, dropOnShow, phaseOf, readDropForm } from '../../static/js/logic/coupons.js';
+import { OVER_MS, USUAL, bestCoupon, dropOnShow, phaseOf, pricesUnfit, readDropForm } from '../../static/js/logic/coupons.js';
 
 /** @typedef {import('../../static/js/logic/room_state.js').Drop} Drop */
 
@@ -65,4 +65,11 @@ test('a form names what is wrong', () => {
   for (const off of ['', '0', '0%', '100%', 'x', '-3']) assert.deepEqual(readDropForm({ ...USUAL, off }, 100).wrong, ['off'], off);
   assert.deepEqual(readDropForm({ ...USUAL, threshold: 'x', quantity: '0', countdown_s: '', duration_s: '0' }, 100).wrong, ['threshold', 'quantity', 'countdown_s', 'duration_s']);
   assert.equal(readDropForm({ ...USUAL, quantity: '1.5' }, 100).wish, null);
+});
+
+test('a coupon says each kind of price that it does not go with', () => {
+  assert.equal(pricesUnfit(['list', 'campaign', 'flash', 'group']), null);
+  assert.equal(pricesUnfit(['list', 'campaign']), 'both');
+  assert.equal(pricesUnfit(['list', 'flash']), 'team');
+  assert.equal(pricesUnfit(['group']), 'flash');
 });

@@ -58,6 +58,17 @@ export function bestCoupon(options) {
 }
 
 /**
+ * Which of the prices that only a show has a coupon does not go with.
+ * @param {readonly string[]} sources kinds of price that it goes with
+ * @returns {'flash' | 'team' | 'both' | null}
+ */
+export function pricesUnfit(sources) {
+  const [isForFlash, isForTeams] = [sources.includes('flash'), sources.includes('group')];
+  if (isForFlash && isForTeams) return null;
+  return isForFlash ? 'team' : isForTeams ? 'flash' : 'both';
+}
+
+/**
  * @param {string} text
  * @param {number} lowest
  * @param {number} highest

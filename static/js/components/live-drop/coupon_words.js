@@ -4,6 +4,7 @@
  */
 import { money } from '../../lib/format.js';
 import { t } from '../../lib/i18n.js';
+import { pricesUnfit } from '../../logic/coupons.js';
 
 /** @typedef {import('../../logic/room_state.js').Coupon} Coupon */
 
@@ -25,6 +26,7 @@ export function couponTerms(coupon) {
   const parts = [coupon.threshold_minor ? t('coupon.from', { price: money(coupon.threshold_minor, coupon.currency) }) : t('coupon.from_any')];
   if (coupon.scope === 'shop') parts.push(t('coupon.every_room'));
   if (coupon.skus?.length) parts.push(t('coupon.some_goods'));
-  if (!coupon.sources.includes('flash')) parts.push(t('coupon.list_only'));
+  const unfit = pricesUnfit(coupon.sources);
+  if (unfit) parts.push(t(`coupon.not_with.${unfit}`));
   return parts.join(t('site.separator'));
 }
