@@ -136,7 +136,8 @@ async def test_a_link_offers_nothing_that_its_group_buy_has_not_any_more(
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("group_full", "This team is full. You can open a new one."),
+        ("group_full", "This team is full."),
+        ("permit_required", "This group buy is joined in the room: go to the show."),
         ("halted", "The host stopped this for now."),
         ("slow_down", "Too fast, or too many holds of yours ended unpaid."),
         ("not_present_long_enough", "Stay in the room a little longer, then join."),
