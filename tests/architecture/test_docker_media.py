@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,6 +48,31 @@ def test_the_engine_takes_slugs_and_nothing_else() -> None:
     assert pattern.search("demo")
     assert not pattern.search("../demo")
     assert not pattern.search("a/b")
+
+
+def test_a_host_who_comes_back_to_the_engine_is_let_in() -> None:
+    (path,) = load("mediamtx.yml")["paths"].values()
+    assert path["overridePublisher"] is True
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.31.0.9"),
+        *("192.168.0.1", "::1", "fd12::1", "fe80::1"),
+    ],
+)
+def test_nobody_is_relayed_into_our_own_networks(address: str) -> None:
+    command = load("media.yaml")["services"]["coturn"]["command"]
+    flag = "--denied-peer-ip="
+    ranges = [one.removeprefix(flag).split("-") for one in command if one.startswith(flag)]
+    peer = ip_address(address)
+    assert any(
+        int(ip_address(found[0])) <= int(peer) <= int(ip_address(found[-1]))
+        for found in ranges
+        if ip_address(found[0]).version == peer.version
+    )
+    assert "--no-tcp-relay" in command
 
 
 def test_turn_credentials_come_from_the_shared_secret() -> None:

@@ -1,7 +1,8 @@
 """A stateful stand-in for MediaMTX: its WHIP and WHEP paths, and its calls of `authHTTPAddress`.
 
 What it does is what MediaMTX documents: each offer is first put to the callback with action, path,
-token and query; any status of 2xx lets it in. A path has one publisher; reading one without is 404.
+token and query; any status of 2xx lets it in. Reading a path without a publisher is 404. A second
+publisher is 409, as other engines say it: MediaMTX itself lets it replace the first.
 """
 
 from __future__ import annotations
