@@ -58,6 +58,7 @@ class Recorded:
 
     excused = "nothing"  # A word in what Chromium complains of when a test wants a refusal.
     log_refusals = 0
+    playlist_refusals = 0
 
     def __init__(self, folder: RecordingFolder, *, language: str, user: Any) -> None:
         self.folder = folder
@@ -126,6 +127,9 @@ class Recorded:
             kind = mimetypes.guess_type(path)[0] or "text/plain"
             kind = "text/javascript" if path.endswith(".js") else kind
             await route.fulfill(body=(ROOT / path[1:]).read_bytes(), content_type=kind)
+        elif path.endswith("index.m3u8") and self.playlist_refusals:
+            self.playlist_refusals -= 1
+            await route.fulfill(status=503)
         elif path.endswith("index.m3u8"):
             await route.fulfill(body=playlist(self.parts, is_over=True))
         elif path.startswith("/hls/"):
@@ -189,11 +193,15 @@ async def open_replay(
     *,
     language: str = "en",
     place: str = "",
-    log_refusals: int = 0,
+    **more: Any,
 ) -> AsyncIterator[tuple[Page, Recorded]]:
-    """Yield the replay's page; a script error or a breach of the policy fails."""
+    """Yield the replay's page; a script error or a breach of the policy fails.
+
+    `more` is set on its server.
+    """
     server = Recorded(folder, language=language, user=USER)
-    server.log_refusals = log_refusals
+    for name, value in more.items():
+        setattr(server, name, value)
     context = await browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
     problems: list[str] = []
     page = await context.new_page()
@@ -246,10 +254,20 @@ async def test_a_log_that_does_not_come_is_asked_for_again(
     browser: Browser, folder: RecordingFolder
 ) -> None:
     """Else the pins would be missing for good, and nothing would say so."""
-    async with open_replay(browser, folder, place="#t=7.5", log_refusals=2) as (page, server):
-        server.excused = "503"
+    refused = {"log_refusals": 2, "excused": "503"}
+    async with open_replay(browser, folder, place="#t=7.5", **refused) as (page, server):
         await expect(page.locator("#then-item")).to_contain_text("at that time", timeout=30_000)
         assert server.log_refusals == 0
+
+
+async def test_a_playlist_that_does_not_come_is_asked_for_again(
+    browser: Browser, folder: RecordingFolder
+) -> None:
+    """Else the page would say for ever that it tries again, and not do it."""
+    refused = {"playlist_refusals": 1, "excused": "503"}
+    async with open_replay(browser, folder, **refused) as (page, server):
+        await expect(page.locator("#problem")).to_be_hidden()
+    assert len([path for _, path in server.calls if path.endswith("index.m3u8")]) == 2
 
 
 async def test_it_plays_over_the_seam_of_two_parts(

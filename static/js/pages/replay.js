@@ -29,6 +29,8 @@ import { ReplayShop } from './replay/shop.js';
 
 /** Chat and pins are drawn this often while the video plays. */
 const DRAW_MS = 250;
+/** A playlist that does not come is asked for again, after the player's own pause between two looks. */
+const RETRY_MS = 5_000;
 
 const { replay, host } = /** @type {{replay: Replay, host: any}} */ (JSON.parse(find('#state').textContent ?? '{}'));
 const { recording, chapters, show } = replay;
@@ -96,6 +98,12 @@ function showProblem(key) {
   problem.hidden = false;
 }
 
+/** It plays: what is left to say is that its end is missing. */
+function endProblem() {
+  if (recording.state === 'cut') showProblem('replay.cut');
+  else problem.hidden = true;
+}
+
 /** A link may name a place, `#t=95` in seconds, as the evidence of an order does. */
 function startPlace() {
   const seconds = Number.parseFloat(new URLSearchParams(location.hash.slice(1)).get('t') ?? '0');
@@ -105,19 +113,25 @@ function startPlace() {
 async function start() {
   const date = new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'short' }).format(show.started_at_ms);
   setText(find('#replay-date'), t('replay.of', { date }));
-  if (recording.state === 'cut') showProblem('replay.cut');
+  endProblem();
   new ReplayShop(replay.bag, show.room).start();
   for (const event of ['timeupdate', 'seeking', 'loadedmetadata']) video.addEventListener(event, draw);
-  video.addEventListener('playing', () => { problem.hidden = recording.state !== 'cut'; });
+  for (const event of ['loadeddata', 'playing']) video.addEventListener(event, endProblem);
   setInterval(() => { if (!video.paused) draw(); }, DRAW_MS);
   void record.load();
   draw();
-  const player = new HlsPlayer(video, recording.playlist, { onProblem: (what) => showProblem(`replay.${what}`) });
+  await play(new HlsPlayer(video, recording.playlist, { onProblem: (what) => showProblem(`replay.${what}`) }));
+  if (startPlace()) seek(startPlace());
+}
+
+/** @param {HlsPlayer} player */
+async function play(player) {
   try {
     await player.start();
-    if (startPlace()) seek(startPlace());
   } catch {
     showProblem('replay.network');
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    await play(player);
   }
 }
 
