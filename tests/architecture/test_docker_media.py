@@ -29,7 +29,10 @@ def test_environment_makes_valid_settings(service: str) -> None:
     settings = read_settings({name: substitute(value) for name, value in environment.items()})
     assert settings.media_backend == "whip"
     assert "{token}" in str(settings.whip_publish_url)
-    assert settings.ice_servers[0].startswith("turn:")
+    # UDP alone would not help a network that lets no UDP through.
+    ways = {one.partition("?transport=")[2] for one in settings.ice_servers}
+    assert ways == {"udp", "tcp"}
+    assert all(one.startswith("turn:") for one in settings.ice_servers)
 
 
 def test_the_services_are_those_of_the_shop() -> None:
