@@ -54,7 +54,9 @@ test('a camera that is off is off, unless somebody else is on the air', () => {
 
 test('every trouble has words of its own', () => {
   const names = ['NotAllowedError', 'NotFoundError', 'NotReadableError', 'TypeError'];
-  assert.equal(new Set([...names.map((name) => cameraTrouble({ name })), cameraTrouble(null)]).size, 5);
+  assert.equal(new Set([...names.map((name) => cameraTrouble({ name }, 'camera')), cameraTrouble(null, 'camera')]).size, 5);
+  assert.equal(cameraTrouble({ name: 'NotAllowedError' }, 'screen'), 'camera.trouble_no_screen');
+  assert.equal(cameraTrouble(null, 'screen'), 'camera.trouble_insecure');
   assert.equal(publishTrouble(makeLink({})), null);
   const codes = ['no_show', 'video_off', 'publisher_present', 'forbidden'].map((code) => publishTrouble(makeLink({ phase: 'refused', code })));
   assert.equal(new Set(codes).size, 4);

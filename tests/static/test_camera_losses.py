@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.static.test_console_camera import CameraServer, open_camera, see_preview
+from tests.static.test_console_camera import WATCHED, CameraServer, open_camera, see_preview
 from tests.static.test_console_page import NOW_MS
 from tests.support.browser import wait_for, wait_until
 
@@ -21,6 +21,13 @@ NO_MICROPHONE = """
     navigator.mediaDevices.getUserMedia = async (wanted) => {
       if (wanted.audio) throw new DOMException('no', 'NotFoundError');
       return ask(wanted);
+    };
+"""
+SCREEN_REFUSED = """
+    const share = navigator.mediaDevices.getDisplayMedia;
+    navigator.mediaDevices.getDisplayMedia = async () => {
+      if (!window.isShared) throw new DOMException('no', 'NotAllowedError');
+      return share();
     };
 """
 TAKEN = """() => {
@@ -86,6 +93,24 @@ async def test_a_camera_goes_live_without_a_microphone_and_the_host_knows(
         await page.get_by_role("button", name="Go live with this picture").click()
         await page.locator("live-camera .light-button[data-state=fine]").wait_for()
         await page.locator(".camera-trouble", has_text="hear nothing").wait_for()
+        assert len(server.offers) == 1
+
+
+async def test_a_screen_that_is_not_shared_leaves_the_camera(browser: Browser) -> None:
+    script = WATCHED + SCREEN_REFUSED
+    async with open_camera(browser, script=script) as (page, server):
+        await go_live(page)
+        source = page.locator("live-camera [data-ref=source]")
+        await source.select_option("screen")
+        await page.locator(".camera-trouble", has_text="No screen was shared").wait_for()
+        assert await source.input_value() == "camera"
+        await page.evaluate("window.isShared = true")
+        await source.select_option("screen")
+        await wait_until(page, "window.sent.at(-1) === 'video of the screen'")
+        await page.evaluate(UNPLUG, "video")
+        await page.locator(".camera-trouble", has_text="Sharing the screen has ended").wait_for()
+        await page.get_by_role("button", name="Turn the camera on").click()
+        await wait_until(page, "window.sent.at(-1) === 'video of the camera'")
         assert len(server.offers) == 1
 
 

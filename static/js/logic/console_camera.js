@@ -69,10 +69,13 @@ export function cameraLight({ link, sending, live_ms, isOther, finding }) {
 /**
  * Why there is no camera, as the key of a text that says the way out.
  * @param {{name: string} | null} error of getUserMedia or getDisplayMedia; null: the browser has neither
+ * @param {'camera' | 'screen'} source
  * @returns {string}
  */
-export function cameraTrouble(error) {
+export function cameraTrouble(error, source) {
   if (error === null) return 'camera.trouble_insecure';
+  // Whoever closes the browser's list of windows has refused nothing for good.
+  if (source === 'screen') return 'camera.trouble_no_screen';
   if (error.name === 'NotAllowedError' || error.name === 'SecurityError') return 'camera.trouble_refused';
   if (error.name === 'NotFoundError' || error.name === 'OverconstrainedError') return 'camera.trouble_none';
   if (error.name === 'NotReadableError' || error.name === 'AbortError') return 'camera.trouble_busy';

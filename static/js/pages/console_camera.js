@@ -30,8 +30,10 @@ export class ConsoleCamera {
   /** @type {MediaStream | null} */
   #stream = null;
   #isMuted = false;
-  /** @type {'camera' | 'screen'} */
+  /** @type {'camera' | 'screen'} what is asked for */
   #source = 'camera';
+  /** @type {'camera' | 'screen'} what the stream is of */
+  #taken = 'camera';
   /** @type {number} */
   #bitrate = BITRATE_USUAL;
   /** @type {string | null} */
@@ -148,6 +150,7 @@ export class ConsoleCamera {
   async take() {
     this.#asks += 1;
     const ask = this.#asks;
+    const source = this.#source;
     this.#trouble = null;
     this.element.isAsking = true;
     this.draw();
@@ -159,10 +162,12 @@ export class ConsoleCamera {
       }
       for (const track of this.#stream?.getTracks() ?? []) track.stop();
       this.#stream = stream;
+      this.#taken = source;
       await this.#hand();
     } catch (error) {
       if (ask !== this.#asks) return;
-      this.#trouble = cameraTrouble(navigator.mediaDevices ? /** @type {DOMException} */ (error) : null);
+      this.#trouble = cameraTrouble(navigator.mediaDevices ? /** @type {DOMException} */ (error) : null, source);
+      this.#source = has(this.#stream, 'video') ? this.#taken : 'camera';
     } finally {
       if (ask === this.#asks) this.element.isAsking = false;
     }
@@ -202,7 +207,10 @@ export class ConsoleCamera {
   #lose(track, stream) {
     if (stream !== this.#stream) return;
     stream?.removeTrack(track);
-    if (track.kind === 'video') this.#trouble = this.#source === 'screen' ? 'camera.trouble_screen' : 'camera.trouble_gone';
+    if (track.kind === 'video') {
+      this.#trouble = this.#taken === 'screen' ? 'camera.trouble_screen' : 'camera.trouble_gone';
+      this.#source = 'camera';
+    }
     if (stream?.getTracks().length === 0) this.#stream = null;
     this.draw();
   }
