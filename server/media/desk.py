@@ -83,6 +83,7 @@ class MediaDesk:
         self._sessions: dict[str, Known] = {}
         # Of rooms that somebody begins to publish into; gone when nobody holds them.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._giving_way: set[str] = set()  # Rooms whose publisher gives way to any.
         self._over: set[str] = set()  # Rooms to be told that nobody publishes any more.
         self._news: set[str] = set()
         self._woken = asyncio.Event()
@@ -210,6 +211,7 @@ class MediaDesk:
             codec=state.codec or watched.state.codec,
             bits_per_s=state.bits_per_s,
             stalls=watched.stalls,
+            gives_way=room_id in self._giving_way,
         )
 
     def _changed(self, room_id: str, state: VideoState) -> None:
@@ -236,6 +238,7 @@ class MediaDesk:
 
     def _end_picture(self, room_id: str) -> None:
         if self.rooms.pop(room_id, None) is not None:
+            self._giving_way.discard(room_id)
             self._over.add(room_id)
             self._tell_soon(room_id)
 
@@ -265,6 +268,7 @@ class MediaDesk:
             for id in self._publishers(room_id):
                 self._sessions.pop(id, None)
             self._sessions[session.id] = Known(room_id, "publish", holder, gives_way)
+            (self._giving_way.add if gives_way else self._giving_way.discard)(room_id)
             self.counters.publishers_begun += 1
             return session
 

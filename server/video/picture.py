@@ -38,15 +38,17 @@ class Picture(msgspec.Struct, frozen=True, omit_defaults=False):
     codec: str | None = None
     bits_per_s: int = 0
     stalls: int = 0
+    gives_way: bool = False
 
     def shown(self) -> dict[str, Any]:
         """Return what everybody in the room sees; the rest changes too often and is staff's."""
-        return {
+        told: dict[str, Any] = {
             "live": self.live,
             "since_ms": self.since_ms,
             "viewers": self.viewers,
             "codec": self.codec,
         }
+        return told | {"gives_way": True} if self.gives_way else told
 
 
 def picture_key(prefix: str, room_id: str) -> str:

@@ -252,7 +252,7 @@ class WhipEngine:
         except BrokerUnavailableError:
             log.warning("a session of the video engine could not be noted")
         if act == "publish":
-            await self._tell(room_id, self._picture())
+            await self._tell(room_id, self._picture(gives_way=registered.gives_way))
 
     async def _forget(self, session: Ref, ref: str) -> None:
         try:
@@ -262,9 +262,9 @@ class WhipEngine:
         if session.act == "publish":
             await self._tell(session.room_id, None)
 
-    def _picture(self) -> Picture:
+    def _picture(self, *, gives_way: bool = False) -> Picture:
         """What is known of somebody who publishes to an engine: that they do."""
-        return Picture(live=True, since_ms=self._now_ms())
+        return Picture(live=True, since_ms=self._now_ms(), gives_way=gives_way)
 
     async def _tell(self, room_id: str, picture: Picture | None) -> None:
         """Tell a room that somebody publishes, or that nobody does any more."""

@@ -33,6 +33,7 @@ test('the room has this picture from the first that is younger than its offer', 
   assert.deepEqual([own.finding, own.airing.own_ms], ['seen', 1_300]);
   assert.equal(followAiring(own.airing, shown(1_300, false), 1_500).finding, 'unseen');
   assert.equal(followAiring(own.airing, shown(5_000), 5_100).finding, 'replaced');
+  assert.equal(followAiring(own.airing, { ...shown(5_000), gives_way: true }, 5_100).finding, 'gone');
 });
 
 test('a picture is gone when the room has had none for two seconds', () => {

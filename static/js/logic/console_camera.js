@@ -46,7 +46,9 @@ export function followAiring(airing, video, now_ms) {
     const gone_at_ms = airing.gone_at_ms ?? now_ms;
     return { airing: { ...airing, gone_at_ms }, finding: now_ms - gone_at_ms >= GONE_MS ? 'gone' : 'unseen' };
   }
-  return { airing: { ...airing, gone_at_ms: null }, finding: since_ms > own_ms ? 'replaced' : video?.live ? 'seen' : 'unseen' };
+  // What gives way has not taken the place: it came when this picture was lost, and goes when it is back.
+  const newer = video?.gives_way ? 'gone' : 'replaced';
+  return { airing: { ...airing, gone_at_ms: null }, finding: since_ms > own_ms ? newer : video?.live ? 'seen' : 'unseen' };
 }
 
 /**

@@ -30,8 +30,8 @@
 /** @typedef {{id: string, coupon: Coupon, state: 'armed' | 'open' | 'gone' | 'ended' | 'cancelled', quantity: number,
  *   left: number, opens_at_ms: number, ends_at_ms: number, min_age_s: number}} Drop */
 /** @typedef {{slow_s?: number, emote_only?: boolean, links_off?: boolean}} Modes only those that are on */
-/** @typedef {{live: boolean, since_ms: number | null, viewers: number | null, codec: string | null}} Picture
- *   live false: it stands still */
+/** @typedef {{live: boolean, since_ms: number | null, viewers: number | null, codec: string | null, gives_way?: true}} Picture
+ *   live false: it stands still; gives_way: a film that fills the time */
 /** @typedef {{room: string, show: Show | null, pinned: string | null, bag: BagItem[], sales: Sale[], drops?: Drop[], viewers: number, likes: number,
  *   modes: Modes, chat: ChatLine[], host?: {id: string, name: string, avatar?: string | null},
  *   announcement?: string | null, poster?: string | null, groups?: Team[],

@@ -251,6 +251,32 @@ async def test_a_picture_that_stands_is_stalled_and_then_over(stage: VideoStage)
     assert desk.counters.stalls == 2
 
 
+async def test_a_room_is_told_that_its_picture_gives_way(stage: VideoStage) -> None:
+    """A camera that was lost has not been replaced by it."""
+    forwarder = RecordingForwarder()
+    desk = MediaDesk(forwarder, stage.video.broker, monotonic_ms=lambda: 0)
+
+    async def begin(*, gives_way: bool) -> str:
+        offer = Offer(OFFER, "192.0.2.1")
+        begun = await desk.begin("r1", "publish", offer, holder="user:h", gives_way=gives_way)
+        forwarder.show("r1", live=True)
+        return begun.ref
+
+    async def is_giving_way() -> bool:
+        await desk.tell()
+        picture = await read_picture(stage.video.broker, "r1")
+        assert picture is not None
+        return picture.gives_way
+
+    await begin(gives_way=True)
+    assert await is_giving_way()
+    camera = await begin(gives_way=False)
+    assert not await is_giving_way()
+    await desk.end(camera)
+    await begin(gives_way=True)
+    assert await is_giving_way()
+
+
 async def test_a_crowd_of_viewers_does_not_hide_a_publisher_from_the_end_of_its_key(
     stage: VideoStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,7 +342,9 @@ async def test_a_log_line_names_no_session(
 
 
 def test_a_picture_shows_no_more_than_documented() -> None:
-    assert set(Picture(True).shown()) == {"live", "since_ms", "viewers", "codec"}
+    told = {"live", "since_ms", "viewers", "codec"}
+    assert set(Picture(True).shown()) == told
+    assert set(Picture(True, gives_way=True).shown()) == {*told, "gives_way"}
     assert msgspec.json.decode(msgspec.json.encode(Picture(True)), type=Picture) == Picture(True)
     assert VideoState() == VideoState(live=False)
     assert SDP["Content-Type"] == "application/sdp"
