@@ -22,6 +22,12 @@ KEY_MS = 125
 # Five of the ten seconds; the others are for eyes and for the machine.
 KEYS_MAX = 40
 MACHINE_S_MAX = 30.0
+# An act can be taken back for five seconds, which the undo bar counts by an interval; a busy
+# machine may need them all until the room shows what is to be taken back.
+SLOW_SECONDS = """() => {
+  const real = window.setInterval;
+  window.setInterval = (act, ms) => real(act, ms === 1_000 ? 20_000 : ms);
+}"""
 
 
 class Hands:
@@ -121,6 +127,7 @@ async def test_each_offer_is_made_in_ten_seconds_and_taken_back_at_once(
 ) -> None:
     url = serve().url
     console = await open_selling_console(open_page, url)
+    await console.evaluate(SLOW_SECONDS)
     room = await open_page(f"{url}/r/demo")
     await expect(room.locator("#card .price").first).to_have_text("¥329")
     for make in (drop, group_buy, campaign_price, threshold):
