@@ -157,7 +157,7 @@ async def test_the_host_sees_the_picture_before_anybody_and_goes_live(browser: B
         await page.get_by_role("button", name="Go live with this picture").click()
         await page.locator("live-camera .light-button[data-state=fine]").wait_for()
         says = page.locator(".camera-light", has_text="fps")
-        await says.wait_for(timeout=30_000)
+        await says.wait_for()
         assert "Mb/s" in await says.inner_text()
         assert await page.locator("#stage-own").is_visible()
         # Another device, or silence, is no new session.

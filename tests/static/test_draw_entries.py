@@ -25,7 +25,7 @@ async def test_who_hears_nothing_of_the_own_entry_asks(browser: Browser) -> None
         asked = draw.asked()
         draw.mine = RECEIPT | {"state": "lost", "rank": 12, "of": 4_031}
         draw.draw([0, 10, 0])
-        await page.wait_for_selector(f"{CARD}[data-state=lost]", timeout=30_000)
+        await page.wait_for_selector(f"{CARD}[data-state=lost]")
         assert draw.asked() == asked + 1
 
 

@@ -256,7 +256,7 @@ async def test_a_log_that_does_not_come_is_asked_for_again(
     """Else the pins would be missing for good, and nothing would say so."""
     refused = {"log_refusals": 2, "excused": "503"}
     async with open_replay(browser, folder, place="#t=7.5", **refused) as (page, server):
-        await expect(page.locator("#then-item")).to_contain_text("at that time", timeout=30_000)
+        await expect(page.locator("#then-item")).to_contain_text("at that time")
         assert server.log_refusals == 0
 
 

@@ -235,7 +235,7 @@ async def test_a_script_that_does_not_come_is_asked_for_again_and_that_is_said(
         await wait_for_state(page, "held")
         server.lacks = None
         await stage_is(page, "playing")
-        assert await note(page) == ""
+        await wait_until(page, "document.querySelector('.stage-note').innerText === ''")
 
 
 async def test_a_press_on_play_that_is_refused_again_says_so(browser: Browser) -> None:

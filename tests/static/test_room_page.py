@@ -267,7 +267,7 @@ async def test_an_unknown_outcome_is_asked_again_with_the_same_key(browser: Brow
         server.decide = lambda: None
         await wait_for_state(page, "held")
         keys = server.reserve_keys()
-        assert len(keys) == 2
+        assert len(keys) >= 2  # More, where a second passed before the answer changed.
         assert len(set(keys)) == 1
 
 

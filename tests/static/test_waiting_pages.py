@@ -142,7 +142,7 @@ async def test_a_place_is_asked_for_only_when_the_line_moves(browser: Browser) -
             line.say([0, 8, 92], [count, 0])
         # Nobody is further back than the line is long: that needs no question.
         await page.locator(CARD).get_by_text("You are 3rd in line").wait_for()
-        await page.locator(CARD).get_by_text("You are 2nd in line").wait_for(timeout=30_000)
+        await page.locator(CARD).get_by_text("You are 2nd in line").wait_for()
         assert line.asked() == asked + 1
 
 
@@ -303,7 +303,7 @@ async def test_the_room_hears_that_one_came_back_once_in_a_while(browser: Browse
         await page.evaluate("document.querySelector('#news').textContent = ''")
         line.say([0, 8, 92], [1, 2])
         await pass_time(page, NOTE_MS)
-        await note.get_by_text("No one can pay to skip.").wait_for(timeout=30_000)
+        await note.get_by_text("No one can pay to skip.").wait_for()
         assert await page.inner_text("#news") == ""
 
 

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
+from tests.support.browser import MUST_COME_S
+
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
@@ -185,6 +187,10 @@ def lend(browser: Any, server: PageServer) -> None:
 
 
 async def answer_page(page: Page, answer: Answer) -> None:
-    """Have all requests of a page's context answered by `answer`, as `page.route` would."""
+    """Have all requests of a page's context answered by `answer`, as `page.route` would.
+
+    Whatever the context is asked to wait for, it waits as long as `wait_until` does.
+    """
+    page.context.set_default_timeout(MUST_COME_S * 1000)
     name = _SERVERS[page.context.browser].add(page, answer)
     await page.context.set_extra_http_headers({HEADER: name})
