@@ -73,14 +73,14 @@ async def test_who_sees_a_unit_free_is_not_refused_from_memory(
     try:
         # While none is free the memory stands, however often the figures are read.
         board.hint(shop.room.id, {f"stock:{sale}"})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await seen.came.wait()
         assert (seen.stock, seen.was_refused) == ([0, 1, 0], [True])
         seen.came.clear()
         await mine.release(user_id=holder, reservation_id=held.reservation.id)
         assert is_refused(theirs, sale), "only its figures tell the other process"
         board.hint(shop.room.id, {f"stock:{sale}"})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await seen.came.wait()
         assert (seen.stock, seen.was_refused) == ([1, 0, 0], [True, False])
         assert outcomes([await press(theirs, sale)]) == ["reserved"]

@@ -19,5 +19,5 @@ def ear() -> Iterator[socket.socket]:
     """Where the datagrams arrive."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
-        sock.settimeout(5)
+        sock.settimeout(60)
         yield sock

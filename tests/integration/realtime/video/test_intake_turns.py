@@ -55,7 +55,7 @@ async def test_what_is_there_is_read(intake: Intake, sent: int, turns: list[int]
     with peer:
         for data in told:
             peer.sendto(data, transport.get_extra_info("sockname"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(came) < sent:
                 await asyncio.sleep(0)
     assert (came, lengths, counters.dropped_in) == (told, turns, 0)
@@ -83,7 +83,7 @@ async def test_who_sends_too_much_is_not_read_any_further_than_it_may() -> None:
     with peer:
         for size in (READ_BYTES + 7, 10, 10):
             peer.sendto(b"\x80" * size, transport.get_extra_info("sockname"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while counters.dropped_in < 2:
                 await asyncio.sleep(0)
     assert [len(data) for data in came] == [READ_BYTES + 7]

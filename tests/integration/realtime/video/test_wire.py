@@ -136,7 +136,7 @@ async def test_a_viewer_may_be_at_an_address_of_ipv6(mode: Mode, ear: socket.soc
             far.bind(("::1", 0))
         except OSError:
             pytest.skip("no IPv6 here")
-        far.settimeout(5)
+        far.settimeout(60)
         came = await on_the_line(mode, far, CodecTypes(media=100))
     assert came == await on_the_line(mode, ear, CodecTypes(media=100))
 
