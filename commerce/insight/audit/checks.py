@@ -259,7 +259,7 @@ ORDER_CHECKS = (
     Check(
         "card_within_limit",
         "order",
-        "No card has paid for more of a sale than one card may.",
+        "No card has paid for more of a sale than one card may, money that waits included.",
         """
         SELECT f.id AS "order", l.sale_id AS sale, q.units, s.rules ->> 'per_card' AS per_card
         FROM facts f
@@ -270,11 +270,13 @@ ORDER_CHECKS = (
         CROSS JOIN LATERAL (
             SELECT sum(r.qty - r.refunded_qty) AS units FROM payments o
             JOIN order_lines m ON m.order_id = o.order_id AND m.sale_id = l.sale_id
-            JOIN reservations r ON r.id = m.reservation_id AND r.state = 'sold'
+            JOIN reservations r ON r.id = m.reservation_id
+                AND (r.state = 'sold' OR r.state = 'paying' AND r.seated_at_ms IS NOT NULL)
             WHERE o.card = p.card AND o.state IN ('authorised', 'captured')
               AND o.let_go_reason IS NULL
         ) q
-        WHERE f.state = 'paid' AND q.units > (s.rules ->> 'per_card')::integer
+        WHERE f.state IN ('paid', 'awaiting_group')
+          AND q.units > (s.rules ->> 'per_card')::integer
         """,
     ),
     Check(

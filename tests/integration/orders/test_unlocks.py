@@ -207,6 +207,21 @@ async def test_a_card_that_promises_counts_before_anything_is_sold(till: Till) -
     assert till.news("payment.voided")[0]["reason"] == "card_limit"
 
 
+async def test_the_audit_counts_what_a_card_has_promised(till: Till) -> None:
+    """A limit that was passed is seen while the money waits, not when it is taken."""
+    _, sale = await till.sale(quantity=10, unlock=UnlockTerms(3, LOW), rules=PressRules(per_card=2))
+    crowd = Crowd(till, sale)
+    for _ in range(2):
+        buyer, _, url = await crowd.order()
+        await buyer.client.post(url, data={"act": "pay", "card": "test-1"})
+    assert (await audit(till.database)).violations == []
+    await till.change(
+        "UPDATE sales SET rules = jsonb_set(rules, '{per_card}', '1') WHERE id = $1", sale
+    )
+    found = (await audit(till.database)).violations
+    assert [one.check for one in found] == ["card_within_limit"]
+
+
 async def test_a_lower_total_that_is_not_its_quote_takes_nothing(crowd: Crowd) -> None:
     """Somebody changed a row: both in the transaction that lets it fall, and in the job."""
     first, order = await crowd.promise()
