@@ -45,8 +45,8 @@ def make_team(**changes: Any) -> dict[str, Any]:
     return team | prices | counts | flags | changes
 
 
-def render(team: dict[str, Any], language: str) -> str:
-    """Return the page as the server fills it for somebody who is signed in."""
+def render(team: dict[str, Any], language: str, user: dict[str, Any] | None) -> str:
+    """Return the page as the server fills it for somebody, or for whoever is not signed in."""
     texts = json.loads((STATIC / "i18n" / f"{language}.json").read_text("utf-8"))
     pages = Environment(
         loader=FileSystemLoader(STATIC / "html"), autoescape=True, undefined=StrictUndefined
@@ -55,7 +55,7 @@ def render(team: dict[str, Any], language: str) -> str:
         lang=language,
         html_lang="zh-Hans" if language == "zh" else "en",
         t=texts,
-        user=HOST,
+        user=user,
         group=team,
         preview=Preview("Cup", "¥249", "Needs 1 more", "Needs 1 more.", "/a.svg", PATH),
         state_json=embed_json({"group": team}),
@@ -70,6 +70,7 @@ async def open_link(
     refused: str = "",
     language: str = "en",
     answers: dict[str, Any] | None = None,
+    user: dict[str, Any] | None = HOST,
 ) -> AsyncIterator[Page]:
     """Yield the page of a team; whoever presses is refused with a code.
 
@@ -82,7 +83,7 @@ async def open_link(
         path = urlsplit(route.request.url).path
         if path == PATH:
             headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
-            body = render(team, language)
+            body = render(team, language, user)
             await route.fulfill(body=body, content_type="text/html", headers=headers)
         elif path.startswith("/static/"):
             kind = mimetypes.guess_type(path)[0] or "text/plain"
@@ -202,3 +203,20 @@ async def test_who_is_in_the_team_is_not_asked_to_join_it(
     }
     async with open_link(browser, make_team(), answers=ANSWERS | answers) as page:
         await expect(page.locator(JOIN)).to_have_text(offer)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_a_stranger_gives_a_name_and_sees_the_whole_price(
+    browser: Browser, language: str
+) -> None:
+    answers = ANSWERS | {"POST /api/guests": {"user": {"id": "u1", "name": "Cleo"}}}
+    link = open_link(browser, make_team(), language=language, answers=answers, user=None)
+    async with link as page:
+        await page.click(JOIN)
+        await page.fill("#sign-in-name", "Cleo")
+        await page.locator("live-sign-in button").click()
+        pay = page.locator("#checkout-sheet [data-ref=pay]")
+        await expect(pay).to_contain_text("¥261.00")
+        await expect(page.locator("#name-sheet [data-ref=grab]")).to_be_hidden()
+        await pay.click()
+        await page.wait_for_url("**#paying")
