@@ -48,7 +48,7 @@ def view_reservation(reservation: Reservation) -> dict[str, Any]:
 def view_ended(hold: Hold, reason: str | None = None) -> dict[str, Any]:
     """Return what a buyer is told of a hold that has ended: `reservation.expired`.
 
-    A `reason` is there when the host took the hold back.
+    A `reason` is there when it was taken back: the host's, or `not_unlocked`.
     """
     ended = {"reservation": hold.id, "sale": hold.sale_id}
     return ended if reason is None else {**ended, "reason": reason}

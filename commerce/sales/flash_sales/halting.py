@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from commerce.goods.inventory.store import free_reservations, lock_held, lock_pools
-from commerce.goods.inventory.views import view_ended
+from commerce.goods.inventory.store import lock_pools
+from commerce.goods.inventory.taking_back import take_back_holds
 from commerce.goods.waiting_list.store import serve
 from commerce.kernel.ports import Transaction
 from commerce.records.clock.store import select_now_ms
@@ -39,7 +39,16 @@ async def halt(
     if sale.state != "halted" or sale.reason != reason:
         await store.update_halted(transaction, sale.id, reason)
         transaction.announce(sale.room_id, "flash.halted", {"sale": sale.id, "reason": reason})
-    released = await _release(transaction, sale, reason) if release_holds else 0
+    released = 0
+    if release_holds:
+        released = await take_back_holds(
+            transaction,
+            room_id=sale.room_id,
+            pool_id=sale.pool_id,
+            sale_id=sale.id,
+            reason=reason,
+            limit=RELEASED_MAX,
+        )
     return Halted(msgspec.structs.replace(sale, state="halted", reason=reason), released)
 
 
@@ -79,21 +88,3 @@ async def _has_teams_that_go_on(transaction: Transaction, sale: FlashSale) -> bo
     """Say whether people can still join teams of a group buy that has ended."""
     has_ended = sale.state == "ended" and sale.halted_from is None
     return has_ended and await store.has_open_teams(transaction, sale.id)
-
-
-async def _release(transaction: Transaction, sale: FlashSale, reason: str) -> int:
-    held = await lock_held(transaction, pool_id=sale.pool_id, sale_id=sale.id, limit=RELEASED_MAX)
-    freed = await free_reservations(
-        transaction,
-        pool_id=sale.pool_id,
-        reservation_ids=held,
-        from_states=["held"],
-        to_state="released",
-    )
-    for hold in freed:
-        transaction.tell(
-            sale.room_id, hold.user_id, "reservation.expired", view_ended(hold, reason)
-        )
-    if freed:
-        transaction.touch(sale.room_id, sale.id)
-    return len(freed)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from commerce.goods.inventory.store import lock_pools
+from commerce.goods.inventory.taking_back import take_back_holds
 from commerce.kernel.ports import Database, Transaction
 from commerce.records.clock.store import select_now_ms
 from commerce.records.rounds.service import Rounds
@@ -16,6 +17,8 @@ from commerce.sales.unlocks.rules import is_over
 
 # One round of the job is bounded, so that the worker's other jobs get their turn.
 DECIDED_A_ROUND_MAX = 100
+# Every hold of a sale: its pool is its own, so nobody else waits for it.
+HOLDS_MAX = 2**31 - 1
 
 
 async def lock(transaction: Transaction, sale_id: str) -> tuple[Unlock, int]:
@@ -73,7 +76,10 @@ async def note_missed(database: Database, rounds: Rounds | None = None) -> int:
 
 
 async def _miss(transaction: Transaction, unlock: Unlock) -> None:
-    """Note that the price of a locked threshold did not fall, and tell the room what follows."""
+    """Note that the price of a locked threshold did not fall, and tell the room what follows.
+
+    Where nobody is to be charged a hold has nothing left to be ordered at, and ends as well.
+    """
     await store.decide(
         transaction, unlock.sale_id, "missed", unlock.promised, otherwise=unlock.otherwise
     )
@@ -84,4 +90,13 @@ async def _miss(transaction: Transaction, unlock: Unlock) -> None:
         "otherwise": unlock.otherwise,
     }
     transaction.announce(unlock.room_id, "flash.not_unlocked", payload)
+    if unlock.otherwise == "release":
+        await take_back_holds(
+            transaction,
+            room_id=unlock.room_id,
+            pool_id=unlock.pool_id,
+            sale_id=unlock.sale_id,
+            reason="not_unlocked",
+            limit=HOLDS_MAX,
+        )
     transaction.touch(unlock.room_id, unlock.sale_id)

@@ -10,7 +10,7 @@ from commerce.goods.press_rules.model import PressRules
 from commerce.insight.audit.service import audit
 from commerce.sales.flash_sales.service import finish
 from commerce.sales.pricing.store import select_lowest_of_30_days
-from commerce.sales.unlocks.model import UnlockTerms
+from commerce.sales.unlocks.model import Otherwise, UnlockTerms
 from tests.support.till import Till, told_by
 from tests.support.unlocking import LOW, PLAIN, Crowd, check_books
 
@@ -86,6 +86,28 @@ async def test_missed_everybody_is_released_where_the_host_chose_so(till: Till) 
     assert {news["reason"] for news in till.news("payment.voided")} == {"not_unlocked"}
     assert set(await crowd.money()) == {("voided", PLAIN)}
     assert (await late.read(late_order))["state"] != "paid"
+    await check_books(crowd)
+
+
+@pytest.mark.parametrize(("otherwise", "goes_on"), [("charge", True), ("release", False)])
+@pytest.mark.parametrize("event", ["end", "cancel"])
+async def test_a_hold_that_is_not_ordered_ends_where_nobody_is_charged(
+    till: Till, otherwise: Otherwise, goes_on: bool, event: str
+) -> None:
+    """The card said so: nobody is left to pay the plain price. Where all are charged it stands."""
+    goes_on = goes_on and event == "end"
+    crowd = await Crowd.gather(till, otherwise=otherwise)
+    holder, held = await crowd.hold()
+    async with till.database.transaction() as transaction:
+        await finish(transaction, crowd.sale, event)
+    await crowd.run_jobs()
+    assert await crowd.outcome() == ("missed", 0)
+    ordered = await holder.order([held])
+    told = [news["reason"] for news in till.news("reservation.expired")]
+    if goes_on:
+        assert (ordered.status_code, told) == (201, [])
+    else:
+        assert (ordered.json()["error"]["code"], told) == ("reservation_gone", ["not_unlocked"])
     await check_books(crowd)
 
 
