@@ -1,8 +1,8 @@
 // @ts-check
-/** Which drop a room shows, which coupon is best, and what a host's form asks for. */
+/** Which drop a room shows, which coupon is best, and what one does not go with. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { OVER_MS, USUAL, bestCoupon, dropOnShow, phaseOf, pricesUnfit, readDropForm } from '../../static/js/logic/coupons.js';
+import { OVER_MS, bestCoupon, dropOnShow, phaseOf, pricesUnfit } from '../../static/js/logic/coupons.js';
 
 /** @typedef {import('../../static/js/logic/room_state.js').Drop} Drop */
 
@@ -35,36 +35,6 @@ test('the best coupon is the first that takes something off', () => {
   const base = { title: 'x', expires_at_ms: 1 };
   assert.equal(bestCoupon([{ id: 'a', ...base, off_minor: 9 }, { id: 'b', ...base, off_minor: 3 }])?.id, 'a');
   assert.equal(bestCoupon([{ id: 'a', ...base, why: 'price_source' }]), null);
-});
-
-test('a form takes an amount or a percentage', () => {
-  assert.deepEqual(readDropForm(USUAL, 100).wish, {
-    amount_minor: 3_000, percent: 0, threshold_minor: 0, quantity: 100, countdown_s: 10, duration_s: 300, sources: ['list', 'campaign'],
-  });
-  const percent = readDropForm({ ...USUAL, off: ' 15% ', threshold: '', every: true }, 100).wish;
-  assert.deepEqual([percent?.percent, percent?.amount_minor, percent?.threshold_minor, percent?.sources.length], [15, 0, 0, 4]);
-});
-
-test('a card may be limited, and is not by default', () => {
-  assert.equal(readDropForm({ ...USUAL, per_card: ' 2 ' }, 100).wish?.per_card, 2);
-  assert.equal('per_card' in (readDropForm(USUAL, 100).wish ?? {}), false);
-  for (const per_card of ['0', '1001', 'x', '1.5']) assert.deepEqual(readDropForm({ ...USUAL, per_card }, 100).wrong, ['per_card'], per_card);
-});
-
-test('a coupon is good in this room, in every room, or for one item in every room', () => {
-  const terms = (/** @type {Partial<typeof USUAL>} */ change, /** @type {string | null} */ sku = 'bowl') => {
-    const { scope, skus } = readDropForm({ ...USUAL, ...change }, 100, sku).wish ?? {};
-    return [scope, skus];
-  };
-  assert.deepEqual(terms({}), [undefined, undefined]);
-  assert.deepEqual(terms({ where: 'shop' }), ['shop', undefined]);
-  assert.deepEqual(terms({ where: 'item' }), ['shop', ['bowl']]);
-});
-
-test('a form names what is wrong', () => {
-  for (const off of ['', '0', '0%', '100%', 'x', '-3']) assert.deepEqual(readDropForm({ ...USUAL, off }, 100).wrong, ['off'], off);
-  assert.deepEqual(readDropForm({ ...USUAL, threshold: 'x', quantity: '0', countdown_s: '', duration_s: '0' }, 100).wrong, ['threshold', 'quantity', 'countdown_s', 'duration_s']);
-  assert.equal(readDropForm({ ...USUAL, quantity: '1.5' }, 100).wish, null);
 });
 
 test('a coupon says each kind of price that it does not go with', () => {

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
-from tests.e2e.test_accessibility import find_faults
 from tests.static.test_console_page import HOST, MODERATOR, Server, open_console, wait_told
+from tests.support.axe import find_faults
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Route

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
-from tests.e2e.test_accessibility import find_faults
 from tests.static import test_room_page as room
 from tests.static.test_console_page import NOW_MS, open_console, wait_told
 from tests.static.test_orders_page import open_orders
 from tests.static.test_sale_safety_pages import shoot
+from tests.support.axe import find_faults
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route

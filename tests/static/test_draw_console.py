@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.test_accessibility import find_faults
 from tests.static.test_console_page import FLASH, NOW_MS, Server, open_console, wait_told
+from tests.support.axe import find_faults
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.test_accessibility import find_faults
 from tests.static.test_room_page import (
     CARD,
     FLASH_ID,
@@ -26,6 +25,7 @@ from tests.static.test_room_page import (
     pass_time,
     wait_for_state,
 )
+from tests.support.axe import find_faults
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route, WebSocketRoute

@@ -12,10 +12,10 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from server.routes.pages import CONTENT_SECURITY_POLICY
-from tests.e2e.test_accessibility import find_faults
 from tests.static.test_console_page import HOSTILE, NOW_MS, open_console
 from tests.static.test_orders_page import Server
 from tests.static.test_room_page import SITE, STATIC, USER
+from tests.support.axe import find_faults
 from tests.support.page_server import answer_page
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
-from tests.e2e.test_accessibility import find_faults
 from tests.static.test_console_page import (
     NOW_MS,
     Server,
@@ -20,6 +19,7 @@ from tests.static.test_console_page import (
     open_console,
     wait_told,
 )
+from tests.support.axe import find_faults
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page

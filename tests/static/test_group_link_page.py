@@ -18,8 +18,8 @@ from playwright.async_api import expect
 
 from server.routes.pages import CONTENT_SECURITY_POLICY, embed_json
 from server.routes.previews import Preview
-from tests.e2e.test_accessibility import find_faults
 from tests.static.test_console_page import HOST, ROOT, SITE, STATIC
+from tests.support.axe import find_faults
 from tests.support.page_server import answer_page
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from playwright.async_api import expect
 
 from server.routes.pages import CONTENT_SECURITY_POLICY, embed_json
-from tests.e2e.test_accessibility import find_faults
 from tests.static.test_console_layout import EDGES
 from tests.static.test_console_page import (
     MODERATOR,
@@ -29,6 +28,7 @@ from tests.static.test_console_page import (
     open_console,
 )
 from tests.static.test_room_overflow import look
+from tests.support.axe import find_faults
 from tests.support.browser import wait_for
 from tests.support.page_server import answer_page
 

@@ -26,8 +26,8 @@ from realtime.video.recording.files import RecordingFolder
 from realtime.video.recording.rules import MEDIA_TYPES, playlist
 from server.recording.keeper import recorded
 from server.routes.pages import CONTENT_SECURITY_POLICY, embed_json
-from tests.e2e.test_accessibility import find_faults
 from tests.static.test_room_page import PHONE, SITE, make_state
+from tests.support.axe import find_faults
 from tests.support.filming import WALL_MS, Studio, frames, make_folder
 from tests.support.page_server import answer_page
 

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from realtime.video.recording.rules import MEDIA_TYPES, playlist
-from tests.e2e.test_accessibility import find_faults
 from tests.static.test_replay_page import RANGE
 from tests.static.test_room_page import MAIN, wait_for_state
 from tests.static.test_room_picture import (
@@ -24,6 +23,7 @@ from tests.static.test_room_picture import (
     stage_is,
     wait_posts,
 )
+from tests.support.axe import find_faults
 from tests.support.browser import wait_until
 from tests.support.filming import Studio, frames, make_folder
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
-from tests.e2e.test_accessibility import find_faults
 from tests.static import test_room_page as room
 from tests.static.test_coupon_halt_pages import COUPON, DROP, CouponRoom
 from tests.static.test_room_page import FLASH_ID, NOW_MS
 from tests.static.test_teams_pages import make_campaign
 from tests.static.test_unlock_pages import make_threshold
+from tests.support.axe import find_faults
 from tests.support.browser import wait_until
 
 if TYPE_CHECKING:

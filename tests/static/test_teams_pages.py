@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
-from tests.e2e.test_accessibility import find_faults
 from tests.static.test_room_page import NOW_MS, SITE, Server, make_state, open_room
+from tests.support.axe import find_faults
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route, WebSocketRoute

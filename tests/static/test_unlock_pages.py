@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
-from tests.e2e.test_accessibility import find_faults
 from tests.static import test_console_page as console
 from tests.static.test_room_page import CARD, FLASH_ID, NOW_MS, RESERVATION, make_state, open_room
+from tests.support.axe import find_faults
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.test_accessibility import find_faults
 from tests.static.test_room_page import (
     CARD,
     FLASH_ID,
@@ -25,6 +24,7 @@ from tests.static.test_room_page import (
     pass_time,
     wait_for_state,
 )
+from tests.support.axe import find_faults
 from tests.support.browser import wait_for
 
 if TYPE_CHECKING:

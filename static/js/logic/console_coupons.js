@@ -1,15 +1,24 @@
 // @ts-check
 /**
- * What a host may add to a drop of coupons: for how long a claim is good, what is taken off in all, who claims how fast.
+ * What a host's form of a drop asks for, and what may be added: for how long a claim is good, what is taken off in all, who claims how fast.
  *
- * Invariant: a field that is empty asks for nothing, so that the server's usual terms hold.
+ * Invariant: a limit that is empty asks for nothing, so that the server's usual terms hold.
  */
 import { parseCount, parsePrice } from './typed.js';
 
 /** @typedef {'valid_h' | 'budget' | 'max' | 'per_person' | 'min_age_min' | 'claims_per_address_s'} LimitField */
 /** @typedef {{valid_s?: number, budget_minor?: number, max_minor?: number, per_person?: number, min_age_s?: number,
  *   claims_per_address_s?: number}} DropLimits the last two are the drop's, the others the coupon's */
+/** @typedef {{off: string, threshold: string, quantity: string, countdown_s: string, duration_s: string, per_card: string, every: boolean,
+ *   where: DropScope}} DropFields `per_card` empty: no limit */
+/** @typedef {'room' | 'shop' | 'item'} DropScope everything in this room, everything in the shop, or one item in every room */
+/** @typedef {{amount_minor: number, percent: number, threshold_minor: number, quantity: number, countdown_s: number,
+ *   duration_s: number, sources: string[], per_card?: number, scope?: 'shop', skus?: string[]} & DropLimits} DropWish */
 
+const EVERY_SOURCE = ['list', 'campaign', 'flash', 'group'];
+const PLAIN_SOURCES = ['list', 'campaign'];
+/** What a host usually drops. @type {DropFields} */
+export const USUAL = { off: '30', threshold: '0', quantity: '100', countdown_s: '10', duration_s: '300', per_card: '', every: false, where: 'room' };
 const HOUR_S = 3_600;
 const MINUTE_S = 60;
 /** In the order of the form. @type {readonly LimitField[]} */
@@ -49,4 +58,45 @@ export function readDropLimits(fields, minor_units, isPercent) {
     else limits[term] = value;
   }
   return { limits, wrong };
+}
+
+/**
+ * What a form asks for, or the fields that are wrong. `off` is an amount, or a percentage with its sign.
+ * @param {DropFields} fields
+ * @param {number} minor_units
+ * @param {string | null} [sku] of the item that *only this* means
+ * @returns {{wish: DropWish | null, wrong: string[]}}
+ */
+export function readDropForm(fields, minor_units, sku = null) {
+  const off = fields.off.trim();
+  const isPercent = /[%％]$/.test(off);
+  const percent = isPercent ? parseCount(off.slice(0, -1), 1, 99) : 0;
+  const amount_minor = isPercent ? 0 : parsePrice(off, minor_units);
+  const threshold_minor = /^0*$/.test(fields.threshold.trim()) ? 0 : parsePrice(fields.threshold, minor_units);
+  const quantity = parseCount(fields.quantity, 1, 1_000_000);
+  const countdown_s = parseCount(fields.countdown_s, 0, 3_600);
+  const duration_s = parseCount(fields.duration_s, 1, 86_400);
+  const isLimited = fields.per_card.trim() !== '';
+  const per_card = isLimited ? parseCount(fields.per_card, 1, 1_000) : 0;
+  const wrong = [];
+  if (percent === null || amount_minor === null || (!isPercent && amount_minor === 0)) wrong.push('off');
+  if (threshold_minor === null) wrong.push('threshold');
+  if (quantity === null) wrong.push('quantity');
+  if (countdown_s === null) wrong.push('countdown_s');
+  if (duration_s === null) wrong.push('duration_s');
+  if (per_card === null) wrong.push('per_card');
+  if (percent === null || amount_minor === null || threshold_minor === null || quantity === null || countdown_s === null || duration_s === null || per_card === null || wrong.length > 0) return { wish: null, wrong };
+  const limits = { ...(isLimited ? { per_card } : {}), ...scopeOf(fields.where, sku) };
+  return { wish: { amount_minor, percent, threshold_minor, quantity, countdown_s, duration_s, sources: fields.every ? EVERY_SOURCE : PLAIN_SOURCES, ...limits }, wrong };
+}
+
+/**
+ * Where and of what a coupon takes off, as the server is asked; in this room alone is not said.
+ * @param {DropScope} where
+ * @param {string | null} sku
+ * @returns {{scope?: 'shop', skus?: string[]}}
+ */
+function scopeOf(where, sku) {
+  if (where === 'room') return {};
+  return where === 'item' && sku !== null ? { scope: 'shop', skus: [sku] } : { scope: 'shop' };
 }

@@ -157,7 +157,7 @@ export class ConsoleApi {
 
   /**
    * Make a coupon of just what is dropped, and drop it.
-   * @param {import('../logic/coupons.js').DropWish} wish
+   * @param {import('../logic/console_coupons.js').DropWish} wish
    * @param {string} title
    * @returns {Promise<{drop: import('../logic/room_state.js').Drop}>}
    */

@@ -120,7 +120,7 @@ export class ConsoleActs {
 
   /**
    * Make a coupon and drop all of it; it can be taken back until it opens, and closed after that.
-   * @param {import('../logic/coupons.js').DropWish} wish
+   * @param {import('../logic/console_coupons.js').DropWish} wish
    * @param {string} title
    */
   async dropCoupons(wish, title) {

@@ -196,7 +196,8 @@ async def test_the_room_is_told_of_its_picture(stage: VideoStage) -> None:
     await desk.tell()
     _, console = await stage.host.call("GET", VIDEO)
     assert console["backend"] == "builtin"
-    assert console["picture"] == shown | {"viewers": 1, "bits_per_s": 1_500_000, "stalls": 0}
+    figures = {"viewers": 1, "bits_per_s": 1_500_000, "stalls": 0, "gives_way": False}
+    assert console["picture"] == shown | figures
     headers = {"Authorization": f"Bearer {token}"}
     await stage.http.delete(begun.headers["location"], headers=headers)
     await desk.tell()

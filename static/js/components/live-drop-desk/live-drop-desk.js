@@ -10,8 +10,8 @@ import { define, find, LiveElement, setAttribute, setText } from '../../lib/elem
 import { duration, minorUnits, money, number } from '../../lib/format.js';
 import { html, render } from '../../lib/html.js';
 import { t, titleOf } from '../../lib/i18n.js';
-import { LIMIT_FIELDS, readDropLimits } from '../../logic/console_coupons.js';
-import { phaseOf, readDropForm, USUAL } from '../../logic/coupons.js';
+import { LIMIT_FIELDS, readDropForm, readDropLimits, USUAL } from '../../logic/console_coupons.js';
+import { phaseOf } from '../../logic/coupons.js';
 import { couponOff } from '../live-drop/coupon_words.js';
 
 /** @typedef {import('../live-sheet/live-sheet.js').LiveSheet} LiveSheet */
@@ -94,7 +94,7 @@ export class LiveDropDesk extends LiveElement {
     this.emit('halt-coupon', { coupon: coupon.id, what: couponOff(coupon), isHalted: coupon.halt_reason !== undefined });
   }
 
-  /** @param {import('../../logic/coupons.js').DropScope} where */
+  /** @param {import('../../logic/console_coupons.js').DropScope} where */
   #choice(where) {
     return /** @type {HTMLInputElement} */ (find(`input[value="${where}"]`, this));
   }
@@ -120,7 +120,7 @@ export class LiveDropDesk extends LiveElement {
     this.emit('drop-coupons', { wish, title: this.#title(wish) });
   }
 
-  /** A title that reads the same in every language. @param {import('../../logic/coupons.js').DropWish} wish */
+  /** A title that reads the same in every language. @param {import('../../logic/console_coupons.js').DropWish} wish */
   #title({ amount_minor, percent, threshold_minor }) {
     const off = percent ? `−${percent}%` : `−${money(amount_minor, this.currency)}`;
     return threshold_minor ? `${off} ≥ ${money(threshold_minor, this.currency)}` : off;
