@@ -121,7 +121,7 @@ async def test_the_host_opens_one_with_the_form_and_sees_how_far_it_is(browser: 
             "¥40 too much was taken. It goes back to you by itself.",
             "¥40 that was taken too much is back with you.",
         ),
-        ("zh", "多扣了 ¥40，会自动退还给您。", "多扣的 ¥40 已退还给您。"),
+        ("zh", "多扣了 ¥40，会自动退还给你。", "多扣的 ¥40 已退还给你。"),
     ],
 )
 async def test_a_buyer_hears_of_money_that_was_taken_too_much(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from playwright.async_api import Page
 
+from tests.support.browser import wait_until
+
 AXE = Path(__file__).parents[2] / ".venv/js/node_modules/axe-core/axe.min.js"
 IS_DRAWN = "() => document.readyState === 'complete' && document.fonts.status === 'loaded'"
 FIND_FAULTS = """async () => {
@@ -21,7 +23,7 @@ async def find_faults(page: Page) -> list[str]:
     What fades in has the contrast of no moment that people read it in; so nothing fades here.
     """
     await page.emulate_media(reduced_motion="reduce")
-    await page.wait_for_function(IS_DRAWN)
+    await wait_until(page, IS_DRAWN)
     await page.evaluate(AXE.read_text(encoding="utf-8"))
     faults: list[str] = await page.evaluate(FIND_FAULTS)
     return faults
