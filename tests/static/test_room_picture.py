@@ -288,7 +288,7 @@ async def test_the_hosts_camera_off_and_on_and_the_end(browser: Browser) -> None
     async with open_stage(browser) as (page, server):
         server.send(["K", 7, {"video": [1, None]}])
         await stage_is(page, "off")
-        assert "camera is off" in await note(page)
+        assert "no picture" in await note(page)
         await wait_ended(page, server, 1)
         server.send(["K", 7, {"video": [2, ON_AIR]}])
         await stage_is(page, "playing")

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from commerce.goods.inventory import taking_back
 from commerce.goods.inventory.store import lock_held
 from commerce.kernel.ports import Connection
-from commerce.sales.flash_sales import halting
 from server.wiring.gateway import GatewayProcess
 from tests.support.shop import make_user
 
@@ -105,7 +105,7 @@ async def test_holds_that_others_had_in_hand_are_released_too(
     async def lock_one(connection: Connection, *, limit: int, **sale: str) -> list[str]:
         return await lock_held(connection, limit=min(limit, 1), **sale)
 
-    monkeypatch.setattr(halting, "lock_held", lock_one)
+    monkeypatch.setattr(taking_back, "lock_held", lock_one)
     answer = await desk.on_sale("host", "halt", {"reason": "a crack", "release_holds": True})
     assert answer.json()["released"] == 2
 
