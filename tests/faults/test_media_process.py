@@ -20,6 +20,8 @@ MEDIA = {
     "HUBBUB_MEDIA_BIND": "127.0.0.1",
     "HUBBUB_DEMO_FILM": "0",
 }
+# A picture that ended is told of within two seconds, and on a busy machine some more.
+GONE_WITHIN_S = 20.0
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +84,7 @@ async def test_a_picture_goes_from_the_host_to_a_viewer_and_ends_with_the_show(
         async def is_over() -> bool:
             return await picture(host) is None
 
-        await eventually(is_over)
+        await eventually(is_over, timeout_s=GONE_WITHIN_S)
         assert (await publisher.end()).status_code == 404
 
 
@@ -136,7 +138,7 @@ async def test_a_killed_media_process_leaves_no_room_live_and_comes_back(
         async def is_over() -> bool:
             return await picture(host) is None
 
-        await eventually(is_over)
+        await eventually(is_over, timeout_s=GONE_WITHIN_S)
 
         async def is_back() -> bool:
             found = program.children_with_role("media")
