@@ -160,6 +160,11 @@ def _sales_of(event: Event) -> list[dict[str, Any]]:
     return event.payload.get("sales") or [] if event.type in PICTURES else []
 
 
+def moments_of(presses: Sequence[PressFacts]) -> list[int]:
+    """Return each different moment around which an order's chat is looked for, in order."""
+    return sorted({at_ms for one in presses for at_ms in one.press.moments_ms})
+
+
 def build(facts: Facts, view: str) -> dict[str, Any]:
     """Return the evidence as JSON-ready data, with its digest; `view` is staff or buyer."""
     is_staff = view == "staff"
@@ -179,8 +184,7 @@ def build(facts: Facts, view: str) -> dict[str, Any]:
         "chat": [
             _chat(one, order, made_at_ms=facts.made_at_ms, is_staff=is_staff) for one in facts.chats
         ],
-        "chat_windows_left_out": len(set().union(*(one.press.moments_ms for one in facts.presses)))
-        - len(facts.chats),
+        "chat_windows_left_out": len(moments_of(facts.presses)) - len(facts.chats),
         "money": facts.money if is_staff else _public_money(facts.money),
     }
     return bundle | {"digest": digest_of(bundle)}

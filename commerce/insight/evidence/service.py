@@ -10,7 +10,7 @@ from typing import Any
 from commerce.community.chat_archive.store import begin_look_back
 from commerce.insight.evidence import store
 from commerce.insight.evidence.model import CHAT_WINDOWS_MAX, Facts, OrderFacts, PressFacts
-from commerce.insight.evidence.rules import build, decide_view
+from commerce.insight.evidence.rules import build, decide_view, moments_of
 from commerce.kernel.errors import not_found
 from commerce.kernel.ports import Connection, Database
 from commerce.records.clock.store import select_now_ms
@@ -55,7 +55,7 @@ async def _gather(connection: Connection, order: OrderFacts) -> Facts:
         for press in await store.select_presses(connection, order.id)
     ]
     recording = await find_recording(connection, order.show_id)
-    moments = sorted(set().union(*(facts.press.moments_ms for facts in presses)))
+    moments = moments_of(presses)
     return Facts(
         made_at_ms=await select_now_ms(connection),
         order=order,
