@@ -126,12 +126,14 @@ async function start() {
 
 /** @param {HlsPlayer} player */
 async function play(player) {
-  try {
-    await player.start();
-  } catch {
-    showProblem('replay.network');
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-    await play(player);
+  while (true) {
+    try {
+      await player.start();
+      return;
+    } catch {
+      showProblem('replay.network');
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
   }
 }
 
