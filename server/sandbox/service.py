@@ -16,7 +16,7 @@ from server.sandbox import store
 from server.sandbox.model import (
     CARDS,
     REMOTE_PAYMENT,
-    STATE_AFTER,
+    STATES_AFTER,
     NewPayment,
     NewRefund,
     SandboxError,
@@ -154,7 +154,7 @@ class Sandbox:
         _check_name(payment_id)
         async with self._database.transaction() as transaction:
             payment = _found(await store.lock_by_id(transaction, payment_id))
-            if payment.state == STATE_AFTER.get(act):
+            if payment.state in STATES_AFTER.get(act, ()):
                 return payment, None
             if not REMOTE_PAYMENT.allows(payment.state, act):
                 raise SandboxError(409, "wrong_state", f"The payment is {payment.state}.")

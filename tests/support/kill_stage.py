@@ -78,7 +78,9 @@ class KillStage:
     @property
     def program(self) -> Program:
         """The program, with room for one more death."""
-        if self._program is not None and self._deaths >= DEATHS_MAX - 1:
+        if self._program is not None and (
+            self._deaths >= DEATHS_MAX - 1 or self._program.has_ended
+        ):
             self._end_program()
         if self._program is None:
             self._deaths = 0
@@ -98,9 +100,9 @@ class KillStage:
             family = [(one.pid, one.cmdline()[-8:], one.status()) for one in program.family()]
             raise AssertionError(f"{family}\n{program.output}") from None
 
-    def count_death(self) -> None:
-        """Remember a kill."""
-        self._deaths += 1
+    def count_deaths(self, count: int) -> None:
+        """Remember who was killed."""
+        self._deaths += count
 
     def close(self) -> None:
         """End everything, and let the operator's own command have the last word."""
@@ -229,9 +231,11 @@ class Scene:
     async def struck(self) -> AsyncIterator[None]:
         """Kill whoever comes by the point meanwhile; leave when a successor serves."""
         with self._stage.proxy.trap(self._point, self._moment, KILL) as trap:
-            yield
-            pid = await trap.wait()
-        self._stage.count_death()
+            try:
+                yield
+                pid = await trap.wait()
+            finally:  # What fails here must not leave the next tests a program that gave up.
+                self._stage.count_deaths(len(trap.pids))
         await asyncio.to_thread(wait_for_end, pid)
 
         async def has_successor() -> bool:

@@ -60,6 +60,11 @@ class Program:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def has_ended(self) -> bool:
+        """Whether it ended by itself, or was stopped."""
+        return self._child.poll() is not None
+
+    @property
     def output(self) -> str:
         """Everything it printed so far, on stdout and stderr."""
         return "\n".join(self.lines)

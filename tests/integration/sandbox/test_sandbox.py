@@ -207,6 +207,20 @@ async def test_without_a_database_the_page_says_try_again(
     assert (response.status_code, response.json()["error"]["code"]) == (503, "unavailable")
 
 
+async def test_a_press_that_was_not_answered_may_come_again_after_the_money_was_taken(
+    till: Till,
+) -> None:
+    """The page goes on as the first press would have; nothing is paid twice, nobody told twice."""
+    payment = (await open_payment(till)).json()["payment"]
+    buyer = till.client()
+    await buyer.post(payment["url"], data={"act": "pay"})
+    await shop(till).post(f"/sandbox-pay/api/payments/{payment['id']}/capture")
+    again = await buyer.post(payment["url"], data={"act": "pay", "card": "test-1"})
+    assert (again.status_code, again.headers["location"]) == (303, NEW["return_path"])
+    assert await till.values("SELECT state FROM sandbox.payments") == ["captured"]
+    assert len(await till.values("SELECT body FROM sandbox.webhooks")) == 2
+
+
 async def test_a_declined_payment_cannot_be_paid(till: Till) -> None:
     """The page says that it is over."""
     payment = (await open_payment(till)).json()["payment"]
