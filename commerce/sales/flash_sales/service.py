@@ -180,7 +180,14 @@ async def open_one(transaction: Transaction, sale_id: str) -> bool:
     sale = await store.select_sale(transaction, sale_id)
     if not SALE.allows(sale.state, "open"):
         return False
-    await store.update_state(transaction, sale.id, SALE.next(sale.state, "open"))
+    _, opens_at_ms, _ = await store.update_state(
+        transaction, sale.id, SALE.next(sale.state, "open")
+    )
+    if await store.is_compared(
+        transaction, sale.id
+    ):  # Other sales were cheaper since it was armed.
+        lowest = await select_lowest_of_30_days(transaction, sale.sku, opens_at_ms)
+        await store.update_reference(transaction, sale.id, lowest)
     transaction.announce(sale.room_id, "flash.opened", {"sale": sale.id})
     transaction.touch(sale.room_id, sale.id)
     return True

@@ -67,6 +67,7 @@ INSERT_SALE = """
 """
 UPDATE_QUANTITY = "UPDATE sales SET quantity = quantity + $2 WHERE id = $1"
 UPDATE_REFERENCE = "UPDATE sales SET reference_minor = $2, reference_days = $3 WHERE id = $1"
+SELECT_IS_COMPARED = "SELECT reference_minor IS NOT NULL FROM sales WHERE id = $1"
 SELECT_COMPARED = """
     SELECT id::text, pool_id::text, opens_at_ms FROM sales
     WHERE sku = $1 AND kind = 'flash' AND state IN ('armed', 'halted')
@@ -188,6 +189,11 @@ async def update_reference(
     """Keep what the sale's price is compared with; None is nothing."""
     price_minor, days = (None, None) if lowest is None else (lowest.price_minor, lowest.days)
     await connection.execute(UPDATE_REFERENCE, sale_id, price_minor, days)
+
+
+async def is_compared(connection: Connection, sale_id: str) -> bool:
+    """Say whether a sale shows what its price is compared with."""
+    return bool(await connection.fetchval(SELECT_IS_COMPARED, sale_id))
 
 
 async def select_compared(connection: Connection, sku: str) -> list[tuple[str, str, int]]:

@@ -194,6 +194,23 @@ async def test_the_reduction_itself_does_not_count_and_the_one_before_does(
     assert (third.reference_minor, third.reference_days) == (32_900, 30)
 
 
+async def test_what_was_cheaper_since_a_sale_was_armed_counts_once_it_opens(
+    database: PgDatabase,
+) -> None:
+    """A lower price of the same SKU, in whichever sale: here the regular one."""
+    shop = await make_shop(database)
+    await age(database, 40)
+    sale = await arm_flash(
+        database, shop, is_open=False, show_reference=True, countdown_s=60, duration_s=600
+    )
+    async with database.transaction() as transaction:
+        await transaction.execute("UPDATE sales SET price_minor = 30000 WHERE kind = 'regular'")
+        armed = await select_sale_view(transaction, sale)
+        await open_one(transaction, sale)
+        opened = await select_sale_view(transaction, sale)
+    assert (armed.reference_minor, opened.reference_minor) == (32_900, 30_000)
+
+
 async def test_a_young_sku_says_how_young(database: PgDatabase) -> None:
     """Three days on offer are a three-day low."""
     shop = await make_shop(database)
