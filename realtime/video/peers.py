@@ -284,6 +284,13 @@ class AiortcPublisher(BasePeer):
         ]
         self._control(bytes(RtcpRrPacket(ssrc=self._rtcp_ssrc, reports=blocks)))
 
+    async def close(self) -> None:
+        """End the connection and give back its port."""
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+        await super().close()
+
     def _control(self, data: bytes) -> None:
         if self._wire is not None:
             self._wire.control(data)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 from realtime.video.layouts import MARKER, Layout, first_byte, padding_of, runs
@@ -33,21 +34,28 @@ def packet_of(packet: MediaPacket, outlet: Outlet) -> bytes:
 
 
 class Run:
-    """Encrypted datagrams that the kernel takes in one call, where they lie."""
+    """Encrypted datagrams that the kernel takes in one call: all in one piece, or a piece each."""
 
-    __slots__ = ("bytes", "control", "count", "datagrams", "size_bytes")
+    __slots__ = ("bytes", "control", "count", "size_bytes", "sizes")
 
-    def __init__(self, view: memoryview, offsets: Sequence[int], sizes: Sequence[int]) -> None:
+    def __init__(self, pieces: Sequence[bytes | memoryview], sizes: Sequence[int]) -> None:
+        self.bytes = pieces
+        self.sizes = sizes
         self.count = len(sizes)
         self.size_bytes = sum(sizes)
-        self.bytes = [view[offsets[0] : offsets[0] + self.size_bytes]]
         self.control: list[tuple[int, int, bytes]] = []
-        self.datagrams: list[Run] = []  # The same, one by one.
         if self.count > 1:
             self.control = [(SOL_UDP, UDP_SEGMENT, SEGMENT_SIZE.pack(sizes[0]))]
-            self.datagrams = [
-                Run(view, [offset], [size]) for offset, size in zip(offsets, sizes, strict=True)
+
+    def apart(self) -> list[Run]:
+        """Return the same, one by one."""
+        pieces = self.bytes
+        if len(pieces) < self.count:
+            ends = list(accumulate(self.sizes))
+            pieces = [
+                pieces[0][end - size : end] for end, size in zip(ends, self.sizes, strict=True)
             ]
+        return [Run([piece], [size]) for piece, size in zip(pieces, self.sizes, strict=True)]
 
 
 class Way:
@@ -74,11 +82,11 @@ class Way:
             at += layout.sealed_bytes
         self.sizes = b"".join(layouts[track].sizes for track in order)
         self.cells = [cells + offset for offset in offsets]
-        self.runs = [
-            Run(view, offsets[run.start : run.stop], sealed[run.start : run.stop])
-            for run in runs(sealed)
-        ]
-        self.datagrams = [one for run in self.runs for one in run.datagrams or [run]]
+        self.runs = []
+        for run in runs(sealed):
+            sizes, start = sealed[run.start : run.stop], offsets[run.start]
+            self.runs.append(Run([view[start : start + sum(sizes)]], sizes))
+        self.datagrams = [one for run in self.runs for one in run.apart()]
 
     def write(self, outlets: Sequence[Outlet]) -> None:
         """Write the packets of each layout as the outlet of its track numbers them."""

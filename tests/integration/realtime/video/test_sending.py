@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from realtime.video.config import Mode
+from realtime.video.lines import NO_SEGMENTS
 from realtime.video.media import CodecTypes
-from realtime.video.wire import NO_SEGMENTS
 from tests.integration.realtime.video.test_wire import PACKETS, line_to, outlet_of, read
 
 TYPES = CodecTypes(media=100)
+MODES: tuple[Mode, ...] = ("fast", "plain")
 
 
 class Refusing:
@@ -42,15 +44,16 @@ def payloads(datagrams: Sequence[bytes]) -> list[bytes]:
     return [packet.payload for packet in read(list(datagrams))]
 
 
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("error", sorted(NO_SEGMENTS))
 async def test_a_run_that_a_device_cannot_cut_is_sent_one_by_one(
-    ear: socket.socket, error: int
+    mode: Mode, error: int, ear: socket.socket
 ) -> None:
     """Each datagram once, and no run is tried again on this line."""
-    async with line_to("fast", ear) as (line, _, counters):
+    async with line_to(mode, ear) as (line, _, counters):
         some: Any = line
         line.send(PACKETS[:1], outlet_of(TYPES))
-        some._socket = refusing = Refusing(some._socket, error)
+        some._line._socket = refusing = Refusing(some._line._socket, error)
         line.send(PACKETS[1:], outlet_of(TYPES))
         runs = refusing.runs
         line.send(PACKETS[1:], outlet_of(TYPES))
@@ -64,34 +67,36 @@ async def test_a_run_that_a_device_cannot_cut_is_sent_one_by_one(
             ear.recv(2048)
 
 
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("error", [errno.EAGAIN, errno.ENOBUFS, errno.EPERM, errno.ENETUNREACH])
 async def test_what_a_full_or_dead_line_refuses_is_dropped_and_counted(
-    ear: socket.socket, error: int
+    mode: Mode, error: int, ear: socket.socket
 ) -> None:
     """It is not tried again: a repair may be asked for. The next is."""
-    async with line_to("fast", ear) as (line, _, counters):
+    async with line_to(mode, ear) as (line, _, counters):
         some: Any = line
         line.send(PACKETS[:1], outlet_of(TYPES))
-        own = some._socket
-        some._socket = Refusing(own, error, refuses_all=True)
+        own = some._line._socket
+        some._line._socket = Refusing(own, error, refuses_all=True)
         line.send(PACKETS[1:], outlet_of(TYPES))
         assert (counters.packets_out, counters.dropped_out) == (1, len(PACKETS) - 1)
-        some._socket = own
+        some._line._socket = own
         line.send(PACKETS[1:], outlet_of(TYPES))
         came = [ear.recv(2048) for _ in PACKETS]
         assert payloads(came) == [packet.payload for packet in PACKETS]
         assert (counters.packets_out, counters.dropped_out) == (len(PACKETS), len(PACKETS) - 1)
 
 
+@pytest.mark.parametrize("mode", MODES)
 async def test_another_system_is_handed_one_datagram_a_call(
-    ear: socket.socket, monkeypatch: pytest.MonkeyPatch
+    mode: Mode, ear: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only Linux cuts what it is handed."""
     monkeypatch.setattr(sys, "platform", "darwin")
-    async with line_to("fast", ear) as (line, _, counters):
+    async with line_to(mode, ear) as (line, _, counters):
         some: Any = line
         line.send(PACKETS[:1], outlet_of(TYPES))
-        some._socket = refusing = Refusing(some._socket, errno.EINVAL)
+        some._line._socket = refusing = Refusing(some._line._socket, errno.EINVAL)
         line.send(PACKETS[1:], outlet_of(TYPES))
         came = [ear.recv(2048) for _ in PACKETS]
         assert payloads(came) == [packet.payload for packet in PACKETS]

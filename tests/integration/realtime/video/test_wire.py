@@ -141,17 +141,19 @@ async def test_a_viewer_may_be_at_an_address_of_ipv6(mode: Mode, ear: socket.soc
     assert came == await on_the_line(mode, ear, CodecTypes(media=100))
 
 
+@pytest.mark.parametrize("mode", ["fast", "plain"])
 async def test_a_kernel_that_cannot_segment_gets_one_datagram_a_call(
-    ear: socket.socket, monkeypatch: pytest.MonkeyPatch
+    mode: Mode, ear: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An option that no kernel knows is answered like one that this kernel does not know."""
-    usual = await on_the_line("fast", ear, CodecTypes(media=100))
+    usual = await on_the_line(mode, ear, CodecTypes(media=100))
     monkeypatch.setattr(ways, "UDP_SEGMENT", 250)
-    assert await on_the_line("fast", ear, CodecTypes(media=100)) == usual
+    assert await on_the_line(mode, ear, CodecTypes(media=100)) == usual
 
 
+@pytest.mark.parametrize("mode", ["fast", "plain"])
 async def test_without_a_free_descriptor_packets_are_dropped_until_there_is_one(
-    ear: socket.socket, monkeypatch: pytest.MonkeyPatch
+    mode: Mode, ear: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with every viewer's second one of 1,024: nobody else's packets wait for that."""
     dup = os.dup
@@ -159,7 +161,7 @@ async def test_without_a_free_descriptor_packets_are_dropped_until_there_is_one(
     def refuse(handle: int) -> int:
         raise OSError(errno.EMFILE, "too many open files")
 
-    async with line_to("fast", ear) as (line, _, counters):
+    async with line_to(mode, ear) as (line, _, counters):
         monkeypatch.setattr(os, "dup", refuse)
         for _ in range(2):
             line.send(PACKETS, outlet_of(CodecTypes(media=100)))
@@ -192,24 +194,26 @@ async def test_what_a_track_lets_in_is_not_too_old_for_encryption(ear: socket.so
         assert (dropped == 0) is is_sent
 
 
+@pytest.mark.parametrize("mode", ["fast", "plain"])
 @pytest.mark.parametrize("count", [30, 31, 32, 33, 70])
-async def test_a_long_batch_is_sent_in_parts(ear: socket.socket, count: int) -> None:
+async def test_a_long_batch_is_sent_in_parts(mode: Mode, count: int, ear: socket.socket) -> None:
     """As who joins in the middle of a group of pictures gets it."""
     packets = [
         MediaPacket(index=n, timestamp=3000, marker=False, payload=bytes([n]) * 1100)
         for n in range(count)
     ]
-    came, dropped = await batches_on_the_line("fast", ear, [packets])
+    came, dropped = await batches_on_the_line(mode, ear, [packets])
     assert [p.payload for p in read(came)] == [packet.payload for packet in packets]
     assert dropped == 0
 
 
-async def test_viewers_share_a_batch_and_not_its_headers(ear: socket.socket) -> None:
+@pytest.mark.parametrize("mode", ["fast", "plain"])
+async def test_viewers_share_a_batch_and_not_its_headers(mode: Mode, ear: socket.socket) -> None:
     """The second of them reads its own numbers, though the layout is the first one's."""
     first = [MediaPacket(index=-1, timestamp=0, marker=True, payload=b"before")]
     batch = Batch(PACKETS)
     for shift in (9, 65530):
-        came, _ = await batches_on_the_line("fast", ear, [first, batch], shift=shift)
+        came, _ = await batches_on_the_line(mode, ear, [first, batch], shift=shift)
         assert [p.sequence_number for p in read(came)] == [
             (shift + p.index) & 0xFFFF for p in first + PACKETS
         ]
