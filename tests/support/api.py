@@ -88,11 +88,16 @@ async def log_in(url: str, login: str) -> Caller:
 
 
 async def _sign_in(url: str, path: str, body: dict[str, str]) -> Caller:
-    async with open_client(url) as http:
-        response = await http.post(path, json=body)
-        assert response.is_success, response.text
-        answer = response.json()
-    return Caller(url, answer["token"], answer["user"])
+    """Ask until a process that can answers: one gateway may be up while the other comes back."""
+    async with asyncio.timeout(INSIST_S), open_client(url) as http:
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                response = await http.post(path, json=body)
+                if response.status_code != UNAVAILABLE:
+                    assert response.is_success, response.text
+                    answer = response.json()
+                    return Caller(url, answer["token"], answer["user"])
+            await asyncio.sleep(AGAIN_S)
 
 
 async def start_flash_sale(host: Caller, **terms: Any) -> dict[str, Any]:
