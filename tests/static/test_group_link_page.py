@@ -205,6 +205,40 @@ async def test_who_is_in_the_team_is_not_asked_to_join_it(
         await expect(page.locator(JOIN)).to_have_text(offer)
 
 
+async def test_a_new_team_is_shown_and_found_again_by_its_own_address(browser: Browser) -> None:
+    """A reload, and whoever is sent this address, must not come to the full one."""
+    full = make_team(is_open=False, state="formed", joined=3, paid=3)
+    answers = ANSWERS | {
+        "POST /api/sales/g1/groups": {"group": "team-b", "reservation": SEAT},
+        "GET /api/groups/team-b": {"group": make_team(id="team-b", joined=1, paid=0)},
+    }
+    async with open_link(browser, full, answers=answers) as page:
+        await page.click(JOIN)
+        await expect(page.locator("#checkout-sheet [data-ref=pay]")).to_have_text("Pay ¥261.00")
+        await expect(page.locator("#group-state")).to_contain_text("2 more")
+        assert urlsplit(page.url).path == "/g/team-b"
+
+
+async def test_whoever_has_a_team_elsewhere_is_led_to_it(browser: Browser) -> None:
+    """One open team a buyer: the refusal says so, and the page goes on with that team."""
+    mine = make_team(id="team-b", joined=1, paid=0)
+    own = {"group": mine, "reservation": "r1", "state": "held"}
+    answers = {
+        "GET /api/groups": {"seats": [own]},
+        "GET /api/reservations": {"reservations": [SEAT]},
+        "GET /api/groups/team-b": {"group": mine},
+        "POST /api/quotes": ANSWERS["POST /api/quotes"],
+    }
+    link = open_link(browser, make_team(), refused="already_in_group", answers=answers)
+    async with link as page:
+        await expect(page.locator(JOIN)).to_have_text("Join this team")
+        await page.click(JOIN)
+        await expect(page.locator("#group-problem")).to_be_visible()
+        await expect(page.locator(JOIN)).to_have_text("Pay ¥249")
+        await expect(page.locator("#group-state")).to_contain_text("2 more")
+        assert urlsplit(page.url).path == "/g/team-b"
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 async def test_a_stranger_gives_a_name_and_sees_the_whole_price(
     browser: Browser, language: str

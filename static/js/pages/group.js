@@ -69,7 +69,10 @@ function draw() {
 
 async function look() {
   try {
-    team = (await get(`/api/groups/${team.id}`)).group;
+    const { id } = team;
+    const { group } = await get(`/api/groups/${id}`);
+    if (team.id !== id) return;
+    team = group;
     read_at = performance.now();
   } catch {
     // What is shown stays; the next look is soon.
@@ -77,14 +80,23 @@ async function look() {
   draw();
 }
 
-/** Whoever is in the team already has no other to join. */
+/** Whoever is in the team already has no other to join. @returns {Promise<string | null>} the team that one is in */
 async function lookForOwn() {
+  let group = null;
   try {
-    await own.read(team.id);
+    group = await own.read(team.id, team.sale);
   } catch {
     // Whoever presses is told.
   }
   draw();
+  return group;
+}
+
+/** Go on with one's own team, where the link was another's: it is found again, and shared, by its own address. @param {string} group */
+function goOnWith(group) {
+  if (group === team.id) return;
+  team.id = group;
+  history.replaceState(null, '', `/g/${group}${location.search}`);
 }
 
 /** @param {unknown} thrown */
@@ -105,15 +117,20 @@ async function join() {
   const wish = canJoin() ? { group: team.id } : { open: true };
   const intent = `group:${team.id}:${canJoin() ? 'join' : 'open'}`;
   try {
-    const { reservation } = await post(`/api/sales/${team.sale}/groups`, wish, intentKey(intent));
+    const { group, reservation } = await post(`/api/sales/${team.sale}/groups`, wish, intentKey(intent));
     settleIntent(intent);
+    goOnWith(group);
     own.take(reservation);
-    draw();
+    await look();
   } catch (thrown) {
     const { code, retryable, status } = asApiError(thrown);
     if (!retryable && status >= 400) settleIntent(intent);
     showProblem(thrown);
-    if (code === 'already_in_group') await lookForOwn();
+    const mine = code === 'already_in_group' ? await lookForOwn() : null;
+    if (mine && mine !== team.id) {
+      goOnWith(mine);
+      await lookForOwn();
+    }
     await look();
   } finally {
     isBusy = false;

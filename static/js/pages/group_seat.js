@@ -38,14 +38,22 @@ export class OwnSeat {
     });
   }
 
-  /** Look for one's seat in a team; rejects with an ApiError. @param {string} group */
-  async read(group) {
+  /**
+   * Look for one's seat in a team; rejects with an ApiError.
+   *
+   * Returns the team that one is in: this one, or another of the same group buy.
+   * @param {string} group @param {string} sale @returns {Promise<string | null>}
+   */
+  async read(group, sale) {
     const [{ seats }, { reservations }] = await Promise.all([get('/api/groups'), get('/api/reservations')]);
-    const seat = seats.find((/** @type {any} */ one) => one.group.id === group && LIVE_SEATS.has(one.state));
+    const live = seats.filter((/** @type {any} */ one) => LIVE_SEATS.has(one.state));
+    const seat = live.find((/** @type {any} */ one) => one.group.id === group);
     const held = reservations.find((/** @type {any} */ one) => one.id === seat?.reservation);
     this.order = seat?.order ?? null;
     if (!held || this.order) this.hold = null;
     else if (this.hold?.id !== held.id) this.#keep(held);
+    const other = live.find((/** @type {any} */ one) => one.group.sale === sale && one.group.state === 'forming');
+    return (seat ?? other)?.group.id ?? null;
   }
 
   /** Show what a seat costs that was taken just now. @param {any} reservation as on the wire */
