@@ -68,7 +68,13 @@ async def come_in(open_page: OpenPage, url: str, name: str, size: tuple[int, int
     await expect(page.locator("#name-sheet dialog")).to_be_hidden()
     field = composer.locator("input, textarea").first
     await field.fill(f"{name} is here")
-    await field.press("Enter")
+
+    async def is_handed_on() -> bool:
+        # What is typed while the line comes back under the new name stays in the field.
+        await field.press("Enter")
+        return await field.input_value() == ""
+
+    await eventually(is_handed_on)
     await expect(page.locator("live-chat-list")).to_contain_text(f"{name} is here")
     await page.click("#like-button")
     return page
