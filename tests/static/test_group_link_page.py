@@ -5,6 +5,7 @@ Invariant: no server runs; the page gets a team, and the answer to a press.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import mimetypes
 from collections.abc import AsyncIterator
@@ -223,8 +224,9 @@ async def test_whoever_has_a_team_elsewhere_is_led_to_it(browser: Browser) -> No
     """One open team a buyer: the refusal says so, and the page goes on with that team."""
     mine = make_team(id="team-b", joined=1, paid=0)
     own = {"group": mine, "reservation": "r1", "state": "held"}
+    other_sale = {"group": mine | {"id": "team-c", "sale": "g2"}, "reservation": "r2"}
     answers = {
-        "GET /api/groups": {"seats": [own]},
+        "GET /api/groups": {"seats": [other_sale | {"state": "held"}, own]},
         "GET /api/reservations": {"reservations": [SEAT]},
         "GET /api/groups/team-b": {"group": mine},
         "POST /api/quotes": ANSWERS["POST /api/quotes"],
@@ -237,6 +239,34 @@ async def test_whoever_has_a_team_elsewhere_is_led_to_it(browser: Browser) -> No
         await expect(page.locator(JOIN)).to_have_text("Pay ¥249")
         await expect(page.locator("#group-state")).to_contain_text("2 more")
         assert urlsplit(page.url).path == "/g/team-b"
+
+
+async def test_a_look_that_was_slow_does_not_take_the_seat_back_from_the_page(
+    browser: Browser,
+) -> None:
+    """The first look knows of no seat; it is answered when the seat has been taken."""
+    async with open_link(browser, make_team(), answers=ANSWERS) as page:
+        may_answer = asyncio.Event()
+        asked = 0
+
+        async def answer_late(route: Route) -> None:
+            nonlocal asked
+            asked += 1
+            await may_answer.wait()
+            await route.fulfill(json={"seats": []})
+
+        await page.route("**/api/groups", answer_late)
+        await page.reload()
+        pay = page.locator("#checkout-sheet [data-ref=pay]")
+        await page.click(JOIN)
+        await expect(pay).to_have_text("Pay ¥261.00")
+        async with page.expect_response("**/api/groups"):
+            may_answer.set()
+        # By the time that another answer is read that one was, too.
+        await page.evaluate("fetch('/api/reservations').then((answer) => answer.text())")
+        assert asked == 1
+        await page.keyboard.press("Escape")
+        await expect(page.locator(JOIN)).to_have_text("Pay ¥249")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -20,6 +20,8 @@ import { Pricing } from './room/pricing.js';
 const LIVE_SEATS = new Set(['held', 'paying', 'sold']);
 
 export class OwnSeat {
+  /** Raised by whatever tells more than a look that is still under way. */
+  #looks = 0;
   /** A seat that is not ordered yet. @type {Hold | null} */
   hold = null;
   /** The order of one's seat. @type {string | null} */
@@ -45,19 +47,22 @@ export class OwnSeat {
    * @param {string} group @param {string} sale @returns {Promise<string | null>}
    */
   async read(group, sale) {
+    const look = ++this.#looks;
     const [{ seats }, { reservations }] = await Promise.all([get('/api/groups'), get('/api/reservations')]);
+    if (look !== this.#looks) return null;
     const live = seats.filter((/** @type {any} */ one) => LIVE_SEATS.has(one.state));
     const seat = live.find((/** @type {any} */ one) => one.group.id === group);
     const held = reservations.find((/** @type {any} */ one) => one.id === seat?.reservation);
     this.order = seat?.order ?? null;
     if (!held || this.order) this.hold = null;
     else if (this.hold?.id !== held.id) this.#keep(held);
-    const other = live.find((/** @type {any} */ one) => one.group.sale === sale && one.group.state === 'forming');
+    const other = live.find((/** @type {any} */ one) => one.group.sale === sale && one.state !== 'sold');
     return (seat ?? other)?.group.id ?? null;
   }
 
   /** Show what a seat costs that was taken just now. @param {any} reservation as on the wire */
   take(reservation) {
+    this.#looks += 1;
     this.#keep(reservation);
     this.open();
   }
