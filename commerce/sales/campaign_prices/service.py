@@ -23,9 +23,9 @@ from commerce.sales.campaign_prices.rules import (
     decide_window,
     hash_terms,
 )
-from commerce.sales.flash_sales.store import select_compared, update_reference
+from commerce.sales.flash_sales.comparing import compare_again
+from commerce.sales.flash_sales.store import select_compared
 from commerce.sales.pricing.rules import check_price
-from commerce.sales.pricing.store import select_lowest_of_30_days
 
 
 async def set_price(
@@ -64,7 +64,7 @@ async def set_price(
         id, sku, terms.price_minor, from_ms, until_ms, hash_terms(terms), is_withdrawn=False
     )
     await store.insert_price(transaction, price, terms, user_id)
-    await _compare_again(transaction, sku)
+    await compare_again(transaction, sku)
     return price, True
 
 
@@ -84,7 +84,7 @@ async def withdraw(
     await store.withdraw_price(
         transaction, id, until_ms=decide_end(price, now_ms), user_id=user_id, now_ms=now_ms
     )
-    await _compare_again(transaction, price.sku)
+    await compare_again(transaction, price.sku)
     return await store.select_price(transaction, id), True
 
 
@@ -93,10 +93,3 @@ async def _lock(transaction: Transaction, sku: str) -> None:
     await store.lock_rooms(transaction)
     pools = [pool for _, pool, _ in await select_compared(transaction, sku)]
     await lock_pools(transaction, [await select_sku_pool(transaction, sku), *pools])
-
-
-async def _compare_again(transaction: Transaction, sku: str) -> None:
-    """Read the reference price anew that flash sales to come show: the log has changed."""
-    for sale_id, _, opens_at_ms in await select_compared(transaction, sku):
-        lowest = await select_lowest_of_30_days(transaction, sku, opens_at_ms)
-        await update_reference(transaction, sale_id, lowest)

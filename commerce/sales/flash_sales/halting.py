@@ -14,6 +14,7 @@ from commerce.goods.waiting_list.store import serve
 from commerce.kernel.ports import Transaction
 from commerce.records.clock.store import select_now_ms
 from commerce.sales.flash_sales import store
+from commerce.sales.flash_sales.comparing import compare_at_opening
 from commerce.sales.flash_sales.model import FlashSale, Halted
 from commerce.sales.flash_sales.rules import SALE, clean_halt_reason, decide_unhalted
 
@@ -70,6 +71,8 @@ async def unhalt(transaction: Transaction, sale_id: str) -> FlashSale:
         is_all_sold=total == sold,
     )
     await store.update_unhalted(transaction, sale.id, state)
+    if sale.halted_from == "armed" and state == "open" and sale.opens_at_ms is not None:
+        await compare_at_opening(transaction, sale.id, sale.sku, sale.opens_at_ms)
     # What came free meanwhile was given to nobody of this sale; its line comes before the public.
     if await serve(transaction, sale.pool_id):
         transaction.touch(sale.room_id, sale.id)

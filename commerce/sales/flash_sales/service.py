@@ -17,6 +17,7 @@ from commerce.kernel.ids import sale_id as derive_sale_id
 from commerce.kernel.ports import Ids, Transaction
 from commerce.sales.draws.store import arm_draw
 from commerce.sales.flash_sales import store
+from commerce.sales.flash_sales.comparing import compare, compare_at_opening
 from commerce.sales.flash_sales.model import FlashSale, FlashSaleTerms
 from commerce.sales.flash_sales.rules import (
     SALE,
@@ -26,7 +27,6 @@ from commerce.sales.flash_sales.rules import (
     hash_terms,
 )
 from commerce.sales.pricing.rules import check_price
-from commerce.sales.pricing.store import select_lowest_of_30_days
 from commerce.sales.unlocks.service import call_off
 from commerce.sales.unlocks.store import insert_unlock
 from commerce.shows.bag.service import live_show
@@ -86,9 +86,7 @@ async def arm(
     if terms.fairness == "draw":
         await arm_draw(transaction, sale_id, terms.entry_s)
     if terms.show_reference:
-        lowest = await select_lowest_of_30_days(transaction, terms.sku, opens_at_ms)
-        if lowest is not None:
-            await store.update_reference(transaction, sale_id, lowest)
+        await compare(transaction, sale_id, terms.sku, opens_at_ms)
     await _keep_terms(transaction, sale_id, terms)
     await _touch_both(transaction, sale)
     return sale_id, True
@@ -183,11 +181,7 @@ async def open_one(transaction: Transaction, sale_id: str) -> bool:
     _, opens_at_ms, _ = await store.update_state(
         transaction, sale.id, SALE.next(sale.state, "open")
     )
-    if await store.is_compared(
-        transaction, sale.id
-    ):  # Other sales were cheaper since it was armed.
-        lowest = await select_lowest_of_30_days(transaction, sale.sku, opens_at_ms)
-        await store.update_reference(transaction, sale.id, lowest)
+    await compare_at_opening(transaction, sale.id, sale.sku, opens_at_ms)
     transaction.announce(sale.room_id, "flash.opened", {"sale": sale.id})
     transaction.touch(sale.room_id, sale.id)
     return True
