@@ -43,7 +43,8 @@ class VideoCounters(msgspec.Struct):
     bytes_in: int = 0
     packets_out: int = 0
     bytes_out: int = 0
-    dropped_out: int = 0  # The socket's buffer was full; a repair may follow.
+    # The socket's buffer was full, there was no line, or encryption refused; a repair may follow.
+    dropped_out: int = 0
     dropped_in: int = 0  # Datagrams that no peer of ours sends, or more than can be read.
     late_ms: float = 0.0  # No count: how late pictures left, at worst in the last seconds.
     batches_dropped: int = 0  # Frames skipped for every viewer since sending took too long.

@@ -100,7 +100,7 @@ class Layout:
             slice(offset, offset + size) for offset, size in zip(self.offsets, plain, strict=True)
         ]
         # Which datagrams the kernel takes in one call: encryption adds as much to each of them.
-        self.together = [slice(run.start, run.stop) for run in runs(plain)]
+        self.together = list(runs(plain))
         form = (f"QI{len(body)}s{trailer_bytes}x" for body in bodies)
         self._pack_into = struct.Struct("!" + "".join(form)).pack_into
         self._fields: list[int | bytes] = [0] * (3 * self.count)

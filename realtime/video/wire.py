@@ -7,14 +7,14 @@ method. Both write the same bytes, and hand them over alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import repeat
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import pylibsrtp
-from pylibsrtp import _binding
 
 from realtime.video.config import Mode, VideoCounters
-from realtime.video.layouts import MARKER, VERSION_2, Layout
+from realtime.video.layouts import MARKER, VERSION_2, Layout, runs
 from realtime.video.lines import Line
 from realtime.video.media import Batch, MediaPacket
 from realtime.video.outlets import Outlet
@@ -95,10 +95,16 @@ class PlainWire:
         batch = packets if isinstance(packets, Batch) else Batch(packets)
         for layout in batch.layouts.get("plain") or self._lay_out(batch):
             sealed = self._sealed(layout, outlet)
-            groups: Sequence[slice] = layout.together
-            if len(sealed) < layout.count or not line.has_segments:
-                groups = [slice(at, at + 1) for at in range(len(sealed))]
-            line.hand_over([Run(sealed[group], [*map(len, sealed[group])]) for group in groups])
+            groups = layout.together
+            if len(sealed) < layout.count:
+                groups = list(runs([*map(len, sealed)]))
+            found = [
+                Run(sealed[group.start : group.stop], [len(sealed[at]) for at in group])
+                for group in groups
+            ]
+            if not line.has_segments:
+                found = [one for run in found for one in run.apart()]
+            line.hand_over(found)
 
     def send_together(self, picture: Batch, sound: Batch, outlets: tuple[Outlet, Outlet]) -> None:
         """Send a picture and the sound that waited for it."""
@@ -124,47 +130,60 @@ class PlainWire:
         return layouts
 
     def _sealed(self, layout: Layout, outlet: Outlet) -> list[bytes]:
-        """Encrypt the packets as this viewer's outlet numbers them."""
+        """Encrypt the packets as this viewer's outlet numbers them, but those that cannot be."""
         protect = self._session.protect
         buffer = bytearray(layout.sealed_bytes)
         layout.write(memoryview(buffer), outlet)
         plain = bytes(buffer)
-        try:
-            return [protect(plain[span]) for span in layout.spans]
-        except (pylibsrtp.Error, ValueError):  # Encrypting one twice is no harm: it is the same.
-            sealed = (self._try_to(protect, plain[span]) for span in layout.spans)
-            return [data for data in sealed if data]
-
-    def _try_to(self, protect: Callable[[bytes], bytes], data: bytes) -> bytes:
-        """Encrypt one packet; nothing, and counted, when it is older than the window."""
-        try:
-            return protect(data)
-        except (pylibsrtp.Error, ValueError):
-            self._counters.dropped_out += 1
-            return b""
+        sealed = []
+        for span in layout.spans:
+            try:
+                sealed.append(protect(plain[span]))
+            except (pylibsrtp.Error, ValueError):  # Older than the window, or too long.
+                self._counters.dropped_out += 1
+        return sealed
 
     def _encrypted(self, protect: Callable[[bytes], bytes], data: bytes) -> None:
         """Encrypt and send one packet."""
-        sealed = self._try_to(protect, data)
-        if sealed:
+        try:
+            sealed = protect(data)
+        except (pylibsrtp.Error, ValueError):
+            self._counters.dropped_out += 1
+        else:
             self._line.datagram(sealed)
+
+
+class _Buffers:
+    """What all fast wires write and encrypt in, and libsrtp's function."""
+
+    def __init__(self) -> None:
+        from pylibsrtp import _binding  # noqa: PLC0415 - `plain` does without these names.
+
+        self.cells = _binding.ffi.new("char[]", BUFFER_BYTES)
+        self.view = memoryview(_binding.ffi.buffer(self.cells))
+        self.sizes = _binding.ffi.new("int[]", PACKETS_AT_ONCE)
+        self.sizes_view = memoryview(_binding.ffi.buffer(self.sizes))
+        self.lengths = [self.sizes + at for at in range(PACKETS_AT_ONCE)]  # A pointer to each.
+        self.protect = _binding.lib.srtp_protect
+
+
+@cache
+def _buffers() -> _Buffers:
+    return _Buffers()
 
 
 class FastWire:
     """libsrtp's function on one shared buffer, and a non-blocking socket of the same file."""
 
-    _cells = _binding.ffi.new("char[]", BUFFER_BYTES)
-    _view = memoryview(_binding.ffi.buffer(_cells))
-    _sizes = _binding.ffi.new("int[]", PACKETS_AT_ONCE)
-    _sizes_view = memoryview(_binding.ffi.buffer(_sizes))
-    _lengths: ClassVar = list(map(_sizes.__add__, range(PACKETS_AT_ONCE)))  # A pointer to each.
-    _protect = staticmethod(_binding.lib.srtp_protect)
-
     def __init__(self, connection: Any, session: Any, counters: VideoCounters) -> None:
+        shared = _buffers()
         self._line = Line(connection, counters)
         self._session = session  # Kept: the raw context lives as long as it does.
         self._context = session._srtp[0]
         self._counters = counters
+        self._cells, self._view = shared.cells, shared.view
+        self._sizes, self._sizes_view = shared.sizes, shared.sizes_view
+        self._lengths, self._protect = shared.lengths, shared.protect
         self._trailer_bytes: int | None = None  # What encryption adds; the first packet tells.
 
     def send(self, packets: Sequence[MediaPacket], outlet: Outlet) -> None:

@@ -185,6 +185,27 @@ async def test_one_packet_that_is_too_old_does_not_take_its_batch_with_it(
         assert dropped == 1
 
 
+async def test_one_packet_that_is_too_long_costs_nobody_a_second_encryption(
+    ear: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The public method takes 1,356 bytes at most; a publisher could have all encrypted twice."""
+    calls: list[int] = []
+    protect = pylibsrtp.Session.protect
+
+    def counted(session: pylibsrtp.Session, data: bytes) -> bytes:
+        calls.append(len(data))
+        return protect(session, data)
+
+    monkeypatch.setattr(pylibsrtp.Session, "protect", counted)
+    packets = [
+        MediaPacket(index=n, timestamp=0, marker=False, payload=bytes([n]) * size)
+        for n, size in enumerate((900, 900, 1400, 900, 900))
+    ]
+    came, dropped = await batches_on_the_line("plain", ear, [packets])
+    assert [p.payload[0] for p in read(came)] == [0, 1, 3, 4]
+    assert (dropped, len(calls)) == (1, len(packets))
+
+
 async def test_what_a_track_lets_in_is_not_too_old_for_encryption(ear: socket.socket) -> None:
     """The oldest that may follow the newest; one more is refused."""
     newest = MediaPacket(index=3000, timestamp=0, marker=False, payload=b"newest")

@@ -1,6 +1,7 @@
 """The private names of aiortc, aioice and pylibsrtp that the forwarder takes (decision 0024).
 
-A failure here means: do not raise the version before `peers`, `ice` or `wire` were looked at.
+A failure here means: do not raise the version before `peers`, `ice`, `lines` or `wire` were
+looked at.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ import ast
 import asyncio
 import inspect
 import re
+import runpy
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pylibsrtp
@@ -26,6 +30,7 @@ from aiortc.rtcrtpsender import RTCRtpSender
 from aiortc.rtp import is_rtcp
 from pylibsrtp import _binding
 
+from realtime.video.config import VideoCounters
 from realtime.video.intake import source_of
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -150,6 +155,19 @@ async def test_the_objects_have_the_attributes_we_read() -> None:
         assert isinstance(sender._ssrc, int)
     finally:
         await pc.close()
+
+
+def test_plain_does_without_the_private_names_of_the_encryption(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On the day on which they are gone it has to start (decision 0024)."""
+    monkeypatch.delattr(pylibsrtp, "_binding")
+    monkeypatch.setitem(sys.modules, "pylibsrtp._binding", None)
+    open_wire = runpy.run_path(str(ROOT / "realtime" / "video" / "wire.py"))["open_wire"]
+    connection = SimpleNamespace(_nominated={})
+    open_wire("plain", connection, object(), VideoCounters()).close()
+    with pytest.raises(ImportError):
+        open_wire("fast", connection, object(), VideoCounters())
 
 
 def test_the_raw_function_writes_what_the_public_method_writes() -> None:
