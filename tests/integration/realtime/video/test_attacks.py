@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import pytest
@@ -249,6 +250,21 @@ async def test_a_publishers_ever_new_sources_are_not_kept() -> None:
         packets = forwarder.counters.packets_in  # Of the source that came first.
         await until(lambda: forwarder.counters.packets_in > packets + 60)
         await host.vanish()
+
+
+async def test_both_sides_lines_are_given_back_with_their_sessions() -> None:
+    """A descriptor each, beside the library's: whoever comes and goes must not use them up."""
+    async with forwarding() as forwarder:
+        host, viewer = Publisher(sound=False), Viewer(sound=False)
+        published = await host.publish(forwarder)
+        await until(lambda: forwarder.state(ROOM).live)
+        played = await viewer.play(forwarder)
+        peers: list[Any] = [forwarder._session(one.id).peer for one in (published, played)]
+        await until(lambda: all(one._wire and one._wire._line._socket for one in peers))
+        lines = [one._wire._line for one in peers]
+        await viewer.close()
+        await host.vanish()
+    assert [line._socket for line in lines] == [None, None]
 
 
 async def test_a_viewers_ever_new_sources_are_not_kept() -> None:
