@@ -190,6 +190,32 @@ async def test_a_sheet_takes_the_focus_and_gives_it_back(browser: Browser) -> No
         assert not await page.evaluate("document.querySelector('#sheet').isOpen")
 
 
+async def test_a_sheet_that_is_opened_again_at_once_is_not_ended_by_its_end(
+    browser: Browser,
+) -> None:
+    """A dialog tells of its end a moment later, when the next question may be in it."""
+    async with open_sheet(browser) as page:
+        told = await page.evaluate(
+            """async () => {
+              const sheet = document.querySelector('live-sheet');
+              const ends = [];
+              sheet.addEventListener('live:sheet-closed', () => ends.push(sheet.isOpen));
+              const isOver = () => new Promise((told) =>
+                sheet.querySelector('dialog').addEventListener('close', told, { once: true }));
+              sheet.open();
+              let over = isOver();
+              sheet.close();
+              sheet.open();
+              await over;
+              over = isOver();
+              sheet.close();
+              await over;
+              return ends;
+            }"""
+        )
+    assert told == [False], "told once, of the end that was one"
+
+
 async def test_a_refused_composer_keeps_what_was_typed(browser: Browser) -> None:
     async with open_sheet(browser) as page:
         field = page.locator("live-composer:nth-of-type(3) input")

@@ -62,6 +62,8 @@ export class LiveSheet extends LiveElement {
   }
 
   #closed() {
+    // It was opened again before its end was told: what is told now would end what has just begun.
+    if (this.isOpen) return;
     this.#dialog?.style.removeProperty('--drag');
     if (this.#opener instanceof HTMLElement && this.#opener.isConnected) this.#opener.focus({ preventScroll: true });
     this.emit('sheet-closed', { id: this.id });

@@ -106,6 +106,7 @@ export class Sheets {
    */
   askName(reason) {
     if (this.page.user && this.page.purchase.user) return Promise.resolve(true);
+    this.#answerName(false);
     const form = /** @type {LiveSignIn} */ (find('live-sign-in'));
     form.reason = reason;
     this.closeAll();
