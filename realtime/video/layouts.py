@@ -70,7 +70,6 @@ class Layout:
         "sealed_bytes",
         "sizes",
         "spans",
-        "together",
     )
 
     def __init__(self, packets: Sequence[MediaPacket], trailer_bytes: int) -> None:
@@ -99,8 +98,6 @@ class Layout:
         self.spans = [
             slice(offset, offset + size) for offset, size in zip(self.offsets, plain, strict=True)
         ]
-        # Which datagrams the kernel takes in one call: encryption adds as much to each of them.
-        self.together = list(runs(plain))
         form = (f"QI{len(body)}s{trailer_bytes}x" for body in bodies)
         self._pack_into = struct.Struct("!" + "".join(form)).pack_into
         self._fields: list[int | bytes] = [0] * (3 * self.count)

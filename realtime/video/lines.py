@@ -22,7 +22,7 @@ class Line:
     """A non-blocking socket of the pair's own file, of which the transport keeps reading."""
 
     def __init__(self, connection: Any, counters: VideoCounters) -> None:
-        self.has_segments = sys.platform == "linux"
+        self._has_segments = sys.platform == "linux"
         self._connection = connection
         self._counters = counters
         self._pair: Any = None
@@ -36,8 +36,10 @@ class Line:
         return is_same or self._follow_pair()
 
     def hand_over(self, runs: Sequence[Run]) -> None:
-        """Hand over runs of datagrams, each at once; the line is up."""
+        """Hand over runs of datagrams, each at once where the kernel can; the line is up."""
         assert self._socket is not None, "a pair was followed"
+        if not self._has_segments:
+            runs = [one for run in runs for one in run.apart()]
         address, sock = self._address, self._socket
         sent = size_bytes = dropped = 0
         for run in runs:
@@ -50,7 +52,7 @@ class Line:
                 dropped += run.count
             except OSError as error:
                 if run.control and error.errno in NO_SEGMENTS:
-                    self.has_segments = False
+                    self._has_segments = False
                     self.hand_over(run.apart())
                 else:  # The line is down.
                     dropped += run.count

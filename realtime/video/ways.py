@@ -65,7 +65,7 @@ class Way:
     picture ends the run of the sound, as the last sound ends that of the picture.
     """
 
-    __slots__ = ("_parts", "cells", "datagrams", "runs", "sizes")
+    __slots__ = ("_parts", "cells", "runs", "sizes")
 
     def __init__(self, layouts: Sequence[Layout], cells: Any, view: memoryview) -> None:
         tracks = range(len(layouts))
@@ -86,7 +86,6 @@ class Way:
         for run in runs(sealed):
             sizes, start = sealed[run.start : run.stop], offsets[run.start]
             self.runs.append(Run([view[start : start + sum(sizes)]], sizes))
-        self.datagrams = [one for run in self.runs for one in run.apart()]
 
     def write(self, outlets: Sequence[Outlet]) -> None:
         """Write the packets of each layout as the outlet of its track numbers them."""

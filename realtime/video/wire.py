@@ -95,16 +95,13 @@ class PlainWire:
         batch = packets if isinstance(packets, Batch) else Batch(packets)
         for layout in batch.layouts.get("plain") or self._lay_out(batch):
             sealed = self._sealed(layout, outlet)
-            groups = layout.together
-            if len(sealed) < layout.count:
-                groups = list(runs([*map(len, sealed)]))
-            found = [
-                Run(sealed[group.start : group.stop], [len(sealed[at]) for at in group])
-                for group in groups
-            ]
-            if not line.has_segments:
-                found = [one for run in found for one in run.apart()]
-            line.hand_over(found)
+            sizes = [*map(len, sealed)]
+            line.hand_over(
+                [
+                    Run(sealed[run.start : run.stop], sizes[run.start : run.stop])
+                    for run in runs(sizes)
+                ]
+            )
 
     def send_together(self, picture: Batch, sound: Batch, outlets: tuple[Outlet, Outlet]) -> None:
         """Send a picture and the sound that waited for it."""
@@ -224,7 +221,7 @@ class FastWire:
             for packet in way.packets(outlets):
                 self._one(packet)
         else:
-            self._line.hand_over(way.runs if self._line.has_segments else way.datagrams)
+            self._line.hand_over(way.runs)
 
     def _lay_out(self, batch: Batch) -> list[Way]:
         """Lay a batch out for every viewer whose encryption adds as much."""
