@@ -235,7 +235,7 @@ async def test_whoever_has_a_team_elsewhere_is_led_to_it(browser: Browser) -> No
     async with link as page:
         await expect(page.locator(JOIN)).to_have_text("Join this team")
         await page.click(JOIN)
-        await expect(page.locator("#group-problem")).to_be_visible()
+        await expect(page.locator("#group-problem")).to_contain_text("this is it")
         await expect(page.locator(JOIN)).to_have_text("Pay ¥249")
         await expect(page.locator("#group-state")).to_contain_text("2 more")
         assert urlsplit(page.url).path == "/g/team-b"

@@ -128,6 +128,7 @@ async function join() {
     showProblem(thrown);
     const mine = code === 'already_in_group' ? await lookForOwn() : null;
     if (mine && mine !== team.id) {
+      setText(problem, t('group.yours'));
       goOnWith(mine);
       await lookForOwn();
     }
