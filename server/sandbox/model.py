@@ -22,8 +22,8 @@ REMOTE_PAYMENT = Transitions(
 )
 # Test cards that several payments may share, to try a limit for each card.
 CARDS = ("test-1", "test-2")
-# Where an act was done. A buyer whose press was not answered may press when the shop has taken the
-# money already.
+# The states in which an act was done: a buyer whose press was not answered may press again when the
+# shop has taken the money.
 STATES_AFTER = {
     "pay": frozenset({"authorised", "captured"}),
     "decline": frozenset({"declined"}),

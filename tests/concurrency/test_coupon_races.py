@@ -104,7 +104,8 @@ def all_look_first(monkeypatch: pytest.MonkeyPatch) -> None:
         orders.add(order_id)
         if len(orders) == ORDERS:
             have_looked.set()
-        await have_looked.wait()
+        async with asyncio.timeout(30):
+            await have_looked.wait()
         await lock_claim(*connection_and_claim, order_id=order_id, **more)
 
     monkeypatch.setattr(ledger, "lock_claim", lock_later)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import ssl
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -25,6 +25,17 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 def open_client(url: str = "", **options: Any) -> httpx.AsyncClient:
     """Return a client for a server on this machine, cheap enough to have hundreds of them."""
     return httpx.AsyncClient(base_url=url, trust_env=False, timeout=60, verify=NO_TLS, **options)
+
+
+async def insist_on(ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+    """Ask until a process that can answers: one gateway may be up while another comes back."""
+    async with asyncio.timeout(INSIST_S):
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                answer = await ask()
+                if answer.status_code != UNAVAILABLE:
+                    return answer
+            await asyncio.sleep(AGAIN_S)
 
 
 class Caller:
@@ -48,16 +59,12 @@ class Caller:
         self, method: str, path: str, body: object = None, *, status: int = 200
     ) -> Any:
         """Call as a good client does: until a process that can answers, with the same key."""
-        key = str(uuid.uuid4())
-        async with asyncio.timeout(INSIST_S):
-            while True:
-                with contextlib.suppress(httpx.TransportError):
-                    headers = {"Idempotency-Key": key} if method != "GET" else {}
-                    answer = await self.http.request(method, path, json=body, headers=headers)
-                    if answer.status_code != UNAVAILABLE:
-                        assert answer.status_code == status, f"{method} {path}: {answer.text}"
-                        return answer.json()
-                await asyncio.sleep(AGAIN_S)
+        headers = {"Idempotency-Key": str(uuid.uuid4())} if method != "GET" else {}
+        answer = await insist_on(
+            lambda: self.http.request(method, path, json=body, headers=headers)
+        )
+        assert answer.status_code == status, f"{method} {path}: {answer.text}"
+        return answer.json()
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -88,16 +95,11 @@ async def log_in(url: str, login: str) -> Caller:
 
 
 async def _sign_in(url: str, path: str, body: dict[str, str]) -> Caller:
-    """Ask until a process that can answers: one gateway may be up while the other comes back."""
-    async with asyncio.timeout(INSIST_S), open_client(url) as http:
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                response = await http.post(path, json=body)
-                if response.status_code != UNAVAILABLE:
-                    assert response.is_success, response.text
-                    answer = response.json()
-                    return Caller(url, answer["token"], answer["user"])
-            await asyncio.sleep(AGAIN_S)
+    async with open_client(url) as http:
+        response = await insist_on(lambda: http.post(path, json=body))
+    assert response.is_success, response.text
+    answer = response.json()
+    return Caller(url, answer["token"], answer["user"])
 
 
 async def start_flash_sale(host: Caller, **terms: Any) -> dict[str, Any]:

@@ -16,18 +16,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-import httpx
 import psutil
 
 from commerce.insight.audit.service import audit
 from server.db.database import PgDatabase, open_pool
 from server.ops.children import DEATHS_MAX
 from tests.support.api import (
-    AGAIN_S,
     INSIST_S,
     Caller,
     enter,
     eventually,
+    insist_on,
     log_in,
     open_client,
     start_flash_sale,
@@ -191,14 +190,9 @@ class Scene:
 
     async def press_pay(self, page: str) -> None:
         """Press the button of the payment page until the page goes on."""
-        async with asyncio.timeout(INSIST_S), open_client() as http:
-            while True:
-                with contextlib.suppress(httpx.TransportError):
-                    answer = await http.post(page, data={"act": "pay"})
-                    if answer.status_code == 303:
-                        return
-                    assert answer.status_code >= 500, answer.text
-                await asyncio.sleep(AGAIN_S)
+        async with open_client() as http:
+            answer = await insist_on(lambda: http.post(page, data={"act": "pay"}))
+        assert answer.status_code == 303, answer.text
 
     async def paid_order(self, person: Caller) -> str:
         """Reserve, order and pay one unit; return the order's id once its money is taken."""
